@@ -1,0 +1,623 @@
+/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+/*
+ * hlk: snapshot and restore of i686 KVM guests.
+ */
+#ifndef _UAPI_LINUX_HLK_H
+#define _UAPI_LINUX_HLK_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+/**
+ * DOC: General ioctl format
+ *
+ * Every ioctl takes a pointer to a struct that starts with struct hlk_head,
+ * whose @size is the size of the struct as the caller was compiled. The
+ * ioctl numbers are made with _IO(), so they stay the same when a struct
+ * grows. A kernel that knows a longer struct takes the missing tail as zero;
+ * a kernel that knows a shorter one refuses a tail that is not zero. All
+ * structs have the same layout for 32- and 64-bit callers.
+ *
+ * Bits of @flags that are not known and reserved fields that are not zero are
+ * refused, never dropped. Fields marked out are ignored on input.
+ *
+ * Each errno has one meaning wherever it is returned:
+ *
+ *  - ENOTTY: the ioctl number is not one of this fd
+ *  - E2BIG: the struct is longer than the kernel knows and its tail is not
+ *    zero, or an array is longer than the stated limit
+ *  - EOPNOTSUPP: an unknown flag, a reserved field that is not zero, or
+ *    something that this machine or this VM cannot do
+ *  - EINVAL: a size too small, a value out of range, or values that do not
+ *    fit each other
+ *  - EFAULT: a user pointer cannot be read or written
+ *  - EBADF: an fd that is closed or of the wrong kind
+ *  - EPERM: the VM belongs to another process
+ *  - EBUSY: a vCPU is running, or has an I/O exit that was not completed
+ *  - EEXIST: what is to be added overlaps something that is there
+ *  - ENODEV: the address is not backed by memory
+ *  - ENXIO: no translation: an entry on the way is not present
+ *  - EMEDIUMTYPE: the snapshot was taken from another layout
+ *  - EMSGSIZE: the array given for a reply is too short; the count needed was
+ *    written
+ *  - ENOSPC: what is to be built does not fit the guest's memory
+ *  - EDQUOT: a limit of the module or a budget of the sandbox is reached
+ *  - ENOMEM: out of memory, or out of the caller's memory cgroup
+ *  - EINTR: a fatal signal came during long work; nothing was changed
+ *
+ * Where one errno can have several reasons, @why of the head tells which.
+ */
+
+#define HLK_IOC_TYPE	0xB8
+#define HLK_ABI_VERSION	1
+
+enum {
+	HLK_CMD_INFO = 0x00,
+	HLK_CMD_VM_ATTACH = 0x01,
+	HLK_CMD_SNAPSHOT_BUILD = 0x02,
+
+	HLK_CMD_WINDOW_ADD = 0x20,
+	HLK_CMD_SNAPSHOT = 0x21,
+	HLK_CMD_RESTORE = 0x22,
+	HLK_CMD_TRANSLATE = 0x23,
+	HLK_CMD_WALK = 0x24,
+	HLK_CMD_VM_STATS = 0x25,
+
+	HLK_CMD_SNAPSHOT_INFO = 0x40,
+};
+
+/**
+ * enum hlk_why - which of the reasons behind an errno it was
+ * @HLK_WHY_NONE: nothing more is known than the errno
+ * @HLK_WHY_SIZE: @size is smaller than the first version of the struct
+ * @HLK_WHY_TAIL: the struct has a tail that is not known and not zero
+ * @HLK_WHY_FLAGS: an unknown bit in @flags
+ * @HLK_WHY_RESERVED: a reserved field is not zero
+ * @HLK_WHY_NOT_KVM_VM: the fd is not that of a KVM VM
+ * @HLK_WHY_OTHER_PROCESS: the VM belongs to another process
+ * @HLK_WHY_NO_NPT: KVM runs without nested paging
+ * @HLK_WHY_GPA_ALIGN: an address or a size is not a multiple of 4 KiB, or zero
+ * @HLK_WHY_GPA_RANGE: a range leaves the guest-physical address space
+ * @HLK_WHY_APIC_PAGE: a range covers the page that KVM keeps for the APIC
+ * @HLK_WHY_OVERLAP: a window overlaps another one; @where is the other's gpa
+ * @HLK_WHY_TOO_MANY_WINDOWS: more windows than the limit
+ * @HLK_WHY_TWO_SCRATCH: a second scratch window
+ * @HLK_WHY_WINDOWS_FIXED: a window cannot be added after the first snapshot
+ * @HLK_WHY_NO_SCRATCH: a compact snapshot wants a scratch window that ends
+ *	at HLK_GUEST_SCRATCH_TOP and is large enough
+ * @HLK_WHY_NOT_SNAPSHOT: the fd is not that of a snapshot
+ * @HLK_WHY_LAYOUT: the windows of the snapshot are not those of this VM;
+ *	@where is the gpa of the first that differs
+ * @HLK_WHY_VCPU_COUNT: the snapshot has another number of vCPUs
+ * @HLK_WHY_VCPU_SIZE: the register block is not one struct kvm_sync_regs
+ * @HLK_WHY_VCPU_RUNNING: the vCPU @index is running
+ * @HLK_WHY_VCPU_IO: the vCPU @index left KVM_RUN with an I/O that KVM
+ *	completes at the next entry; enter once with immediate_exit set
+ * @HLK_WHY_VCPU_REGS: the registers of vCPU @index are not in its kvm_run:
+ *	set all of kvm_valid_regs before it runs
+ * @HLK_WHY_VCPU_FPU: the FPU images differ in size
+ * @HLK_WHY_TOO_MANY_VCPUS: more vCPUs than the limit
+ * @HLK_WHY_NO_VCPU: the VM has no such vCPU
+ * @HLK_WHY_NOT_I686: the vCPU uses PAE or long mode, or no paging at all
+ * @HLK_WHY_NO_SNAPSHOT: nothing was restored yet, so there is nothing to go
+ *	back to
+ * @HLK_WHY_NO_ROOTS: no page-directory root was given or published
+ * @HLK_WHY_TOO_MANY_ROOTS: more roots than the limit
+ * @HLK_WHY_TOO_MANY_TABLES: more distinct tables than the limit
+ * @HLK_WHY_TOO_MANY_PAGES: more pages than the limit
+ * @HLK_WHY_ROOT_NOT_RAM: root @index, at @where, is not in memory
+ * @HLK_WHY_TABLE_NOT_RAM: strict: the table for address @where in root
+ *	@index is not in memory
+ * @HLK_WHY_LEAF_NOT_RAM: strict: the page at address @where in root @index
+ *	is not in memory
+ * @HLK_WHY_PDE_RESERVED: the 4 MiB entry for address @where in root @index
+ *	has reserved bits set, or leads beyond MAXPHYADDR
+ * @HLK_WHY_SNAPSHOT_FULL: the pages do not fit the windows
+ * @HLK_WHY_SCRATCH_FULL: the new tables and shared pages do not fit scratch;
+ *	@where is how many bytes are needed
+ * @HLK_WHY_IO_BUFFERS: the buffers are not a multiple of 4 KiB, are too small,
+ *	or do not fit scratch
+ * @HLK_WHY_SEGMENT: segment @index lies outside the windows, at @where
+ * @HLK_WHY_NOT_PRESENT: the entry that stops the walk is at @where
+ * @HLK_WHY_NOT_RAM: the page at @where is not in memory
+ * @HLK_WHY_BUDGET: the sandbox has used up its private pages
+ */
+enum hlk_why {
+	HLK_WHY_NONE = 0,
+	HLK_WHY_SIZE,
+	HLK_WHY_TAIL,
+	HLK_WHY_FLAGS,
+	HLK_WHY_RESERVED,
+	HLK_WHY_NOT_KVM_VM,
+	HLK_WHY_OTHER_PROCESS,
+	HLK_WHY_NO_NPT,
+	HLK_WHY_GPA_ALIGN,
+	HLK_WHY_GPA_RANGE,
+	HLK_WHY_APIC_PAGE,
+	HLK_WHY_OVERLAP,
+	HLK_WHY_TOO_MANY_WINDOWS,
+	HLK_WHY_TWO_SCRATCH,
+	HLK_WHY_WINDOWS_FIXED,
+	HLK_WHY_NO_SCRATCH,
+	HLK_WHY_NOT_SNAPSHOT,
+	HLK_WHY_LAYOUT,
+	HLK_WHY_VCPU_COUNT,
+	HLK_WHY_VCPU_SIZE,
+	HLK_WHY_VCPU_RUNNING,
+	HLK_WHY_VCPU_IO,
+	HLK_WHY_VCPU_REGS,
+	HLK_WHY_VCPU_FPU,
+	HLK_WHY_TOO_MANY_VCPUS,
+	HLK_WHY_NO_VCPU,
+	HLK_WHY_NOT_I686,
+	HLK_WHY_NO_SNAPSHOT,
+	HLK_WHY_NO_ROOTS,
+	HLK_WHY_TOO_MANY_ROOTS,
+	HLK_WHY_TOO_MANY_TABLES,
+	HLK_WHY_TOO_MANY_PAGES,
+	HLK_WHY_ROOT_NOT_RAM,
+	HLK_WHY_TABLE_NOT_RAM,
+	HLK_WHY_LEAF_NOT_RAM,
+	HLK_WHY_PDE_RESERVED,
+	HLK_WHY_SNAPSHOT_FULL,
+	HLK_WHY_SCRATCH_FULL,
+	HLK_WHY_IO_BUFFERS,
+	HLK_WHY_SEGMENT,
+	HLK_WHY_NOT_PRESENT,
+	HLK_WHY_NOT_RAM,
+	HLK_WHY_BUDGET,
+};
+
+/**
+ * struct hlk_head - start of every ioctl struct
+ * @size: in: size of the whole struct, in bytes
+ * @flags: in: flags of the ioctl
+ * @why: out: after a failure, one of enum hlk_why; 0 after success
+ * @index: out: which array element, vCPU or root @why speaks of
+ * @where: out: which address @why speaks of
+ */
+struct hlk_head {
+	__u32 size;
+	__u32 flags;
+	__u32 why;
+	__u32 index;
+	__aligned_u64 where;
+};
+
+/**
+ * struct hlk_info - ioctl(HLK_INFO) on /dev/hlk
+ * @head: no flags
+ * @version: out: HLK_ABI_VERSION
+ * @max_windows: out: windows per VM
+ * @max_vcpus: out: vCPUs per VM
+ * @max_roots: out: page-directory roots per snapshot or walk
+ * @max_tables: out: distinct tables per snapshot or walk
+ * @__reserved: out: zero
+ * @features: out: HLK_FEATURE_* bits
+ * @max_pages: out: pages per snapshot
+ * @max_private: out: the largest budget of private pages per VM
+ * @live_vms: out: attached VMs in the whole system
+ * @live_snapshots: out: snapshots in the whole system
+ * @live_pages: out: guest pages that the module holds in the whole system
+ */
+struct hlk_info {
+	struct hlk_head head;
+	__u32 version;
+	__u32 max_windows;
+	__u32 max_vcpus;
+	__u32 max_roots;
+	__u32 max_tables;
+	__u32 __reserved;
+	__aligned_u64 features;
+	__aligned_u64 max_pages;
+	__aligned_u64 max_private;
+	__aligned_u64 live_vms;
+	__aligned_u64 live_snapshots;
+	__aligned_u64 live_pages;
+};
+
+#define HLK_INFO _IO(HLK_IOC_TYPE, HLK_CMD_INFO)
+
+/* features */
+#define HLK_FEATURE_FLAT	(1ULL << 0)
+#define HLK_FEATURE_COMPACT	(1ULL << 1)
+#define HLK_FEATURE_WALK	(1ULL << 2)
+
+/**
+ * struct hlk_vm_attach - ioctl(HLK_VM_ATTACH) on /dev/hlk
+ * @head: no flags
+ * @vm_fd: in: fd of a KVM VM that the calling process created
+ * @out_fd: out: fd of the hlk VM, close-on-exec
+ * @max_private: in: budget of private pages; 0 takes the module's limit. A
+ *	write of the guest that would need one more makes KVM_RUN fail with
+ *	EFAULT, and @over_budget of struct hlk_vm_stats counts it
+ * @keep_private: in: how many private pages a restore may leave mapped; the
+ *	rest is given back. 0 keeps all
+ *
+ * The hlk VM holds the KVM VM. Its fd's address space is the guest-physical
+ * one: mmap() at offset gpa maps the window there, MAP_SHARED, to be given to
+ * KVM with KVM_SET_USER_MEMORY_REGION at the same gpa.
+ */
+struct hlk_vm_attach {
+	struct hlk_head head;
+	__s32 vm_fd;
+	__s32 out_fd;
+	__aligned_u64 max_private;
+	__aligned_u64 keep_private;
+};
+
+#define HLK_VM_ATTACH _IO(HLK_IOC_TYPE, HLK_CMD_VM_ATTACH)
+
+/* window flags */
+#define HLK_WINDOW_READONLY	(1U << 0)
+#define HLK_WINDOW_SCRATCH	(1U << 1)
+
+/**
+ * struct hlk_window - a range of guest-physical memory
+ * @gpa: where it starts, a multiple of 4 KiB
+ * @bytes: its size, a multiple of 4 KiB
+ * @flags: HLK_WINDOW_READONLY: cannot be mapped writable, so a write of the
+ *	guest is an exit. HLK_WINDOW_SCRATCH: the guest's scratch region, which
+ *	compact snapshots rebuild; at most one
+ * @__reserved: zero
+ */
+struct hlk_window {
+	__aligned_u64 gpa;
+	__aligned_u64 bytes;
+	__u32 flags;
+	__u32 __reserved;
+};
+
+/**
+ * struct hlk_window_add - ioctl(HLK_WINDOW_ADD) on an hlk VM
+ * @head: no flags
+ * @window: in: the range
+ *
+ * Only before the first restore or snapshot of the VM. The memory is zero.
+ */
+struct hlk_window_add {
+	struct hlk_head head;
+	struct hlk_window window;
+};
+
+#define HLK_WINDOW_ADD _IO(HLK_IOC_TYPE, HLK_CMD_WINDOW_ADD)
+
+/**
+ * struct hlk_segment - bytes of an image
+ * @gpa: where they go; need not be aligned
+ * @bytes: how many
+ * @data: user pointer to them
+ */
+struct hlk_segment {
+	__aligned_u64 gpa;
+	__aligned_u64 bytes;
+	__aligned_u64 data;
+};
+
+/**
+ * struct hlk_snapshot_build - ioctl(HLK_SNAPSHOT_BUILD) on /dev/hlk
+ * @head: no flags
+ * @nr_windows: in: length of @windows
+ * @nr_segments: in: length of @segments
+ * @nr_vcpus: in: length of @vcpus; 0 leaves vCPUs alone at restore
+ * @vcpu_size: in: size of one element of @vcpus, that of struct kvm_sync_regs
+ * @windows: in: pointer to an array of struct hlk_window
+ * @segments: in: pointer to an array of struct hlk_segment; later ones win
+ *	where they overlap; what none covers is zero
+ * @vcpus: in: pointer to an array of struct kvm_sync_regs (see asm/kvm.h), as
+ *	in the @s.regs of struct kvm_run. FPU, debug registers and MP state are
+ *	those after reset
+ * @out_fd: out: fd of the snapshot, close-on-exec
+ * @__reserved: in: zero
+ */
+struct hlk_snapshot_build {
+	struct hlk_head head;
+	__u32 nr_windows;
+	__u32 nr_segments;
+	__u32 nr_vcpus;
+	__u32 vcpu_size;
+	__aligned_u64 windows;
+	__aligned_u64 segments;
+	__aligned_u64 vcpus;
+	__s32 out_fd;
+	__u32 __reserved;
+};
+
+#define HLK_SNAPSHOT_BUILD _IO(HLK_IOC_TYPE, HLK_CMD_SNAPSHOT_BUILD)
+
+/**
+ * struct hlk_snapshot_counts - what a snapshot holds
+ * @pages: pages with bytes of their own or shared, without page tables
+ * @copied: of these, pages that were copied
+ * @inherited: of these, pages shared with the snapshot that was restored last
+ * @zero: mapped pages that are all zero and cost nothing
+ * @tables: page-table pages built
+ * @tables_read: distinct tables of the guest that were read
+ * @aliased: writable pages with several mappings, kept in scratch
+ * @large: 4 MiB mappings that were split
+ * @leaf_not_ram: leaves that lead outside memory, kept as they are
+ * @table_not_ram: directory entries that lead outside memory, now not present
+ */
+struct hlk_snapshot_counts {
+	__aligned_u64 pages;
+	__aligned_u64 copied;
+	__aligned_u64 inherited;
+	__aligned_u64 zero;
+	__aligned_u64 tables;
+	__aligned_u64 tables_read;
+	__aligned_u64 aliased;
+	__aligned_u64 large;
+	__aligned_u64 leaf_not_ram;
+	__aligned_u64 table_not_ram;
+};
+
+/* snapshot flags */
+#define HLK_SNAPSHOT_COMPACT	(1U << 0)
+#define HLK_SNAPSHOT_GUEST_ROOTS (1U << 1)
+#define HLK_SNAPSHOT_HOST_COW	(1U << 2)
+#define HLK_SNAPSHOT_STRICT	(1U << 3)
+
+/**
+ * struct hlk_snapshot - ioctl(HLK_SNAPSHOT) on an hlk VM
+ * @head: flags, see below
+ * @out_fd: out: fd of the snapshot, close-on-exec
+ * @nr_roots: in: length of @roots; zero with HLK_SNAPSHOT_GUEST_ROOTS, and
+ *	without HLK_SNAPSHOT_COMPACT
+ * @roots: in: pointer to an array of __u64: guest-physical addresses of page
+ *	directories, as in CR3
+ * @input_bytes: in: compact: size of the input buffer, at the start of scratch
+ * @output_bytes: in: compact: size of the output buffer that follows it
+ * @counts: out: what the snapshot holds
+ *
+ * Without HLK_SNAPSHOT_COMPACT each page keeps its guest-physical address.
+ * With it, the pages that the roots map are laid out densely from the lowest
+ * window on, and new tables in scratch give each root the same virtual
+ * layout; see Documentation/design.rst.
+ *
+ * HLK_SNAPSHOT_GUEST_ROOTS takes the roots that the guest published.
+ * HLK_SNAPSHOT_HOST_COW leaves writable leaves writable: the windows alone
+ * copy on write. HLK_SNAPSHOT_STRICT refuses a guest with an entry that leads
+ * outside memory.
+ *
+ * The VM goes on as it was. All vCPUs have to be at rest, with their registers
+ * in struct kvm_run (set kvm_valid_regs before they run) and no I/O pending.
+ */
+struct hlk_snapshot {
+	struct hlk_head head;
+	__s32 out_fd;
+	__u32 nr_roots;
+	__aligned_u64 roots;
+	__u32 input_bytes;
+	__u32 output_bytes;
+	struct hlk_snapshot_counts counts;
+};
+
+#define HLK_SNAPSHOT _IO(HLK_IOC_TYPE, HLK_CMD_SNAPSHOT)
+
+/* restore flags */
+#define HLK_RESTORE_REPRODUCIBLE	(1U << 0)
+
+/* what a restore could not bring back by itself */
+#define HLK_RESIDUE_DEBUGREGS	(1U << 0)
+
+/**
+ * struct hlk_restore - ioctl(HLK_RESTORE) on an hlk VM
+ * @head: HLK_RESTORE_REPRODUCIBLE: do not write the unique number and the
+ *	random seed into the guest's bookkeeping page
+ * @snapshot_fd: in: the snapshot, or -1 for the one restored last, which is
+ *	the fast way
+ * @residue: out: HLK_RESIDUE_DEBUGREGS: the guest changed its debug registers;
+ *	the caller should reset them with KVM_SET_DEBUGREGS
+ * @copied: out: private pages copied back
+ * @cleared: out: private pages cleared
+ * @freed: out: private pages given back
+ * @private_pages: out: private pages left
+ *
+ * The registers of each vCPU are put into its struct kvm_run and marked dirty,
+ * so KVM loads them at the next KVM_RUN; they override a KVM_SET_REGS made in
+ * between. The caller may change them there first.
+ */
+struct hlk_restore {
+	struct hlk_head head;
+	__s32 snapshot_fd;
+	__u32 residue;
+	__aligned_u64 copied;
+	__aligned_u64 cleared;
+	__aligned_u64 freed;
+	__aligned_u64 private_pages;
+};
+
+#define HLK_RESTORE _IO(HLK_IOC_TYPE, HLK_CMD_RESTORE)
+
+/* paging modes */
+#define HLK_PAGING_GIVEN	(1U << 0)
+#define HLK_PAGING_WP		(1U << 1)
+#define HLK_PAGING_PSE		(1U << 2)
+
+/**
+ * struct hlk_paging - how the guest's tables are to be read
+ * @flags: in: 0 takes the modes from the registers of vCPU 0, which must be in
+ *	its kvm_run. HLK_PAGING_GIVEN takes them from here: HLK_PAGING_WP is
+ *	CR0.WP, HLK_PAGING_PSE is CR4.PSE
+ * @maxphyaddr: in: with HLK_PAGING_GIVEN: physical-address bits, 32 to 40; 0 is
+ *	40, the most that PSE-36 can express
+ */
+struct hlk_paging {
+	__u32 flags;
+	__u32 maxphyaddr;
+};
+
+/* effective rights and kind of a mapping */
+#define HLK_MAP_WRITE		(1U << 0)	/* by a supervisor, with CR0.WP */
+#define HLK_MAP_USER		(1U << 1)
+#define HLK_MAP_COW		(1U << 2)	/* AVL bit 9 of the leaf */
+#define HLK_MAP_LARGE		(1U << 3)	/* one 4 MiB entry */
+#define HLK_MAP_NOT_RAM		(1U << 4)	/* the page is not in memory */
+#define HLK_MAP_ALIAS		(1U << 5)	/* a table that was met before */
+#define HLK_MAP_TABLE_NOT_RAM	(1U << 6)	/* the table is not in memory */
+#define HLK_MAP_SUPER_WRITE	(1U << 7)	/* writable because CR0.WP is clear */
+
+/* root: take CR3 of vCPU 0 */
+#define HLK_ROOT_CR3		(~0ULL)
+
+/**
+ * struct hlk_translate - ioctl(HLK_TRANSLATE) on an hlk VM
+ * @head: no flags
+ * @paging: in: how to read the tables
+ * @root: in: guest-physical address of the page directory, as in CR3, or
+ *	HLK_ROOT_CR3
+ * @va: in: virtual address, below 4 GiB
+ * @gpa: out: guest-physical address
+ * @pde: out: the directory entry, also when the walk ends there
+ * @pte: out: the table entry, 0 if there is none
+ * @map: out: HLK_MAP_* bits
+ * @page_shift: out: 12 or 22
+ *
+ * Accessed and dirty bits are not set. ENXIO with HLK_WHY_NOT_PRESENT or
+ * ENODEV with HLK_WHY_NOT_RAM tell where the walk ended; @pde and @pte
+ * are written then too. A page that is not memory is no error here: @map says
+ * HLK_MAP_NOT_RAM.
+ */
+struct hlk_translate {
+	struct hlk_head head;
+	struct hlk_paging paging;
+	__aligned_u64 root;
+	__aligned_u64 va;
+	__aligned_u64 gpa;
+	__u32 pde;
+	__u32 pte;
+	__u32 map;
+	__u32 page_shift;
+};
+
+#define HLK_TRANSLATE _IO(HLK_IOC_TYPE, HLK_CMD_TRANSLATE)
+
+/**
+ * struct hlk_mapping - a run of pages with equal rights and attributes
+ * @va: first virtual address
+ * @gpa: first guest-physical address; for HLK_MAP_ALIAS and
+ *	HLK_MAP_TABLE_NOT_RAM, that of the table
+ * @pages: length in 4 KiB pages
+ * @root: index of the root
+ * @map: HLK_MAP_* bits; WRITE and USER are the effective rights
+ * @attributes: bits 3 to 11 of the leaf, as bits 3 to 11: PWT, PCD, A, D, PAT, G
+ *	and AVL (for a 4 MiB leaf PAT is moved to bit 7)
+ * @alias_root: for HLK_MAP_ALIAS: index of the root that owns the table
+ * @alias_va: for HLK_MAP_ALIAS: the address at which it was met there
+ */
+struct hlk_mapping {
+	__aligned_u64 va;
+	__aligned_u64 gpa;
+	__u32 pages;
+	__u32 root;
+	__u32 map;
+	__u32 attributes;
+	__u32 alias_root;
+	__u32 alias_va;
+};
+
+/**
+ * struct hlk_walk - ioctl(HLK_WALK) on an hlk VM
+ * @head: no flags
+ * @paging: in: how to read the tables
+ * @roots: in: pointer to an array of __u64; 0 takes CR3 of vCPU 0
+ * @mappings: in: pointer to an array of struct hlk_mapping
+ * @nr_roots: in: length of @roots
+ * @nr_mappings: in: length of @mappings. out: how many were written
+ * @start: in: first virtual address
+ * @end: in: first virtual address not to be walked, at most 4 GiB; 0 is 4 GiB
+ * @cursor: in: 0 to begin, or what the last call left. out: where to go on; 0
+ *	when the walk is done. Stable as long as the guest is stopped
+ * @tables_read: out: distinct tables read in this call
+ *
+ * Roots are walked in order. A table that was met before, in any root, is
+ * reported once for each further slot, as one HLK_MAP_ALIAS mapping.
+ */
+struct hlk_walk {
+	struct hlk_head head;
+	struct hlk_paging paging;
+	__aligned_u64 roots;
+	__aligned_u64 mappings;
+	__u32 nr_roots;
+	__u32 nr_mappings;
+	__aligned_u64 start;
+	__aligned_u64 end;
+	__aligned_u64 cursor;
+	__aligned_u64 tables_read;
+};
+
+#define HLK_WALK _IO(HLK_IOC_TYPE, HLK_CMD_WALK)
+
+/**
+ * struct hlk_vm_stats - ioctl(HLK_VM_STATS) on an hlk VM
+ * @head: no flags
+ * @private_pages: out: private pages now
+ * @max_private: out: the budget
+ * @read_faults: out: shared pages mapped
+ * @write_faults: out: private pages made
+ * @over_budget: out: writes refused because the budget was used up
+ * @restores: out: restores that succeeded
+ * @switches: out: of these, to another snapshot than the one before
+ * @pages_copied: out: private pages copied back, in all restores
+ * @pages_cleared: out: private pages cleared, in all restores
+ * @pages_freed: out: private pages given back, in all restores
+ * @unique: out: the number that the last restore gave the guest
+ * @generation: out: the generation of the snapshot restored last
+ */
+struct hlk_vm_stats {
+	struct hlk_head head;
+	__aligned_u64 private_pages;
+	__aligned_u64 max_private;
+	__aligned_u64 read_faults;
+	__aligned_u64 write_faults;
+	__aligned_u64 over_budget;
+	__aligned_u64 restores;
+	__aligned_u64 switches;
+	__aligned_u64 pages_copied;
+	__aligned_u64 pages_cleared;
+	__aligned_u64 pages_freed;
+	__aligned_u64 unique;
+	__aligned_u64 generation;
+};
+
+#define HLK_VM_STATS _IO(HLK_IOC_TYPE, HLK_CMD_VM_STATS)
+
+/**
+ * struct hlk_snapshot_info - ioctl(HLK_SNAPSHOT_INFO) on a snapshot
+ * @head: no flags
+ * @flags: out: the HLK_SNAPSHOT_* flags it was made with
+ * @nr_vcpus: out: vCPUs in it
+ * @generation: out: snapshots on the path from an image to this one
+ * @windows: in: pointer to an array of struct hlk_window
+ * @roots: in: pointer to an array of __u64, for the new addresses of the roots
+ *	in the order in which they were given
+ * @nr_windows: in: length of @windows. out: windows in the snapshot
+ * @nr_roots: in: length of @roots. out: roots in the snapshot
+ * @first_free: out: compact: guest-physical address of the first free page of
+ *	scratch
+ * @input_bytes: out: compact: size of the input buffer
+ * @output_bytes: out: compact: size of the output buffer
+ * @counts: out: what it holds
+ *
+ * EMSGSIZE when an array is too short; all else is written then too. The
+ * pages can be seen by mmap(), read-only, at the offset of their
+ * guest-physical address.
+ */
+struct hlk_snapshot_info {
+	struct hlk_head head;
+	__u32 flags;
+	__u32 nr_vcpus;
+	__aligned_u64 generation;
+	__aligned_u64 windows;
+	__aligned_u64 roots;
+	__u32 nr_windows;
+	__u32 nr_roots;
+	__aligned_u64 first_free;
+	__u32 input_bytes;
+	__u32 output_bytes;
+	struct hlk_snapshot_counts counts;
+};
+
+#define HLK_SNAPSHOT_INFO _IO(HLK_IOC_TYPE, HLK_CMD_SNAPSHOT_INFO)
+
+#endif /* _UAPI_LINUX_HLK_H */
