@@ -361,8 +361,9 @@ struct hlk_snapshot_counts {
  * struct hlk_snapshot - ioctl(HLK_SNAPSHOT) on an hlk VM
  * @head: flags, see below
  * @out_fd: out: fd of the snapshot, close-on-exec
- * @nr_roots: in: length of @roots; zero with HLK_SNAPSHOT_GUEST_ROOTS, and
- *	without HLK_SNAPSHOT_COMPACT
+ * @nr_roots: in: length of @roots; zero without HLK_SNAPSHOT_COMPACT. With it,
+ *	zero takes the roots that the guest published if
+ *	HLK_SNAPSHOT_GUEST_ROOTS is set, else CR3 of vCPU 0
  * @roots: in: pointer to an array of __u64: guest-physical addresses of page
  *	directories, as in CR3
  * @input_bytes: in: compact: size of the input buffer, at the start of scratch
@@ -374,8 +375,9 @@ struct hlk_snapshot_counts {
  * window on, and new tables in scratch give each root the same virtual
  * layout; see Documentation/design.rst.
  *
- * HLK_SNAPSHOT_GUEST_ROOTS takes the roots that the guest published.
- * HLK_SNAPSHOT_HOST_COW leaves writable leaves writable: the windows alone
+ * The guest finds its new roots where it publishes them, in the same order, if
+ * they are at most HLK_GUEST_MAX_ROOTS; HLK_SNAPSHOT_INFO gives them in any
+ * case. HLK_SNAPSHOT_HOST_COW leaves writable leaves writable: the windows alone
  * copy on write. HLK_SNAPSHOT_STRICT refuses a guest with an entry that leads
  * outside memory.
  *
@@ -406,8 +408,9 @@ struct hlk_snapshot {
  *	random seed into the guest's bookkeeping page
  * @snapshot_fd: in: the snapshot, or -1 for the one restored last, which is
  *	the fast way
- * @residue: out: HLK_RESIDUE_DEBUGREGS: the guest changed its debug registers;
- *	the caller should reset them with KVM_SET_DEBUGREGS
+ * @residue: out: HLK_RESIDUE_DEBUGREGS: the guest changed its debug registers.
+ *	KVM_GET_DEBUGREGS gives those of the snapshot; pass them on to
+ *	KVM_SET_DEBUGREGS, which loads them
  * @copied: out: private pages copied back
  * @cleared: out: private pages cleared
  * @freed: out: private pages given back

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Version differences, and nothing else. Included on the command line, before
+ * all other headers; the sources are written for the newest kernel.
+ *
+ * Supported: 6.1, 6.12, 7.3 and what lies between.
+ */
+#ifndef _HLK_COMPAT_H
+#define _HLK_COMPAT_H
+
+#include <linux/version.h>
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
+#error "hlk needs Linux 6.1 or later"
+#endif
+
+#include <linux/fs.h>
+#include <linux/kvm_host.h>
+#include <linux/magic.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/string.h>
+
+/* vm_flags is read-only from 6.3 on. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
+static inline void vm_flags_set(struct vm_area_struct *vma, vm_flags_t flags)
+{
+	vma->vm_flags |= flags;
+}
+
+static inline void vm_flags_clear(struct vm_area_struct *vma, vm_flags_t flags)
+{
+	vma->vm_flags &= ~flags;
+}
+#endif
+
+/*
+ * From 6.18 on KVM exports file_is_kvm() to its own modules alone. There a VM's
+ * file is known by three things together, none of which another file has: it
+ * is an anonymous inode, KVM's vendor module owns its operations, and KVM named
+ * it so.
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 18, 0)
+static inline bool hlk_file_is_kvm(struct file *file)
+{
+	return file_is_kvm(file);
+}
+#else
+static inline bool hlk_file_is_kvm(struct file *file)
+{
+	const struct module *owner = file->f_op->owner;
+
+	return file_inode(file)->i_sb->s_magic == ANON_INODE_FS_MAGIC &&
+	       owner && (!strcmp(owner->name, "kvm") ||
+			 !strcmp(owner->name, "kvm_amd") ||
+			 !strcmp(owner->name, "kvm_intel")) &&
+	       !strcmp(file->f_path.dentry->d_name.name, "kvm-vm");
+}
+#endif
+
+#endif /* _HLK_COMPAT_H */

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Guest-physical pages for the pure files: what the VM's memslots say is
+ * memory. Where a window is mapped at a memslot's place, pages come from the
+ * window, so that unchanged ones can be shared; elsewhere by get_user_pages.
+ */
+#include <linux/kvm_host.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include <linux/sort.h>
+
+#include "hlk.h"
+
+static struct hlk_gmem_slot *gmem_find(struct hlk_vm_gmem *g, u64 gfn)
+{
+	u32 low = 0;
+	u32 high = g->nr;
+	u32 mid;
+
+	if (g->hit < g->nr && gfn - g->slots[g->hit].gfn < g->slots[g->hit].pages)
+		return &g->slots[g->hit];
+	while (low < high) {
+		mid = low + (high - low) / 2;
+		if (gfn < g->slots[mid].gfn) {
+			high = mid;
+		} else if (gfn - g->slots[mid].gfn < g->slots[mid].pages) {
+			g->hit = mid;
+			return &g->slots[mid];
+		} else {
+			low = mid + 1;
+		}
+	}
+	return NULL;
+}
+
+static bool gmem_is_ram(struct hlk_gmem *gmem, u64 gfn)
+{
+	return gmem_find(container_of(gmem, struct hlk_vm_gmem, gmem), gfn);
+}
+
+static int gmem_get(struct hlk_gmem *gmem, u64 gfn, struct hlk_gpage *gpage)
+{
+	struct hlk_vm_gmem *g = container_of(gmem, struct hlk_vm_gmem, gmem);
+	struct hlk_gmem_slot *slot = gmem_find(g, gfn);
+	unsigned long hva;
+
+	if (!slot)
+		return -ENODEV;
+	if (slot->window) {
+		hlk_window_get(slot->window, slot->first + (gfn - slot->gfn), gpage);
+		return 0;
+	}
+	hva = slot->hva + ((gfn - slot->gfn) << PAGE_SHIFT);
+	gpage->frozen = false;
+	return get_user_pages_fast(hva, 1, 0, &gpage->page) == 1 ? 0 : -EFAULT;
+}
+
+static const struct hlk_gmem_ops gmem_ops = {
+	.is_ram = gmem_is_ram,
+	.get = gmem_get,
+};
+
+static int gmem_by_gfn(const void *a, const void *b)
+{
+	const struct hlk_gmem_slot *x = a;
+	const struct hlk_gmem_slot *y = b;
+
+	return x->gfn < y->gfn ? -1 : x->gfn > y->gfn;
+}
+
+/* Slots that KVM keeps for itself are devices to the guest, not memory. */
+static bool gmem_wanted(const struct kvm_memory_slot *slot)
+{
+	return slot->id < KVM_USER_MEM_SLOTS && slot->npages &&
+	       !(slot->flags & KVM_MEMSLOT_INVALID);
+}
+
+/* Copy up to @room slots; how many there are is returned. */
+static u32 gmem_read_slots(struct hlk_vm_gmem *g, struct kvm *kvm, u32 room)
+{
+	struct kvm_memory_slot *slot;
+	u32 nr = 0;
+	int bkt;
+	int idx;
+
+	idx = srcu_read_lock(&kvm->srcu);
+	kvm_for_each_memslot(slot, bkt, kvm_memslots(kvm)) {
+		if (!gmem_wanted(slot))
+			continue;
+		if (nr < room) {
+			g->slots[nr].gfn = slot->base_gfn;
+			g->slots[nr].pages = slot->npages;
+			g->slots[nr].hva = slot->userspace_addr;
+		}
+		nr++;
+	}
+	srcu_read_unlock(&kvm->srcu, idx);
+	return nr;
+}
+
+/* Is all of the slot one mapping of one of this VM's windows? */
+static void gmem_find_window(struct hlk_gmem_slot *slot, struct hlk_vm *vm)
+{
+	unsigned long bytes = slot->pages << PAGE_SHIFT;
+	struct vm_area_struct *vma = vma_lookup(vm->kvm->mm, slot->hva);
+	struct hlk_vm_window *window;
+	u64 pgoff;
+
+	if (!vma || vma->vm_ops != &hlk_window_vm_ops ||
+	    vma->vm_end - slot->hva < bytes)
+		return;
+	window = vma->vm_private_data;
+	if (window->vm != vm)
+		return;
+	pgoff = vma->vm_pgoff + ((slot->hva - vma->vm_start) >> PAGE_SHIFT);
+	slot->window = window;
+	slot->first = pgoff - window->range.gfn;
+}
+
+/**
+ * hlk_gmem_init() - look at a VM's memory
+ * @g: what to fill
+ * @vm: the VM, of the calling process
+ *
+ * Return: 0, -ENOMEM, or -EAGAIN if memslots come faster than they are read
+ */
+int hlk_gmem_init(struct hlk_vm_gmem *g, struct hlk_vm *vm)
+{
+	u32 room;
+	u32 i;
+
+	memset(g, 0, sizeof(*g));
+	g->gmem.ops = &gmem_ops;
+	room = gmem_read_slots(g, vm->kvm, 0) + 16;
+	g->slots = kvcalloc(room, sizeof(*g->slots), GFP_KERNEL_ACCOUNT);
+	if (!g->slots)
+		return -ENOMEM;
+	g->nr = gmem_read_slots(g, vm->kvm, room);
+	if (g->nr > room) {
+		hlk_gmem_exit(g);
+		return -EAGAIN;
+	}
+	sort(g->slots, g->nr, sizeof(*g->slots), gmem_by_gfn, NULL);
+
+	mmap_read_lock(vm->kvm->mm);
+	for (i = 0; i < g->nr; i++)
+		gmem_find_window(&g->slots[i], vm);
+	mmap_read_unlock(vm->kvm->mm);
+	return 0;
+}
+
+/**
+ * hlk_gmem_exit() - free what hlk_gmem_init() made
+ * @g: the memory
+ */
+void hlk_gmem_exit(struct hlk_vm_gmem *g)
+{
+	kvfree(g->slots);
+	g->slots = NULL;
+	g->nr = 0;
+}

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Internal types: what protects what, and in which order locks nest.
+ *
+ * Lock order, outermost first; see Documentation/locking.rst:
+ *
+ *	hlk_vm.lock
+ *	  kvm->lock
+ *	    vcpu->mutex		(by trylock, for as long as guests must rest)
+ *	      mmap_lock		(get_user_pages, page faults)
+ *	        hlk_window.lock
+ *	          i_mmap_rwsem	(unmap_mapping_pages)
+ *	          page lock	(of a private page, in page_mkwrite)
+ *
+ * No user copy and no get_user_pages() under hlk_window.lock: a page fault on a
+ * window takes it under mmap_lock. unmap_mapping_pages() is fine under it: it
+ * takes i_mmap_rwsem, never mmap_lock, as under a filesystem's invalidate_lock.
+ */
+#ifndef _HLK_H
+#define _HLK_H
+
+#include <linux/fs.h>
+#include <linux/kvm_host.h>
+#include <linux/mutex.h>
+#include <linux/xarray.h>
+
+#include <linux/hlk.h>
+#include <linux/hlk_guest.h>
+
+#include "i686pt.h"
+#include "snap.h"
+
+struct hlk_vm;
+
+/**
+ * struct hlk_private - one private page of a window
+ * @page: the page; the window holds a reference
+ * @base: what a restore copies into it; NULL clears it. Borrowed from the
+ *	snapshot that @vm holds
+ * @index: page number in the window
+ */
+struct hlk_private {
+	struct page *page;
+	struct page *base;
+	u64 index;
+};
+
+/**
+ * struct hlk_vm_window - a range of guest-physical memory that the module backs
+ * @vm: the VM; it frees the window, so the pointer is always good
+ * @range: where it is; constant
+ * @lock: protects all below, and makes a page's becoming private one step for
+ *	all mappings of it
+ * @base: base pages of the snapshot restored last, or NULL
+ * @index: page number -> position in @list, as a value
+ * @list: private pages
+ * @nr: how many
+ * @room: how many fit @list
+ * @read_faults: shared pages mapped
+ * @write_faults: private pages made
+ */
+struct hlk_vm_window {
+	struct hlk_vm *vm;
+	struct hlk_range range;
+	struct mutex lock;
+	struct xarray *base;
+	struct xarray index;
+	struct hlk_private *list;
+	u64 nr;
+	u64 room;
+	u64 read_faults;
+	u64 write_faults;
+};
+
+/**
+ * struct hlk_vm - an attached KVM VM
+ * @kvm_file: held for as long as @kvm: on newer kernels only files pin the
+ *	vendor module whose code the last kvm_put_kvm() runs
+ * @kvm: the VM; held
+ * @mapping: the address space of the hlk VM's inode; lives as long as any
+ *	mapping, and so longer than any use
+ * @lock: serialises snapshot, restore and window changes; protects all below
+ *	but where another rule is given
+ * @layout: ranges of the windows; constant once @sealed
+ * @nr_windows: written with release under @lock, read with acquire anywhere
+ * @windows: the first @nr_windows are constant until the VM is freed
+ * @book: the window with the bookkeeping page, or NULL
+ * @sealed: no more windows: a snapshot was made or restored
+ * @snap: the snapshot restored last, or NULL; held
+ * @max_private: budget; constant
+ * @keep_private: watermark; constant
+ * @nr_private: private pages of all windows; any context
+ * @over_budget: writes refused; any context
+ * @unique: given to the guest by the last restore
+ * @restores: for statistics, as all that follow
+ * @switches: restores to another snapshot than before
+ * @copied: pages copied back
+ * @cleared: pages cleared
+ * @freed: pages given back
+ *
+ * Its file holds it; each mapping of a window holds that file.
+ */
+struct hlk_vm {
+	struct file *kvm_file;
+	struct kvm *kvm;
+	struct address_space *mapping;
+	struct mutex lock;
+	struct hlk_layout layout;
+	u32 nr_windows;
+	struct hlk_vm_window *windows[HLK_MAX_WINDOWS];
+	struct hlk_vm_window *book;
+	bool sealed;
+	struct hlk_snap *snap;
+	u64 max_private;
+	u64 keep_private;
+	atomic64_t nr_private;
+	atomic64_t over_budget;
+	u64 unique;
+	u64 restores;
+	u64 switches;
+	u64 copied;
+	u64 cleared;
+	u64 freed;
+};
+
+/**
+ * struct hlk_ucmd - one ioctl call
+ * @cmd: the struct, copied in, of the size that this kernel knows
+ * @at: reason of a failure, for the head of @cmd
+ * @new_file: a new object; the dispatcher installs it after the reply was
+ *	copied out, or drops it
+ * @new_fd: its fd
+ */
+struct hlk_ucmd {
+	void *cmd;
+	struct hlk_why_at at;
+	struct file *new_file;
+	int new_fd;
+};
+
+/**
+ * struct hlk_op - one row of an ioctl table
+ * @size: size of the struct
+ * @min_size: size of its first version
+ * @flags: the flags it knows
+ * @execute: the handler; @obj is the file's private data
+ */
+struct hlk_op {
+	u32 size;
+	u32 min_size;
+	u32 flags;
+	int (*execute)(void *obj, struct hlk_ucmd *ucmd);
+};
+
+#define HLK_OP(_struct, _last, _flags, _fn)				\
+	{								\
+		.size = sizeof(struct _struct),				\
+		.min_size = offsetofend(struct _struct, _last),		\
+		.flags = (_flags),					\
+		.execute = (_fn),					\
+	}
+
+/* main.c */
+extern struct page *hlk_zero_page;
+extern unsigned int hlk_max_tables;
+extern unsigned long hlk_max_pages;
+extern unsigned long hlk_max_private;
+void hlk_count_vms(long by);
+long hlk_ioctl(struct file *file, unsigned int cmd, unsigned long arg,
+	       const struct hlk_op *ops, u32 first, u32 nr);
+struct file *hlk_file(const char *name, const struct file_operations *fops,
+		      void *obj, int flags);
+void hlk_file_released(struct inode *inode);
+int hlk_ucmd_new(struct hlk_ucmd *ucmd, struct file *file, s32 *out_fd);
+
+/* vm.c */
+int hlk_cmd_vm_attach(void *obj, struct hlk_ucmd *ucmd);
+int hlk_layout_add_user(struct hlk_layout *layout, const struct hlk_window *window,
+			struct hlk_range *range, struct hlk_why_at *at);
+
+/* window.c */
+extern const struct vm_operations_struct hlk_window_vm_ops;
+struct hlk_vm_window *hlk_window_alloc(struct hlk_vm *vm, const struct hlk_range *range);
+void hlk_window_free(struct hlk_vm_window *window);
+int hlk_window_mmap(struct hlk_vm_window *window, struct vm_area_struct *vma);
+void hlk_window_get(struct hlk_vm_window *window, u64 index, struct hlk_gpage *gpage);
+bool hlk_window_next(struct hlk_vm_window *window, unsigned long *index);
+int hlk_window_make_private(struct hlk_vm_window *window, u64 index);
+void hlk_window_poke(struct hlk_vm_window *window, u64 gpa, const void *from,
+		     size_t bytes);
+void hlk_window_rebase(struct hlk_vm_window *window, struct xarray *base);
+void hlk_window_drop(struct hlk_vm_window *window, u64 pages);
+vm_fault_t hlk_insert_shared(struct vm_area_struct *vma, unsigned long address,
+			     struct page *page);
+
+/* restore.c */
+int hlk_cmd_restore(void *obj, struct hlk_ucmd *ucmd);
+
+/* snapshot.c */
+int hlk_cmd_snapshot_build(void *obj, struct hlk_ucmd *ucmd);
+int hlk_cmd_snapshot(void *obj, struct hlk_ucmd *ucmd);
+struct hlk_snap *hlk_snap_from_fd(int fd);
+
+/* inspect.c */
+int hlk_cmd_translate(void *obj, struct hlk_ucmd *ucmd);
+int hlk_cmd_walk(void *obj, struct hlk_ucmd *ucmd);
+
+/* vcpu.c */
+struct hlk_vcpu_state;
+int hlk_vcpus_hold(struct hlk_vm *vm, struct hlk_why_at *at);
+void hlk_vcpus_release(struct hlk_vm *vm);
+int hlk_vcpus_capture(struct hlk_vm *vm, struct hlk_snap *snap,
+		      struct hlk_why_at *at);
+int hlk_vcpu_from_user(const void __user *from, struct hlk_snap *snap);
+int hlk_vcpus_fit(struct hlk_vm *vm, const struct hlk_snap *snap,
+		  struct hlk_why_at *at);
+u32 hlk_vcpus_restore(struct hlk_vm *vm, const struct hlk_snap *snap);
+u64 hlk_vcpu_cr3(const struct hlk_snap *snap, u32 nr);
+void hlk_vcpu_set_cr3(struct hlk_snap *snap, u32 nr, u64 cr3);
+int hlk_vcpu_paging(struct hlk_vm *vm, struct i686_mode *mode, u64 *cr3,
+		    struct hlk_why_at *at);
+
+/* gmem.c */
+/**
+ * struct hlk_gmem_slot - memory of the guest, as its memslots say
+ * @gfn: first frame
+ * @pages: how many
+ * @hva: where it is mapped in the process of the VM
+ * @window: the window that is mapped there, if one is
+ * @first: page number in the window
+ */
+struct hlk_gmem_slot {
+	u64 gfn;
+	u64 pages;
+	unsigned long hva;
+	struct hlk_vm_window *window;
+	u64 first;
+};
+
+/**
+ * struct hlk_vm_gmem - the memory of a VM for the pure files
+ * @gmem: what they see
+ * @slots: sorted by gfn
+ * @nr: how many
+ * @hit: the slot that was found last
+ */
+struct hlk_vm_gmem {
+	struct hlk_gmem gmem;
+	struct hlk_gmem_slot *slots;
+	u32 nr;
+	u32 hit;
+};
+
+int hlk_gmem_init(struct hlk_vm_gmem *g, struct hlk_vm *vm);
+void hlk_gmem_exit(struct hlk_vm_gmem *g);
+
+#endif /* _HLK_H */

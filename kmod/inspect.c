@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Looking at a guest's page tables: translate and walk.
+ */
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "hlk.h"
+
+/*
+ * How to read the tables: as given, or as vCPU 0 does. The vCPU is looked at
+ * only if it is needed, so that a caller who gives modes and roots can look at
+ * a guest that runs.
+ */
+static int paging_modes(struct hlk_vm *vm, const struct hlk_paging *paging,
+			bool want_cr3, struct i686_mode *mode, u64 *cr3,
+			struct hlk_why_at *at)
+{
+	bool given = paging->flags & HLK_PAGING_GIVEN;
+	int ret;
+
+	if (paging->flags & ~(HLK_PAGING_GIVEN | HLK_PAGING_WP | HLK_PAGING_PSE))
+		return hlk_fail(at, -EOPNOTSUPP, HLK_WHY_FLAGS, 0, 0);
+	if (!given && (paging->flags || paging->maxphyaddr))
+		return hlk_fail(at, -EINVAL, HLK_WHY_FLAGS, 0, 0);
+	if (paging->maxphyaddr &&
+	    (paging->maxphyaddr < 32 || paging->maxphyaddr > I686_PSE36_BITS))
+		return hlk_fail(at, -EINVAL, HLK_WHY_GPA_RANGE, 0, 0);
+	if (!given || want_cr3) {
+		ret = mutex_lock_killable(&vm->lock);
+		if (ret)
+			return ret;
+		ret = hlk_vcpus_hold(vm, at);
+		if (!ret) {
+			ret = hlk_vcpu_paging(vm, mode, cr3, at);
+			hlk_vcpus_release(vm);
+		}
+		mutex_unlock(&vm->lock);
+		if (ret)
+			return ret;
+	}
+	if (given) {
+		mode->wp = paging->flags & HLK_PAGING_WP;
+		mode->pse = paging->flags & HLK_PAGING_PSE;
+		mode->maxphyaddr = paging->maxphyaddr ?: I686_PSE36_BITS;
+	}
+	return 0;
+}
+
+static int root_check(u64 root, u32 nr, struct hlk_why_at *at)
+{
+	if (root >> 32)
+		return hlk_fail(at, -EINVAL, HLK_WHY_GPA_RANGE, nr, root);
+	return 0;
+}
+
+/**
+ * hlk_cmd_translate() - HLK_TRANSLATE
+ * @obj: the VM
+ * @ucmd: the call
+ *
+ * Return: 0 or an errno
+ */
+int hlk_cmd_translate(void *obj, struct hlk_ucmd *ucmd)
+{
+	struct hlk_translate *t = ucmd->cmd;
+	struct hlk_vm *vm = obj;
+	struct hlk_vm_gmem g;
+	struct i686_mode mode;
+	u64 root = t->root;
+	int ret;
+
+	if (vm->kvm->mm != current->mm)
+		return hlk_fail(&ucmd->at, -EPERM, HLK_WHY_OTHER_PROCESS, 0, 0);
+	if (t->va >= I686_VA_END)
+		return hlk_fail(&ucmd->at, -EINVAL, HLK_WHY_GPA_RANGE, 0, t->va);
+	ret = paging_modes(vm, &t->paging, root == HLK_ROOT_CR3, &mode, &root,
+			   &ucmd->at);
+	if (ret)
+		return ret;
+	if (t->root != HLK_ROOT_CR3)
+		root = t->root;
+	ret = root_check(root, 0, &ucmd->at);
+	if (ret)
+		return ret;
+	ret = hlk_gmem_init(&g, vm);
+	if (ret)
+		return ret;
+	ret = i686_translate(&g.gmem, &mode, root, t->va, t, &ucmd->at);
+	hlk_gmem_exit(&g);
+	return ret;
+}
+
+/**
+ * struct user_walk - a walk whose mappings go to user space
+ * @walk: the walk
+ * @to: the caller's array
+ * @nr: how many were written
+ * @room: how many fit
+ */
+struct user_walk {
+	struct i686_walk walk;
+	struct hlk_mapping __user *to;
+	u32 nr;
+	u32 room;
+};
+
+static int walk_emit(struct i686_walk *walk, const struct hlk_mapping *mapping)
+{
+	struct user_walk *user = container_of(walk, struct user_walk, walk);
+
+	if (user->nr == user->room)
+		return 1;
+	if (copy_to_user(&user->to[user->nr], mapping, sizeof(*mapping)))
+		return -EFAULT;
+	user->nr++;
+	return 0;
+}
+
+static int walk_check(struct hlk_walk *w, struct hlk_why_at *at)
+{
+	u64 end = w->end ?: I686_VA_END;
+
+	if (!PAGE_ALIGNED(w->start) || !PAGE_ALIGNED(end))
+		return hlk_fail(at, -EINVAL, HLK_WHY_GPA_ALIGN, 0, w->start);
+	if (end > I686_VA_END || w->start >= end)
+		return hlk_fail(at, -EINVAL, HLK_WHY_GPA_RANGE, 0, end);
+	if (!PAGE_ALIGNED(w->cursor))
+		return hlk_fail(at, -EINVAL, HLK_WHY_GPA_ALIGN, 0, w->cursor);
+	if (w->nr_roots > HLK_MAX_ROOTS)
+		return hlk_fail(at, -E2BIG, HLK_WHY_TOO_MANY_ROOTS, w->nr_roots, 0);
+	if (!w->nr_mappings)
+		return -EMSGSIZE;
+	return 0;
+}
+
+static int walk_roots(struct hlk_walk *w, u64 cr3, u64 *roots, u32 nr,
+		      struct hlk_why_at *at)
+{
+	u32 i;
+	int ret;
+
+	if (!w->nr_roots)
+		roots[0] = cr3;
+	else if (copy_from_user(roots, u64_to_user_ptr(w->roots),
+				nr * sizeof(*roots)))
+		return -EFAULT;
+	for (i = 0; i < nr; i++) {
+		ret = root_check(roots[i], i, at);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+/**
+ * hlk_cmd_walk() - HLK_WALK
+ * @obj: the VM
+ * @ucmd: the call
+ *
+ * Return: 0 or an errno
+ */
+int hlk_cmd_walk(void *obj, struct hlk_ucmd *ucmd)
+{
+	struct hlk_walk *w = ucmd->cmd;
+	u32 nr = max(w->nr_roots, 1U);
+	struct user_walk user = {
+		.walk.emit = walk_emit,
+		.walk.nr_roots = nr,
+		.walk.start = w->start,
+		.walk.end = w->end ?: I686_VA_END,
+		.walk.max_tables = hlk_max_tables,
+		.walk.cursor = w->cursor,
+		.to = u64_to_user_ptr(w->mappings),
+		.room = w->nr_mappings,
+	};
+	struct hlk_vm *vm = obj;
+	struct hlk_vm_gmem g;
+	u64 cr3 = 0;
+	u64 *roots;
+	int ret;
+
+	if (vm->kvm->mm != current->mm)
+		return hlk_fail(&ucmd->at, -EPERM, HLK_WHY_OTHER_PROCESS, 0, 0);
+	ret = walk_check(w, &ucmd->at);
+	if (ret)
+		return ret;
+	ret = paging_modes(vm, &w->paging, !w->nr_roots, &user.walk.mode, &cr3,
+			   &ucmd->at);
+	if (ret)
+		return ret;
+	roots = kvmalloc_array(nr, sizeof(*roots), GFP_KERNEL_ACCOUNT);
+	if (!roots)
+		return -ENOMEM;
+	ret = walk_roots(w, cr3, roots, nr, &ucmd->at);
+	if (ret)
+		goto free;
+	user.walk.roots = roots;
+	ret = hlk_gmem_init(&g, vm);
+	if (ret)
+		goto free;
+	user.walk.gmem = &g.gmem;
+	ret = i686_walk(&user.walk, &ucmd->at);
+	hlk_gmem_exit(&g);
+	w->nr_mappings = user.nr;
+	w->cursor = user.walk.cursor;
+	w->tables_read = user.walk.tables_read;
+free:
+	kvfree(roots);
+	return ret;
+}

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The restore path, and nothing else.
+ *
+ * One loop over the private pages, each copied back or cleared in place, and
+ * the registers of the vCPUs. No allocation, no page tables, no work that grows
+ * with anything but the pages that the guest wrote. Going over to another
+ * snapshot first rebases the windows; from then on it is the same loop.
+ */
+#include <linux/highmem.h>
+#include <linux/random.h>
+#include <linux/slab.h>
+
+#include "hlk.h"
+
+static void restore_window(struct hlk_vm_window *window, struct hlk_restore *r)
+{
+	struct hlk_private *private;
+	u64 i;
+
+	mutex_lock(&window->lock);
+	for (i = 0; i < window->nr; i++) {
+		private = &window->list[i];
+		if (private->base) {
+			copy_highpage(private->page, private->base);
+			r->copied++;
+		} else {
+			clear_highpage(private->page);
+			r->cleared++;
+		}
+	}
+	mutex_unlock(&window->lock);
+}
+
+/* Give back what is above the watermark; the last window's pages first. */
+static void restore_trim(struct hlk_vm *vm, struct hlk_restore *r)
+{
+	u64 now = atomic64_read(&vm->nr_private);
+	u32 i = vm->nr_windows;
+
+	while (vm->keep_private && now > vm->keep_private && i--) {
+		hlk_window_drop(vm->windows[i], now - vm->keep_private);
+		r->freed += now - atomic64_read(&vm->nr_private);
+		now = atomic64_read(&vm->nr_private);
+	}
+}
+
+static void restore_switch(struct hlk_vm *vm, struct hlk_snap *snap)
+{
+	u32 i;
+	int nr;
+
+	for (i = 0; i < vm->nr_windows; i++) {
+		nr = hlk_layout_find(&snap->layout, vm->windows[i]->range.gfn);
+		hlk_window_rebase(vm->windows[i], &snap->base[nr]);
+	}
+	kref_get(&snap->ref);
+	hlk_snap_put(vm->snap);
+	vm->snap = snap;
+	vm->switches++;
+}
+
+/* No two restores, of this VM or of a clone, start from the same numbers. */
+static void restore_unique(struct hlk_vm *vm)
+{
+	u64 top = HLK_GUEST_SCRATCH_TOP;
+	u8 seed[HLK_GUEST_SEED_SIZE];
+
+	get_random_bytes(seed, sizeof(seed));
+	vm->unique++;
+	hlk_window_poke(vm->book, top - HLK_GUEST_OFF_SEED, seed, sizeof(seed));
+	hlk_window_poke(vm->book, top - HLK_GUEST_OFF_UNIQUE, &vm->unique,
+			sizeof(vm->unique));
+	memzero_explicit(seed, sizeof(seed));
+}
+
+static int restore_fits(struct hlk_vm *vm, const struct hlk_snap *snap,
+			struct hlk_why_at *at)
+{
+	const struct hlk_range *ours;
+	u32 i;
+
+	for (i = 0; i < max(vm->layout.nr, snap->layout.nr); i++) {
+		ours = &vm->layout.range[i];
+		if (vm->layout.nr != snap->layout.nr ||
+		    memcmp(ours, &snap->layout.range[i], sizeof(*ours)))
+			return hlk_fail(at, -EMEDIUMTYPE, HLK_WHY_LAYOUT, i,
+					ours->gfn << PAGE_SHIFT);
+	}
+	return hlk_vcpus_fit(vm, snap, at);
+}
+
+/* All that can fail is behind us when the first byte changes. */
+static int restore(struct hlk_vm *vm, struct hlk_snap *snap,
+		   struct hlk_restore *r, struct hlk_why_at *at)
+{
+	bool unique = vm->book && !(r->head.flags & HLK_RESTORE_REPRODUCIBLE);
+	u32 i;
+	int ret;
+
+	lockdep_assert_held(&vm->lock);
+	ret = restore_fits(vm, snap, at);
+	if (!ret && unique)
+		ret = hlk_window_make_private(vm->book,
+					      vm->book->range.pages - 1);
+	if (ret == -EDQUOT)
+		hlk_fail(at, ret, HLK_WHY_BUDGET, 0, vm->max_private);
+	if (ret)
+		return ret;
+
+	if (snap != vm->snap)
+		restore_switch(vm, snap);
+	for (i = 0; i < vm->nr_windows; i++)
+		restore_window(vm->windows[i], r);
+	if (unique)
+		restore_unique(vm);
+	r->residue = hlk_vcpus_restore(vm, snap);
+	restore_trim(vm, r);
+	r->private_pages = atomic64_read(&vm->nr_private);
+	vm->restores++;
+	vm->copied += r->copied;
+	vm->cleared += r->cleared;
+	vm->freed += r->freed;
+	return 0;
+}
+
+/**
+ * hlk_cmd_restore() - HLK_RESTORE
+ * @obj: the VM
+ * @ucmd: the call
+ *
+ * Return: 0; -EBUSY if a vCPU is running, -EMEDIUMTYPE if the snapshot does not
+ * fit, -EBADF if the fd is none, -EDQUOT, -ENOMEM: nothing was changed
+ */
+int hlk_cmd_restore(void *obj, struct hlk_ucmd *ucmd)
+{
+	struct hlk_restore *r = ucmd->cmd;
+	struct hlk_snap *snap = NULL;
+	struct hlk_vm *vm = obj;
+	int ret;
+
+	r->copied = 0;
+	r->cleared = 0;
+	r->freed = 0;
+	if (vm->kvm->mm != current->mm)
+		return hlk_fail(&ucmd->at, -EPERM, HLK_WHY_OTHER_PROCESS, 0, 0);
+	if (r->snapshot_fd != -1) {
+		snap = hlk_snap_from_fd(r->snapshot_fd);
+		if (!snap)
+			return hlk_fail(&ucmd->at, -EBADF, HLK_WHY_NOT_SNAPSHOT,
+					0, 0);
+	}
+	ret = mutex_lock_killable(&vm->lock);
+	if (ret)
+		goto put;
+	if (!snap && vm->snap) {
+		snap = vm->snap;
+		kref_get(&snap->ref);
+	}
+	if (!snap) {
+		ret = hlk_fail(&ucmd->at, -EINVAL, HLK_WHY_NO_SNAPSHOT, 0, 0);
+		goto unlock;
+	}
+	ret = hlk_vcpus_hold(vm, &ucmd->at);
+	if (ret)
+		goto unlock;
+	ret = restore(vm, snap, r, &ucmd->at);
+	vm->sealed |= !ret;
+	hlk_vcpus_release(vm);
+unlock:
+	mutex_unlock(&vm->lock);
+put:
+	hlk_snap_put(snap);
+	return ret;
+}

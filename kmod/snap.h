@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The snapshot object, and how one is made from an image, as it is, or
+ * compacted.
+ *
+ * No KVM and no ioctl here: this also compiles in user space.
+ */
+#ifndef _HLK_SNAP_H
+#define _HLK_SNAP_H
+
+#include "env.h"
+#include "i686pt.h"
+
+#define HLK_MAX_WINDOWS		8
+#define HLK_MAX_VCPUS		16
+#define HLK_MAX_ROOTS		1024
+
+/**
+ * struct hlk_range - one window's place and kind
+ * @gfn: first frame
+ * @pages: how many
+ * @flags: HLK_WINDOW_*
+ */
+struct hlk_range {
+	u64 gfn;
+	u64 pages;
+	u32 flags;
+};
+
+static inline bool hlk_range_has(const struct hlk_range *range, u64 gfn)
+{
+	return gfn - range->gfn < range->pages;
+}
+
+/**
+ * struct hlk_layout - the windows of a VM or of a snapshot
+ * @nr: how many
+ * @range: sorted by @gfn, without overlap
+ */
+struct hlk_layout {
+	u32 nr;
+	struct hlk_range range[HLK_MAX_WINDOWS];
+};
+
+/**
+ * struct hlk_snap - a snapshot
+ * @ref: holders: its fd, each VM that was restored to it last, and whoever
+ *	works with it
+ * @layout: the windows it fits
+ * @base: for each window: page number in the window -> struct page; absent is
+ *	a page of zeroes. The snapshot holds a reference to each
+ * @flags: HLK_SNAPSHOT_* flags it was made with
+ * @generation: snapshots on the path from an image to this one
+ * @counts: what it holds
+ * @nr_vcpus: length of @vcpus
+ * @vcpus: states of the vCPUs, made and read by vcpu.c alone
+ * @nr_roots: length of @roots
+ * @roots: new addresses of the roots, in the order in which they were given
+ * @input_bytes: compact: size of the input buffer
+ * @output_bytes: compact: size of the output buffer
+ * @first_free: compact: address of the first free page of scratch
+ *
+ * Nothing protects the fields, because nothing changes them once the maker has
+ * published the snapshot: it is immutable from then to its last reference.
+ */
+struct hlk_snap {
+	struct kref ref;
+	struct hlk_layout layout;
+	struct xarray base[HLK_MAX_WINDOWS];
+	u32 flags;
+	u64 generation;
+	struct hlk_snapshot_counts counts;
+	u32 nr_vcpus;
+	void *vcpus[HLK_MAX_VCPUS];
+	u32 nr_roots;
+	u64 *roots;
+	u32 input_bytes;
+	u32 output_bytes;
+	u64 first_free;
+};
+
+/**
+ * struct hlk_snap_params - how a compact snapshot is to be made
+ * @mode: modes of the vCPU
+ * @flags: HLK_SNAPSHOT_*
+ * @roots: directories, as in CR3
+ * @nr_roots: how many
+ * @input_bytes: size of the input buffer
+ * @output_bytes: size of the output buffer
+ * @max_tables: limit of distinct tables, read or made
+ * @max_pages: limit of distinct pages
+ */
+struct hlk_snap_params {
+	struct i686_mode mode;
+	u32 flags;
+	const u64 *roots;
+	u32 nr_roots;
+	u32 input_bytes;
+	u32 output_bytes;
+	u64 max_tables;
+	u64 max_pages;
+};
+
+/* Live guest pages and snapshots, for HLK_INFO; see main.c */
+void hlk_count_pages(long by);
+void hlk_count_snaps(long by);
+
+struct page *hlk_page_alloc(gfp_t flags);
+void hlk_page_free(struct page *page);
+
+int hlk_layout_add(struct hlk_layout *layout, const struct hlk_range *range,
+		   struct hlk_why_at *at);
+int hlk_layout_find(const struct hlk_layout *layout, u64 gfn);
+int hlk_layout_scratch(const struct hlk_layout *layout);
+
+struct hlk_snap *hlk_snap_alloc(const struct hlk_layout *layout);
+void hlk_snap_put(struct hlk_snap *snap);
+int hlk_snap_write(struct hlk_snap *snap, u64 gpa, u64 bytes,
+		   int (*fill)(void *to, size_t bytes, void *arg), void *arg);
+int hlk_snap_keep(struct hlk_snap *snap, u64 gfn, struct hlk_gpage *gpage);
+int hlk_snap_compact(struct hlk_snap *snap, struct hlk_gmem *gmem,
+		     const struct hlk_snap_params *params, struct hlk_why_at *at);
+u64 hlk_snap_cr3(const struct hlk_snap *snap, const u64 *old_roots, u64 cr3);
+
+#endif /* _HLK_SNAP_H */

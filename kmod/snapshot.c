@@ -1,0 +1,478 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Snapshots as user space sees them: how one is asked for, and its fd.
+ */
+#include <linux/fs.h>
+#include <linux/mm.h>
+#include <linux/overflow.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "hlk.h"
+
+/* Enough for any image; a longer list is a caller's mistake. */
+#define MAX_SEGMENTS	1024
+
+static vm_fault_t snapshot_fault(struct vm_fault *vmf)
+{
+	struct hlk_snap *snap = vmf->vma->vm_private_data;
+	int nr = hlk_layout_find(&snap->layout, vmf->pgoff);
+	struct page *page;
+
+	if (nr < 0)
+		return VM_FAULT_SIGBUS;
+	page = xa_load(&snap->base[nr], vmf->pgoff - snap->layout.range[nr].gfn);
+	return hlk_insert_shared(vmf->vma, vmf->address, page ?: hlk_zero_page);
+}
+
+static const struct vm_operations_struct snapshot_vm_ops = {
+	.fault = snapshot_fault,
+};
+
+/* A snapshot is immutable, so it is never mapped writable. */
+static int snapshot_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	if (!(vma->vm_flags & VM_SHARED))
+		return -EINVAL;
+	if (vma->vm_flags & VM_WRITE)
+		return -EACCES;
+	vm_flags_clear(vma, VM_MAYWRITE);
+	vm_flags_set(vma, VM_MIXEDMAP | VM_DONTEXPAND | VM_DONTDUMP);
+	vma->vm_private_data = file->private_data;
+	vma->vm_ops = &snapshot_vm_ops;
+	return 0;
+}
+
+static int copy_windows(struct hlk_snapshot_info *info, const struct hlk_snap *snap)
+{
+	struct hlk_window __user *to = u64_to_user_ptr(info->windows);
+	const struct hlk_range *range;
+	u32 i;
+
+	for (i = 0; i < snap->layout.nr && i < info->nr_windows; i++) {
+		struct hlk_window window = {};
+
+		range = &snap->layout.range[i];
+		window.gpa = range->gfn << PAGE_SHIFT;
+		window.bytes = range->pages << PAGE_SHIFT;
+		window.flags = range->flags;
+		if (copy_to_user(&to[i], &window, sizeof(window)))
+			return -EFAULT;
+	}
+	return 0;
+}
+
+static int cmd_info(void *obj, struct hlk_ucmd *ucmd)
+{
+	struct hlk_snapshot_info *info = ucmd->cmd;
+	struct hlk_snap *snap = obj;
+	u32 roots = min(info->nr_roots, snap->nr_roots);
+	bool fits = info->nr_windows >= snap->layout.nr &&
+		    info->nr_roots >= snap->nr_roots;
+
+	if (copy_windows(info, snap))
+		return -EFAULT;
+	if (roots && copy_to_user(u64_to_user_ptr(info->roots), snap->roots,
+				  roots * sizeof(u64)))
+		return -EFAULT;
+	info->flags = snap->flags;
+	info->nr_vcpus = snap->nr_vcpus;
+	info->generation = snap->generation;
+	info->nr_windows = snap->layout.nr;
+	info->nr_roots = snap->nr_roots;
+	info->first_free = snap->first_free;
+	info->input_bytes = snap->input_bytes;
+	info->output_bytes = snap->output_bytes;
+	info->counts = snap->counts;
+	return fits ? 0 : -EMSGSIZE;
+}
+
+static const struct hlk_op snapshot_ops[] = {
+	[HLK_CMD_SNAPSHOT_INFO - HLK_CMD_SNAPSHOT_INFO] =
+		HLK_OP(hlk_snapshot_info, counts, 0, cmd_info),
+};
+
+static long snapshot_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	return hlk_ioctl(file, cmd, arg, snapshot_ops, HLK_CMD_SNAPSHOT_INFO,
+			 ARRAY_SIZE(snapshot_ops));
+}
+
+static int snapshot_release(struct inode *inode, struct file *file)
+{
+	hlk_snap_put(file->private_data);
+	hlk_file_released(inode);
+	return 0;
+}
+
+static const struct file_operations snapshot_fops = {
+	.owner = THIS_MODULE,
+	.release = snapshot_release,
+	.mmap = snapshot_mmap,
+	.unlocked_ioctl = snapshot_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.llseek = noop_llseek,
+};
+
+/**
+ * hlk_snap_from_fd() - the snapshot behind an fd
+ * @fd: the fd
+ *
+ * Return: the snapshot with a reference, or NULL if the fd is not that of one
+ */
+struct hlk_snap *hlk_snap_from_fd(int fd)
+{
+	struct hlk_snap *snap = NULL;
+	struct file *file = fget(fd);
+
+	if (!file)
+		return NULL;
+	if (file->f_op == &snapshot_fops) {
+		snap = file->private_data;
+		kref_get(&snap->ref);
+	}
+	fput(file);
+	return snap;
+}
+
+/* Hand a finished snapshot to the caller; its reference goes to the file. */
+static int snap_publish(struct hlk_ucmd *ucmd, struct hlk_snap *snap, s32 *out_fd)
+{
+	struct file *file = hlk_file("hlk-snapshot", &snapshot_fops, snap, O_RDONLY);
+
+	if (IS_ERR(file)) {
+		hlk_snap_put(snap);
+		return PTR_ERR(file);
+	}
+	return hlk_ucmd_new(ucmd, file, out_fd);
+}
+
+struct image_piece {
+	const void __user *from;
+};
+
+static int image_fill(void *to, size_t bytes, void *arg)
+{
+	struct image_piece *piece = arg;
+
+	if (copy_from_user(to, piece->from, bytes))
+		return -EFAULT;
+	piece->from += bytes;
+	return 0;
+}
+
+static bool layout_covers(const struct hlk_layout *layout, u64 gpa, u64 bytes)
+{
+	const struct hlk_range *range;
+	u64 end;
+	int nr;
+
+	if (!bytes)
+		return true;
+	if (check_add_overflow(gpa, bytes, &end))
+		return false;
+	nr = hlk_layout_find(layout, gpa >> PAGE_SHIFT);
+	if (nr < 0)
+		return false;
+	range = &layout->range[nr];
+	return end <= (range->gfn + range->pages) << PAGE_SHIFT;
+}
+
+static int build_segments(struct hlk_snap *snap, struct hlk_snapshot_build *build,
+			  struct hlk_why_at *at)
+{
+	struct hlk_segment __user *from = u64_to_user_ptr(build->segments);
+	struct image_piece piece;
+	struct hlk_segment seg;
+	u32 i;
+	int ret;
+
+	for (i = 0; i < build->nr_segments; i++) {
+		if (copy_from_user(&seg, &from[i], sizeof(seg)))
+			return -EFAULT;
+		if (!layout_covers(&snap->layout, seg.gpa, seg.bytes))
+			return hlk_fail(at, -EINVAL, HLK_WHY_SEGMENT, i, seg.gpa);
+		piece.from = u64_to_user_ptr(seg.data);
+		ret = hlk_snap_write(snap, seg.gpa, seg.bytes, image_fill, &piece);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+static int build_vcpus(struct hlk_snap *snap, struct hlk_snapshot_build *build,
+		       struct hlk_why_at *at)
+{
+	struct kvm_sync_regs __user *from = u64_to_user_ptr(build->vcpus);
+	u32 i;
+	int ret;
+
+	if (build->nr_vcpus > HLK_MAX_VCPUS)
+		return hlk_fail(at, -EDQUOT, HLK_WHY_TOO_MANY_VCPUS,
+				build->nr_vcpus, 0);
+	if (build->nr_vcpus && build->vcpu_size != sizeof(*from))
+		return hlk_fail(at, -EINVAL, HLK_WHY_VCPU_SIZE,
+				build->vcpu_size, 0);
+	for (i = 0; i < build->nr_vcpus; i++) {
+		ret = hlk_vcpu_from_user(&from[i], snap);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+static int build_layout(struct hlk_layout *layout, struct hlk_snapshot_build *build,
+			struct hlk_why_at *at)
+{
+	struct hlk_window __user *from = u64_to_user_ptr(build->windows);
+	struct hlk_window window;
+	struct hlk_range range;
+	u32 i;
+	int ret;
+
+	for (i = 0; i < build->nr_windows; i++) {
+		if (copy_from_user(&window, &from[i], sizeof(window)))
+			return -EFAULT;
+		ret = hlk_layout_add_user(layout, &window, &range, at);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+/**
+ * hlk_cmd_snapshot_build() - HLK_SNAPSHOT_BUILD
+ * @obj: unused
+ * @ucmd: the call
+ *
+ * Return: 0 or an errno; nothing is left behind after a failure
+ */
+int hlk_cmd_snapshot_build(void *obj, struct hlk_ucmd *ucmd)
+{
+	struct hlk_snapshot_build *build = ucmd->cmd;
+	struct hlk_layout layout = {};
+	struct hlk_snap *snap;
+	int ret;
+
+	if (build->__reserved)
+		return hlk_fail(&ucmd->at, -EOPNOTSUPP, HLK_WHY_RESERVED, 0, 0);
+	if (build->nr_segments > MAX_SEGMENTS)
+		return -E2BIG;
+	ret = build_layout(&layout, build, &ucmd->at);
+	if (ret)
+		return ret;
+	snap = hlk_snap_alloc(&layout);
+	if (!snap)
+		return -ENOMEM;
+	ret = build_segments(snap, build, &ucmd->at);
+	if (!ret)
+		ret = build_vcpus(snap, build, &ucmd->at);
+	if (ret) {
+		hlk_snap_put(snap);
+		return ret;
+	}
+	return snap_publish(ucmd, snap, &build->out_fd);
+}
+
+/* The roots that the guest published; a guest may write anything there. */
+static int guest_roots(struct hlk_gmem *gmem, u64 **roots, u32 *nr,
+		       struct hlk_why_at *at)
+{
+	u64 gfn = (HLK_GUEST_SCRATCH_TOP - HLK_GUEST_OFF_ROOTS) >> PAGE_SHIFT;
+	u64 *page = kmalloc(PAGE_SIZE, GFP_KERNEL_ACCOUNT);
+	int ret;
+
+	if (!page)
+		return -ENOMEM;
+	ret = i686_read_table(gmem, gfn, (u32 *)page);
+	if (ret) {
+		hlk_fail(at, ret, HLK_WHY_NOT_RAM, 0, gfn << PAGE_SHIFT);
+		goto free;
+	}
+	ret = -EINVAL;
+	if (!page[0]) {
+		hlk_fail(at, ret, HLK_WHY_NO_ROOTS, 0, 0);
+		goto free;
+	}
+	if (page[0] > HLK_GUEST_MAX_ROOTS) {
+		ret = hlk_fail(at, -E2BIG, HLK_WHY_TOO_MANY_ROOTS,
+			       min_t(u64, page[0], U32_MAX), 0);
+		goto free;
+	}
+	*nr = page[0];
+	memmove(page, page + 1, *nr * sizeof(u64));
+	*roots = page;
+	return 0;
+free:
+	kfree(page);
+	return ret;
+}
+
+/* Roots: given, published, or the one in CR3. */
+static int snapshot_roots(struct hlk_snapshot *s, struct hlk_gmem *gmem, u64 cr3,
+			  u64 **roots, u32 *nr, struct hlk_why_at *at)
+{
+	if (s->nr_roots > HLK_MAX_ROOTS)
+		return hlk_fail(at, -E2BIG, HLK_WHY_TOO_MANY_ROOTS, s->nr_roots, 0);
+	if (s->head.flags & HLK_SNAPSHOT_GUEST_ROOTS)
+		return guest_roots(gmem, roots, nr, at);
+	*nr = max(s->nr_roots, 1U);
+	*roots = kvmalloc_array(*nr, sizeof(u64), GFP_KERNEL_ACCOUNT);
+	if (!*roots)
+		return -ENOMEM;
+	if (!s->nr_roots) {
+		**roots = cr3;
+	} else if (copy_from_user(*roots, u64_to_user_ptr(s->roots),
+				  *nr * sizeof(u64))) {
+		kvfree(*roots);
+		return -EFAULT;
+	}
+	return 0;
+}
+
+static int snapshot_compact(struct hlk_vm *vm, struct hlk_snapshot *s,
+			    struct hlk_snap *snap, struct hlk_why_at *at)
+{
+	struct hlk_snap_params params = {
+		.flags = s->head.flags,
+		.input_bytes = s->input_bytes,
+		.output_bytes = s->output_bytes,
+		.max_tables = hlk_max_tables,
+		.max_pages = hlk_max_pages,
+	};
+	struct hlk_vm_gmem g;
+	u64 *roots;
+	u64 cr3;
+	u32 i;
+	int ret;
+
+	ret = hlk_vcpu_paging(vm, &params.mode, &cr3, at);
+	if (ret)
+		return ret;
+	ret = hlk_gmem_init(&g, vm);
+	if (ret)
+		return ret;
+	ret = snapshot_roots(s, &g.gmem, cr3, &roots, &params.nr_roots, at);
+	if (ret)
+		goto exit_gmem;
+	params.roots = roots;
+	ret = hlk_snap_compact(snap, &g.gmem, &params, at);
+	if (ret)
+		goto free_roots;
+	for (i = 0; i < snap->nr_vcpus; i++)
+		hlk_vcpu_set_cr3(snap, i, hlk_snap_cr3(snap, roots,
+						       hlk_vcpu_cr3(snap, i)));
+free_roots:
+	kvfree(roots);
+exit_gmem:
+	hlk_gmem_exit(&g);
+	return ret;
+}
+
+/* Every page at its place: what is private is copied, the rest shared. */
+static int snapshot_flat(struct hlk_vm *vm, struct hlk_snap *snap,
+			 struct hlk_why_at *at)
+{
+	struct hlk_vm_window *window;
+	unsigned long index;
+	u64 kept = 0;
+	u32 i;
+	int ret;
+
+	for (i = 0; i < vm->nr_windows; i++) {
+		window = vm->windows[i];
+		for (index = 0; hlk_window_next(window, &index); index++) {
+			struct hlk_gpage gpage;
+
+			if (kept++ >= hlk_max_pages)
+				return hlk_fail(at, -EDQUOT,
+						HLK_WHY_TOO_MANY_PAGES, 0, 0);
+			hlk_window_get(window, index, &gpage);
+			ret = hlk_snap_keep(snap, window->range.gfn + index, &gpage);
+			if (ret)
+				return ret;
+			if (fatal_signal_pending(current))
+				return -EINTR;
+			cond_resched();
+		}
+	}
+	return 0;
+}
+
+static int snapshot_check(struct hlk_snapshot *s, struct hlk_why_at *at)
+{
+	u32 compact_only = HLK_SNAPSHOT_GUEST_ROOTS | HLK_SNAPSHOT_HOST_COW |
+			   HLK_SNAPSHOT_STRICT;
+
+	if (s->head.flags & HLK_SNAPSHOT_COMPACT) {
+		if (s->head.flags & HLK_SNAPSHOT_GUEST_ROOTS && s->nr_roots)
+			return hlk_fail(at, -EINVAL, HLK_WHY_TOO_MANY_ROOTS,
+					s->nr_roots, 0);
+		return 0;
+	}
+	if (s->head.flags & compact_only)
+		return hlk_fail(at, -EINVAL, HLK_WHY_FLAGS, 0, 0);
+	if (s->nr_roots || s->input_bytes || s->output_bytes)
+		return hlk_fail(at, -EINVAL, HLK_WHY_RESERVED, 0, 0);
+	return 0;
+}
+
+/* The guest rests and its windows are constant. */
+static int snapshot_take(struct hlk_vm *vm, struct hlk_snapshot *s,
+			 struct hlk_snap *snap, struct hlk_why_at *at)
+{
+	int ret;
+
+	ret = hlk_vcpus_capture(vm, snap, at);
+	if (ret)
+		return ret;
+	snap->flags = s->head.flags;
+	snap->generation = vm->snap ? vm->snap->generation + 1 : 1;
+	if (s->head.flags & HLK_SNAPSHOT_COMPACT)
+		return snapshot_compact(vm, s, snap, at);
+	return snapshot_flat(vm, snap, at);
+}
+
+/**
+ * hlk_cmd_snapshot() - HLK_SNAPSHOT
+ * @obj: the VM
+ * @ucmd: the call
+ *
+ * Return: 0 or an errno; the VM goes on as it was in either case
+ */
+int hlk_cmd_snapshot(void *obj, struct hlk_ucmd *ucmd)
+{
+	struct hlk_snapshot *s = ucmd->cmd;
+	struct hlk_vm *vm = obj;
+	struct hlk_snap *snap;
+	int ret;
+
+	if (vm->kvm->mm != current->mm)
+		return hlk_fail(&ucmd->at, -EPERM, HLK_WHY_OTHER_PROCESS, 0, 0);
+	ret = snapshot_check(s, &ucmd->at);
+	if (ret)
+		return ret;
+	ret = mutex_lock_killable(&vm->lock);
+	if (ret)
+		return ret;
+	ret = -ENOMEM;
+	snap = hlk_snap_alloc(&vm->layout);
+	if (!snap)
+		goto unlock;
+	ret = hlk_vcpus_hold(vm, &ucmd->at);
+	if (ret)
+		goto put;
+	ret = snapshot_take(vm, s, snap, &ucmd->at);
+	hlk_vcpus_release(vm);
+	if (ret)
+		goto put;
+	vm->sealed = true;
+	mutex_unlock(&vm->lock);
+	s->counts = snap->counts;
+	return snap_publish(ucmd, snap, &s->out_fd);
+put:
+	hlk_snap_put(snap);
+unlock:
+	mutex_unlock(&vm->lock);
+	return ret;
+}

@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * vCPU state: held still, captured, put back.
+ *
+ * General, segment and control registers and pending events go through the
+ * registers area of struct kvm_run (KVM_CAP_SYNC_REGS): KVM writes it at each
+ * exit and loads it at the next entry, so neither direction needs a call into
+ * KVM. The area is mapped by user space, which owns the VM and could set any of
+ * these registers anyway; KVM checks them when it loads them. It is copied
+ * once, then used.
+ *
+ * The rest is state of struct kvm_vcpu that nobody touches while its mutex is
+ * held: the FPU's register image, the MP state, a half-done I/O instruction.
+ */
+#include <linux/kvm_host.h>
+#include <linux/slab.h>
+
+#include "hlk.h"
+
+#define SYNC_ALL (KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS | KVM_SYNC_X86_EVENTS)
+
+/* Power-up values; Intel SDM volume 1, "x87 FPU Control Word", "MXCSR" */
+#define FPU_FCW_RESET	0x37f
+#define FPU_MXCSR_RESET	0x1f80
+
+/* Values after reset; Intel SDM volume 3, "Debug Registers" */
+#define DR6_RESET	0xffff0ff0
+#define DR7_RESET	0x400
+
+/**
+ * struct hlk_vcpu_state - one vCPU in a snapshot
+ * @sync: registers and events
+ * @mp_state: KVM_MP_STATE_*
+ * @db: DR0 to DR3
+ * @dr6: DR6
+ * @dr7: DR7
+ * @fpu_bytes: size of @fpu; 0 stands for an FPU after reset
+ * @fpu: the FPU's register image, in the host's XSAVE format
+ */
+struct hlk_vcpu_state {
+	struct kvm_sync_regs sync;
+	u32 mp_state;
+	unsigned long db[4];
+	unsigned long dr6;
+	unsigned long dr7;
+	u32 fpu_bytes;
+	u8 fpu[] __aligned(64);
+};
+
+static u32 vcpus_nr(struct hlk_vm *vm)
+{
+	lockdep_assert_held(&vm->kvm->lock);
+	return atomic_read(&vm->kvm->online_vcpus);
+}
+
+static struct fpstate *vcpu_fpstate(struct kvm_vcpu *vcpu)
+{
+	return vcpu->arch.guest_fpu.fpstate;
+}
+
+/*
+ * Without nested paging KVM keeps tables of its own for the guest's; it could
+ * not see that a restore changes the guest's.
+ */
+static bool vcpu_shadowed(struct kvm_vcpu *vcpu)
+{
+	return vcpu->arch.cr0 & X86_CR0_PG &&
+	       !vcpu->arch.mmu->root_role.direct;
+}
+
+static void vcpus_release(struct hlk_vm *vm, u32 nr)
+{
+	while (nr--)
+		mutex_unlock(&kvm_get_vcpu(vm->kvm, nr)->mutex);
+	mutex_unlock(&vm->kvm->lock);
+}
+
+/**
+ * hlk_vcpus_hold() - keep all vCPUs out of KVM_RUN
+ * @vm: the VM; its lock is held
+ * @at: the reason of a failure
+ *
+ * Takes kvm->lock, so that no vCPU is added, and the mutex of each vCPU, for
+ * which it does not wait.
+ *
+ * Return: 0, -EBUSY if a vCPU is running, -EDQUOT if there are too many,
+ * -EOPNOTSUPP without nested paging
+ */
+int hlk_vcpus_hold(struct hlk_vm *vm, struct hlk_why_at *at)
+{
+	struct kvm_vcpu *vcpu;
+	u32 nr;
+	u32 i;
+
+	lockdep_assert_held(&vm->lock);
+	mutex_lock(&vm->kvm->lock);
+	nr = vcpus_nr(vm);
+	if (nr > HLK_MAX_VCPUS) {
+		mutex_unlock(&vm->kvm->lock);
+		return hlk_fail(at, -EDQUOT, HLK_WHY_TOO_MANY_VCPUS, nr, 0);
+	}
+	for (i = 0; i < nr; i++) {
+		vcpu = kvm_get_vcpu(vm->kvm, i);
+		if (!mutex_trylock(&vcpu->mutex)) {
+			vcpus_release(vm, i);
+			return hlk_fail(at, -EBUSY, HLK_WHY_VCPU_RUNNING, i, 0);
+		}
+		if (vcpu_shadowed(vcpu)) {
+			vcpus_release(vm, i + 1);
+			return hlk_fail(at, -EOPNOTSUPP, HLK_WHY_NO_NPT, i, 0);
+		}
+	}
+	return 0;
+}
+
+/**
+ * hlk_vcpus_release() - let go what hlk_vcpus_hold() took
+ * @vm: the VM
+ */
+void hlk_vcpus_release(struct hlk_vm *vm)
+{
+	vcpus_release(vm, vcpus_nr(vm));
+}
+
+static int vcpu_capture(struct kvm_vcpu *vcpu, u32 nr, struct hlk_snap *snap,
+			struct hlk_why_at *at)
+{
+	struct fpstate *fpstate = vcpu_fpstate(vcpu);
+	struct hlk_vcpu_state *state;
+
+	lockdep_assert_held(&vcpu->mutex);
+	if (vcpu->arch.complete_userspace_io)
+		return hlk_fail(at, -EBUSY, HLK_WHY_VCPU_IO, nr, 0);
+	if ((vcpu->run->kvm_valid_regs & SYNC_ALL) != SYNC_ALL)
+		return hlk_fail(at, -EINVAL, HLK_WHY_VCPU_REGS, nr, 0);
+
+	state = kvzalloc(struct_size(state, fpu, fpstate->size), GFP_KERNEL_ACCOUNT);
+	if (!state)
+		return -ENOMEM;
+	memcpy(&state->sync, &vcpu->run->s.regs, sizeof(state->sync));
+	state->mp_state = vcpu->arch.mp_state;
+	memcpy(state->db, vcpu->arch.db, sizeof(state->db));
+	state->dr6 = vcpu->arch.dr6;
+	state->dr7 = vcpu->arch.dr7;
+	state->fpu_bytes = fpstate->size;
+	memcpy(state->fpu, &fpstate->regs, fpstate->size);
+	snap->vcpus[snap->nr_vcpus++] = state;
+	return 0;
+}
+
+/**
+ * hlk_vcpus_capture() - take the state of all vCPUs into a snapshot
+ * @vm: the VM, whose vCPUs are held
+ * @snap: the snapshot that is being made
+ * @at: the reason of a failure
+ *
+ * Return: 0, -EBUSY if an I/O is pending, -EINVAL if the registers are not in
+ * struct kvm_run, -ENOMEM
+ */
+int hlk_vcpus_capture(struct hlk_vm *vm, struct hlk_snap *snap,
+		      struct hlk_why_at *at)
+{
+	u32 nr = vcpus_nr(vm);
+	u32 i;
+	int ret;
+
+	for (i = 0; i < nr; i++) {
+		ret = vcpu_capture(kvm_get_vcpu(vm->kvm, i), i, snap, at);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+/**
+ * hlk_vcpu_from_user() - add a vCPU to a snapshot that is built from an image
+ * @from: a struct kvm_sync_regs
+ * @snap: the snapshot
+ *
+ * What the registers area has no room for is as after reset.
+ *
+ * Return: 0, -EFAULT, -ENOMEM
+ */
+int hlk_vcpu_from_user(const void __user *from, struct hlk_snap *snap)
+{
+	struct hlk_vcpu_state *state = kvzalloc(sizeof(*state), GFP_KERNEL_ACCOUNT);
+
+	if (!state)
+		return -ENOMEM;
+	if (copy_from_user(&state->sync, from, sizeof(state->sync))) {
+		kvfree(state);
+		return -EFAULT;
+	}
+	state->sync.events.flags |= KVM_VCPUEVENT_VALID_NMI_PENDING |
+				    KVM_VCPUEVENT_VALID_SHADOW |
+				    KVM_VCPUEVENT_VALID_SMM;
+	state->mp_state = KVM_MP_STATE_RUNNABLE;
+	state->dr6 = DR6_RESET;
+	state->dr7 = DR7_RESET;
+	snap->vcpus[snap->nr_vcpus++] = state;
+	return 0;
+}
+
+/**
+ * hlk_vcpus_fit() - can a snapshot's vCPUs be restored?
+ * @vm: the VM, whose vCPUs are held
+ * @snap: the snapshot
+ * @at: the reason of a failure
+ *
+ * Return: 0 or -EMEDIUMTYPE
+ */
+int hlk_vcpus_fit(struct hlk_vm *vm, const struct hlk_snap *snap,
+		  struct hlk_why_at *at)
+{
+	const struct hlk_vcpu_state *state;
+	struct kvm_vcpu *vcpu;
+	u32 i;
+
+	if (snap->nr_vcpus && snap->nr_vcpus != vcpus_nr(vm))
+		return hlk_fail(at, -EMEDIUMTYPE, HLK_WHY_VCPU_COUNT,
+				snap->nr_vcpus, 0);
+	for (i = 0; i < snap->nr_vcpus; i++) {
+		state = snap->vcpus[i];
+		vcpu = kvm_get_vcpu(vm->kvm, i);
+		if (state->fpu_bytes &&
+		    state->fpu_bytes != vcpu_fpstate(vcpu)->size)
+			return hlk_fail(at, -EMEDIUMTYPE, HLK_WHY_VCPU_FPU, i, 0);
+	}
+	return 0;
+}
+
+/* An FPU as after FNINIT. A component that the header leaves out is reset. */
+static void vcpu_fpu_reset(struct fpstate *fpstate)
+{
+	u64 format = fpstate->regs.xsave.header.xcomp_bv;
+
+	memset(&fpstate->regs, 0, fpstate->size);
+	fpstate->regs.fxsave.cwd = FPU_FCW_RESET;
+	fpstate->regs.fxsave.mxcsr = FPU_MXCSR_RESET;
+	if (fpstate->size > sizeof(fpstate->regs.fxsave))
+		fpstate->regs.xsave.header.xcomp_bv = format;
+}
+
+/*
+ * An I/O that KVM would finish at the next entry belongs to the state that is
+ * thrown away, and so does a shutdown that was not delivered.
+ */
+static void vcpu_cancel(struct kvm_vcpu *vcpu)
+{
+	vcpu->arch.complete_userspace_io = NULL;
+	vcpu->arch.pio.count = 0;
+	vcpu->mmio_needed = 0;
+	kvm_clear_request(KVM_REQ_TRIPLE_FAULT, vcpu);
+}
+
+/*
+ * KVM's copy of the debug registers can be put back here, the hardware's DR7
+ * only by KVM. A guest that leaves them alone, as nearly all do, costs nothing.
+ */
+static u32 vcpu_restore_debug(struct kvm_vcpu *vcpu,
+			      const struct hlk_vcpu_state *state)
+{
+	if (!memcmp(state->db, vcpu->arch.db, sizeof(state->db)) &&
+	    state->dr6 == vcpu->arch.dr6 && state->dr7 == vcpu->arch.dr7)
+		return 0;
+	memcpy(vcpu->arch.db, state->db, sizeof(state->db));
+	vcpu->arch.dr6 = state->dr6;
+	vcpu->arch.dr7 = state->dr7;
+	return HLK_RESIDUE_DEBUGREGS;
+}
+
+static u32 vcpu_restore(struct kvm_vcpu *vcpu, const struct hlk_vcpu_state *state)
+{
+	struct fpstate *fpstate = vcpu_fpstate(vcpu);
+
+	lockdep_assert_held(&vcpu->mutex);
+	vcpu_cancel(vcpu);
+	memcpy(&vcpu->run->s.regs, &state->sync, sizeof(state->sync));
+	vcpu->run->kvm_dirty_regs |= SYNC_ALL;
+	vcpu->arch.mp_state = state->mp_state;
+	if (state->fpu_bytes)
+		memcpy(&fpstate->regs, state->fpu, state->fpu_bytes);
+	else
+		vcpu_fpu_reset(fpstate);
+	return vcpu_restore_debug(vcpu, state);
+}
+
+/**
+ * hlk_vcpus_restore() - put the state of all vCPUs back
+ * @vm: the VM, whose vCPUs are held
+ * @snap: a snapshot that fits
+ *
+ * Guest TLBs are flushed, global entries too, whether or not CR3 changes.
+ *
+ * Return: HLK_RESIDUE_* bits: what user space has to reset
+ */
+u32 hlk_vcpus_restore(struct hlk_vm *vm, const struct hlk_snap *snap)
+{
+	u32 nr = vcpus_nr(vm);
+	struct kvm_vcpu *vcpu;
+	u32 residue = 0;
+	u32 i;
+
+	for (i = 0; i < nr; i++) {
+		vcpu = kvm_get_vcpu(vm->kvm, i);
+		if (i < snap->nr_vcpus)
+			residue |= vcpu_restore(vcpu, snap->vcpus[i]);
+		kvm_make_request(KVM_REQ_TLB_FLUSH_GUEST, vcpu);
+	}
+	return residue;
+}
+
+/**
+ * hlk_vcpu_cr3() - CR3 in a snapshot
+ * @snap: the snapshot
+ * @nr: which vCPU
+ */
+u64 hlk_vcpu_cr3(const struct hlk_snap *snap, u32 nr)
+{
+	const struct hlk_vcpu_state *state = snap->vcpus[nr];
+
+	return state->sync.sregs.cr3;
+}
+
+/**
+ * hlk_vcpu_set_cr3() - change CR3 in a snapshot that is being made
+ * @snap: the snapshot
+ * @nr: which vCPU
+ * @cr3: the new value
+ */
+void hlk_vcpu_set_cr3(struct hlk_snap *snap, u32 nr, u64 cr3)
+{
+	struct hlk_vcpu_state *state = snap->vcpus[nr];
+
+	state->sync.sregs.cr3 = cr3;
+}
+
+/**
+ * hlk_vcpu_paging() - how vCPU 0 reads page tables
+ * @vm: the VM, whose vCPUs are held
+ * @mode: out: the modes
+ * @cr3: out: CR3
+ * @at: the reason of a failure
+ *
+ * Return: 0; -EINVAL if there is no vCPU or its registers are not in its
+ * kvm_run; -EOPNOTSUPP if it does not use 32-bit paging
+ */
+int hlk_vcpu_paging(struct hlk_vm *vm, struct i686_mode *mode, u64 *cr3,
+		    struct hlk_why_at *at)
+{
+	struct kvm_sregs sregs;
+	struct kvm_vcpu *vcpu;
+	int bits;
+
+	if (!vcpus_nr(vm))
+		return hlk_fail(at, -EINVAL, HLK_WHY_NO_VCPU, 0, 0);
+	vcpu = kvm_get_vcpu(vm->kvm, 0);
+	if (!(vcpu->run->kvm_valid_regs & KVM_SYNC_X86_SREGS))
+		return hlk_fail(at, -EINVAL, HLK_WHY_VCPU_REGS, 0, 0);
+	memcpy(&sregs, &vcpu->run->s.regs.sregs, sizeof(sregs));
+	if (!(sregs.cr0 & X86_CR0_PG) || sregs.cr4 & X86_CR4_PAE ||
+	    sregs.efer & EFER_LMA)
+		return hlk_fail(at, -EOPNOTSUPP, HLK_WHY_NOT_I686, 0, 0);
+	bits = vcpu->arch.maxphyaddr;
+	mode->wp = sregs.cr0 & X86_CR0_WP;
+	mode->pse = sregs.cr4 & X86_CR4_PSE;
+	mode->maxphyaddr = clamp(bits, 32, I686_PSE36_BITS);
+	*cr3 = sregs.cr3;
+	return 0;
+}

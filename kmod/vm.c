@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The hlk VM: a KVM VM that is attached, its windows, its fd.
+ */
+#include <linux/file.h>
+#include <linux/kvm_host.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+
+#include "hlk.h"
+
+/**
+ * hlk_layout_add_user() - add a window that user space describes
+ * @layout: the layout
+ * @window: the description, copied in
+ * @range: out: the window
+ * @at: the reason of a failure
+ *
+ * Return: 0, -EOPNOTSUPP for unknown flags, -EINVAL for a bad range, -EEXIST
+ * if it overlaps, -EDQUOT if there are too many
+ */
+int hlk_layout_add_user(struct hlk_layout *layout, const struct hlk_window *window,
+			struct hlk_range *range, struct hlk_why_at *at)
+{
+	if (window->flags & ~(HLK_WINDOW_READONLY | HLK_WINDOW_SCRATCH))
+		return hlk_fail(at, -EOPNOTSUPP, HLK_WHY_FLAGS, 0, window->gpa);
+	if (window->__reserved)
+		return hlk_fail(at, -EOPNOTSUPP, HLK_WHY_RESERVED, 0, window->gpa);
+	if (!PAGE_ALIGNED(window->gpa) || !PAGE_ALIGNED(window->bytes))
+		return hlk_fail(at, -EINVAL, HLK_WHY_GPA_ALIGN, 0, window->gpa);
+	range->gfn = window->gpa >> PAGE_SHIFT;
+	range->pages = window->bytes >> PAGE_SHIFT;
+	range->flags = window->flags;
+	return hlk_layout_add(layout, range, at);
+}
+
+static int cmd_window_add(void *obj, struct hlk_ucmd *ucmd)
+{
+	struct hlk_window_add *add = ucmd->cmd;
+	struct hlk_vm_window *window;
+	struct hlk_vm *vm = obj;
+	struct hlk_layout layout;
+	struct hlk_range range;
+	int ret;
+
+	if (vm->kvm->mm != current->mm)
+		return hlk_fail(&ucmd->at, -EPERM, HLK_WHY_OTHER_PROCESS, 0, 0);
+	ret = mutex_lock_killable(&vm->lock);
+	if (ret)
+		return ret;
+	if (vm->sealed) {
+		ret = hlk_fail(&ucmd->at, -EINVAL, HLK_WHY_WINDOWS_FIXED, 0, 0);
+		goto unlock;
+	}
+	layout = vm->layout;
+	ret = hlk_layout_add_user(&layout, &add->window, &range, &ucmd->at);
+	if (ret)
+		goto unlock;
+	window = hlk_window_alloc(vm, &range);
+	if (!window) {
+		ret = -ENOMEM;
+		goto unlock;
+	}
+	vm->layout = layout;
+	if (range.flags & HLK_WINDOW_SCRATCH &&
+	    range.gfn + range.pages == HLK_GUEST_SCRATCH_TOP >> PAGE_SHIFT)
+		vm->book = window;
+	vm->windows[vm->nr_windows] = window;
+	/* pairs with the acquire in hlk_vm_mmap() */
+	smp_store_release(&vm->nr_windows, vm->nr_windows + 1);
+unlock:
+	mutex_unlock(&vm->lock);
+	return ret;
+}
+
+static int cmd_stats(void *obj, struct hlk_ucmd *ucmd)
+{
+	struct hlk_vm_stats *stats = ucmd->cmd;
+	struct hlk_vm_window *window;
+	struct hlk_vm *vm = obj;
+	u32 i;
+	int ret;
+
+	ret = mutex_lock_killable(&vm->lock);
+	if (ret)
+		return ret;
+	stats->private_pages = atomic64_read(&vm->nr_private);
+	stats->max_private = vm->max_private;
+	stats->over_budget = atomic64_read(&vm->over_budget);
+	stats->restores = vm->restores;
+	stats->switches = vm->switches;
+	stats->pages_copied = vm->copied;
+	stats->pages_cleared = vm->cleared;
+	stats->pages_freed = vm->freed;
+	stats->unique = vm->unique;
+	stats->generation = vm->snap ? vm->snap->generation : 0;
+	stats->read_faults = 0;
+	stats->write_faults = 0;
+	for (i = 0; i < vm->nr_windows; i++) {
+		window = vm->windows[i];
+		mutex_lock(&window->lock);
+		stats->read_faults += window->read_faults;
+		stats->write_faults += window->write_faults;
+		mutex_unlock(&window->lock);
+	}
+	mutex_unlock(&vm->lock);
+	return 0;
+}
+
+#define VM_OP(_cmd, _struct, _last, _flags, _fn) \
+	[_cmd - HLK_CMD_WINDOW_ADD] = HLK_OP(_struct, _last, _flags, _fn)
+
+static const struct hlk_op vm_ops[] = {
+	VM_OP(HLK_CMD_WINDOW_ADD, hlk_window_add, window, 0, cmd_window_add),
+	VM_OP(HLK_CMD_SNAPSHOT, hlk_snapshot, counts,
+	      HLK_SNAPSHOT_COMPACT | HLK_SNAPSHOT_GUEST_ROOTS |
+	      HLK_SNAPSHOT_HOST_COW | HLK_SNAPSHOT_STRICT, hlk_cmd_snapshot),
+	VM_OP(HLK_CMD_RESTORE, hlk_restore, private_pages,
+	      HLK_RESTORE_REPRODUCIBLE, hlk_cmd_restore),
+	VM_OP(HLK_CMD_TRANSLATE, hlk_translate, page_shift, 0, hlk_cmd_translate),
+	VM_OP(HLK_CMD_WALK, hlk_walk, tables_read, 0, hlk_cmd_walk),
+	VM_OP(HLK_CMD_VM_STATS, hlk_vm_stats, generation, 0, cmd_stats),
+};
+
+static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	return hlk_ioctl(file, cmd, arg, vm_ops, HLK_CMD_WINDOW_ADD,
+			 ARRAY_SIZE(vm_ops));
+}
+
+/* The offset in the file is the guest-physical address. */
+static int hlk_vm_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct hlk_vm *vm = file->private_data;
+	u32 nr = smp_load_acquire(&vm->nr_windows);
+	const struct hlk_range *range;
+	u64 pages = vma_pages(vma);
+	u32 i;
+
+	if (vm->kvm->mm != vma->vm_mm)
+		return -EPERM;
+	if (!(vma->vm_flags & VM_SHARED))
+		return -EINVAL;
+	for (i = 0; i < nr; i++) {
+		range = &vm->windows[i]->range;
+		if (hlk_range_has(range, vma->vm_pgoff) &&
+		    pages <= range->pages - (vma->vm_pgoff - range->gfn))
+			return hlk_window_mmap(vm->windows[i], vma);
+	}
+	return -ENXIO;
+}
+
+static void vm_free(struct hlk_vm *vm)
+{
+	u32 i;
+
+	for (i = 0; i < vm->nr_windows; i++)
+		hlk_window_free(vm->windows[i]);
+	hlk_snap_put(vm->snap);
+	kvm_put_kvm(vm->kvm);
+	fput(vm->kvm_file);
+	kfree(vm);
+	hlk_count_vms(-1);
+}
+
+static int vm_release(struct inode *inode, struct file *file)
+{
+	vm_free(file->private_data);
+	hlk_file_released(inode);
+	return 0;
+}
+
+static const struct file_operations vm_fops = {
+	.owner = THIS_MODULE,
+	.release = vm_release,
+	.mmap = hlk_vm_mmap,
+	.unlocked_ioctl = vm_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.llseek = noop_llseek,
+};
+
+/* Take hold of the KVM VM behind an fd of the calling process. */
+static int vm_hold_kvm(struct hlk_vm *vm, int fd, struct hlk_why_at *at)
+{
+	struct file *file = fget(fd);
+	struct kvm *kvm;
+
+	if (!file)
+		return hlk_fail(at, -EBADF, HLK_WHY_NOT_KVM_VM, 0, 0);
+	if (!hlk_file_is_kvm(file)) {
+		fput(file);
+		return hlk_fail(at, -EBADF, HLK_WHY_NOT_KVM_VM, 0, 0);
+	}
+	kvm = file->private_data;
+	if (kvm->mm != current->mm) {
+		fput(file);
+		return hlk_fail(at, -EPERM, HLK_WHY_OTHER_PROCESS, 0, 0);
+	}
+	if (!kvm_get_kvm_safe(kvm)) {
+		fput(file);
+		return hlk_fail(at, -EBADF, HLK_WHY_NOT_KVM_VM, 0, 0);
+	}
+	vm->kvm = kvm;
+	vm->kvm_file = file;
+	return 0;
+}
+
+/**
+ * hlk_cmd_vm_attach() - HLK_VM_ATTACH
+ * @obj: unused
+ * @ucmd: the call
+ *
+ * Return: 0 or an errno; nothing is left behind after a failure
+ */
+int hlk_cmd_vm_attach(void *obj, struct hlk_ucmd *ucmd)
+{
+	struct hlk_vm_attach *attach = ucmd->cmd;
+	struct file *file;
+	struct hlk_vm *vm;
+	int ret;
+
+	if (attach->max_private > hlk_max_private)
+		return hlk_fail(&ucmd->at, -EDQUOT, HLK_WHY_BUDGET, 0,
+				hlk_max_private);
+	vm = kzalloc(sizeof(*vm), GFP_KERNEL_ACCOUNT);
+	if (!vm)
+		return -ENOMEM;
+	mutex_init(&vm->lock);
+	vm->max_private = attach->max_private ?: hlk_max_private;
+	vm->keep_private = attach->keep_private;
+	ret = vm_hold_kvm(vm, attach->vm_fd, &ucmd->at);
+	if (ret) {
+		kfree(vm);
+		return ret;
+	}
+	hlk_count_vms(1);
+	file = hlk_file("hlk-vm", &vm_fops, vm, O_RDWR);
+	if (IS_ERR(file)) {
+		vm_free(vm);
+		return PTR_ERR(file);
+	}
+	vm->mapping = file->f_mapping;
+	return hlk_ucmd_new(ucmd, file, &attach->out_fd);
+}

@@ -1,0 +1,372 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Windows: guest memory that the module hands out page by page, so that it
+ * knows what the guest wrote without asking anybody.
+ *
+ * A page is shared (a base page of the snapshot, or the page of zeroes) until
+ * it is written; then it is private, and stays so and stays mapped: a restore
+ * writes the base back into it. The list of private pages is all that the
+ * restore path looks at.
+ *
+ * Pages are put into page tables by vm_insert_page() under the window's lock,
+ * not returned to the fault's caller: a page that was looked up must not be
+ * mapped after it stopped being the right one.
+ */
+#include <linux/highmem.h>
+#include <linux/mm.h>
+#include <linux/pagemap.h>
+#include <linux/slab.h>
+
+#include "hlk.h"
+
+/* Mappings of one shared page that leave its counters far from wrapping */
+#define MAX_SHARES	(INT_MAX / 4)
+
+static struct hlk_private *window_private(struct hlk_vm_window *window, u64 index)
+{
+	void *pos;
+
+	lockdep_assert_held(&window->lock);
+	pos = xa_load(&window->index, index);
+	return pos ? &window->list[xa_to_value(pos)] : NULL;
+}
+
+static struct page *window_base(struct hlk_vm_window *window, u64 index)
+{
+	lockdep_assert_held(&window->lock);
+	return window->base ? xa_load(window->base, index) : NULL;
+}
+
+static int window_room(struct hlk_vm_window *window)
+{
+	struct hlk_private *list;
+	u64 room = max_t(u64, 64, 2 * window->room);
+
+	if (window->nr < window->room)
+		return 0;
+	list = kvmalloc_array(room, sizeof(*list), GFP_KERNEL_ACCOUNT);
+	if (!list)
+		return -ENOMEM;
+	if (window->nr)
+		memcpy(list, window->list, window->nr * sizeof(*list));
+	kvfree(window->list);
+	window->list = list;
+	window->room = room;
+	return 0;
+}
+
+/* Make a page private: no mapping shows the shared one when this returns. */
+static int window_make_private(struct hlk_vm_window *window, u64 index)
+{
+	struct hlk_vm *vm = window->vm;
+	struct hlk_private *private;
+	struct page *base;
+	struct page *page;
+	int ret;
+
+	if (window_private(window, index))
+		return 0;
+	if (atomic64_inc_return(&vm->nr_private) > vm->max_private) {
+		atomic64_inc(&vm->over_budget);
+		ret = -EDQUOT;
+		goto uncount;
+	}
+	ret = window_room(window);
+	if (ret)
+		goto uncount;
+	base = window_base(window, index);
+	page = hlk_page_alloc(base ? 0 : __GFP_ZERO);
+	if (!page) {
+		ret = -ENOMEM;
+		goto uncount;
+	}
+	ret = xa_err(xa_store(&window->index, index, xa_mk_value(window->nr),
+			      GFP_KERNEL_ACCOUNT));
+	if (ret)
+		goto free_page;
+	if (base)
+		copy_highpage(page, base);
+
+	private = &window->list[window->nr++];
+	private->page = page;
+	private->base = base;
+	private->index = index;
+	window->write_faults++;
+	unmap_mapping_pages(vm->mapping, window->range.gfn + index, 1, false);
+	return 0;
+
+free_page:
+	hlk_page_free(page);
+uncount:
+	atomic64_dec(&vm->nr_private);
+	return ret;
+}
+
+/**
+ * hlk_insert_shared() - map a page at a faulting address
+ * @vma: the mapping, VM_MIXEDMAP
+ * @address: the address
+ * @page: the page; read-only until page_mkwrite says otherwise
+ *
+ * Return: a vm_fault_t
+ */
+vm_fault_t hlk_insert_shared(struct vm_area_struct *vma, unsigned long address,
+			     struct page *page)
+{
+	int ret;
+
+	if (page_ref_count(page) > MAX_SHARES)
+		return VM_FAULT_SIGBUS;
+	ret = vm_insert_page(vma, address & PAGE_MASK, page);
+	if (ret == -ENOMEM)
+		return VM_FAULT_OOM;
+	/* -EBUSY: another thread was faster */
+	return ret && ret != -EBUSY ? VM_FAULT_SIGBUS : VM_FAULT_NOPAGE;
+}
+
+static vm_fault_t window_errno(int err)
+{
+	return err == -ENOMEM ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
+}
+
+static vm_fault_t window_fault(struct vm_fault *vmf)
+{
+	struct hlk_vm_window *window = vmf->vma->vm_private_data;
+	u64 index = vmf->pgoff - window->range.gfn;
+	struct hlk_private *private;
+	struct page *page;
+	vm_fault_t ret;
+	int err;
+
+	if (index >= window->range.pages)
+		return VM_FAULT_SIGBUS;
+	mutex_lock(&window->lock);
+	if (vmf->flags & FAULT_FLAG_WRITE) {
+		err = window_make_private(window, index);
+		if (err) {
+			ret = window_errno(err);
+			goto unlock;
+		}
+	}
+	private = window_private(window, index);
+	page = private ? private->page : window_base(window, index);
+	if (!private)
+		window->read_faults++;
+	ret = hlk_insert_shared(vmf->vma, vmf->address, page ?: hlk_zero_page);
+unlock:
+	mutex_unlock(&window->lock);
+	return ret;
+}
+
+/*
+ * A write to a mapped page. If the page is the private one already, the caller
+ * makes the mapping writable, unless it changed meanwhile.
+ */
+static vm_fault_t window_mkwrite(struct vm_fault *vmf)
+{
+	struct hlk_vm_window *window = vmf->vma->vm_private_data;
+	u64 index = vmf->pgoff - window->range.gfn;
+	struct hlk_private *private;
+	vm_fault_t ret = VM_FAULT_NOPAGE;
+	int err;
+
+	mutex_lock(&window->lock);
+	private = window_private(window, index);
+	if (private && private->page == vmf->page) {
+		lock_page(vmf->page);
+		ret = VM_FAULT_LOCKED;
+	} else if (!private) {
+		err = window_make_private(window, index);
+		if (err)
+			ret = window_errno(err);
+	}
+	mutex_unlock(&window->lock);
+	return ret;
+}
+
+const struct vm_operations_struct hlk_window_vm_ops = {
+	.fault = window_fault,
+	.page_mkwrite = window_mkwrite,
+};
+
+/**
+ * hlk_window_mmap() - map a part of a window
+ * @window: the window; the caller has checked that it covers the mapping
+ * @vma: the mapping
+ *
+ * Not inherited by fork and not dumped: a guest's memory is its process's own.
+ *
+ * Return: 0, or -EACCES for a writable mapping of a read-only window
+ */
+int hlk_window_mmap(struct hlk_vm_window *window, struct vm_area_struct *vma)
+{
+	if (window->range.flags & HLK_WINDOW_READONLY) {
+		if (vma->vm_flags & VM_WRITE)
+			return -EACCES;
+		vm_flags_clear(vma, VM_MAYWRITE);
+	}
+	vm_flags_set(vma, VM_MIXEDMAP | VM_DONTCOPY | VM_DONTEXPAND | VM_DONTDUMP);
+	vma->vm_private_data = window;
+	vma->vm_ops = &hlk_window_vm_ops;
+	return 0;
+}
+
+/**
+ * hlk_window_get() - the page that the guest sees
+ * @window: the window
+ * @index: page number in it
+ * @gpage: out: the page with a reference; a shared one is frozen
+ */
+void hlk_window_get(struct hlk_vm_window *window, u64 index, struct hlk_gpage *gpage)
+{
+	struct hlk_private *private;
+
+	mutex_lock(&window->lock);
+	private = window_private(window, index);
+	gpage->page = private ? private->page : window_base(window, index);
+	gpage->frozen = !private;
+	if (gpage->page)
+		get_page(gpage->page);
+	mutex_unlock(&window->lock);
+}
+
+/**
+ * hlk_window_next() - the next page that is not one of zeroes by default
+ * @window: the window
+ * @index: in: where to begin. out: its page number
+ *
+ * Return: whether there is one
+ */
+bool hlk_window_next(struct hlk_vm_window *window, unsigned long *index)
+{
+	unsigned long private = *index;
+	unsigned long base = *index;
+	bool found;
+
+	mutex_lock(&window->lock);
+	found = xa_find(&window->index, &private, ULONG_MAX, XA_PRESENT);
+	if (!found)
+		private = ULONG_MAX;
+	if (window->base && xa_find(window->base, &base, ULONG_MAX, XA_PRESENT))
+		found = true;
+	else
+		base = ULONG_MAX;
+	mutex_unlock(&window->lock);
+	*index = min(private, base);
+	return found;
+}
+
+/**
+ * hlk_window_make_private() - make a page private ahead of a write
+ * @window: the window
+ * @index: page number in it
+ *
+ * Return: 0, -EDQUOT over the budget, -ENOMEM
+ */
+int hlk_window_make_private(struct hlk_vm_window *window, u64 index)
+{
+	int ret;
+
+	mutex_lock(&window->lock);
+	ret = window_make_private(window, index);
+	mutex_unlock(&window->lock);
+	return ret;
+}
+
+/**
+ * hlk_window_poke() - write into a page that is private
+ * @window: the window
+ * @gpa: where; the bytes must not cross the page
+ * @from: what
+ * @bytes: how many
+ */
+void hlk_window_poke(struct hlk_vm_window *window, u64 gpa, const void *from,
+		     size_t bytes)
+{
+	struct hlk_private *private;
+
+	mutex_lock(&window->lock);
+	private = window_private(window, (gpa >> PAGE_SHIFT) - window->range.gfn);
+	if (!WARN_ON_ONCE(!private))
+		memcpy_to_page(private->page, offset_in_page(gpa), from, bytes);
+	mutex_unlock(&window->lock);
+}
+
+/**
+ * hlk_window_rebase() - go over to the base pages of another snapshot
+ * @window: the window
+ * @base: the new base pages
+ *
+ * Private pages stay private, with their old contents until they are copied
+ * back; shared ones are unmapped.
+ */
+void hlk_window_rebase(struct hlk_vm_window *window, struct xarray *base)
+{
+	u64 i;
+
+	mutex_lock(&window->lock);
+	window->base = base;
+	for (i = 0; i < window->nr; i++)
+		window->list[i].base = xa_load(base, window->list[i].index);
+	unmap_mapping_pages(window->vm->mapping, window->range.gfn,
+			    window->range.pages, false);
+	mutex_unlock(&window->lock);
+}
+
+/**
+ * hlk_window_drop() - give private pages back, the youngest first
+ * @window: the window
+ * @pages: how many
+ */
+void hlk_window_drop(struct hlk_vm_window *window, u64 pages)
+{
+	struct hlk_private *private;
+
+	mutex_lock(&window->lock);
+	while (pages-- && window->nr) {
+		private = &window->list[--window->nr];
+		xa_erase(&window->index, private->index);
+		unmap_mapping_pages(window->vm->mapping,
+				    window->range.gfn + private->index, 1, false);
+		hlk_page_free(private->page);
+		atomic64_dec(&window->vm->nr_private);
+	}
+	mutex_unlock(&window->lock);
+}
+
+/**
+ * hlk_window_alloc() - a window of zeroes
+ * @vm: the VM it is for
+ * @range: where it is
+ *
+ * Return: the window or NULL
+ */
+struct hlk_vm_window *hlk_window_alloc(struct hlk_vm *vm, const struct hlk_range *range)
+{
+	struct hlk_vm_window *window = kzalloc(sizeof(*window), GFP_KERNEL_ACCOUNT);
+
+	if (!window)
+		return NULL;
+	window->vm = vm;
+	window->range = *range;
+	mutex_init(&window->lock);
+	xa_init(&window->index);
+	return window;
+}
+
+/**
+ * hlk_window_free() - free a window that is not mapped any more
+ * @window: the window
+ */
+void hlk_window_free(struct hlk_vm_window *window)
+{
+	u64 i;
+
+	for (i = 0; i < window->nr; i++) {
+		hlk_page_free(window->list[i].page);
+		cond_resched();
+	}
+	kvfree(window->list);
+	xa_destroy(&window->index);
+	kfree(window);
+}
