@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/* Booting the guest, and calling it. */
+#include <errno.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "internal.h"
+
+static const char op_call[] = "call failed";
+static const char op_boot[] = "boot failed";
+
+/**
+ * hlk_check_ready() - can the guest be called?
+ * @sb: the sandbox
+ * @op: what is to be done
+ *
+ * Return: 0, -EBUSY or -ESTALE
+ */
+int hlk_check_ready(struct hlk_sandbox *sb, const char *op)
+{
+	if (sb->in_call)
+		return hlk_err_set(&sb->err, EBUSY, HLK_WHAT_IN_CALL, op);
+	switch (sb->state) {
+	case HLK_STATE_READY:
+		return 0;
+	case HLK_STATE_NEW:
+		return hlk_err_set(&sb->err, ESTALE, HLK_WHAT_NOT_READY, op);
+	default:
+		return hlk_err_set(&sb->err, ESTALE, HLK_WHAT_NEEDS_RESTORE,
+				   op);
+	}
+}
+
+EXPORT int hlk_sandbox_boot(struct hlk_sandbox *sb, uint64_t timeout_us)
+{
+	int ret;
+
+	hlk_err_clear(&sb->err);
+	if (sb->in_call)
+		return hlk_err_set(&sb->err, EBUSY, HLK_WHAT_IN_CALL, op_boot);
+	if (sb->state == HLK_STATE_READY)
+		return hlk_err_text(&sb->err, EINVAL, HLK_WHAT_ARGUMENT,
+				    op_boot, "the guest is booted already");
+	if (sb->state == HLK_STATE_BROKEN)
+		return hlk_err_set(&sb->err, ESTALE, HLK_WHAT_NEEDS_RESTORE,
+				   op_boot);
+	ret = hlk_run(sb, timeout_us);
+	if (ret) {
+		sb->err.op = op_boot;
+		return ret;
+	}
+	sb->dispatch = sb->run->s.regs.regs.rax;
+	sb->stack = sb->run->s.regs.regs.rsp;
+	sb->state = HLK_STATE_READY;
+	sb->fresh = false;
+	return 0;
+}
+
+static int buffer_failed(struct hlk_sandbox *sb, int ret)
+{
+	if (ret == -ENOBUFS)
+		return hlk_err_where(&sb->err, ENOBUFS, HLK_WHAT_INPUT,
+				     hlk_buffer_room(&sb->input), op_call);
+	if (ret == -EDQUOT)
+		return hlk_err_budget(&sb->err, op_call);
+	return hlk_err_set(&sb->err, -ret, HLK_WHAT_SYSTEM, op_call);
+}
+
+static int push_call(struct hlk_sandbox *sb, const char *name, const void *in,
+		     size_t in_len)
+{
+	size_t room = hlk_buffer_room(&sb->input);
+	size_t name_len = strlen(name);
+	struct hlk_guest_call head = {
+		.magic = HLK_GUEST_CALL_MAGIC,
+		.name_len = name_len,
+		.arg_len = in_len,
+	};
+	const struct iovec part[] = {
+		{ &head, sizeof(head) },
+		{ (void *)name, name_len },
+		{ (void *)in, in_len },
+	};
+	int ret;
+
+	/* Also keeps the lengths in the header from being cut */
+	if (name_len > room || in_len > room)
+		return buffer_failed(sb, -ENOBUFS);
+	ret = hlk_buffer_push(&sb->input, part, 3);
+	return ret ? buffer_failed(sb, ret) : 0;
+}
+
+/* Without a restore before it, a call starts from what the last one left. */
+static int start_over(struct hlk_sandbox *sb)
+{
+	const struct kvm_fpu fpu = { .fcw = 0x37f, .mxcsr = 0x1f80 };
+	int ret;
+
+	if (ioctl(sb->vcpu_fd, KVM_SET_FPU, &fpu))
+		return hlk_err_system(&sb->err, op_call);
+	ret = hlk_buffer_reset(&sb->input);
+	if (!ret)
+		ret = hlk_buffer_reset(&sb->output);
+	return ret ? buffer_failed(sb, ret) : 0;
+}
+
+static void set_regs(struct hlk_sandbox *sb)
+{
+	sb->run->s.regs.regs = (struct kvm_regs) {
+		.rip = sb->dispatch,
+		.rsp = sb->stack,
+		.rflags = 2,
+	};
+	sb->run->kvm_dirty_regs |= KVM_SYNC_X86_REGS;
+}
+
+static int bad_answer(struct hlk_sandbox *sb, int ret)
+{
+	sb->state = HLK_STATE_BROKEN;
+	if (ret == -EDQUOT)
+		return hlk_exit_fault(sb);
+	return hlk_exit_set(sb, HLK_EXIT_PROTOCOL, 0);
+}
+
+static int pop_answer(struct hlk_sandbox *sb, const char *name, void *out,
+		      size_t out_size, size_t *out_len)
+{
+	struct hlk_guest_ret head;
+	uint32_t len;
+	int ret;
+
+	ret = hlk_buffer_pop(&sb->output, sb->bounce, &len);
+	if (ret)
+		return bad_answer(sb, ret);
+	if (len < sizeof(head))
+		return bad_answer(sb, -EPROTO);
+	memcpy(&head, sb->bounce, sizeof(head));
+	if (head.magic != HLK_GUEST_RET_MAGIC ||
+	    head.len > len - sizeof(head))
+		return bad_answer(sb, -EPROTO);
+	if (out_len)
+		*out_len = head.len;
+	if (out_size > head.len)
+		out_size = head.len;
+	if (out_size)
+		memcpy(out, sb->bounce + sizeof(head), out_size);
+	if (head.status) {
+		hlk_err_text(&sb->err, EREMOTEIO, HLK_WHAT_GUEST_STATUS,
+			     op_call, "%s", name);
+		sb->err.where = head.status;
+		return -EREMOTEIO;
+	}
+	if (head.len > out_size)
+		return hlk_err_where(&sb->err, EMSGSIZE, HLK_WHAT_OUTPUT,
+				     head.len, op_call);
+	return 0;
+}
+
+EXPORT int hlk_sandbox_call(struct hlk_sandbox *sb, const char *name,
+			    const void *in, size_t in_len,
+			    void *out, size_t out_size, size_t *out_len,
+			    uint64_t timeout_us)
+{
+	int ret;
+
+	hlk_err_clear(&sb->err);
+	if (out_len)
+		*out_len = 0;
+	ret = hlk_check_ready(sb, op_call);
+	if (!ret && !sb->fresh)
+		ret = start_over(sb);
+	if (!ret)
+		ret = push_call(sb, name, in, in_len);
+	if (ret)
+		return ret;
+	set_regs(sb);
+	sb->fresh = false;
+	ret = hlk_run(sb, timeout_us);
+	if (!ret)
+		ret = pop_answer(sb, name, out, out_size, out_len);
+	return ret;
+}

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * The guest's processor: an i686 with SSE2, and nothing whose state a restore
+ * would not bring back.
+ *
+ * Without XSAVE there is no XCR0, without PAE and long mode no other paging,
+ * without the hypervisor's leaves no paravirtual interfaces.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+
+#include "internal.h"
+
+#define MAX_LEAVES	256
+
+/* leaf 1, EDX */
+#define FPU		(1U << 0)
+#define PSE		(1U << 3)
+#define TSC		(1U << 4)
+#define CX8		(1U << 8)
+#define PGE		(1U << 13)
+#define CMOV		(1U << 15)
+#define FXSR		(1U << 24)
+#define SSE		(1U << 25)
+#define SSE2		(1U << 26)
+#define I686		(FPU | PSE | TSC | CX8 | PGE | CMOV | FXSR | SSE | SSE2)
+
+static struct kvm_cpuid2 *read_supported(struct hlk_ctx *ctx)
+{
+	struct kvm_cpuid2 *all;
+
+	all = calloc(1, sizeof(*all) + MAX_LEAVES * sizeof(*all->entries));
+	if (!all)
+		return NULL;
+	all->nent = MAX_LEAVES;
+	if (!ioctl(ctx->kvm_fd, KVM_GET_SUPPORTED_CPUID, all))
+		return all;
+	free(all);
+	return NULL;
+}
+
+static struct kvm_cpuid_entry2 find(const struct kvm_cpuid2 *all, uint32_t leaf)
+{
+	uint32_t i;
+
+	for (i = 0; i < all->nent; i++)
+		if (all->entries[i].function == leaf && !all->entries[i].index)
+			return all->entries[i];
+	return (struct kvm_cpuid_entry2) { .function = leaf };
+}
+
+static void fill(struct kvm_cpuid2 *out, const struct kvm_cpuid2 *all)
+{
+	struct kvm_cpuid_entry2 *entry = out->entries;
+	struct kvm_cpuid_entry2 from;
+
+	entry[0] = find(all, 0);
+	entry[0].eax = 1;
+
+	/* Family and model as they are; CLFLUSH size, APIC id: none */
+	from = find(all, 1);
+	entry[1] = (struct kvm_cpuid_entry2) {
+		.function = 1,
+		.eax = from.eax,
+		.edx = from.edx & I686,
+	};
+
+	/*
+	 * The width of physical addresses is the host's: KVM on Intel takes
+	 * each page fault of a guest that has fewer bits as an exit.
+	 */
+	entry[2] = (struct kvm_cpuid_entry2) {
+		.function = 0x80000000,
+		.eax = 0x80000008,
+	};
+	from = find(all, 0x80000008);
+	entry[3] = (struct kvm_cpuid_entry2) {
+		.function = 0x80000008,
+		.eax = from.eax & 0xffff,
+	};
+	out->nent = 4;
+}
+
+/**
+ * hlk_cpuid_make() - decide what the guests' processor is
+ * @ctx: the context; its @cpuid is set
+ * @err: out: why it cannot be
+ *
+ * Return: 0 or a negative errno
+ */
+int hlk_cpuid_make(struct hlk_ctx *ctx, struct hlk_err *err)
+{
+	struct kvm_cpuid2 *all = read_supported(ctx);
+
+	if (!all)
+		return hlk_err_system(err, "cannot read KVM's CPUID");
+	ctx->cpuid = calloc(1, sizeof(*all) + 4 * sizeof(*all->entries));
+	if (!ctx->cpuid) {
+		free(all);
+		return hlk_err_system(err, "cannot open hlk");
+	}
+	fill(ctx->cpuid, all);
+	free(all);
+	if ((ctx->cpuid->entries[1].edx & I686) != I686)
+		return hlk_err_text(err, EOPNOTSUPP, HLK_WHAT_KVM_CAP,
+				    "cannot open hlk",
+				    "a processor with SSE2");
+	return 0;
+}

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/* The context: /dev/hlk and /dev/kvm, and what they can do. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "internal.h"
+
+static const char op[] = "cannot open hlk";
+
+static int read_info(int fd, struct hlk_info *info, struct hlk_err *err)
+{
+	info->head = (struct hlk_head) { .size = sizeof(*info) };
+	if (ioctl(fd, HLK_INFO, info))
+		return hlk_err_module(err, &info->head,
+				      "cannot read the module's version");
+	return 0;
+}
+
+static int open_hlk(struct hlk_ctx *ctx, struct hlk_err *err)
+{
+	struct hlk_info info = {};
+	int ret;
+
+	ctx->hlk_fd = open("/dev/hlk", O_RDWR | O_CLOEXEC);
+	if (ctx->hlk_fd < 0)
+		return hlk_err_open(err, HLK_WHAT_NO_MODULE, "/dev/hlk");
+	ret = read_info(ctx->hlk_fd, &info, err);
+	if (ret)
+		return ret;
+	if (info.version != HLK_ABI_VERSION)
+		return hlk_err_where(err, EPROTONOSUPPORT, HLK_WHAT_VERSION,
+				     info.version, op);
+	return 0;
+}
+
+static int has_cap(struct hlk_ctx *ctx, long cap)
+{
+	int ret = ioctl(ctx->kvm_fd, KVM_CHECK_EXTENSION, cap);
+
+	return ret < 0 ? 0 : ret;
+}
+
+static int check_caps(struct hlk_ctx *ctx, struct hlk_err *err)
+{
+	static const struct {
+		long cap;
+		int bits;
+		const char *name;
+	} want[] = {
+		{ KVM_CAP_USER_MEMORY, 1, "KVM_CAP_USER_MEMORY" },
+		{ KVM_CAP_IMMEDIATE_EXIT, 1, "KVM_CAP_IMMEDIATE_EXIT" },
+		{ KVM_CAP_SYNC_REGS, KVM_SYNC_X86_VALID_FIELDS,
+		  "KVM_CAP_SYNC_REGS for registers and events" },
+		{ KVM_CAP_X86_MSR_FILTER, 1, "KVM_CAP_X86_MSR_FILTER" },
+	};
+	size_t i;
+
+	if (ioctl(ctx->kvm_fd, KVM_GET_API_VERSION, 0) != KVM_API_VERSION)
+		return hlk_err_text(err, EOPNOTSUPP, HLK_WHAT_KVM_CAP, op,
+				    "API version %d", KVM_API_VERSION);
+	for (i = 0; i < sizeof(want) / sizeof(*want); i++) {
+		if ((has_cap(ctx, want[i].cap) & want[i].bits) != want[i].bits)
+			return hlk_err_text(err, EOPNOTSUPP, HLK_WHAT_KVM_CAP,
+					    op, "%s", want[i].name);
+	}
+	ctx->enforce_pv = has_cap(ctx, KVM_CAP_ENFORCE_PV_FEATURE_CPUID);
+	return 0;
+}
+
+static int open_kvm(struct hlk_ctx *ctx, struct hlk_err *err)
+{
+	int ret;
+
+	ctx->kvm_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	if (ctx->kvm_fd < 0)
+		return hlk_err_open(err, HLK_WHAT_NO_KVM, "/dev/kvm");
+	ret = check_caps(ctx, err);
+	if (ret)
+		return ret;
+	ctx->run_size = ioctl(ctx->kvm_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
+	if (ctx->run_size < (int)sizeof(struct kvm_run))
+		return hlk_err_system(err, op);
+	return hlk_cpuid_make(ctx, err);
+}
+
+struct hlk_ctx *hlk_ctx_get(struct hlk_ctx *ctx)
+{
+	atomic_fetch_add(&ctx->refs, 1);
+	return ctx;
+}
+
+EXPORT int hlk_open(struct hlk_ctx **out, struct hlk_err *err)
+{
+	struct hlk_ctx *ctx;
+	int ret;
+
+	*out = NULL;
+	hlk_err_clear(err);
+	ctx = calloc(1, sizeof(*ctx));
+	if (!ctx)
+		return hlk_err_system(err, op);
+	atomic_init(&ctx->refs, 1);
+	ctx->hlk_fd = -1;
+	ctx->kvm_fd = -1;
+	ret = open_hlk(ctx, err);
+	if (!ret)
+		ret = open_kvm(ctx, err);
+	if (ret) {
+		hlk_close(ctx);
+		return ret;
+	}
+	*out = ctx;
+	return 0;
+}
+
+EXPORT void hlk_close(struct hlk_ctx *ctx)
+{
+	if (!ctx || atomic_fetch_sub(&ctx->refs, 1) != 1)
+		return;
+	if (ctx->kvm_fd >= 0)
+		close(ctx->kvm_fd);
+	if (ctx->hlk_fd >= 0)
+		close(ctx->hlk_fd);
+	free(ctx->cpuid);
+	free(ctx);
+}
+
+EXPORT int hlk_get_info(struct hlk_ctx *ctx, struct hlk_info *info,
+			struct hlk_err *err)
+{
+	hlk_err_clear(err);
+	return read_info(ctx->hlk_fd, info, err);
+}

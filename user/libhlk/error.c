@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * Errors: noted as numbers where they happen, turned into a line of text only
+ * when somebody asks.
+ *
+ * All setters take NULL for "nobody wants to know" and return the negative
+ * errno, so that a caller can return what they return.
+ */
+#include "error.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define EXPORT __attribute__((visibility("default")))
+
+int hlk_err_clear(struct hlk_err *err)
+{
+	if (err)
+		memset(err, 0, sizeof(*err));
+	return 0;
+}
+
+int hlk_err_where(struct hlk_err *err, int code, enum hlk_what what,
+		  uint64_t where, const char *op)
+{
+	if (err) {
+		memset(err, 0, sizeof(*err));
+		err->code = code;
+		err->what = what;
+		err->where = where;
+		err->op = op;
+	}
+	return -code;
+}
+
+int hlk_err_set(struct hlk_err *err, int code, enum hlk_what what,
+		const char *op)
+{
+	return hlk_err_where(err, code, what, 0, op);
+}
+
+int hlk_err_system(struct hlk_err *err, const char *op)
+{
+	return hlk_err_set(err, errno, HLK_WHAT_SYSTEM, op);
+}
+
+int hlk_err_module(struct hlk_err *err, const struct hlk_head *head,
+		   const char *op)
+{
+	int code = errno;
+
+	hlk_err_where(err, code, HLK_WHAT_MODULE, head->where, op);
+	if (err) {
+		err->why = head->why;
+		err->index = head->index;
+	}
+	return -code;
+}
+
+int hlk_err_text(struct hlk_err *err, int code, enum hlk_what what,
+		 const char *op, const char *fmt, ...)
+{
+	va_list args;
+
+	hlk_err_set(err, code, what, op);
+	if (err) {
+		va_start(args, fmt);
+		vsnprintf(err->text, sizeof(err->text), fmt, args);
+		va_end(args);
+	}
+	return -code;
+}
+
+int hlk_err_budget(struct hlk_err *err, const char *op)
+{
+	hlk_err_set(err, EDQUOT, HLK_WHAT_MODULE, op);
+	if (err)
+		err->why = HLK_WHY_BUDGET;
+	return -EDQUOT;
+}
+
+/* After open(@path) failed: is it not there (@missing), not allowed, or what? */
+int hlk_err_open(struct hlk_err *err, enum hlk_what missing, const char *path)
+{
+	int code = errno;
+
+	switch (code) {
+	case ENOENT:
+	case ENODEV:
+	case ENXIO:
+		return hlk_err_text(err, code, missing, NULL, "%s", path);
+	case EACCES:
+	case EPERM:
+		return hlk_err_text(err, code, HLK_WHAT_PERMISSION, NULL, "%s",
+				    path);
+	default:
+		return hlk_err_text(err, code, HLK_WHAT_FILE, NULL, "%s", path);
+	}
+}
+
+/* What goes into the place of %w and %i is struct hlk_err's where and index */
+static const char * const why_text[] = {
+	[HLK_WHY_SIZE] = "the module wants a longer struct than this libhlk has",
+	[HLK_WHY_TAIL] = "this libhlk asks for something newer than the module",
+	[HLK_WHY_FLAGS] = "the module does not know a flag that was asked for",
+	[HLK_WHY_RESERVED] = "a reserved field is not zero",
+	[HLK_WHY_NOT_KVM_VM] = "the file descriptor is not that of a KVM VM",
+	[HLK_WHY_OTHER_PROCESS] = "the VM belongs to another process (it cannot be used after a fork)",
+	[HLK_WHY_NO_NPT] = "KVM runs without nested paging (load kvm-amd with npt=1 or kvm-intel with ept=1)",
+	[HLK_WHY_GPA_ALIGN] = "address or size %w is zero or not a multiple of 4 KiB",
+	[HLK_WHY_GPA_RANGE] = "the range at %w leaves the guest-physical address space",
+	[HLK_WHY_APIC_PAGE] = "window at %w covers the page that KVM keeps for the APIC (0xfee00000)",
+	[HLK_WHY_OVERLAP] = "window overlaps another one at %w",
+	[HLK_WHY_TOO_MANY_WINDOWS] = "more windows than the module's limit",
+	[HLK_WHY_TWO_SCRATCH] = "a second scratch window, at %w",
+	[HLK_WHY_WINDOWS_FIXED] = "a window cannot be added after the first snapshot or restore",
+	[HLK_WHY_NO_SCRATCH] = "a compact snapshot wants a scratch window that ends at 0xfee00000 and is large enough",
+	[HLK_WHY_NOT_SNAPSHOT] = "the file descriptor is not that of a snapshot",
+	[HLK_WHY_LAYOUT] = "the snapshot was taken from another layout: the window at %w differs",
+	[HLK_WHY_VCPU_COUNT] = "the snapshot has another number of vCPUs",
+	[HLK_WHY_VCPU_SIZE] = "the register block is not one struct kvm_sync_regs",
+	[HLK_WHY_VCPU_RUNNING] = "vCPU %i is running",
+	[HLK_WHY_VCPU_IO] = "vCPU %i has an I/O exit that was not completed",
+	[HLK_WHY_VCPU_REGS] = "the registers of vCPU %i are not in its kvm_run: it has not run with kvm_valid_regs set",
+	[HLK_WHY_VCPU_FPU] = "the FPU image of the snapshot has another size than that of vCPU %i (another kind of machine)",
+	[HLK_WHY_TOO_MANY_VCPUS] = "more vCPUs than the module's limit",
+	[HLK_WHY_NO_VCPU] = "the VM has no vCPU %i",
+	[HLK_WHY_NOT_I686] = "vCPU %i uses PAE or long mode, or no paging at all",
+	[HLK_WHY_NO_SNAPSHOT] = "nothing was restored yet, so there is nothing to go back to",
+	[HLK_WHY_NO_ROOTS] = "the guest published no page-directory roots",
+	[HLK_WHY_TOO_MANY_ROOTS] = "more page-directory roots than the limit",
+	[HLK_WHY_TOO_MANY_TABLES] = "more page tables than the limit",
+	[HLK_WHY_TOO_MANY_PAGES] = "more pages than the limit",
+	[HLK_WHY_ROOT_NOT_RAM] = "page directory %i, at %w, is not in memory",
+	[HLK_WHY_TABLE_NOT_RAM] = "the page table for address %w in root %i is not in memory",
+	[HLK_WHY_LEAF_NOT_RAM] = "the page at address %w in root %i is not in memory",
+	[HLK_WHY_PDE_RESERVED] = "the 4 MiB entry for address %w in root %i has reserved bits set, or leads beyond physical memory",
+	[HLK_WHY_SNAPSHOT_FULL] = "the pages do not fit the windows",
+	[HLK_WHY_SCRATCH_FULL] = "scratch is too small: page tables and shared pages need %w bytes",
+	[HLK_WHY_IO_BUFFERS] = "the I/O buffers are not multiples of 4 KiB, are too small, or do not fit scratch",
+	[HLK_WHY_SEGMENT] = "segment %i, at %w, lies outside memory",
+	[HLK_WHY_NOT_PRESENT] = "not mapped: the entry at %w is not present",
+	[HLK_WHY_NOT_RAM] = "the page at %w is not in memory",
+	[HLK_WHY_BUDGET] = "the sandbox has used up its private pages",
+};
+
+static const char * const what_text[] = {
+	[HLK_WHAT_NO_MODULE] = "kernel module is not loaded: %t does not exist (modprobe hlk)",
+	[HLK_WHAT_NO_KVM] = "KVM is not available: %t does not exist (modprobe kvm-amd or kvm-intel; is virtualisation enabled in the firmware?)",
+	[HLK_WHAT_PERMISSION] = "no permission on %t (as root, or with the file's group: /dev/kvm is usually that of group kvm)",
+	[HLK_WHAT_VERSION] = "the kernel module speaks version %d, this libhlk another one",
+	[HLK_WHAT_KVM_CAP] = "this kernel's KVM lacks %t",
+	[HLK_WHAT_ARGUMENT] = "%t",
+	[HLK_WHAT_FILE] = "%t: %e",
+	[HLK_WHAT_ELF] = "%t",
+	[HLK_WHAT_IMAGE_SIZE] = "the guest does not fit its memory: image and stack want %d bytes (give it more)",
+	[HLK_WHAT_SCRATCH_SIZE] = "scratch is too small: it must have %d bytes at least",
+	[HLK_WHAT_LAYOUT] = "the snapshot is not one of a libhlk sandbox: %t",
+	[HLK_WHAT_NEEDS_RESTORE] = "the guest failed before; restore it first",
+	[HLK_WHAT_NOT_READY] = "the guest is not booted",
+	[HLK_WHAT_IN_CALL] = "the sandbox is in a call",
+	[HLK_WHAT_INPUT] = "the input does not fit the guest's input buffer, which takes %d bytes",
+	[HLK_WHAT_OUTPUT] = "the guest's answer has %d bytes, more than the caller's buffer",
+	[HLK_WHAT_BUDGET] = "the guest used up its budget of %d private pages",
+	[HLK_WHAT_GUEST_STATUS] = "guest function %t gave an error: %s",
+	[HLK_WHAT_GUEST_EXIT] = "the guest failed: %t",
+	[HLK_WHAT_TIMEOUT] = "the guest ran longer than allowed and was stopped",
+	[HLK_WHAT_KICKED] = "the call was ended from outside",
+	[HLK_WHAT_EXISTS] = "there is a host function %t already",
+};
+
+struct line {
+	char *buf;
+	size_t size;
+	size_t len;
+};
+
+static void __attribute__((format(printf, 2, 3)))
+line_add(struct line *line, const char *fmt, ...)
+{
+	va_list args;
+	int len;
+
+	va_start(args, fmt);
+	len = vsnprintf(line->buf + line->len, line->size - line->len, fmt,
+			args);
+	va_end(args);
+	if (len > 0)
+		line->len += len;
+	if (line->len >= line->size)
+		line->len = line->size - 1;
+}
+
+/* Names may come from a guest or a file: no control characters in the line */
+static void line_text(struct line *line, const char *text)
+{
+	for (; *text; text++)
+		line_add(line, "%c", (unsigned char)*text < ' ' ||
+			 *text == 0x7f ? '?' : *text);
+}
+
+static void line_errno(struct line *line, int code)
+{
+	const char *text = strerrordesc_np(code);
+
+	if (text)
+		line_add(line, "%s", text);
+	else
+		line_add(line, "error %d", code);
+}
+
+static void line_field(struct line *line, const struct hlk_err *err, char field)
+{
+	switch (field) {
+	case 'w':
+		line_add(line, "0x%" PRIx64, err->where);
+		break;
+	case 'd':
+		line_add(line, "%" PRIu64, err->where);
+		break;
+	case 'i':
+		line_add(line, "%" PRIu32, err->index);
+		break;
+	case 't':
+		line_text(line, err->text);
+		break;
+	case 'e':
+		line_errno(line, err->code);
+		break;
+	case 's':
+		line_errno(line, err->where > INT32_MAX ? -1 : (int)err->where);
+		break;
+	}
+}
+
+static void line_fill(struct line *line, const struct hlk_err *err,
+		      const char *text)
+{
+	for (; *text; text++) {
+		if (*text == '%')
+			line_field(line, err, *++text);
+		else
+			line_add(line, "%c", *text);
+	}
+}
+
+static const char *find_text(const struct hlk_err *err)
+{
+	const char * const *table = what_text;
+	size_t nr = sizeof(what_text) / sizeof(*what_text);
+	size_t at = err->what;
+
+	if (err->what == HLK_WHAT_MODULE) {
+		table = why_text;
+		nr = sizeof(why_text) / sizeof(*why_text);
+		at = err->why;
+	}
+	return at < nr ? table[at] : NULL;
+}
+
+EXPORT const char *hlk_strerror(const struct hlk_err *err, char *buf,
+				size_t size)
+{
+	struct line line = { .buf = buf, .size = size };
+	const char *text;
+
+	if (!size)
+		return buf;
+	*buf = '\0';
+	if (!err->code) {
+		line_add(&line, "no error");
+		return buf;
+	}
+	if (err->op)
+		line_add(&line, "%s: ", err->op);
+	text = find_text(err);
+	if (text)
+		line_fill(&line, err, text);
+	else
+		line_errno(&line, err->code);
+	return buf;
+}

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/* What is noted when the guest fails. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "internal.h"
+#include "trap.h"
+
+static const char * const reason_text[] = {
+	[HLK_EXIT_NONE] = "it did not run",
+	[HLK_EXIT_HALT] = "halted",
+	[HLK_EXIT_ABORT] = "it gave up",
+	[HLK_EXIT_TRAP] = "exception that it does not handle",
+	[HLK_EXIT_SHUTDOWN] = "triple fault",
+	[HLK_EXIT_NO_MEMORY] = "access where there is no memory",
+	[HLK_EXIT_PORT] = "access to an I/O port that means nothing",
+	[HLK_EXIT_PROTOCOL] = "what it left in its buffers makes no sense",
+	[HLK_EXIT_BUDGET] = "budget of private pages used up",
+	[HLK_EXIT_FAULT] = "the host could not provide its memory",
+	[HLK_EXIT_TIMEOUT] = "ran longer than allowed",
+	[HLK_EXIT_KICKED] = "ended from outside",
+	[HLK_EXIT_FAIL_ENTRY] = "the processor refused its state",
+	[HLK_EXIT_INTERNAL] = "KVM gave up",
+	[HLK_EXIT_UNKNOWN] = "exit that is not known",
+};
+
+EXPORT const char *hlk_exit_reason_text(uint32_t reason)
+{
+	if (reason >= sizeof(reason_text) / sizeof(*reason_text))
+		reason = HLK_EXIT_UNKNOWN;
+	return reason_text[reason];
+}
+
+EXPORT const struct hlk_exit *hlk_sandbox_exit(struct hlk_sandbox *sb)
+{
+	return &sb->exit;
+}
+
+static void copy_regs(struct hlk_regs *to, const struct kvm_sync_regs *from)
+{
+	const struct kvm_regs *regs = &from->regs;
+	const struct kvm_sregs *sregs = &from->sregs;
+
+	*to = (struct hlk_regs) {
+		.eax = regs->rax, .ebx = regs->rbx,
+		.ecx = regs->rcx, .edx = regs->rdx,
+		.esi = regs->rsi, .edi = regs->rdi,
+		.ebp = regs->rbp, .esp = regs->rsp,
+		.eip = regs->rip, .eflags = regs->rflags,
+		.cr0 = sregs->cr0, .cr2 = sregs->cr2,
+		.cr3 = sregs->cr3, .cr4 = sregs->cr4,
+		.cs = sregs->cs.selector, .ss = sregs->ss.selector,
+		.ds = sregs->ds.selector, .es = sregs->es.selector,
+		.fs = sregs->fs.selector, .gs = sregs->gs.selector,
+	};
+}
+
+static void start_report(struct hlk_sandbox *sb, enum hlk_exit_reason reason,
+			 uint32_t code)
+{
+	const struct kvm_sync_regs *regs = &sb->run->s.regs;
+
+	sb->exit = (struct hlk_exit) { .reason = reason, .code = code };
+	copy_regs(&sb->exit.regs, regs);
+	/* AMD's processors reset themselves on a triple fault. */
+	if (reason == HLK_EXIT_SHUTDOWN && regs->regs.rip == 0xfff0 &&
+	    !(regs->sregs.cr0 & 1))
+		sb->exit.flags |= HLK_EXIT_REGS_LOST;
+}
+
+/**
+ * hlk_exit_set() - note that the guest failed
+ * @sb: the sandbox
+ * @reason: how
+ * @code: see enum hlk_exit_reason
+ *
+ * Return: -EPROTO for HLK_EXIT_PROTOCOL, else -ENOTRECOVERABLE
+ */
+int hlk_exit_set(struct hlk_sandbox *sb, enum hlk_exit_reason reason,
+		 uint32_t code)
+{
+	int err = reason == HLK_EXIT_PROTOCOL ? EPROTO : ENOTRECOVERABLE;
+
+	start_report(sb, reason, code);
+	return hlk_err_text(&sb->err, err, HLK_WHAT_GUEST_EXIT, NULL, "%s",
+			    hlk_exit_reason_text(reason));
+}
+
+/**
+ * hlk_exit_no_memory() - note that the guest left its memory
+ * @sb: the sandbox, after KVM_EXIT_MMIO
+ *
+ * Return: -ENOTRECOVERABLE
+ */
+int hlk_exit_no_memory(struct hlk_sandbox *sb)
+{
+	const struct kvm_run *run = sb->run;
+
+	start_report(sb, HLK_EXIT_NO_MEMORY, 0);
+	sb->exit.flags |= HLK_EXIT_HAS_FAULT;
+	if (run->mmio.is_write)
+		sb->exit.flags |= HLK_EXIT_WRITE;
+	sb->exit.fault = run->mmio.phys_addr;
+	return hlk_err_text(&sb->err, ENOTRECOVERABLE, HLK_WHAT_GUEST_EXIT,
+			    NULL, "%s of guest-physical address 0x%llx, where there is no memory",
+			    run->mmio.is_write ? "write" : "read",
+			    (unsigned long long)run->mmio.phys_addr);
+}
+
+/**
+ * hlk_exit_fault() - note that memory could not be provided
+ * @sb: the sandbox, after EFAULT
+ *
+ * Return: -EDQUOT if that was for the budget, else -ENOTRECOVERABLE
+ */
+int hlk_exit_fault(struct hlk_sandbox *sb)
+{
+	struct hlk_vm_stats stats = { .head.size = sizeof(stats) };
+
+	if (ioctl(sb->hlk_fd, HLK_VM_STATS, &stats) ||
+	    stats.over_budget == sb->over_budget)
+		return hlk_exit_set(sb, HLK_EXIT_FAULT, 0);
+	sb->over_budget = stats.over_budget;
+	start_report(sb, HLK_EXIT_BUDGET, 0);
+	return hlk_err_where(&sb->err, EDQUOT, HLK_WHAT_BUDGET,
+			     stats.max_private, NULL);
+}
+
+static const char * const vector_name[] = {
+	"divide error", "debug exception", "NMI", "breakpoint", "overflow",
+	"bound range exceeded", "invalid opcode", "no FPU", "double fault",
+	"coprocessor overrun", "invalid TSS", "segment not present",
+	"stack fault", "general protection", "page fault", "reserved",
+	"FPU error", "alignment check", "machine check", "SIMD error",
+};
+
+static int fail_trap(struct hlk_sandbox *sb)
+{
+	const struct hlk_exit *report = &sb->exit;
+	const char *name = "exception";
+
+	if (report->code < sizeof(vector_name) / sizeof(*vector_name))
+		name = vector_name[report->code];
+	if (report->flags & HLK_EXIT_HAS_FAULT)
+		return hlk_err_text(&sb->err, ENOTRECOVERABLE,
+				    HLK_WHAT_GUEST_EXIT, NULL,
+				    "%s at 0x%x, address 0x%llx (%s)", name,
+				    report->regs.eip,
+				    (unsigned long long)report->fault,
+				    report->flags & HLK_EXIT_WRITE ? "write" :
+				    "read");
+	return hlk_err_text(&sb->err, ENOTRECOVERABLE, HLK_WHAT_GUEST_EXIT,
+			    NULL, "%s at 0x%x", name, report->regs.eip);
+}
+
+/**
+ * hlk_exit_abort() - note that the guest gave up
+ * @sb: the sandbox, after OUT to HLK_GUEST_PORT_ABORT
+ * @code: what it sent
+ *
+ * Return: -ENOTRECOVERABLE
+ */
+int hlk_exit_abort(struct hlk_sandbox *sb, uint32_t code)
+{
+	start_report(sb, HLK_EXIT_ABORT, code);
+	if (hlk_trap_read(sb, code))
+		return fail_trap(sb);
+	return hlk_err_text(&sb->err, ENOTRECOVERABLE, HLK_WHAT_GUEST_EXIT,
+			    NULL, "it gave up with code 0x%x", code);
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/* Looking at a guest that is at rest. */
+#include <errno.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "internal.h"
+
+#define PAGE	HLK_GUEST_PAGE_SIZE
+
+static int at_rest(struct hlk_sandbox *sb, const char *op)
+{
+	if (sb->in_call)
+		return hlk_err_set(&sb->err, EBUSY, HLK_WHAT_IN_CALL, op);
+	return hlk_err_clear(&sb->err);
+}
+
+EXPORT int hlk_sandbox_stats(struct hlk_sandbox *sb, struct hlk_vm_stats *stats)
+{
+	stats->head = (struct hlk_head) { .size = sizeof(*stats) };
+	if (ioctl(sb->hlk_fd, HLK_VM_STATS, stats))
+		return hlk_err_module(&sb->err, &stats->head,
+				      "cannot read statistics");
+	return hlk_err_clear(&sb->err);
+}
+
+EXPORT int hlk_sandbox_translate(struct hlk_sandbox *sb,
+				 struct hlk_translate *translate)
+{
+	static const char op[] = "cannot translate an address";
+	int ret = at_rest(sb, op);
+
+	if (ret)
+		return ret;
+	translate->head = (struct hlk_head) { .size = sizeof(*translate) };
+	if (ioctl(sb->hlk_fd, HLK_TRANSLATE, translate))
+		return hlk_err_module(&sb->err, &translate->head, op);
+	return 0;
+}
+
+EXPORT int hlk_sandbox_walk(struct hlk_sandbox *sb, struct hlk_walk *walk)
+{
+	static const char op[] = "cannot walk the page tables";
+	int ret = at_rest(sb, op);
+
+	if (ret)
+		return ret;
+	walk->head = (struct hlk_head) { .size = sizeof(*walk) };
+	if (ioctl(sb->hlk_fd, HLK_WALK, walk))
+		return hlk_err_module(&sb->err, &walk->head, op);
+	return 0;
+}
+
+/* Memory of the guest, with pages that are there, so that access cannot fail */
+static int reach(struct hlk_sandbox *sb, uint64_t gpa, size_t len, bool write,
+		 unsigned char **mem)
+{
+	const char *op = write ? "cannot write guest memory" :
+				 "cannot read guest memory";
+	int ret = at_rest(sb, op);
+
+	if (ret)
+		return ret;
+	*mem = hlk_vm_at(sb, gpa, len);
+	if (!*mem)
+		return hlk_err_where(&sb->err, ENODEV, HLK_WHAT_SYSTEM, gpa,
+				     op);
+	ret = hlk_populate(*mem - gpa % PAGE,
+			   (gpa % PAGE + len + PAGE - 1) / PAGE * PAGE, write);
+	return ret ? hlk_err_budget(&sb->err, op) : 0;
+}
+
+EXPORT int hlk_sandbox_read(struct hlk_sandbox *sb, uint64_t gpa, void *buf,
+			    size_t len)
+{
+	unsigned char *mem;
+	int ret = reach(sb, gpa, len, false, &mem);
+
+	if (!ret)
+		memcpy(buf, mem, len);
+	return ret;
+}
+
+EXPORT int hlk_sandbox_write(struct hlk_sandbox *sb, uint64_t gpa,
+			     const void *buf, size_t len)
+{
+	unsigned char *mem;
+	int ret = reach(sb, gpa, len, true, &mem);
+
+	if (!ret)
+		memcpy(mem, buf, len);
+	return ret;
+}
+
+EXPORT int hlk_sandbox_roots(struct hlk_sandbox *sb, uint64_t *roots,
+			     uint32_t *nr_roots)
+{
+	uint64_t gpa = HLK_GUEST_SCRATCH_TOP - HLK_GUEST_OFF_ROOTS;
+	uint32_t room = *nr_roots;
+	uint64_t count;
+	int ret;
+
+	ret = hlk_sandbox_read(sb, gpa, &count, sizeof(count));
+	if (ret)
+		return ret;
+	*nr_roots = count > HLK_GUEST_MAX_ROOTS ? HLK_GUEST_MAX_ROOTS : count;
+	if (*nr_roots > room)
+		return hlk_err_set(&sb->err, EMSGSIZE, HLK_WHAT_NONE,
+				   "cannot list the roots");
+	return hlk_sandbox_read(sb, gpa + sizeof(count), roots,
+				*nr_roots * sizeof(*roots));
+}
+
+EXPORT int hlk_sandbox_fd(const struct hlk_sandbox *sb, enum hlk_fd which)
+{
+	switch (which) {
+	case HLK_FD_HLK:
+		return sb->hlk_fd;
+	case HLK_FD_VM:
+		return sb->vm_fd;
+	case HLK_FD_VCPU:
+		return sb->vcpu_fd;
+	}
+	return -EINVAL;
+}

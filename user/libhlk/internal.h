@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * The objects of libhlk.
+ *
+ * A context is held by its user and by each sandbox; a snapshot by its user and
+ * by the sandboxes that were restored to it last. So each can be closed at any
+ * time. What one thread alone uses has no lock; see struct hlk_sandbox.
+ */
+#ifndef LIBHLK_INTERNAL_H
+#define LIBHLK_INTERNAL_H
+
+#include <linux/kvm.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <sys/types.h>
+#include <time.h>
+
+#include "boot.h"
+#include "buffer.h"
+
+#define EXPORT __attribute__((visibility("default")))
+
+#define HLK_LIB_MAX_WINDOWS	8
+
+/**
+ * struct hlk_ctx - see hlk_open()
+ * @refs: holders
+ * @hlk_fd: /dev/hlk
+ * @kvm_fd: /dev/kvm
+ * @run_size: bytes of a vCPU's struct kvm_run
+ * @enforce_pv: KVM can hide its own interfaces from the guest
+ * @cpuid: what the guest's processor is, in the form that KVM_SET_CPUID2 takes
+ */
+struct hlk_ctx {
+	atomic_uint refs;
+	int hlk_fd;
+	int kvm_fd;
+	int run_size;
+	bool enforce_pv;
+	struct kvm_cpuid2 *cpuid;
+};
+
+struct hlk_ctx *hlk_ctx_get(struct hlk_ctx *ctx);
+
+/* cpuid.c */
+int hlk_cpuid_make(struct hlk_ctx *ctx, struct hlk_err *err);
+
+/**
+ * struct hlk_snap - see hlk_sandbox_snapshot()
+ * @refs: holders
+ * @fd: the snapshot
+ * @generation: 0 is the state before the guest's boot
+ * @input_size: bytes of the input buffer
+ * @output_size: bytes of the output buffer
+ */
+struct hlk_snap {
+	atomic_uint refs;
+	int fd;
+	uint64_t generation;
+	uint32_t input_size;
+	uint32_t output_size;
+};
+
+int hlk_snap_new(int fd, struct hlk_snap **snap, struct hlk_err *err);
+struct hlk_snap *hlk_snap_get(struct hlk_snap *snap);
+int hlk_snap_read_info(int fd, struct hlk_snapshot_info *info,
+		       struct hlk_err *err);
+
+/**
+ * struct hlk_mapped - a window, mapped
+ * @gpa: where it starts
+ * @bytes: its size
+ * @mem: where it is mapped
+ */
+struct hlk_mapped {
+	uint64_t gpa;
+	uint64_t bytes;
+	unsigned char *mem;
+};
+
+/**
+ * struct hlk_host_entry - a function that the guest can call
+ * @next: the next one, or NULL
+ * @fn: the function
+ * @arg: its first argument
+ * @name_len: length of @name
+ * @name: its name, not terminated
+ */
+struct hlk_host_entry {
+	struct hlk_host_entry *next;
+	hlk_host_fn fn;
+	void *arg;
+	size_t name_len;
+	char name[];
+};
+
+/**
+ * enum hlk_state - what a sandbox is good for
+ * @HLK_STATE_NEW: for a boot
+ * @HLK_STATE_READY: for calls
+ * @HLK_STATE_BROKEN: for a restore
+ */
+enum hlk_state {
+	HLK_STATE_NEW,
+	HLK_STATE_READY,
+	HLK_STATE_BROKEN,
+};
+
+/**
+ * struct hlk_timeout - ends a KVM_RUN in time
+ * @signal: wakes the thread; blocked outside KVM_RUN
+ * @deadline: nanoseconds of CLOCK_MONOTONIC; HLK_TIMEOUT_KICK is never
+ * @timer: sends @signal to @timer_tid
+ * @timer_tid: the thread for which @timer was made; 0 is none
+ * @mask_set: KVM_SET_SIGNAL_MASK is in effect
+ * @mask: the mask that it set
+ */
+struct hlk_timeout {
+	int signal;
+	uint64_t deadline;
+	timer_t timer;
+	pid_t timer_tid;
+	bool mask_set;
+	sigset_t mask;
+};
+
+/**
+ * struct hlk_sandbox - see hlk_sandbox_from_image()
+ * @ctx: the context
+ * @hlk_fd: the hlk VM
+ * @vm_fd: the KVM VM
+ * @vcpu_fd: its vCPU
+ * @run: the vCPU's shared page
+ * @nr_windows: length of @window
+ * @window: the guest's memory
+ * @scratch: its last window
+ * @input: the input buffer
+ * @output: the output buffer
+ * @bounce: copies of what the guest pushed, and answers to it
+ * @print: see struct hlk_config
+ * @print_arg: see struct hlk_config
+ * @functions: what the guest can call
+ * @last: the snapshot restored last
+ * @restored: what that did
+ * @state: what the sandbox is good for
+ * @fresh: restored, and no call since
+ * @dispatch: EIP of a call
+ * @stack: ESP of a call
+ * @over_budget: writes refused so far, as last seen
+ * @exit: how the last run ended
+ * @err: why the last call failed
+ * @timeout: ends a KVM_RUN in time
+ * @in_call: a call is under way; it may be set while a host function runs
+ * @lock: protects what follows
+ * @runner: the thread whose call can be kicked; 0 is none
+ * @kicked: it was
+ * @counter: the guest's counter
+ * @counter_set: it is not 0 all the time
+ * @counter_ready: its page can be written without a fault that could fail
+ */
+struct hlk_sandbox {
+	struct hlk_ctx *ctx;
+	int hlk_fd;
+	int vm_fd;
+	int vcpu_fd;
+	struct kvm_run *run;
+	uint32_t nr_windows;
+	struct hlk_mapped window[HLK_LIB_MAX_WINDOWS];
+	struct hlk_mapped *scratch;
+	struct hlk_buffer input;
+	struct hlk_buffer output;
+	unsigned char *bounce;
+	hlk_print_fn print;
+	void *print_arg;
+	struct hlk_host_entry *functions;
+	struct hlk_snap *last;
+	struct hlk_restore restored;
+	enum hlk_state state;
+	bool fresh;
+	uint32_t dispatch;
+	uint32_t stack;
+	uint64_t over_budget;
+	struct hlk_exit exit;
+	struct hlk_err err;
+	struct hlk_timeout timeout;
+	bool in_call;
+
+	pthread_mutex_t lock;
+	pid_t runner;
+	bool kicked;
+	uint64_t counter;
+	bool counter_set;
+	bool counter_ready;
+};
+
+/* vm.c */
+int hlk_vm_create(struct hlk_sandbox *sb, const struct hlk_config *config,
+		  const struct hlk_window *windows, uint32_t nr,
+		  struct hlk_err *err);
+void hlk_vm_destroy(struct hlk_sandbox *sb);
+unsigned char *hlk_vm_at(const struct hlk_sandbox *sb, uint64_t gpa,
+			 uint64_t bytes);
+
+/* timeout.c */
+int hlk_timeout_begin(struct hlk_sandbox *sb, uint64_t timeout_us);
+void hlk_timeout_end(struct hlk_sandbox *sb);
+int hlk_timeout_woken(struct hlk_sandbox *sb);
+int hlk_timeout_check(struct hlk_sandbox *sb);
+void hlk_timeout_destroy(struct hlk_sandbox *sb);
+
+/* run.c */
+int hlk_run(struct hlk_sandbox *sb, uint64_t timeout_us);
+int hlk_settle(struct hlk_sandbox *sb);
+
+/* exit.c */
+int hlk_exit_set(struct hlk_sandbox *sb, enum hlk_exit_reason reason,
+		 uint32_t code);
+int hlk_exit_abort(struct hlk_sandbox *sb, uint32_t code);
+int hlk_exit_no_memory(struct hlk_sandbox *sb);
+int hlk_exit_fault(struct hlk_sandbox *sb);
+
+/* hostcall.c */
+int hlk_host_call(struct hlk_sandbox *sb);
+int hlk_host_print(struct hlk_sandbox *sb);
+void hlk_host_free(struct hlk_sandbox *sb);
+
+/* counter.c */
+int hlk_counter_restore(struct hlk_sandbox *sb);
+void hlk_counter_forget(struct hlk_sandbox *sb);
+
+/* sandbox.c */
+int hlk_set_buffers(struct hlk_sandbox *sb, uint32_t input_size,
+		    uint32_t output_size);
+void hlk_forget_pages(struct hlk_sandbox *sb);
+
+/* call.c */
+int hlk_check_ready(struct hlk_sandbox *sb, const char *op);
+
+#endif /* LIBHLK_INTERNAL_H */

@@ -1,0 +1,456 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/* How a sandbox comes to be, from an ELF image or from a snapshot. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "internal.h"
+
+#define PAGE	HLK_GUEST_PAGE_SIZE
+
+static const char op[] = "cannot make the sandbox";
+
+EXPORT const struct hlk_err *hlk_sandbox_error(const struct hlk_sandbox *sb)
+{
+	return &sb->err;
+}
+
+/**
+ * hlk_forget_pages() - pages that were made private may be so no more
+ * @sb: the sandbox
+ */
+void hlk_forget_pages(struct hlk_sandbox *sb)
+{
+	sb->input.ready = 0;
+	sb->output.ready = 0;
+	hlk_counter_forget(sb);
+}
+
+/**
+ * hlk_set_buffers() - note where the I/O buffers are
+ * @sb: the sandbox
+ * @input_size: bytes of the input buffer, at the start of scratch
+ * @output_size: bytes of the output buffer, which follows
+ *
+ * Return: 0 or a negative errno
+ */
+int hlk_set_buffers(struct hlk_sandbox *sb, uint32_t input_size,
+		    uint32_t output_size)
+{
+	unsigned char *bounce;
+
+	if (sb->input.size == input_size && sb->output.size == output_size)
+		return 0;
+	if (input_size < HLK_GUEST_BUFFER_MIN || input_size % PAGE ||
+	    output_size < HLK_GUEST_BUFFER_MIN || output_size % PAGE ||
+	    (uint64_t)input_size + output_size > sb->scratch->bytes)
+		return hlk_err_text(&sb->err, EINVAL, HLK_WHAT_LAYOUT, op,
+				    "I/O buffers of 0x%x and 0x%x bytes",
+				    input_size, output_size);
+	/* First half: what was popped; second half: what is to be pushed */
+	bounce = realloc(sb->bounce, (size_t)input_size + output_size);
+	if (!bounce)
+		return hlk_err_system(&sb->err, op);
+	sb->bounce = bounce;
+	sb->input = (struct hlk_buffer) {
+		.mem = sb->scratch->mem,
+		.size = input_size,
+	};
+	sb->output = (struct hlk_buffer) {
+		.mem = sb->scratch->mem + input_size,
+		.size = output_size,
+	};
+	return 0;
+}
+
+static int check_config(const struct hlk_config *config, struct hlk_err *err)
+{
+	int signal = config->signal ? (int)config->signal : SIGRTMAX;
+
+	if (config->size != sizeof(*config) || config->flags)
+		return hlk_err_text(err, EINVAL, HLK_WHAT_ARGUMENT, op,
+				    "struct hlk_config is not initialised with HLK_CONFIG_INIT");
+	if (signal < SIGRTMIN || signal > SIGRTMAX)
+		return hlk_err_text(err, EINVAL, HLK_WHAT_ARGUMENT, op,
+				    "signal %d is not a real-time signal",
+				    signal);
+	return 0;
+}
+
+static struct hlk_sandbox *alloc_sandbox(struct hlk_ctx *ctx,
+					 const struct hlk_config *config)
+{
+	struct hlk_sandbox *sb = calloc(1, sizeof(*sb));
+
+	if (!sb)
+		return NULL;
+	if (pthread_mutex_init(&sb->lock, NULL)) {
+		free(sb);
+		return NULL;
+	}
+	sb->ctx = hlk_ctx_get(ctx);
+	sb->hlk_fd = -1;
+	sb->vm_fd = -1;
+	sb->vcpu_fd = -1;
+	sb->print = config->print;
+	sb->print_arg = config->print_arg;
+	sb->timeout.signal = config->signal ? (int)config->signal : SIGRTMAX;
+	sb->state = HLK_STATE_BROKEN;
+	return sb;
+}
+
+EXPORT void hlk_sandbox_close(struct hlk_sandbox *sb)
+{
+	if (!sb)
+		return;
+	hlk_timeout_destroy(sb);
+	hlk_vm_destroy(sb);
+	hlk_snapshot_close(sb->last);
+	hlk_host_free(sb);
+	free(sb->bounce);
+	hlk_close(sb->ctx);
+	pthread_mutex_destroy(&sb->lock);
+	free(sb);
+}
+
+/**
+ * make_sandbox() - what all sandboxes have in common
+ * @ctx: the context
+ * @config: how it is to be
+ * @windows: its memory; the last one is scratch
+ * @nr: how many
+ * @sb: out: the sandbox, in which nothing was restored yet
+ * @err: out: why it cannot be
+ *
+ * Return: 0 or a negative errno
+ */
+static int make_sandbox(struct hlk_ctx *ctx, const struct hlk_config *config,
+			const struct hlk_window *windows, uint32_t nr,
+			struct hlk_sandbox **sb, struct hlk_err *err)
+{
+	struct hlk_sandbox *new;
+	int ret;
+
+	new = alloc_sandbox(ctx, config);
+	if (!new)
+		return hlk_err_system(err, op);
+	ret = hlk_vm_create(new, config, windows, nr, err);
+	if (ret) {
+		hlk_sandbox_close(new);
+		return ret;
+	}
+	*sb = new;
+	return 0;
+}
+
+/* @sb failed; its own error is what the caller gets */
+static int drop_sandbox(struct hlk_sandbox *sb, struct hlk_err *err, int ret)
+{
+	if (err)
+		*err = sb->err;
+	hlk_sandbox_close(sb);
+	return ret;
+}
+
+static int read_reset_state(struct hlk_sandbox *sb, struct kvm_sync_regs *regs)
+{
+	memset(regs, 0, sizeof(*regs));
+	if (ioctl(sb->vcpu_fd, KVM_GET_SREGS, &regs->sregs) ||
+	    ioctl(sb->vcpu_fd, KVM_GET_VCPU_EVENTS, &regs->events))
+		return hlk_err_system(&sb->err, op);
+	return 0;
+}
+
+static uint32_t pick_seed(const struct hlk_config *config)
+{
+	uint32_t seed = config->seed;
+
+	if (!seed && getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
+		seed = 1;
+	return seed;
+}
+
+static int build_first(struct hlk_sandbox *sb, const struct hlk_plan *plan,
+		       const struct hlk_config *config,
+		       const struct hlk_window *windows, const uint32_t *tables,
+		       struct hlk_snap **snap)
+{
+	struct hlk_segment segments[HLK_PLAN_SEGMENTS];
+	struct hlk_plan_words words;
+	struct kvm_sync_regs regs;
+	struct hlk_snapshot_build build = {
+		.head.size = sizeof(build),
+		.nr_windows = sb->nr_windows,
+		.nr_segments = hlk_plan_segments(plan, tables, &words,
+						 segments),
+		.nr_vcpus = 1,
+		.vcpu_size = sizeof(regs),
+		.windows = (uintptr_t)windows,
+		.segments = (uintptr_t)segments,
+		.vcpus = (uintptr_t)&regs,
+	};
+	int ret;
+
+	ret = read_reset_state(sb, &regs);
+	if (ret)
+		return ret;
+	hlk_plan_vcpu(plan, pick_seed(config), config->log_level, &regs);
+	if (ioctl(sb->ctx->hlk_fd, HLK_SNAPSHOT_BUILD, &build))
+		return hlk_err_module(&sb->err, &build.head,
+				      "cannot load the guest");
+	ret = hlk_snap_new(build.out_fd, snap, &sb->err);
+	if (ret)
+		return ret;
+	(*snap)->input_size = plan->boot.input_size;
+	(*snap)->output_size = plan->boot.output_size;
+	return 0;
+}
+
+/* Build the state before the boot, and go there */
+static int load(struct hlk_sandbox *sb, const struct hlk_plan *plan,
+		const struct hlk_config *config,
+		const struct hlk_window *windows)
+{
+	struct hlk_snap *snap;
+	uint32_t *tables;
+	int ret;
+
+	tables = calloc(plan->pt_pages, PAGE);
+	if (!tables)
+		return hlk_err_system(&sb->err, op);
+	hlk_plan_tables(plan, tables);
+	ret = build_first(sb, plan, config, windows, tables, &snap);
+	free(tables);
+	if (ret)
+		return ret;
+	ret = hlk_sandbox_restore(sb, snap);
+	hlk_snapshot_close(snap);
+	return ret;
+}
+
+EXPORT int hlk_sandbox_from_image(struct hlk_ctx *ctx, const void *image,
+				  size_t size, const struct hlk_config *config,
+				  struct hlk_sandbox **sb, struct hlk_err *err)
+{
+	const struct hlk_config fallback = HLK_CONFIG_INIT;
+	struct hlk_window windows[2] = {};
+	struct hlk_sandbox *new;
+	struct hlk_plan plan;
+	struct hlk_elf elf;
+	int ret;
+
+	*sb = NULL;
+	hlk_err_clear(err);
+	if (!config)
+		config = &fallback;
+	ret = check_config(config, err);
+	if (!ret)
+		ret = hlk_elf_parse(&elf, image, size, err);
+	if (!ret)
+		ret = hlk_plan(&plan, &elf, config, err);
+	if (ret)
+		return ret;
+	windows[0].gpa = plan.boot.mem_base;
+	windows[0].bytes = plan.boot.mem_end - plan.boot.mem_base;
+	windows[1].gpa = plan.boot.scratch_gpa;
+	windows[1].bytes = plan.boot.scratch_size;
+	windows[1].flags = HLK_WINDOW_SCRATCH;
+	ret = make_sandbox(ctx, config, windows, 2, &new, err);
+	if (ret)
+		return ret;
+	ret = load(new, &plan, config, windows);
+	if (ret)
+		return drop_sandbox(new, err, ret);
+	*sb = new;
+	return 0;
+}
+
+static int fail_file(struct hlk_err *err, const char *name)
+{
+	return hlk_err_text(err, errno, HLK_WHAT_FILE, "cannot load the guest",
+			    "%s", name);
+}
+
+static int from_file(struct hlk_ctx *ctx, int fd, const char *name,
+		     const struct hlk_config *config, struct hlk_sandbox **sb,
+		     struct hlk_err *err)
+{
+	struct stat st;
+	void *image;
+	ssize_t got;
+	int ret;
+
+	if (fstat(fd, &st))
+		return fail_file(err, name);
+	if (!S_ISREG(st.st_mode)) {
+		errno = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
+		return fail_file(err, name);
+	}
+	/*
+	 * Read rather than mapped: a file that others cut meanwhile must not
+	 * be SIGBUS for us.
+	 */
+	image = malloc(st.st_size ? st.st_size : 1);
+	if (!image)
+		return hlk_err_system(err, op);
+	for (got = 0; got < st.st_size; got += ret) {
+		ret = pread(fd, (char *)image + got,
+			    st.st_size - got > INT32_MAX ? INT32_MAX :
+			    st.st_size - got, got);
+		if (ret <= 0)
+			break;
+	}
+	if (got < st.st_size && ret < 0)
+		ret = fail_file(err, name);
+	else
+		ret = hlk_sandbox_from_image(ctx, image, got, config, sb, err);
+	free(image);
+	return ret;
+}
+
+EXPORT int hlk_sandbox_from_file(struct hlk_ctx *ctx, int fd,
+				 const struct hlk_config *config,
+				 struct hlk_sandbox **sb, struct hlk_err *err)
+{
+	*sb = NULL;
+	hlk_err_clear(err);
+	return from_file(ctx, fd, "file", config, sb, err);
+}
+
+EXPORT int hlk_sandbox_from_path(struct hlk_ctx *ctx, const char *path,
+				 const struct hlk_config *config,
+				 struct hlk_sandbox **sb, struct hlk_err *err)
+{
+	int fd, ret;
+
+	*sb = NULL;
+	hlk_err_clear(err);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return fail_file(err, path);
+	ret = from_file(ctx, fd, path, config, sb, err);
+	close(fd);
+	return ret;
+}
+
+static int fail_layout(struct hlk_err *err, const char *text)
+{
+	return hlk_err_text(err, EINVAL, HLK_WHAT_LAYOUT, op, "%s", text);
+}
+
+/* The windows of a snapshot; the last one has to be scratch */
+static int read_windows(const struct hlk_snap *snap,
+			struct hlk_window *windows, uint32_t *nr,
+			struct hlk_err *err)
+{
+	struct hlk_snapshot_info info = {
+		.windows = (uintptr_t)windows,
+		.nr_windows = HLK_LIB_MAX_WINDOWS,
+	};
+	const struct hlk_window *last;
+	int ret;
+
+	ret = hlk_snap_read_info(snap->fd, &info, err);
+	if (ret)
+		return ret;
+	if (!info.nr_windows || info.nr_windows > HLK_LIB_MAX_WINDOWS)
+		return fail_layout(err, "it has too many windows");
+	if (info.nr_vcpus != 1)
+		return fail_layout(err, "it has not one vCPU");
+	last = &windows[info.nr_windows - 1];
+	if (!(last->flags & HLK_WINDOW_SCRATCH) ||
+	    last->gpa + last->bytes != HLK_GUEST_SCRATCH_TOP)
+		return fail_layout(err, "it has no scratch window");
+	*nr = info.nr_windows;
+	return 0;
+}
+
+/*
+ * A flat snapshot that came as an fd does not say how large the buffers are.
+ * The caller may know; else the default is taken, if the place of the page
+ * tables, which follow the buffers, speaks for it.
+ */
+static int guess_buffers(const struct hlk_snap *snap,
+			 const struct hlk_config *config,
+			 const struct hlk_window *scratch, uint32_t *input,
+			 uint32_t *output, struct hlk_err *err)
+{
+	uint64_t page = HLK_GUEST_SCRATCH_TOP - PAGE;
+	uint64_t pt_gpa;
+	void *mem;
+
+	*input = config->input_size ? config->input_size :
+				      HLK_GUEST_BUFFER_SIZE;
+	*output = config->output_size ? config->output_size :
+					HLK_GUEST_BUFFER_SIZE;
+	mem = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, snap->fd, page);
+	if (mem == MAP_FAILED)
+		return hlk_err_system(err, op);
+	memcpy(&pt_gpa, (char *)mem + PAGE - HLK_GUEST_OFF_PT_BASE,
+	       sizeof(pt_gpa));
+	munmap(mem, PAGE);
+	if (pt_gpa - scratch->gpa != (uint64_t)*input + *output)
+		return fail_layout(err, "its I/O buffers have another size than was given");
+	return 0;
+}
+
+static int check_sizes(const struct hlk_config *config,
+		       const struct hlk_window *windows, uint32_t nr,
+		       uint32_t input, uint32_t output, struct hlk_err *err)
+{
+	const struct hlk_window *scratch = &windows[nr - 1];
+	uint64_t mem_end = windows[0].gpa + windows[0].bytes;
+
+	if ((config->mem_size && config->mem_size != mem_end) ||
+	    (config->scratch_size && config->scratch_size != scratch->bytes) ||
+	    (config->input_size && config->input_size != input) ||
+	    (config->output_size && config->output_size != output))
+		return hlk_err_text(err, EINVAL, HLK_WHAT_ARGUMENT, op,
+				    "sizes given are not those of the snapshot");
+	return 0;
+}
+
+EXPORT int hlk_sandbox_from_snapshot(struct hlk_ctx *ctx, struct hlk_snap *snap,
+				     const struct hlk_config *config,
+				     struct hlk_sandbox **sb,
+				     struct hlk_err *err)
+{
+	const struct hlk_config fallback = HLK_CONFIG_INIT;
+	struct hlk_window windows[HLK_LIB_MAX_WINDOWS];
+	uint32_t input = snap->input_size;
+	uint32_t output = snap->output_size;
+	struct hlk_sandbox *new;
+	uint32_t nr = 0;
+	int ret;
+
+	*sb = NULL;
+	hlk_err_clear(err);
+	if (!config)
+		config = &fallback;
+	ret = check_config(config, err);
+	if (!ret)
+		ret = read_windows(snap, windows, &nr, err);
+	if (!ret && !input)
+		ret = guess_buffers(snap, config, &windows[nr - 1], &input,
+				    &output, err);
+	if (!ret)
+		ret = check_sizes(config, windows, nr, input, output, err);
+	if (!ret)
+		ret = make_sandbox(ctx, config, windows, nr, &new, err);
+	if (ret)
+		return ret;
+	ret = hlk_set_buffers(new, input, output);
+	if (!ret)
+		ret = hlk_sandbox_restore(new, snap);
+	if (ret)
+		return drop_sandbox(new, err, ret);
+	*sb = new;
+	return 0;
+}

@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/* Snapshots: their life, their fds, and going back to them. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "internal.h"
+
+static const char op_make[] = "cannot make a snapshot";
+static const char op_restore[] = "cannot restore";
+
+/**
+ * hlk_snap_new() - a handle for a snapshot's fd
+ * @fd: the fd; the handle owns it, and it is closed if there will be none
+ * @snap: out: the handle
+ * @err: out: why there is none
+ *
+ * Return: 0 or a negative errno
+ */
+int hlk_snap_new(int fd, struct hlk_snap **snap, struct hlk_err *err)
+{
+	struct hlk_snapshot_info info = {};
+	struct hlk_snap *new;
+	int ret;
+
+	ret = hlk_snap_read_info(fd, &info, err);
+	if (ret)
+		goto close_fd;
+	new = calloc(1, sizeof(*new));
+	if (!new) {
+		ret = hlk_err_system(err, op_make);
+		goto close_fd;
+	}
+	atomic_init(&new->refs, 1);
+	new->fd = fd;
+	new->generation = info.generation;
+	new->input_size = info.input_bytes;
+	new->output_size = info.output_bytes;
+	*snap = new;
+	return 0;
+
+close_fd:
+	close(fd);
+	return ret;
+}
+
+struct hlk_snap *hlk_snap_get(struct hlk_snap *snap)
+{
+	atomic_fetch_add(&snap->refs, 1);
+	return snap;
+}
+
+EXPORT void hlk_snapshot_close(struct hlk_snap *snap)
+{
+	if (!snap || atomic_fetch_sub(&snap->refs, 1) != 1)
+		return;
+	close(snap->fd);
+	free(snap);
+}
+
+/* Arrays that are too short are no error: the counts are written then too */
+int hlk_snap_read_info(int fd, struct hlk_snapshot_info *info,
+		       struct hlk_err *err)
+{
+	info->head = (struct hlk_head) { .size = sizeof(*info) };
+	if (!ioctl(fd, HLK_SNAPSHOT_INFO, info) || errno == EMSGSIZE)
+		return 0;
+	if (errno == ENOTTY)
+		info->head.why = HLK_WHY_NOT_SNAPSHOT;
+	return hlk_err_module(err, &info->head, "cannot read the snapshot");
+}
+
+EXPORT int hlk_snapshot_get_info(const struct hlk_snap *snap,
+				 struct hlk_snapshot_info *info,
+				 struct hlk_err *err)
+{
+	hlk_err_clear(err);
+	return hlk_snap_read_info(snap->fd, info, err);
+}
+
+EXPORT int hlk_snapshot_from_fd(int fd, struct hlk_snap **snap,
+				struct hlk_err *err)
+{
+	int own;
+
+	*snap = NULL;
+	hlk_err_clear(err);
+	own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (own < 0)
+		return hlk_err_system(err, "cannot take the snapshot's fd");
+	return hlk_snap_new(own, snap, err);
+}
+
+EXPORT int hlk_snapshot_fd(const struct hlk_snap *snap)
+{
+	return snap->fd;
+}
+
+static uint32_t module_flags(const struct hlk_snapshot_config *config)
+{
+	uint32_t flags = HLK_SNAPSHOT_COMPACT;
+
+	if (config->flags & HLK_SNAP_FLAT)
+		flags = 0;
+	else if (!config->nr_roots && !(config->flags & HLK_SNAP_CR3))
+		flags |= HLK_SNAPSHOT_GUEST_ROOTS;
+	if (config->flags & HLK_SNAP_HOST_COW)
+		flags |= HLK_SNAPSHOT_HOST_COW;
+	if (config->flags & HLK_SNAP_STRICT)
+		flags |= HLK_SNAPSHOT_STRICT;
+	return flags;
+}
+
+static int check_config(struct hlk_sandbox *sb,
+			const struct hlk_snapshot_config *config)
+{
+	const uint32_t known = HLK_SNAP_FLAT | HLK_SNAP_HOST_COW |
+			       HLK_SNAP_STRICT | HLK_SNAP_CR3;
+	const char *text = NULL;
+
+	if (config->size != sizeof(*config) || config->__reserved)
+		text = "struct hlk_snapshot_config is not initialised";
+	else if (config->flags & ~known)
+		text = "unknown flag";
+	else if (config->flags & HLK_SNAP_FLAT &&
+		 (config->nr_roots || config->flags & ~HLK_SNAP_FLAT))
+		text = "a flat snapshot has no roots and no other flags";
+	else if (config->flags & HLK_SNAP_CR3 && config->nr_roots)
+		text = "either CR3 or a list of roots";
+	if (!text)
+		return 0;
+	return hlk_err_text(&sb->err, EINVAL, HLK_WHAT_ARGUMENT, op_make, "%s",
+			    text);
+}
+
+/*
+ * Bring the vCPU to where it was when the guest said that it is ready, with a
+ * fresh FPU, so that each call after a restore starts the same way.
+ */
+static int make_ready(struct hlk_sandbox *sb)
+{
+	struct kvm_regs *regs = &sb->run->s.regs.regs;
+	const struct kvm_fpu fpu = { .fcw = 0x37f, .mxcsr = 0x1f80 };
+
+	if (ioctl(sb->vcpu_fd, KVM_SET_FPU, &fpu))
+		return hlk_err_system(&sb->err, op_make);
+	regs->rax = sb->dispatch;
+	regs->rsp = sb->stack;
+	sb->run->kvm_dirty_regs |= KVM_SYNC_X86_REGS;
+	return hlk_settle(sb);
+}
+
+static int take(struct hlk_sandbox *sb,
+		const struct hlk_snapshot_config *config, int *fd)
+{
+	uint64_t cr3 = sb->run->s.regs.sregs.cr3;
+	struct hlk_snapshot arg = {
+		.head.size = sizeof(arg),
+		.head.flags = module_flags(config),
+		.nr_roots = config->nr_roots,
+		.roots = (uintptr_t)config->roots,
+	};
+
+	if (arg.head.flags & HLK_SNAPSHOT_COMPACT) {
+		arg.input_bytes = sb->input.size;
+		arg.output_bytes = sb->output.size;
+	}
+	if (config->flags & HLK_SNAP_CR3) {
+		arg.nr_roots = 1;
+		arg.roots = (uintptr_t)&cr3;
+	}
+	if (ioctl(sb->hlk_fd, HLK_SNAPSHOT, &arg))
+		return hlk_err_module(&sb->err, &arg.head, op_make);
+	*fd = arg.out_fd;
+	return 0;
+}
+
+EXPORT int hlk_sandbox_snapshot(struct hlk_sandbox *sb,
+				const struct hlk_snapshot_config *config,
+				struct hlk_snap **snap)
+{
+	const struct hlk_snapshot_config fallback = HLK_SNAPSHOT_CONFIG_INIT;
+	int fd = -1;
+	int ret;
+
+	*snap = NULL;
+	hlk_err_clear(&sb->err);
+	if (!config)
+		config = &fallback;
+	ret = hlk_check_ready(sb, op_make);
+	if (!ret)
+		ret = check_config(sb, config);
+	if (!ret)
+		ret = make_ready(sb);
+	if (!ret)
+		ret = take(sb, config, &fd);
+	if (ret)
+		return ret;
+	/* What was private may be shared with the snapshot now. */
+	hlk_forget_pages(sb);
+	ret = hlk_snap_new(fd, snap, &sb->err);
+	if (ret)
+		return ret;
+	(*snap)->input_size = sb->input.size;
+	(*snap)->output_size = sb->output.size;
+	return 0;
+}
+
+static int reset_debugregs(struct hlk_sandbox *sb)
+{
+	const struct kvm_debugregs regs = {
+		.dr6 = 0xffff0ff0,
+		.dr7 = 0x400,
+	};
+
+	if (ioctl(sb->vcpu_fd, KVM_SET_DEBUGREGS, &regs))
+		return hlk_err_system(&sb->err,
+				      "cannot reset the debug registers");
+	return 0;
+}
+
+static void remember(struct hlk_sandbox *sb, struct hlk_snap *snap)
+{
+	if (snap == sb->last)
+		return;
+	hlk_snap_get(snap);
+	hlk_snapshot_close(sb->last);
+	sb->last = snap;
+}
+
+static int after_restore(struct hlk_sandbox *sb, struct hlk_snap *snap,
+			 bool lost)
+{
+	struct kvm_run *run = sb->run;
+	int ret;
+
+	if (lost)
+		hlk_forget_pages(sb);
+	remember(sb, snap);
+	if (snap->input_size) {
+		ret = hlk_set_buffers(sb, snap->input_size,
+				      snap->output_size);
+		if (ret)
+			return ret;
+	}
+	if (snap->generation) {
+		sb->dispatch = run->s.regs.regs.rax;
+		sb->stack = run->s.regs.regs.rsp;
+	}
+	/* KVM takes CR8 from here, after it took all else from s.regs. */
+	run->cr8 = run->s.regs.sregs.cr8;
+	if (sb->restored.residue & HLK_RESIDUE_DEBUGREGS) {
+		ret = reset_debugregs(sb);
+		if (ret)
+			return ret;
+	}
+	ret = hlk_counter_restore(sb);
+	if (ret)
+		return ret;
+	sb->state = snap->generation ? HLK_STATE_READY : HLK_STATE_NEW;
+	sb->fresh = true;
+	return 0;
+}
+
+EXPORT int hlk_sandbox_restore(struct hlk_sandbox *sb, struct hlk_snap *snap)
+{
+	struct hlk_restore *arg = &sb->restored;
+	bool other = snap && snap != sb->last;
+
+	if (sb->in_call)
+		return hlk_err_set(&sb->err, EBUSY, HLK_WHAT_IN_CALL,
+				   op_restore);
+	*arg = (struct hlk_restore) {
+		.head.size = sizeof(*arg),
+		.snapshot_fd = other ? snap->fd : -1,
+	};
+	if (ioctl(sb->hlk_fd, HLK_RESTORE, arg)) {
+		sb->state = HLK_STATE_BROKEN;
+		return hlk_err_module(&sb->err, &arg->head, op_restore);
+	}
+	return after_restore(sb, other ? snap : sb->last, other || arg->freed);
+}
+
+EXPORT const struct hlk_restore *
+hlk_sandbox_restored(const struct hlk_sandbox *sb)
+{
+	return &sb->restored;
+}
