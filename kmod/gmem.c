@@ -21,16 +21,15 @@ static struct hlk_gmem_slot *gmem_find(struct hlk_vm_gmem *g, u64 gfn)
 		return &g->slots[g->hit];
 	while (low < high) {
 		mid = low + (high - low) / 2;
-		if (gfn < g->slots[mid].gfn) {
+		if (gfn < g->slots[mid].gfn)
 			high = mid;
-		} else if (gfn - g->slots[mid].gfn < g->slots[mid].pages) {
-			g->hit = mid;
-			return &g->slots[mid];
-		} else {
+		else
 			low = mid + 1;
-		}
 	}
-	return NULL;
+	if (!low || gfn - g->slots[low - 1].gfn >= g->slots[low - 1].pages)
+		return NULL;
+	g->hit = low - 1;
+	return &g->slots[g->hit];
 }
 
 static bool gmem_is_ram(struct hlk_gmem *gmem, u64 gfn)

@@ -62,7 +62,7 @@ struct hlk_private {
 struct hlk_vm_window {
 	struct hlk_vm *vm;
 	struct hlk_range range;
-	struct mutex lock;
+	struct mutex lock;	/* protects all below */
 	struct xarray *base;
 	struct xarray index;
 	struct hlk_private *list;
@@ -104,7 +104,7 @@ struct hlk_vm {
 	struct file *kvm_file;
 	struct kvm *kvm;
 	struct address_space *mapping;
-	struct mutex lock;
+	struct mutex lock;	/* one change or snapshot at a time */
 	struct hlk_layout layout;
 	u32 nr_windows;
 	struct hlk_vm_window *windows[HLK_MAX_WINDOWS];
@@ -152,10 +152,11 @@ struct hlk_op {
 	int (*execute)(void *obj, struct hlk_ucmd *ucmd);
 };
 
-#define HLK_OP(_struct, _last, _flags, _fn)				\
+/* @_type: the struct; @_last: the last field of its first version */
+#define HLK_OP(_type, _last, _flags, _fn)				\
 	{								\
-		.size = sizeof(struct _struct),				\
-		.min_size = offsetofend(struct _struct, _last),		\
+		.size = sizeof(_type),					\
+		.min_size = offsetofend(_type, _last),			\
 		.flags = (_flags),					\
 		.execute = (_fn),					\
 	}

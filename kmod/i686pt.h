@@ -36,7 +36,7 @@ struct page;
 #define I686_SLOT_PAGES	1024
 #define I686_GFN_BITS	20		/* of what a 4 KiB entry can name */
 #define I686_PSE36_BITS	40
-#define I686_VA_END	(1ULL << 32)
+#define I686_VA_END	BIT_ULL(32)
 
 /**
  * struct i686_mode - the modes of the vCPU that change what tables mean

@@ -285,11 +285,12 @@ static int cmd_info(void *obj, struct hlk_ucmd *ucmd)
 }
 
 static const struct hlk_op dev_ops[] = {
-	[HLK_CMD_INFO] = HLK_OP(hlk_info, live_pages, 0, cmd_info),
-	[HLK_CMD_VM_ATTACH] = HLK_OP(hlk_vm_attach, keep_private, 0,
-				     hlk_cmd_vm_attach),
-	[HLK_CMD_SNAPSHOT_BUILD] = HLK_OP(hlk_snapshot_build, __reserved, 0,
-					  hlk_cmd_snapshot_build),
+	[HLK_CMD_INFO] = HLK_OP(struct hlk_info, live_pages, 0, cmd_info),
+	[HLK_CMD_VM_ATTACH] =
+		HLK_OP(struct hlk_vm_attach, keep_private, 0, hlk_cmd_vm_attach),
+	[HLK_CMD_SNAPSHOT_BUILD] =
+		HLK_OP(struct hlk_snapshot_build, __reserved, 0,
+		       hlk_cmd_snapshot_build),
 };
 
 static long dev_ioctl(struct file *file, unsigned int cmd, unsigned long arg)

@@ -107,19 +107,23 @@ static int cmd_stats(void *obj, struct hlk_ucmd *ucmd)
 	return 0;
 }
 
-#define VM_OP(_cmd, _struct, _last, _flags, _fn) \
-	[_cmd - HLK_CMD_WINDOW_ADD] = HLK_OP(_struct, _last, _flags, _fn)
-
 static const struct hlk_op vm_ops[] = {
-	VM_OP(HLK_CMD_WINDOW_ADD, hlk_window_add, window, 0, cmd_window_add),
-	VM_OP(HLK_CMD_SNAPSHOT, hlk_snapshot, counts,
-	      HLK_SNAPSHOT_COMPACT | HLK_SNAPSHOT_GUEST_ROOTS |
-	      HLK_SNAPSHOT_HOST_COW | HLK_SNAPSHOT_STRICT, hlk_cmd_snapshot),
-	VM_OP(HLK_CMD_RESTORE, hlk_restore, private_pages,
-	      HLK_RESTORE_REPRODUCIBLE, hlk_cmd_restore),
-	VM_OP(HLK_CMD_TRANSLATE, hlk_translate, page_shift, 0, hlk_cmd_translate),
-	VM_OP(HLK_CMD_WALK, hlk_walk, tables_read, 0, hlk_cmd_walk),
-	VM_OP(HLK_CMD_VM_STATS, hlk_vm_stats, generation, 0, cmd_stats),
+	[HLK_CMD_WINDOW_ADD - HLK_CMD_WINDOW_ADD] =
+		HLK_OP(struct hlk_window_add, window, 0, cmd_window_add),
+	[HLK_CMD_SNAPSHOT - HLK_CMD_WINDOW_ADD] =
+		HLK_OP(struct hlk_snapshot, counts,
+		       HLK_SNAPSHOT_COMPACT | HLK_SNAPSHOT_GUEST_ROOTS |
+		       HLK_SNAPSHOT_HOST_COW | HLK_SNAPSHOT_STRICT,
+		       hlk_cmd_snapshot),
+	[HLK_CMD_RESTORE - HLK_CMD_WINDOW_ADD] =
+		HLK_OP(struct hlk_restore, private_pages,
+		       HLK_RESTORE_REPRODUCIBLE, hlk_cmd_restore),
+	[HLK_CMD_TRANSLATE - HLK_CMD_WINDOW_ADD] =
+		HLK_OP(struct hlk_translate, page_shift, 0, hlk_cmd_translate),
+	[HLK_CMD_WALK - HLK_CMD_WINDOW_ADD] =
+		HLK_OP(struct hlk_walk, tables_read, 0, hlk_cmd_walk),
+	[HLK_CMD_VM_STATS - HLK_CMD_WINDOW_ADD] =
+		HLK_OP(struct hlk_vm_stats, generation, 0, cmd_stats),
 };
 
 static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
@@ -132,15 +136,17 @@ static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 static int hlk_vm_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	struct hlk_vm *vm = file->private_data;
-	u32 nr = smp_load_acquire(&vm->nr_windows);
 	const struct hlk_range *range;
 	u64 pages = vma_pages(vma);
+	u32 nr;
 	u32 i;
 
 	if (vm->kvm->mm != vma->vm_mm)
 		return -EPERM;
 	if (!(vma->vm_flags & VM_SHARED))
 		return -EINVAL;
+	/* pairs with the release in cmd_window_add() */
+	nr = smp_load_acquire(&vm->nr_windows);
 	for (i = 0; i < nr; i++) {
 		range = &vm->windows[i]->range;
 		if (hlk_range_has(range, vma->vm_pgoff) &&

@@ -219,9 +219,9 @@ struct hlk_info {
 #define HLK_INFO _IO(HLK_IOC_TYPE, HLK_CMD_INFO)
 
 /* features */
-#define HLK_FEATURE_FLAT	(1ULL << 0)
-#define HLK_FEATURE_COMPACT	(1ULL << 1)
-#define HLK_FEATURE_WALK	(1ULL << 2)
+#define HLK_FEATURE_FLAT	0x1ULL
+#define HLK_FEATURE_COMPACT	0x2ULL
+#define HLK_FEATURE_WALK	0x4ULL
 
 /**
  * struct hlk_vm_attach - ioctl(HLK_VM_ATTACH) on /dev/hlk
@@ -249,8 +249,8 @@ struct hlk_vm_attach {
 #define HLK_VM_ATTACH _IO(HLK_IOC_TYPE, HLK_CMD_VM_ATTACH)
 
 /* window flags */
-#define HLK_WINDOW_READONLY	(1U << 0)
-#define HLK_WINDOW_SCRATCH	(1U << 1)
+#define HLK_WINDOW_READONLY	0x1
+#define HLK_WINDOW_SCRATCH	0x2
 
 /**
  * struct hlk_window - a range of guest-physical memory
@@ -352,10 +352,10 @@ struct hlk_snapshot_counts {
 };
 
 /* snapshot flags */
-#define HLK_SNAPSHOT_COMPACT	(1U << 0)
-#define HLK_SNAPSHOT_GUEST_ROOTS (1U << 1)
-#define HLK_SNAPSHOT_HOST_COW	(1U << 2)
-#define HLK_SNAPSHOT_STRICT	(1U << 3)
+#define HLK_SNAPSHOT_COMPACT	0x1
+#define HLK_SNAPSHOT_GUEST_ROOTS 0x2
+#define HLK_SNAPSHOT_HOST_COW	0x4
+#define HLK_SNAPSHOT_STRICT	0x8
 
 /**
  * struct hlk_snapshot - ioctl(HLK_SNAPSHOT) on an hlk VM
@@ -397,10 +397,10 @@ struct hlk_snapshot {
 #define HLK_SNAPSHOT _IO(HLK_IOC_TYPE, HLK_CMD_SNAPSHOT)
 
 /* restore flags */
-#define HLK_RESTORE_REPRODUCIBLE	(1U << 0)
+#define HLK_RESTORE_REPRODUCIBLE	0x1
 
 /* what a restore could not bring back by itself */
-#define HLK_RESIDUE_DEBUGREGS	(1U << 0)
+#define HLK_RESIDUE_DEBUGREGS	0x1
 
 /**
  * struct hlk_restore - ioctl(HLK_RESTORE) on an hlk VM
@@ -433,9 +433,9 @@ struct hlk_restore {
 #define HLK_RESTORE _IO(HLK_IOC_TYPE, HLK_CMD_RESTORE)
 
 /* paging modes */
-#define HLK_PAGING_GIVEN	(1U << 0)
-#define HLK_PAGING_WP		(1U << 1)
-#define HLK_PAGING_PSE		(1U << 2)
+#define HLK_PAGING_GIVEN	0x1
+#define HLK_PAGING_WP		0x2
+#define HLK_PAGING_PSE		0x4
 
 /**
  * struct hlk_paging - how the guest's tables are to be read
@@ -451,14 +451,14 @@ struct hlk_paging {
 };
 
 /* effective rights and kind of a mapping */
-#define HLK_MAP_WRITE		(1U << 0)	/* by a supervisor, with CR0.WP */
-#define HLK_MAP_USER		(1U << 1)
-#define HLK_MAP_COW		(1U << 2)	/* AVL bit 9 of the leaf */
-#define HLK_MAP_LARGE		(1U << 3)	/* one 4 MiB entry */
-#define HLK_MAP_NOT_RAM		(1U << 4)	/* the page is not in memory */
-#define HLK_MAP_ALIAS		(1U << 5)	/* a table that was met before */
-#define HLK_MAP_TABLE_NOT_RAM	(1U << 6)	/* the table is not in memory */
-#define HLK_MAP_SUPER_WRITE	(1U << 7)	/* writable because CR0.WP is clear */
+#define HLK_MAP_WRITE		0x1	/* by a supervisor, with CR0.WP */
+#define HLK_MAP_USER		0x2
+#define HLK_MAP_COW		0x4	/* AVL bit 9 of the leaf */
+#define HLK_MAP_LARGE		0x8	/* one 4 MiB entry */
+#define HLK_MAP_NOT_RAM		0x10	/* the page is not in memory */
+#define HLK_MAP_ALIAS		0x20	/* a table that was met before */
+#define HLK_MAP_TABLE_NOT_RAM	0x40	/* the table is not in memory */
+#define HLK_MAP_SUPER_WRITE	0x80	/* writable because CR0.WP is clear */
 
 /* root: take CR3 of vCPU 0 */
 #define HLK_ROOT_CR3		(~0ULL)

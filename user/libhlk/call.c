@@ -10,6 +10,35 @@ static const char op_call[] = "call failed";
 static const char op_boot[] = "boot failed";
 
 /**
+ * hlk_get_fpu() - note the FPU as each call is to find it
+ * @sb: the sandbox, with a guest that is ready
+ *
+ * Return: 0 or a negative errno
+ */
+int hlk_get_fpu(struct hlk_sandbox *sb)
+{
+	if (ioctl(sb->vcpu_fd, KVM_GET_XSAVE, &sb->fpu))
+		return hlk_err_system(&sb->err, "cannot read the FPU");
+	return 0;
+}
+
+/**
+ * hlk_set_fpu() - put the FPU back to what hlk_get_fpu() noted
+ * @sb: the sandbox
+ *
+ * Not needed after a restore. KVM_SET_FPU would not do: it leaves alone which
+ * components KVM takes to be in their initial state.
+ *
+ * Return: 0 or a negative errno
+ */
+int hlk_set_fpu(struct hlk_sandbox *sb)
+{
+	if (ioctl(sb->vcpu_fd, KVM_SET_XSAVE, &sb->fpu))
+		return hlk_err_system(&sb->err, "cannot set the FPU");
+	return 0;
+}
+
+/**
  * hlk_check_ready() - can the guest be called?
  * @sb: the sandbox
  * @op: what is to be done
@@ -53,7 +82,7 @@ EXPORT int hlk_sandbox_boot(struct hlk_sandbox *sb, uint64_t timeout_us)
 	sb->stack = sb->run->s.regs.regs.rsp;
 	sb->state = HLK_STATE_READY;
 	sb->fresh = false;
-	return 0;
+	return hlk_get_fpu(sb);
 }
 
 static int buffer_failed(struct hlk_sandbox *sb, int ret)
@@ -93,11 +122,11 @@ static int push_call(struct hlk_sandbox *sb, const char *name, const void *in,
 /* Without a restore before it, a call starts from what the last one left. */
 static int start_over(struct hlk_sandbox *sb)
 {
-	const struct kvm_fpu fpu = { .fcw = 0x37f, .mxcsr = 0x1f80 };
 	int ret;
 
-	if (ioctl(sb->vcpu_fd, KVM_SET_FPU, &fpu))
-		return hlk_err_system(&sb->err, op_call);
+	ret = hlk_set_fpu(sb);
+	if (ret)
+		return ret;
 	ret = hlk_buffer_reset(&sb->input);
 	if (!ret)
 		ret = hlk_buffer_reset(&sb->output);

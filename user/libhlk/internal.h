@@ -147,6 +147,7 @@ struct hlk_timeout {
  * @fresh: restored, and no call since
  * @dispatch: EIP of a call
  * @stack: ESP of a call
+ * @fpu: the FPU of a call
  * @over_budget: writes refused so far, as last seen
  * @exit: how the last run ended
  * @err: why the last call failed
@@ -180,6 +181,7 @@ struct hlk_sandbox {
 	bool fresh;
 	uint32_t dispatch;
 	uint32_t stack;
+	struct kvm_xsave fpu;
 	uint64_t over_budget;
 	struct hlk_exit exit;
 	struct hlk_err err;
@@ -236,5 +238,7 @@ void hlk_forget_pages(struct hlk_sandbox *sb);
 
 /* call.c */
 int hlk_check_ready(struct hlk_sandbox *sb, const char *op);
+int hlk_get_fpu(struct hlk_sandbox *sb);
+int hlk_set_fpu(struct hlk_sandbox *sb);
 
 #endif /* LIBHLK_INTERNAL_H */

@@ -137,16 +137,17 @@ static int check_config(struct hlk_sandbox *sb,
 }
 
 /*
- * Bring the vCPU to where it was when the guest said that it is ready, with a
- * fresh FPU, so that each call after a restore starts the same way.
+ * Bring the vCPU to where it was when the guest said that it is ready, so that
+ * each call after a restore starts the same way.
  */
 static int make_ready(struct hlk_sandbox *sb)
 {
 	struct kvm_regs *regs = &sb->run->s.regs.regs;
-	const struct kvm_fpu fpu = { .fcw = 0x37f, .mxcsr = 0x1f80 };
+	int ret;
 
-	if (ioctl(sb->vcpu_fd, KVM_SET_FPU, &fpu))
-		return hlk_err_system(&sb->err, op_make);
+	ret = hlk_set_fpu(sb);
+	if (ret)
+		return ret;
 	regs->rax = sb->dispatch;
 	regs->rsp = sb->stack;
 	sb->run->kvm_dirty_regs |= KVM_SYNC_X86_REGS;
@@ -156,7 +157,6 @@ static int make_ready(struct hlk_sandbox *sb)
 static int take(struct hlk_sandbox *sb,
 		const struct hlk_snapshot_config *config, int *fd)
 {
-	uint64_t cr3 = sb->run->s.regs.sregs.cr3;
 	struct hlk_snapshot arg = {
 		.head.size = sizeof(arg),
 		.head.flags = module_flags(config),
@@ -167,10 +167,6 @@ static int take(struct hlk_sandbox *sb,
 	if (arg.head.flags & HLK_SNAPSHOT_COMPACT) {
 		arg.input_bytes = sb->input.size;
 		arg.output_bytes = sb->output.size;
-	}
-	if (config->flags & HLK_SNAP_CR3) {
-		arg.nr_roots = 1;
-		arg.roots = (uintptr_t)&cr3;
 	}
 	if (ioctl(sb->hlk_fd, HLK_SNAPSHOT, &arg))
 		return hlk_err_module(&sb->err, &arg.head, op_make);
@@ -222,34 +218,36 @@ static int reset_debugregs(struct hlk_sandbox *sb)
 	return 0;
 }
 
-static void remember(struct hlk_sandbox *sb, struct hlk_snap *snap)
+/* What differs from one snapshot to the next, and so is read once */
+static int after_switch(struct hlk_sandbox *sb, struct hlk_snap *snap)
 {
-	if (snap == sb->last)
-		return;
+	const struct kvm_regs *regs = &sb->run->s.regs.regs;
+	int ret;
+
 	hlk_snap_get(snap);
 	hlk_snapshot_close(sb->last);
 	sb->last = snap;
-}
-
-static int after_restore(struct hlk_sandbox *sb, struct hlk_snap *snap,
-			 bool lost)
-{
-	struct kvm_run *run = sb->run;
-	int ret;
-
-	if (lost)
-		hlk_forget_pages(sb);
-	remember(sb, snap);
+	hlk_forget_pages(sb);
 	if (snap->input_size) {
 		ret = hlk_set_buffers(sb, snap->input_size,
 				      snap->output_size);
 		if (ret)
 			return ret;
 	}
-	if (snap->generation) {
-		sb->dispatch = run->s.regs.regs.rax;
-		sb->stack = run->s.regs.regs.rsp;
-	}
+	if (!snap->generation)
+		return 0;
+	sb->dispatch = regs->rax;
+	sb->stack = regs->rsp;
+	return hlk_get_fpu(sb);
+}
+
+static int after_restore(struct hlk_sandbox *sb)
+{
+	struct kvm_run *run = sb->run;
+	int ret;
+
+	if (sb->restored.freed)
+		hlk_forget_pages(sb);
 	/* KVM takes CR8 from here, after it took all else from s.regs. */
 	run->cr8 = run->s.regs.sregs.cr8;
 	if (sb->restored.residue & HLK_RESIDUE_DEBUGREGS) {
@@ -260,7 +258,7 @@ static int after_restore(struct hlk_sandbox *sb, struct hlk_snap *snap,
 	ret = hlk_counter_restore(sb);
 	if (ret)
 		return ret;
-	sb->state = snap->generation ? HLK_STATE_READY : HLK_STATE_NEW;
+	sb->state = sb->last->generation ? HLK_STATE_READY : HLK_STATE_NEW;
 	sb->fresh = true;
 	return 0;
 }
@@ -269,6 +267,7 @@ EXPORT int hlk_sandbox_restore(struct hlk_sandbox *sb, struct hlk_snap *snap)
 {
 	struct hlk_restore *arg = &sb->restored;
 	bool other = snap && snap != sb->last;
+	int ret;
 
 	if (sb->in_call)
 		return hlk_err_set(&sb->err, EBUSY, HLK_WHAT_IN_CALL,
@@ -277,11 +276,12 @@ EXPORT int hlk_sandbox_restore(struct hlk_sandbox *sb, struct hlk_snap *snap)
 		.head.size = sizeof(*arg),
 		.snapshot_fd = other ? snap->fd : -1,
 	};
-	if (ioctl(sb->hlk_fd, HLK_RESTORE, arg)) {
-		sb->state = HLK_STATE_BROKEN;
+	if (ioctl(sb->hlk_fd, HLK_RESTORE, arg))
 		return hlk_err_module(&sb->err, &arg->head, op_restore);
-	}
-	return after_restore(sb, other ? snap : sb->last, other || arg->freed);
+	/* Until all of it is done */
+	sb->state = HLK_STATE_BROKEN;
+	ret = other ? after_switch(sb, snap) : 0;
+	return ret ? ret : after_restore(sb);
 }
 
 EXPORT const struct hlk_restore *

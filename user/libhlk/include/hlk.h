@@ -403,8 +403,7 @@ int hlk_sandbox_snapshot(struct hlk_sandbox *sb,
  * @snap: the snapshot, of this or another sandbox with the same layout; NULL
  *	is the one restored last
  *
- * A new sandbox counts as restored to the state before its boot. When this
- * fails, nothing but another restore can be done with the sandbox.
+ * A new sandbox counts as restored to the state before its boot.
  *
  * Return: 0 or a negative errno
  */
