@@ -101,7 +101,10 @@ int hlk_err_open(struct hlk_err *err, enum hlk_what missing, const char *path)
 	}
 }
 
-/* What goes into the place of %w and %i is struct hlk_err's where and index */
+/*
+ * Of struct hlk_err: %w and %d are @where as address and as number, %i is
+ * @index, %t is @text, %e is @code as errno, and %s @where as errno.
+ */
 static const char * const why_text[] = {
 	[HLK_WHY_SIZE] = "the module wants a longer struct than this libhlk has",
 	[HLK_WHY_TAIL] = "this libhlk asks for something newer than the module",
@@ -202,14 +205,14 @@ static void line_text(struct line *line, const char *text)
 			 *text == 0x7f ? '?' : *text);
 }
 
-static void line_errno(struct line *line, int code)
+static void line_errno(struct line *line, uint64_t code)
 {
-	const char *text = strerrordesc_np(code);
+	const char *text = code > INT32_MAX ? NULL : strerrordesc_np(code);
 
 	if (text)
 		line_add(line, "%s", text);
 	else
-		line_add(line, "error %d", code);
+		line_add(line, "error %" PRIu64, code);
 }
 
 static void line_field(struct line *line, const struct hlk_err *err, char field)
@@ -231,7 +234,7 @@ static void line_field(struct line *line, const struct hlk_err *err, char field)
 		line_errno(line, err->code);
 		break;
 	case 's':
-		line_errno(line, err->where > INT32_MAX ? -1 : (int)err->where);
+		line_errno(line, err->where);
 		break;
 	}
 }

@@ -142,7 +142,8 @@ struct hlk_timeout {
  * @print_arg: see struct hlk_config
  * @functions: what the guest can call
  * @last: the snapshot restored last
- * @restored: what that did
+ * @switched: what depends on @last was not read from it yet
+ * @restored: what that restore did
  * @state: what the sandbox is good for
  * @fresh: restored, and no call since
  * @dispatch: EIP of a call
@@ -176,6 +177,7 @@ struct hlk_sandbox {
 	void *print_arg;
 	struct hlk_host_entry *functions;
 	struct hlk_snap *last;
+	bool switched;
 	struct hlk_restore restored;
 	enum hlk_state state;
 	bool fresh;

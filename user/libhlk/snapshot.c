@@ -205,28 +205,28 @@ EXPORT int hlk_sandbox_snapshot(struct hlk_sandbox *sb,
 	return 0;
 }
 
-static int reset_debugregs(struct hlk_sandbox *sb)
+/*
+ * The module has put KVM's copy of the debug registers back, but the hardware's
+ * follow only when KVM is told to set them.
+ */
+static int reload_debugregs(struct hlk_sandbox *sb)
 {
-	const struct kvm_debugregs regs = {
-		.dr6 = 0xffff0ff0,
-		.dr7 = 0x400,
-	};
+	struct kvm_debugregs regs;
 
-	if (ioctl(sb->vcpu_fd, KVM_SET_DEBUGREGS, &regs))
+	if (ioctl(sb->vcpu_fd, KVM_GET_DEBUGREGS, &regs) ||
+	    ioctl(sb->vcpu_fd, KVM_SET_DEBUGREGS, &regs))
 		return hlk_err_system(&sb->err,
 				      "cannot reset the debug registers");
 	return 0;
 }
 
 /* What differs from one snapshot to the next, and so is read once */
-static int after_switch(struct hlk_sandbox *sb, struct hlk_snap *snap)
+static int after_switch(struct hlk_sandbox *sb)
 {
 	const struct kvm_regs *regs = &sb->run->s.regs.regs;
+	const struct hlk_snap *snap = sb->last;
 	int ret;
 
-	hlk_snap_get(snap);
-	hlk_snapshot_close(sb->last);
-	sb->last = snap;
 	hlk_forget_pages(sb);
 	if (snap->input_size) {
 		ret = hlk_set_buffers(sb, snap->input_size,
@@ -234,11 +234,15 @@ static int after_switch(struct hlk_sandbox *sb, struct hlk_snap *snap)
 		if (ret)
 			return ret;
 	}
-	if (!snap->generation)
-		return 0;
-	sb->dispatch = regs->rax;
-	sb->stack = regs->rsp;
-	return hlk_get_fpu(sb);
+	if (snap->generation) {
+		sb->dispatch = regs->rax;
+		sb->stack = regs->rsp;
+		ret = hlk_get_fpu(sb);
+		if (ret)
+			return ret;
+	}
+	sb->switched = false;
+	return 0;
 }
 
 static int after_restore(struct hlk_sandbox *sb)
@@ -251,7 +255,7 @@ static int after_restore(struct hlk_sandbox *sb)
 	/* KVM takes CR8 from here, after it took all else from s.regs. */
 	run->cr8 = run->s.regs.sregs.cr8;
 	if (sb->restored.residue & HLK_RESIDUE_DEBUGREGS) {
-		ret = reset_debugregs(sb);
+		ret = reload_debugregs(sb);
 		if (ret)
 			return ret;
 	}
@@ -280,7 +284,13 @@ EXPORT int hlk_sandbox_restore(struct hlk_sandbox *sb, struct hlk_snap *snap)
 		return hlk_err_module(&sb->err, &arg->head, op_restore);
 	/* Until all of it is done */
 	sb->state = HLK_STATE_BROKEN;
-	ret = other ? after_switch(sb, snap) : 0;
+	if (other) {
+		hlk_snap_get(snap);
+		hlk_snapshot_close(sb->last);
+		sb->last = snap;
+		sb->switched = true;
+	}
+	ret = sb->switched ? after_switch(sb) : 0;
 	return ret ? ret : after_restore(sb);
 }
 

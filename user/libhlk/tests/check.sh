@@ -1,0 +1,119 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+# Usage: check.sh BUILD SOURCE TEST...
+#
+# Runs the unit tests, then uses what "make install" installs as a stranger
+# would. Prints one TAP line for each.
+
+build=$1
+source=$2
+shift 2
+tests=$source/libhlk/tests
+dest=$build/install
+log=$build/check.log
+nr=0
+failed=0
+
+result()
+{
+	nr=$((nr + 1))
+	if [ "$1" -eq 0 ]; then
+		echo "ok $nr $2"
+	else
+		failed=$((failed + 1))
+		sed 's/^/# /' "$log"
+		echo "not ok $nr $2"
+	fi
+}
+
+step()
+{
+	name=$1
+	shift
+	"$@" >"$log" 2>&1
+	result $? "$name"
+}
+
+for test in "$@"; do
+	"$test" >"$log" 2>&1
+	status=$?
+	# The plan comes last: without it the test did not come to its end.
+	tail -n 1 "$log" | grep -qx '1\.\.[0-9]*' || status=1
+	result $status "${test##*/} ($(grep -c '^ok ' "$log") checks)"
+done
+
+rm -rf "$dest"
+step "install" make -s -C "$source" O="$build" DESTDIR="$dest" PREFIX=/usr \
+	install
+
+PKG_CONFIG_SYSROOT_DIR=$dest
+PKG_CONFIG_LIBDIR=$dest/usr/lib/pkgconfig
+export PKG_CONFIG_SYSROOT_DIR PKG_CONFIG_LIBDIR
+warn="-Wall -Wextra -Wpedantic -Werror"
+cflags=$(pkg-config --cflags libhlk)
+libs=$(pkg-config --libs libhlk)
+static=$(pkg-config --libs --static libhlk)
+out=$dest/consumer
+
+# The lists are meant to be split into words.
+# shellcheck disable=SC2086
+{
+step "a C program against the installed library" \
+	${CC:-gcc} -std=c99 $warn $cflags "$tests/consumer.c" $libs -o "$out"
+step "it runs" env LD_LIBRARY_PATH="$dest/usr/lib" "$out"
+step "a C++ program" ${CXX:-g++} -std=c++11 $warn $cflags \
+	-x c++ "$tests/consumer.c" -x none $libs -o "$out++"
+step "it runs" env LD_LIBRARY_PATH="$dest/usr/lib" "$out++"
+step "a static program" ${CC:-gcc} -static $warn $cflags \
+	"$tests/consumer.c" $static -o "$out-static"
+step "it runs" "$out-static"
+}
+
+exported()
+{
+	nm -D --defined-only "$dest/usr/lib/libhlk.so" |
+		awk '$2 == "T" { sub("@.*", "", $3); print $3 }' | sort
+}
+
+declared()
+{
+	grep -oE '^[a-z].*\bhlk_[a-z0-9_]+\(|^hlk_[a-z0-9_]+\(' \
+		"$dest/usr/include/hlk.h" | grep -v '^typedef' |
+		grep -oE 'hlk_[a-z0-9_]+\(' | tr -d '(' | sort
+}
+
+same_symbols()
+{
+	exported >"$build/exported"
+	declared >"$build/declared"
+	diff "$build/declared" "$build/exported"
+}
+step "the library exports what its header declares, and nothing else" \
+	same_symbols
+
+soname()
+{
+	readelf -d "$dest/usr/lib/libhlk.so" | grep -F 'soname: [libhlk.so.0]'
+}
+step "soname" soname
+
+hlk_run=$dest/usr/bin/hlk-run
+step "hlk-run --help" "$hlk_run" --help
+step "hlk-run --version" "$hlk_run" --version
+usage_error()
+{
+	"$hlk_run" "$@"
+	[ $? -eq 2 ]
+}
+step "hlk-run without a command is a usage error" usage_error
+step "hlk-run with an unknown option is a usage error" usage_error run --none
+
+if command -v mandoc >/dev/null; then
+	for page in "$dest"/usr/share/man/man*/*; do
+		step "mandoc -T lint ${page##*/}" \
+			mandoc -T lint -W warning "$page"
+	done
+fi
+
+echo "1..$nr"
+[ "$failed" -eq 0 ]
