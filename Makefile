@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# hlk: see `make help`. Kbuild, beside this file, says what the module is made of.
+
+KDIR	?= /lib/modules/$(shell uname -r)/build
+KERNELS	?= 6.1 6.12 7.3
+DEMO_KERNEL ?= 6.1
+export KERNELS
+
+vm	:= selftests/vm
+
+.PHONY: help setup modules user demo check check-native lint install \
+	update-kernels clean distclean
+
+help:
+	@echo 'make demo          run two guests in a throw-away VM (HOST=1: on this host)'
+	@echo 'make check         all tests, on each of KERNELS="$(KERNELS)"'
+	@echo 'make check-native  the tests that need no VM'
+	@echo 'make lint          W=1, sparse, checkpatch and their like'
+	@echo 'make modules       hlk.ko for the kernel in KDIR=$(KDIR)'
+	@echo 'make user          libhlk, hlk-run, guests and test programs'
+	@echo 'make install       into DESTDIR and PREFIX; the module if it was built'
+	@echo 'make setup         install what is missing, with apt'
+	@echo 'make update-kernels  ask Debian for newer kernels than those in the cache'
+	@echo 'make clean         remove build/; distclean: the cache too'
+
+setup:
+	@$(vm)/setup.sh
+
+modules:
+	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
+
+user:
+	$(MAKE) -C user
+	$(MAKE) -C selftests
+
+ifeq ($(HOST),1)
+demo:
+	@$(vm)/demo-host.sh
+else
+demo: setup
+	@$(MAKE) -s user > /dev/null
+	@$(vm)/demo-vm.sh $(DEMO_KERNEL)
+endif
+
+check: setup
+	@$(vm)/check.sh
+
+check-native: setup
+	@KERNELS= $(vm)/check.sh
+
+lint: setup
+	@$(vm)/lint.sh
+
+install:
+	$(MAKE) -C user install
+	$(if $(wildcard hlk.ko),$(MAKE) -C $(KDIR) M=$(CURDIR) modules_install)
+
+update-kernels:
+	rm -rf $${HLK_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/hlk}/kernels
+	@for series in $(KERNELS); do $(vm)/kernel.sh $$series || exit 1; done
+
+clean:
+	rm -rf build
+	rm -rf hlk.ko hlk.o hlk.mod hlk.mod.c hlk.mod.o modules.order Module.symvers
+	rm -rf kmod/*.o kmod/.*.cmd .*.cmd .tmp_versions
+
+distclean: clean
+	rm -rf $${HLK_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/hlk}

@@ -1,0 +1,39 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# build.sh SERIES [MAKE-ARGUMENT...]: build hlk.ko; print its path.
+#
+# Each kernel has a copy of the sources under build/, so that objects of one
+# are never taken for those of another.
+. "$(dirname "$0")/common.sh"
+
+series=${1:?usage: build.sh SERIES [MAKE-ARGUMENT...]}
+shift
+kernel=$("$VM_DIR/kernel.sh" "$series")
+release=$(cat "$kernel/release")
+out=$BUILD/$series
+headers=/usr/src/linux-headers-$release
+
+mkdir -p "$out/src"
+rsync -a --delete --include='/Kbuild' --include='/kmod/***' \
+	--include='/uapi/***' --exclude='*.o' --exclude='*.ko' \
+	--exclude='.*.cmd' --exclude='*.mod*' --exclude='.tmp*' \
+	--exclude='Module.symvers' --exclude='modules.order' --exclude='/*' \
+	"$TOP/" "$out/src/"
+
+if [ -e "$kernel/chroot" ]; then
+	[ "$(id -u)" = 0 ] || die "building for $series uses chroot, which needs root"
+	root=$kernel/root
+	mkdir -p "$root/src"
+	mountpoint -q "$root/proc" || mount --bind /proc "$root/proc"
+	mountpoint -q "$root/src" && umount "$root/src"
+	mount --bind "$out/src" "$root/src"
+	trap 'umount "$root/src" "$root/proc" || :' EXIT
+	chroot "$root" make -s -C "$headers" M=/src modules "$@" >&2
+else
+	cc=()
+	[ "$series" = 6.1 ] || cc=(CC=gcc-12)
+	make -s -C "$kernel/root$headers" M="$out/src" "${cc[@]}" modules "$@" >&2
+fi
+cp "$out/src/hlk.ko" "$out/hlk.ko"
+strip --strip-debug "$out/hlk.ko"
+echo "$out/hlk.ko"

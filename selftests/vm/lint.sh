@@ -1,0 +1,148 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# What a reviewer's tools say, as TAP: each check passes if it prints nothing.
+. "$(dirname "$0")/common.sh"
+
+cd "$TOP"
+source=$("$VM_DIR/source.sh")
+nr=0
+failed=0
+
+check() { # check NAME COMMAND...
+	local name=$1 text
+	shift
+	nr=$((nr + 1))
+	text=$("$@" 2>&1) || text="$text"$'\n'"failed: $*"
+	if [ -z "$text" ]; then
+		echo "ok $nr $name"
+	else
+		printf '%s\n' "$text" | sed 's/^/# /'
+		echo "not ok $nr $name"
+		failed=1
+	fi
+}
+
+# git ls-files, or all files where there is no git
+files() {
+	if git rev-parse --git-dir > /dev/null 2>&1; then
+		git ls-files -- "$@"
+	else
+		find . -path ./build -prune -o -type f -print | sed 's:^\./::' |
+			grep -E "$(printf '%s\n' "$@" | sed 's/\./\\./g; s/\*/.*/g; s/^/^/; s/$/$/' | paste -sd '|')"
+	fi
+}
+
+# All but the lines that a build prints of itself
+quiet_build() {
+	local series=$1
+	shift
+	rm -rf "$BUILD/$series/src"
+	"$VM_DIR/build.sh" "$series" "$@" 2>&1 |
+		grep -v -e '/hlk\.ko$' -e 'Skipping BTF generation' \
+			-e '^make\[[0-9]*\]: \(Entering\|Leaving\)' \
+			-e '^make: \(Entering\|Leaving\)' -e '^  CHECK ' || :
+}
+
+checkpatch() {
+	perl "$source/scripts/checkpatch.pl" --no-tree --strict --show-types \
+		--quiet --no-summary --terse "$@"
+}
+
+checkpatch_kernel() {
+	# An out-of-tree module has to ask for the version, in one place.
+	local all
+	mapfile -t all < <(files 'kmod/*.c' 'kmod/*.h' 'uapi/linux/*.h' |
+			   grep -v compat.h)
+	checkpatch -f "${all[@]}"
+	checkpatch --ignore LINUX_VERSION_CODE,CONSTANT_COMPARISON -f kmod/compat.h
+}
+
+# User space is not the kernel: types, libc functions and long literals differ.
+checkpatch_user() {
+	local all
+	mapfile -t all < <(files 'user/*.c' 'user/*.h' 'user/*.S' 'selftests/*.c' \
+			   'selftests/*.h')
+	checkpatch --ignore PREFER_KERNEL_TYPES,AVOID_EXTERNS,SSCANF_TO_KSTRTO \
+		--ignore PREFER_DEFINED_ATTRIBUTE_MACRO,NEW_TYPEDEFS,MACRO_ARG_REUSE \
+		--ignore STRCPY,STRNCPY,STRLCPY,SYMBOLIC_PERMS,CONST_STRUCT \
+		--ignore EMBEDDED_FUNCTION_NAME,CAMELCASE,VOLATILE,NAKED_SSCANF \
+		--ignore BIT_MACRO,MACRO_ARG_PRECEDENCE,COMPLEX_MACRO \
+		--ignore CONSTANT_COMPARISON,ENOSYS,PREFER_FALLTHROUGH,INIT_SECTION \
+		--ignore LONG_LINE,LONG_LINE_COMMENT,LONG_LINE_STRING,SPLIT_STRING \
+		--ignore UNCOMMENTED_DEFINITION,MEMORY_BARRIER,ARRAY_SIZE \
+		--ignore ALLOC_WITH_MULTIPLY,DATA_RACE,MULTISTATEMENT_MACRO_USE_DO_WHILE \
+		-f "${all[@]}"
+}
+
+one_place_for_versions() {
+	local found
+	found=$(files 'kmod/*' | xargs grep -lE 'KERNEL_VERSION|LINUX_VERSION_CODE' |
+		grep -v '^kmod/compat\.h$') || return 0
+	echo "version checks outside kmod/compat.h: $found"
+}
+
+# The pure files know nothing of KVM.
+pure_files() {
+	! grep -nE 'kvm_|ioctl\(|linux/kvm' kmod/i686pt.[ch] kmod/snap.[ch] kmod/env.h
+}
+
+kernel_doc() {
+	local f
+	for f in $(files 'kmod/*.c' 'kmod/*.h' 'uapi/linux/*.h'); do
+		perl "$source/scripts/kernel-doc" -none "$f" 2>&1 | grep -v '^$' || :
+	done
+}
+
+spelling() {
+	local all
+	mapfile -t all < <(files 'kmod/*' 'uapi/*' 'user/*' 'selftests/*' \
+			   'Documentation/*' 'README.md' 'Makefile' | grep -v corpus)
+	codespell -L inout,bu,ser,parms,te,nd "${all[@]}"
+}
+
+shell_scripts() {
+	local all
+	mapfile -t all < <(files 'selftests/*.sh' | grep -v common.sh)
+	shellcheck -x "${all[@]}"
+}
+
+man_pages() {
+	mapfile -t all < <(files 'Documentation/man/*.[0-9]')
+	mandoc -T lint -W warning "${all[@]}" | grep -v 'referenced manual not found'
+	return 0
+}
+
+readme_example() {
+	awk '/^```c/{f=1;next} /^```/{f=0} f' README.md > "$BUILD/example.c"
+	gcc -Wall -Wextra -Werror -Iuser/libhlk/include -Iuapi \
+		-c -o "$BUILD/example.o" "$BUILD/example.c"
+}
+
+no_registry_names() {
+	local names
+	names=$(apt-get indextargets --format "\$(SITE)" | sed -E 's#^[a-z]+://([^/]+).*#\1#' |
+		grep -E '^[a-z0-9.-]+\.[a-z]+$' | sort -u | paste -sd '|')
+	[ -z "$names" ] || ! files '*' | xargs grep -nE "$names"
+}
+
+mkdir -p "$BUILD"
+echo "TAP version 13"
+checks=(checkpatch_kernel checkpatch_user one_place_for_versions pure_files
+	kernel_doc spelling shell_scripts man_pages readme_example no_registry_names)
+series=()
+read -ra series <<< "$KERNELS"
+total=$((${#checks[@]} + ${#series[@]}))
+for s in "${series[@]}"; do
+	[ "$s" = 7.3 ] || total=$((total + 1))
+done
+echo "1..$total"
+for s in "${series[@]}"; do
+	check "W=1 says nothing on $s" quiet_build "$s" W=1
+	# Debian 12's sparse is too old for 7.3.
+	[ "$s" = 7.3 ] || check "sparse says nothing on $s" \
+		quiet_build "$s" C=2 CF=-D__CHECK_ENDIAN__
+done
+for c in "${checks[@]}"; do
+	check "${c//_/ }" "$c"
+done
+exit $failed

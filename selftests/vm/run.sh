@@ -1,0 +1,104 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# run.sh SERIES [OPTION...] -- PROGRAM...: run test programs in a throw-away VM.
+#
+#   --shell 'COMMAND'   run a shell command there instead of programs
+#   --data FILE         put a file beside the programs, in /data; repeatable
+#   --module HLK.KO     instead of the one that build.sh makes
+#   --smp N, --mem MIB  default 2 and 1024
+#   --timeout S         for each program; default 300
+#   --limit S           for the whole VM; default 1800
+#   --log FOLDER        where console.log, output.log go; default build/SERIES/log
+#   --append ARGS       more for the kernel's command line
+#
+# What the programs print appears as it comes. The exit code is 0 only if the
+# VM came to its end with a clean verdict and all programs passed. The last
+# line is `N passed, N failed, N skipped`, not with --shell.
+. "$(dirname "$0")/common.sh"
+
+series=${1:?usage: run.sh SERIES [OPTION...] -- PROGRAM...}
+shift
+smp=2 mem=1024 timeout=300 limit=1800 log='' append='' shell='' module=''
+data=()
+while [ $# -gt 0 ]; do
+	case $1 in
+	--shell) shell=$2 ;;
+	--data) data+=("$2") ;;
+	--module) module=$2 ;;
+	--smp) smp=$2 ;;
+	--mem) mem=$2 ;;
+	--timeout) timeout=$2 ;;
+	--limit) limit=$2 ;;
+	--log) log=$2 ;;
+	--append) append=$2 ;;
+	--) shift; break ;;
+	*) die "unknown option $1" ;;
+	esac
+	shift 2
+done
+
+kernel=$("$VM_DIR/kernel.sh" "$series")
+[ -n "$module" ] || module=$("$VM_DIR/build.sh" "$series" 2> "$BUILD/build-$series.log") ||
+	{ cat "$BUILD/build-$series.log" >&2; die "the module does not build"; }
+log=${log:-$BUILD/$series/log}
+mkdir -p "$log"
+rm -f "$log"/{console,output,verdict}.log
+
+root=$(mktemp -d)
+trap 'rm -rf "$root" "$root.gz"' EXIT
+mkdir -p "$root"/{bin,data,dev,modules,proc,sys,tmp}
+cp /bin/busybox "$root/bin/"
+cp "$kernel"/modules/*.ko "$root/modules/"
+cp "$module" "$root/modules/hlk.ko"
+cp "$VM_DIR/init" "$VM_DIR/splats" "$root/"
+gcc -O2 -static -o "$root/data/hold-vm" "$VM_DIR/hold-vm.c"
+for file in "$@" "${data[@]}"; do
+	cp "$file" "$root/data/"
+	# Programs bring their libraries, 32-bit ones too.
+	ldd "$file" 2> /dev/null | grep -o '/[^ ]*' | while read -r lib; do
+		mkdir -p "$root$(dirname "$lib")"
+		cp -nL "$lib" "$root$lib"
+	done || :
+done
+for program in "$@"; do
+	basename "$program"
+done > "$root/run.list"
+[ -z "$shell" ] || printf '%s\n' "$shell" > "$root/run.sh"
+echo "TIMEOUT=$timeout" > "$root/run.env"
+(cd "$root" && find . | cpio -o -H newc --quiet | gzip -1) > "$root.gz"
+
+# A CPU with SVM and nested paging; a clock that need not be calibrated, for
+# without one KVM_RUN may hang on a busy host.
+timeout -k 10 "$limit" qemu-system-x86_64 -accel tcg,thread=multi -cpu max \
+	-smp "$smp,sockets=$smp,cores=1,threads=1" -m "$mem" \
+	-display none -no-reboot -nodefaults \
+	-chardev "file,id=console,path=$log/console.log" -serial chardev:console \
+	-chardev stdio,id=out,signal=off -serial chardev:out \
+	-chardev "file,id=verdict,path=$log/verdict.log" -serial chardev:verdict \
+	-kernel "$kernel/vmlinuz" -initrd "$root.gz" \
+	-append "console=ttyS0 panic=-1 loglevel=6 tsc_early_khz=2600000 tsc=reliable $append" \
+	< /dev/null | tee "$log/output.log" | grep --line-buffered -av '^#@ ' || :
+
+problem=''
+if ! grep -qs '^verdict ' "$log/verdict.log"; then
+	problem="the VM did not come to its end"
+elif ! grep -q '^verdict 0' "$log/verdict.log"; then
+	problem="verdict: $(cat "$log/verdict.log")"
+fi
+if splat=$(grep -anE -f "$VM_DIR/splats" "$log/console.log" | head -n 1) && [ -n "$splat" ]; then
+	problem="the kernel complained: $log/console.log:$splat"
+fi
+if [ -n "$shell" ]; then
+	[ -z "$problem" ] || { say "$problem (logs in $log)"; exit 1; }
+	exit 0
+fi
+
+# Count the TAP. A program without its plan, or that ends badly with no test
+# failed, is a failure of its own.
+counts=$(tr -d '\r' < "$log/output.log" | awk -f "$VM_DIR/tap.awk")
+echo "$counts" | sed '$d'
+read -r passed failed skipped <<< "$(echo "$counts" | tail -n 1)"
+[ -z "$problem" ] || { echo "not ok - kernel $series: $problem"; failed=$((failed + 1)); }
+[ "$failed" -eq 0 ] || say "logs: $log/output.log $log/console.log"
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ]

@@ -1,0 +1,27 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Install what building and testing need; costs nothing where it is there.
+. "$(dirname "$0")/common.sh"
+
+packages=(bc bison busybox-static codespell cpio debian-archive-keyring
+	  debootstrap dwarves flex gcc gcc-multilib g++ kmod libc6-dev
+	  libc6-dev-i386 libcjson-dev libelf-dev liburing-dev make mandoc
+	  pkg-config qemu-system-x86 rsync shellcheck sparse xz-utils)
+
+missing=()
+for package in "${packages[@]}"; do
+	status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || :)
+	[ "$status" = installed ] || missing+=("$package")
+done
+[ ${#missing[@]} -eq 0 ] && exit 0
+
+[ "$(id -u)" = 0 ] ||
+	die "please install, as root: apt-get install --no-install-recommends ${missing[*]}"
+say "installing: ${missing[*]}"
+install() {
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
+		--no-install-recommends "${missing[@]}" < /dev/null > /dev/null
+}
+apt-get update -qq
+install || { sleep 5; apt-get update -qq; install; } ||
+	die "apt-get could not install: ${missing[*]}"
