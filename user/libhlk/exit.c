@@ -57,6 +57,15 @@ static void copy_regs(struct hlk_regs *to, const struct kvm_sync_regs *from)
 	};
 }
 
+EXPORT int hlk_sandbox_regs(struct hlk_sandbox *sb, struct hlk_regs *regs)
+{
+	if (sb->in_call)
+		return hlk_err_set(&sb->err, EBUSY, HLK_WHAT_IN_CALL,
+				   "cannot read registers");
+	copy_regs(regs, &sb->run->s.regs);
+	return hlk_err_clear(&sb->err);
+}
+
 static void start_report(struct hlk_sandbox *sb, enum hlk_exit_reason reason,
 			 uint32_t code)
 {

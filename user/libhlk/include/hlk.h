@@ -536,6 +536,15 @@ struct hlk_exit {
 const struct hlk_exit *hlk_sandbox_exit(struct hlk_sandbox *sb);
 
 /**
+ * hlk_sandbox_regs() - the registers of the guest
+ * @sb: the sandbox, not in a call
+ * @regs: out: the registers, as they are when it runs again
+ *
+ * Return: 0 or a negative errno
+ */
+int hlk_sandbox_regs(struct hlk_sandbox *sb, struct hlk_regs *regs);
+
+/**
  * hlk_exit_reason_text() - one of enum hlk_exit_reason in words
  * @reason: the reason
  *

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* A guest that is ready. */
+#include <string.h>
+
+#include "run.h"
+
+static void print_guest(void *arg, const char *text, size_t len)
+{
+	const struct options *opt = arg;
+
+	if (!opt->quiet)
+		print_safe(opt->json ? stderr : stdout, text, len);
+}
+
+/* The one function that hlk-run has for guests: the argument comes back */
+static int echo(void *arg, const void *in, size_t in_len, void *out,
+		size_t out_size, size_t *out_len)
+{
+	(void)arg;
+	*out_len = in_len < out_size ? in_len : out_size;
+	memcpy(out, in, *out_len);
+	return 0;
+}
+
+/**
+ * guest_open() - load a guest and run it until it is ready
+ * @ctx: the context
+ * @opt: the command line
+ * @sb: out: the sandbox
+ *
+ * Return: RUN_OK or an exit code, after the reason was printed
+ */
+int guest_open(struct hlk_ctx *ctx, const struct options *opt,
+	       struct hlk_sandbox **sb)
+{
+	struct hlk_config config = HLK_CONFIG_INIT;
+	struct hlk_sandbox *new;
+	struct hlk_err err;
+	int ret = RUN_OK;
+
+	config.mem_size = opt->mem;
+	config.scratch_size = opt->scratch;
+	config.max_private = opt->max_private;
+	config.print = print_guest;
+	config.print_arg = (void *)opt;
+	if (hlk_sandbox_from_path(ctx, opt->guest, &config, &new, &err))
+		return fail_err(NULL, &err);
+	if (hlk_sandbox_host_function(new, "echo", echo, NULL) ||
+	    hlk_sandbox_boot(new, opt->timeout_us)) {
+		ret = fail_sandbox(new);
+		hlk_sandbox_close(new);
+		return ret;
+	}
+	*sb = new;
+	return RUN_OK;
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* JSON output. */
+#ifndef HLK_RUN_JSON_H
+#define HLK_RUN_JSON_H
+
+#include <cjson/cJSON.h>
+
+#include "run.h"
+
+void json_u64(cJSON *to, const char *name, uint64_t value);
+void json_text(cJSON *to, const char *name, const char *text, size_t len);
+void json_print(cJSON *root);
+
+#endif /* HLK_RUN_JSON_H */

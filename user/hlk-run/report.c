@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* hlk-run run: what it took. */
+#include "json.h"
+#include "loop.h"
+
+static const struct {
+	const char *name;
+	unsigned int percent;
+} columns[] = {
+	{ "min", 0 }, { "p50", 50 }, { "p90", 90 }, { "p99", 99 },
+	{ "max", 100 },
+};
+
+#define NR_COLUMNS	(sizeof(columns) / sizeof(*columns))
+
+static const char *both_name(const struct loop *loop)
+{
+	return loop->opt->restore ? "restore + call" : "call";
+}
+
+static double rate(const struct loop *loop)
+{
+	return loop->elapsed ? loop->done * 1e9 / loop->elapsed : 0;
+}
+
+static void count(const char *name, unsigned long long value, const char *more)
+{
+	printf("%-22s %12llu  %s\n", name, value, more);
+}
+
+static void print_counts(const struct loop *loop)
+{
+	const struct hlk_snapshot_counts *counts = &loop->info.counts;
+	char more[128] = "";
+
+	snprintf(more, sizeof(more), "%.0f per second", rate(loop));
+	count("calls", loop->calls, loop->calls ? more : "");
+	if (loop->timeouts)
+		count("timeouts", loop->timeouts, "");
+	if (!loop->snap)
+		return;
+	count("restores", loop->restores, loop->calls ? "" : more);
+	snprintf(more, sizeof(more), "%.1f written back per restore",
+		 loop->stats.restores ? (double)(loop->stats.pages_copied +
+						 loop->stats.pages_cleared) /
+					loop->stats.restores : 0.0);
+	count("private pages", loop->stats.private_pages, more);
+	snprintf(more, sizeof(more), "%llu copied, %llu shared, %llu of zeroes",
+		 (unsigned long long)counts->copied,
+		 (unsigned long long)counts->inherited,
+		 (unsigned long long)counts->zero);
+	count("snapshot pages", counts->pages, more);
+	snprintf(more, sizeof(more), "%llu read, %u roots",
+		 (unsigned long long)counts->tables_read, loop->info.nr_roots);
+	count("page-table pages", counts->tables, more);
+}
+
+static void print_latency(const char *name, const struct samples *samples)
+{
+	char text[24];
+	size_t i;
+
+	if (!samples->nr)
+		return;
+	printf("%-16s", name);
+	for (i = 0; i < NR_COLUMNS; i++) {
+		format_ns(text, sizeof(text),
+			  samples_at(samples, columns[i].percent));
+		printf(" %10s", text);
+	}
+	format_ns(text, sizeof(text), samples_mean(samples));
+	printf(" %10s\n", text);
+}
+
+static void print_latencies(const struct loop *loop, const struct term *term)
+{
+	size_t i;
+
+	if (!loop->restore.nr && !loop->both.nr)
+		return;
+	printf("\n%s%-16s", term_on(term, "\033[1m"), "latency");
+	for (i = 0; i < NR_COLUMNS; i++)
+		printf(" %10s", columns[i].name);
+	printf(" %10s%s\n", "mean", term_off(term));
+	print_latency("restore", &loop->restore);
+	print_latency(both_name(loop), &loop->both);
+}
+
+static void print_table(const struct loop *loop)
+{
+	const struct samples *drawn = loop->both.nr ? &loop->both :
+						      &loop->restore;
+	struct term term;
+
+	term_init(&term, stdout);
+	putchar('\n');
+	print_counts(loop);
+	print_latencies(loop, &term);
+	if (drawn->nr >= 10) {
+		printf("\n%s%s%s\n", term_on(&term, "\033[1m"),
+		       loop->both.nr ? both_name(loop) : "restore",
+		       term_off(&term));
+		samples_draw(drawn, stdout, term.width, term.unicode);
+	}
+	if (emulated())
+		puts("\nThis machine's processor is emulated: times mean something only in relation\nto each other.");
+}
+
+static void json_latency(cJSON *to, const char *name,
+			 const struct samples *samples)
+{
+	cJSON *one;
+	size_t i;
+
+	if (!samples->nr)
+		return;
+	one = cJSON_AddObjectToObject(to, name);
+	for (i = 0; i < NR_COLUMNS; i++)
+		json_u64(one, columns[i].name,
+			 samples_at(samples, columns[i].percent));
+	json_u64(one, "mean", samples_mean(samples));
+}
+
+static void json_snapshot(cJSON *to, const struct loop *loop)
+{
+	const struct hlk_snapshot_counts *counts = &loop->info.counts;
+	cJSON *one;
+
+	if (!loop->snap)
+		return;
+	one = cJSON_AddObjectToObject(to, "snapshot");
+	cJSON_AddBoolToObject(one, "compact",
+			      loop->info.flags & HLK_SNAPSHOT_COMPACT);
+	json_u64(one, "roots", loop->info.nr_roots);
+	json_u64(one, "pages", counts->pages);
+	json_u64(one, "copied", counts->copied);
+	json_u64(one, "inherited", counts->inherited);
+	json_u64(one, "zero", counts->zero);
+	json_u64(one, "tables", counts->tables);
+	json_u64(one, "tables_read", counts->tables_read);
+	json_u64(one, "aliased", counts->aliased);
+	json_u64(one, "large", counts->large);
+	json_u64(one, "leaf_not_ram", counts->leaf_not_ram);
+	json_u64(one, "table_not_ram", counts->table_not_ram);
+}
+
+static void json_stats(cJSON *to, const struct hlk_vm_stats *stats)
+{
+	cJSON *one = cJSON_AddObjectToObject(to, "stats");
+
+	json_u64(one, "private_pages", stats->private_pages);
+	json_u64(one, "max_private", stats->max_private);
+	json_u64(one, "read_faults", stats->read_faults);
+	json_u64(one, "write_faults", stats->write_faults);
+	json_u64(one, "over_budget", stats->over_budget);
+	json_u64(one, "restores", stats->restores);
+	json_u64(one, "switches", stats->switches);
+	json_u64(one, "pages_copied", stats->pages_copied);
+	json_u64(one, "pages_cleared", stats->pages_cleared);
+	json_u64(one, "pages_freed", stats->pages_freed);
+}
+
+static void json_failure(cJSON *to, const struct loop *loop)
+{
+	const struct hlk_err *err = hlk_sandbox_error(loop->sb);
+	const struct hlk_exit *exit = hlk_sandbox_exit(loop->sb);
+	char line[256];
+	cJSON *one;
+
+	if (!err->code)
+		return;
+	cJSON_AddStringToObject(to, "error",
+				hlk_strerror(err, line, sizeof(line)));
+	if (exit->reason == HLK_EXIT_NONE || exit->reason == HLK_EXIT_HALT)
+		return;
+	one = cJSON_AddObjectToObject(to, "guest_exit");
+	cJSON_AddStringToObject(one, "reason",
+				hlk_exit_reason_text(exit->reason));
+	json_u64(one, "code", exit->code);
+	json_u64(one, "error_code", exit->error_code);
+	if (exit->flags & HLK_EXIT_HAS_FAULT)
+		json_u64(one, "fault", exit->fault);
+	json_u64(one, "eip", exit->regs.eip);
+	json_u64(one, "esp", exit->regs.esp);
+	json_u64(one, "cr2", exit->regs.cr2);
+	json_u64(one, "cr3", exit->regs.cr3);
+}
+
+static void print_json(const struct loop *loop)
+{
+	cJSON *root = cJSON_CreateObject();
+	cJSON *latency;
+
+	cJSON_AddNumberToObject(root, "exit_code", loop->exit_code);
+	json_u64(root, "calls", loop->calls);
+	json_u64(root, "restores", loop->restores);
+	json_u64(root, "timeouts", loop->timeouts);
+	json_u64(root, "elapsed_ns", loop->elapsed);
+	if (loop->answers)
+		json_text(root, "answer", loop->last, loop->last_len);
+	cJSON_AddBoolToObject(root, "answers_differ", loop->answers > 1);
+	if (loop->exit_code)
+		json_failure(root, loop);
+	json_snapshot(root, loop);
+	json_stats(root, &loop->stats);
+	latency = cJSON_AddObjectToObject(root, "latency_ns");
+	json_latency(latency, "restore", &loop->restore);
+	json_latency(latency, loop->opt->restore ? "restore_and_call" : "call",
+		     &loop->both);
+	cJSON_AddBoolToObject(root, "emulated", emulated());
+	json_print(root);
+}
+
+void report_loop(const struct loop *loop)
+{
+	if (loop->opt->json)
+		print_json(loop);
+	else
+		print_table(loop);
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* hlk-run: what its parts share. */
+#ifndef HLK_RUN_H
+#define HLK_RUN_H
+
+#include <hlk.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+/* exit codes */
+enum {
+	RUN_OK = 0,
+	RUN_ERROR = 1,
+	RUN_USAGE = 2,
+	RUN_GUEST = 3,
+	RUN_MISMATCH = 4,
+	RUN_TIMEOUT = 5,
+};
+
+/**
+ * struct options - the command line
+ * @guest: the ELF file
+ * @call: function to call, or NULL
+ * @input: its argument
+ * @input_len: length of that
+ * @expect: what each answer has to be, or NULL
+ * @expect_len: length of that
+ * @repeat: how many calls
+ * @restore: restore before each call
+ * @timeout_us: limit of one call
+ * @mem: bytes of memory
+ * @scratch: bytes of scratch
+ * @max_private: budget of private pages
+ * @snapshot: HLK_SNAP_* flags
+ * @json: print JSON and nothing else
+ * @quiet: do not print what the guest prints
+ * @no_progress: no progress line
+ */
+struct options {
+	const char *guest;
+	const char *call;
+	const char *input;
+	size_t input_len;
+	const char *expect;
+	size_t expect_len;
+	uint64_t repeat;
+	bool restore;
+	uint64_t timeout_us;
+	uint64_t mem;
+	uint64_t scratch;
+	uint64_t max_private;
+	uint32_t snapshot;
+	bool json;
+	bool quiet;
+	bool no_progress;
+};
+
+/* term.c: what the terminal can do */
+struct term {
+	bool unicode;
+	bool color;
+	int width;
+};
+
+void term_init(struct term *term, FILE *file);
+const char *term_on(const struct term *term, const char *code);
+const char *term_off(const struct term *term);
+void print_safe(FILE *file, const char *text, size_t len);
+bool emulated(void);
+
+/* fail.c: errors and crashed guests */
+int fail_err(const char *what, const struct hlk_err *err);
+int fail_sandbox(struct hlk_sandbox *sb);
+int exit_code(const struct hlk_err *err);
+void report_guest(FILE *file, struct hlk_sandbox *sb);
+
+/* guest.c: a guest that is ready */
+int guest_open(struct hlk_ctx *ctx, const struct options *opt,
+	       struct hlk_sandbox **sb);
+
+int cmd_run(const struct options *opt);
+int cmd_info(const struct options *opt);
+int cmd_pt(const struct options *opt);
+
+#endif /* HLK_RUN_H */

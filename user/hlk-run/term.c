@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What the terminal and the machine are like. */
+#include <cpuid.h>
+#include <langinfo.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "run.h"
+
+#define DEFAULT_WIDTH	80
+#define MAX_WIDTH	120
+
+static int width_of(FILE *file)
+{
+	struct winsize size;
+
+	if (ioctl(fileno(file), TIOCGWINSZ, &size) || !size.ws_col)
+		return DEFAULT_WIDTH;
+	return size.ws_col > MAX_WIDTH ? MAX_WIDTH : size.ws_col;
+}
+
+/**
+ * term_init() - see what can be shown
+ * @term: out: that
+ * @file: where it is to be shown
+ *
+ * Colours only on a terminal that is none of the dumb ones, and not if NO_COLOR
+ * is set (see no-color.org).
+ */
+void term_init(struct term *term, FILE *file)
+{
+	const char *no_color = getenv("NO_COLOR");
+	const char *name = getenv("TERM");
+
+	term->unicode = !strcmp(nl_langinfo(CODESET), "UTF-8");
+	term->color = isatty(fileno(file)) && !(no_color && *no_color) &&
+		      name && strcmp(name, "dumb");
+	term->width = width_of(file);
+}
+
+const char *term_on(const struct term *term, const char *code)
+{
+	return term->color ? code : "";
+}
+
+const char *term_off(const struct term *term)
+{
+	return term->color ? "\033[0m" : "";
+}
+
+/*
+ * What a guest prints must not move the user's cursor or worse: of the control
+ * characters only line feed and tab pass.
+ */
+void print_safe(FILE *file, const char *text, size_t len)
+{
+	unsigned char c;
+
+	while (len--) {
+		c = *text++;
+		if ((c < ' ' && c != '\n' && c != '\t') || c == 0x7f)
+			fputc('?', file);
+		else
+			fputc(c, file);
+	}
+}
+
+/* QEMU without hardware acceleration says so. */
+static bool says_tcg(uint32_t leaf)
+{
+	uint32_t eax, ebx, ecx, edx;
+	char name[13] = {};
+
+	__cpuid(leaf, eax, ebx, ecx, edx);
+	memcpy(name, &ebx, 4);
+	memcpy(name + 4, &ecx, 4);
+	memcpy(name + 8, &edx, 4);
+	return !strcmp(name, "TCGTCGTCGTCG");
+}
+
+static bool cpuinfo_says_emulator(void)
+{
+	static const char * const word[] = { "TCG", "Bochs", "bochs" };
+	FILE *file = fopen("/proc/cpuinfo", "re");
+	bool found = false;
+	char line[256];
+	size_t i;
+
+	if (!file)
+		return false;
+	while (!found && fgets(line, sizeof(line), file)) {
+		if (strncmp(line, "model name", 10))
+			continue;
+		for (i = 0; i < sizeof(word) / sizeof(*word); i++)
+			found |= !!strstr(line, word[i]);
+		break;
+	}
+	fclose(file);
+	return found;
+}
+
+/**
+ * emulated() - is this machine's processor a program?
+ *
+ * Then times say something only in relation to each other.
+ */
+bool emulated(void)
+{
+	uint32_t eax, ebx, ecx, edx;
+
+	if (__get_cpuid(1, &eax, &ebx, &ecx, &edx) && ecx >> 31 &&
+	    says_tcg(0x40000000))
+		return true;
+	return cpuinfo_says_emulator();
+}

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Bytes of a guest as JSON strings. */
+#include <string.h>
+
+#include "../../libhlk/tests/tap.h"
+#include "../json.h"
+
+static void is(const char *what, const char *bytes, size_t len,
+	       const char *want)
+{
+	cJSON *root = cJSON_CreateObject();
+	char *got;
+
+	json_text(root, "x", bytes, len);
+	got = cJSON_PrintUnformatted(root);
+	tap(!strcmp(got, want), "%s: %s", what, got);
+	cJSON_free(got);
+	cJSON_Delete(root);
+}
+
+#define BAD "\xef\xbf\xbd"
+
+int main(void)
+{
+	cJSON *root = cJSON_CreateObject();
+	char *text;
+
+	is("text", "hello", 5, "{\"x\":\"hello\"}");
+	is("nothing", "", 0, "{\"x\":\"\"}");
+	is("control characters", "a\n\"\x01", 4, "{\"x\":\"a\\n\\\"\\u0001\"}");
+	is("UTF-8", "\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80", 9,
+	   "{\"x\":\"\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80\"}");
+	is("a zero", "a\0b", 3, "{\"x\":\"a" BAD "b\"}");
+	is("a cut sequence", "\xe2\x82", 2, "{\"x\":\"" BAD BAD "\"}");
+	is("a long form", "\xc0\x80", 2, "{\"x\":\"" BAD BAD "\"}");
+	is("a long form of three", "\xe0\x80\x80", 3,
+	   "{\"x\":\"" BAD BAD BAD "\"}");
+	is("a surrogate", "\xed\xa0\x80", 3, "{\"x\":\"" BAD BAD BAD "\"}");
+	is("beyond Unicode", "\xf4\x90\x80\x80", 4,
+	   "{\"x\":\"" BAD BAD BAD BAD "\"}");
+	is("no UTF-8", "\xff\xfe", 2, "{\"x\":\"" BAD BAD "\"}");
+	json_u64(root, "n", UINT64_MAX);
+	text = cJSON_PrintUnformatted(root);
+	tap(!strcmp(text, "{\"n\":18446744073709551615}"), "a large number");
+	cJSON_free(text);
+	cJSON_Delete(root);
+	return tap_done();
+}
