@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A software MMU: what the CPU does with one linear address under 32-bit
+ * paging. It is the oracle for kmod/i686pt.c and kmod/snap.c, so it shares
+ * neither code nor constants with them; each table of the Intel SDM, volume 3,
+ * "32-Bit Paging", is a struct here.
+ */
+#ifndef _MMU_H
+#define _MMU_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/**
+ * struct physmem - physical memory
+ * @page: 4096 bytes of the frame, or NULL where there is no memory
+ */
+struct physmem {
+	const uint8_t *(*page)(const struct physmem *mem, uint64_t frame);
+};
+
+/**
+ * struct mmu_cpu - the control registers that count
+ * @cr3: CR3
+ * @cr0_wp: CR0.WP
+ * @cr4_pse: CR4.PSE
+ * @maxphyaddr: MAXPHYADDR
+ */
+struct mmu_cpu {
+	uint32_t cr3;
+	bool cr0_wp;
+	bool cr4_pse;
+	unsigned int maxphyaddr;
+};
+
+enum mmu_outcome {
+	MMU_MAPPED,
+	MMU_NO_DIRECTORY,	/* the directory is not in memory */
+	MMU_PDE_ABSENT,
+	MMU_PDE_RESERVED,	/* page fault with RSVD */
+	MMU_NO_TABLE,		/* the table is not in memory */
+	MMU_PTE_ABSENT,
+};
+
+/* Format of an entry that maps a page, whatever its size */
+struct mmu_attr {
+	bool write_through;
+	bool cache_disable;
+	bool accessed;
+	bool dirty;
+	bool pat;
+	bool global;
+	unsigned int ignored;	/* bits 11:9 */
+};
+
+/**
+ * struct mmu_result - one translation
+ * @outcome: how it ended
+ * @pde: the directory entry, if it was read
+ * @pde_at: its physical address
+ * @pte: the table entry, if it was read
+ * @leaf_at: physical address of the entry that maps the page
+ * @large: a 4 MiB page
+ * @frame: the 4 KiB frame that the address is in
+ * @rw: R/W of all entries that were used
+ * @us: U/S of all entries that were used
+ * @leaf_rw: R/W of the entry that maps the page
+ * @leaf_us: U/S of the entry that maps the page
+ * @attr: the rest of that entry
+ */
+struct mmu_result {
+	enum mmu_outcome outcome;
+	uint32_t pde;
+	uint64_t pde_at;
+	uint32_t pte;
+	uint64_t leaf_at;
+	bool large;
+	uint64_t frame;
+	bool rw;
+	bool us;
+	bool leaf_rw;
+	bool leaf_us;
+	struct mmu_attr attr;
+};
+
+struct mmu_result mmu_translate(const struct physmem *mem,
+				const struct mmu_cpu *cpu, uint32_t linear);
+
+/* Accesses, as "Determination of Access Rights" has them */
+bool mmu_user_may_write(const struct mmu_result *t);
+bool mmu_supervisor_may_write(const struct mmu_result *t, const struct mmu_cpu *cpu);
+
+#endif /* _MMU_H */

@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The kernel's side of env.h.
+ */
+#include <stdio.h>
+
+struct shim shim;
+
+void shim_die(const char *file, int line, const char *what)
+{
+	fprintf(stderr, "%s:%d: %s\n", file, line, what);
+	abort();
+}
+
+#define SHIM_ASSERT(cond) ((cond) ? (void)0 : shim_die(__FILE__, __LINE__, #cond))
+
+static bool alloc_fails(gfp_t flags)
+{
+	SHIM_ASSERT((flags & ~__GFP_ZERO) == GFP_KERNEL_ACCOUNT);
+	return ++shim.tries == shim.fail_at;
+}
+
+void *shim_alloc(size_t bytes, gfp_t flags)
+{
+	void *p;
+
+	if (alloc_fails(flags))
+		return NULL;
+	p = malloc(bytes);
+	SHIM_ASSERT(p);
+	memset(p, flags & __GFP_ZERO ? 0 : 0xa5, bytes);
+	shim.allocs++;
+	return p;
+}
+
+void shim_free(const void *p)
+{
+	if (!p)
+		return;
+	SHIM_ASSERT(shim.allocs > 0);
+	shim.allocs--;
+	free((void *)p);
+}
+
+struct page *alloc_page(gfp_t flags)
+{
+	struct page *page;
+
+	if (alloc_fails(flags))
+		return NULL;
+	page = malloc(sizeof(*page));
+	SHIM_ASSERT(page);
+	page->bytes = malloc(PAGE_SIZE);
+	SHIM_ASSERT(page->bytes);
+	memset(page->bytes, flags & __GFP_ZERO ? 0 : 0xa5, PAGE_SIZE);
+	page->refs = 1;
+	shim.pages++;
+	return page;
+}
+
+void get_page(struct page *page)
+{
+	SHIM_ASSERT(page->refs > 0);
+	page->refs++;
+}
+
+void put_page(struct page *page)
+{
+	SHIM_ASSERT(page->refs > 0);
+	if (--page->refs)
+		return;
+	shim.pages--;
+	free(page->bytes);
+	free(page);
+}
+
+void *page_address(const struct page *page)
+{
+	SHIM_ASSERT(page->refs > 0);
+	return page->bytes;
+}
+
+void *kmap_local_page(struct page *page)
+{
+	shim.maps++;
+	return page_address(page);
+}
+
+void kunmap_local(const void *at)
+{
+	(void)at;
+	SHIM_ASSERT(shim.maps > 0);
+	shim.maps--;
+}
+
+const void *memchr_inv(const void *from, int c, size_t bytes)
+{
+	const u8 *p = from;
+
+	for (; bytes; bytes--, p++)
+		if (*p != (u8)c)
+			return p;
+	return NULL;
+}
+
+void cond_resched(void)
+{
+	shim.rescheds++;
+}
+
+bool shim_fatal_signal(void)
+{
+	shim.checks++;
+	return shim.signal_at && shim.checks >= shim.signal_at;
+}
+
+void kref_init(struct kref *ref)
+{
+	ref->refs = 1;
+}
+
+void kref_get(struct kref *ref)
+{
+	SHIM_ASSERT(ref->refs > 0);
+	ref->refs++;
+}
+
+int kref_put(struct kref *ref, void (*release)(struct kref *ref))
+{
+	SHIM_ASSERT(ref->refs > 0);
+	if (--ref->refs)
+		return 0;
+	release(ref);
+	return 1;
+}
+
+void INIT_LIST_HEAD(struct list_head *head)
+{
+	head->next = head;
+	head->prev = head;
+}
+
+void list_add_tail(struct list_head *node, struct list_head *head)
+{
+	struct list_head *last = head->prev;
+
+	node->prev = last;
+	node->next = head;
+	last->next = node;
+	head->prev = node;
+}
+
+void hlk_count_pages(long by)
+{
+	shim.counted_pages += by;
+	SHIM_ASSERT(shim.counted_pages >= 0);
+}
+
+void hlk_count_snaps(long by)
+{
+	shim.counted_snaps += by;
+	SHIM_ASSERT(shim.counted_snaps >= 0);
+}
+
+/* XArray */
+#define FAN_SHIFT	6
+#define FAN		(1UL << FAN_SHIFT)
+
+struct shim_node {
+	void *slot[FAN];
+};
+
+void xa_init(struct xarray *xa)
+{
+	xa->top = NULL;
+	xa->shift = 0;
+}
+
+static void node_free(struct shim_node *node, unsigned int shift)
+{
+	unsigned long i;
+
+	for (i = 0; i < FAN && shift; i++)
+		if (node->slot[i])
+			node_free(node->slot[i], shift - FAN_SHIFT);
+	shim_free(node);
+}
+
+void xa_destroy(struct xarray *xa)
+{
+	if (xa->top)
+		node_free(xa->top, xa->shift);
+	xa_init(xa);
+}
+
+static bool xa_covers(const struct xarray *xa, unsigned long index)
+{
+	return xa->shift + FAN_SHIFT >= 64 || !(index >> (xa->shift + FAN_SHIFT));
+}
+
+/* The slot of @index, made if there is none and @make is set. */
+static void **xa_slot(struct xarray *xa, unsigned long index, gfp_t make)
+{
+	struct shim_node *node;
+	unsigned int shift;
+	void **slot;
+
+	while (make && (!xa->top || !xa_covers(xa, index))) {
+		node = shim_alloc(sizeof(*node), make | __GFP_ZERO);
+		if (!node)
+			return NULL;
+		node->slot[0] = xa->top;
+		xa->shift += xa->top ? FAN_SHIFT : 0;
+		xa->top = node;
+	}
+	if (!xa->top || !xa_covers(xa, index))
+		return NULL;
+	node = xa->top;
+	for (shift = xa->shift;; shift -= FAN_SHIFT) {
+		slot = &node->slot[(index >> shift) % FAN];
+		if (!shift)
+			return slot;
+		if (!*slot && make)
+			*slot = shim_alloc(sizeof(*node), make | __GFP_ZERO);
+		if (!*slot)
+			return NULL;
+		node = *slot;
+	}
+}
+
+void *xa_load(struct xarray *xa, unsigned long index)
+{
+	void **slot = xa_slot(xa, index, 0);
+
+	return slot ? *slot : NULL;
+}
+
+/* Errors are told apart from pointers by 2 in the low bits, as values by 1. */
+static void *xa_mk_err(int err)
+{
+	return (void *)((unsigned long)err << 2 | 2);
+}
+
+void *xa_store(struct xarray *xa, unsigned long index, void *entry, gfp_t flags)
+{
+	void **slot;
+	void *old;
+
+	SHIM_ASSERT(entry);
+	SHIM_ASSERT(((unsigned long)entry & 3) != 2);
+	slot = xa_slot(xa, index, flags);
+	if (!slot)
+		return xa_mk_err(-ENOMEM);
+	old = *slot;
+	*slot = entry;
+	return old;
+}
+
+void *xa_erase(struct xarray *xa, unsigned long index)
+{
+	void **slot = xa_slot(xa, index, 0);
+	void *old = slot ? *slot : NULL;
+
+	if (slot)
+		*slot = NULL;
+	return old;
+}
+
+void *xa_mk_value(unsigned long value)
+{
+	SHIM_ASSERT((long)value >= 0);
+	return (void *)(value << 1 | 1);
+}
+
+unsigned long xa_to_value(const void *entry)
+{
+	SHIM_ASSERT(xa_is_value(entry));
+	return (unsigned long)entry >> 1;
+}
+
+bool xa_is_value(const void *entry)
+{
+	return (unsigned long)entry & 1;
+}
+
+bool xa_is_err(const void *entry)
+{
+	return ((unsigned long)entry & 3) == 2;
+}
+
+int xa_err(const void *entry)
+{
+	return xa_is_err(entry) ? (long)entry >> 2 : 0;
+}
+
+static void *node_next(struct shim_node *node, unsigned int shift,
+		       unsigned long base, unsigned long *index)
+{
+	unsigned long first = *index > base ? (*index - base) >> shift : 0;
+	unsigned long i;
+	void *found;
+
+	for (i = first; i < FAN; i++) {
+		unsigned long at = base + (i << shift);
+
+		if (!node->slot[i])
+			continue;
+		if (!shift) {
+			*index = at;
+			return node->slot[i];
+		}
+		found = node_next(node->slot[i], shift - FAN_SHIFT, at, index);
+		if (found)
+			return found;
+	}
+	return NULL;
+}
+
+/* The first entry at or after @index, which is set to its place. */
+void *shim_xa_next(struct xarray *xa, unsigned long *index)
+{
+	if (!xa->top || !xa_covers(xa, *index))
+		return NULL;
+	return node_next(xa->top, xa->shift, 0, index);
+}
