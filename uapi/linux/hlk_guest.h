@@ -58,6 +58,15 @@
 #define HLK_GUEST_PORT_PUTC	103	/* AL is the character */
 #define HLK_GUEST_PORT_PRINT	104	/* (+) text on top of the output buffer */
 
+/*
+ * Abort codes. An exception that the guest does not handle is
+ * HLK_GUEST_ABORT_TRAP + vector; EBX is then the virtual address of a
+ * struct hlk_guest_trap.
+ */
+#define HLK_GUEST_ABORT_TRAP	0x100
+#define HLK_GUEST_ABORT_SCRATCH	0x200		/* out of scratch pages */
+#define HLK_GUEST_ABORT_PROTOCOL 0x201		/* a buffer makes no sense */
+
 /* Boot state: GDT selectors, control registers */
 #define HLK_GUEST_CS		0x08
 #define HLK_GUEST_DS		0x10
@@ -126,6 +135,48 @@ struct hlk_guest_ret {
 };
 
 #define HLK_GUEST_RET_MAGIC	0x21544552	/* "RET!" */
+
+/**
+ * struct hlk_guest_trap - what a guest tells of an exception before it aborts
+ * @magic: HLK_GUEST_TRAP_MAGIC
+ * @vector: the exception
+ * @error: its error code, or 0
+ * @cr2: CR2
+ * @cr3: CR3
+ * @eip: where it happened
+ * @cs: code segment
+ * @eflags: flags
+ * @esp: stack pointer of the code that trapped
+ * @ss: its stack segment
+ * @eax: general register
+ * @ecx: general register
+ * @edx: general register
+ * @ebx: general register
+ * @ebp: general register
+ * @esi: general register
+ * @edi: general register
+ */
+struct hlk_guest_trap {
+	__u32 magic;
+	__u32 vector;
+	__u32 error;
+	__u32 cr2;
+	__u32 cr3;
+	__u32 eip;
+	__u32 cs;
+	__u32 eflags;
+	__u32 esp;
+	__u32 ss;
+	__u32 eax;
+	__u32 ecx;
+	__u32 edx;
+	__u32 ebx;
+	__u32 ebp;
+	__u32 esi;
+	__u32 edi;
+};
+
+#define HLK_GUEST_TRAP_MAGIC	0x50415254	/* "TRAP" */
 #endif
 
 #endif /* _UAPI_LINUX_HLK_GUEST_H */

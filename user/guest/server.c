@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * An example guest: a server of plain functions.
+ */
+#include "hlk_rt.h"
+
+#define FILL_LIMIT	65536U
+
+static uint32_t counter;
+static char block[256 * PAGE_SIZE];
+
+static int fn_echo(struct hlk_req *req)
+{
+	if (req->arg_len > req->out_size)
+		return 90;	/* EMSGSIZE */
+	memcpy(req->out, req->arg, req->arg_len);
+	req->out_len = req->arg_len;
+	return 0;
+}
+
+HLK_FUNCTION(echo, fn_echo);
+
+/* The sum of the decimal numbers in the argument */
+static int fn_sum(struct hlk_req *req)
+{
+	const char *end = req->arg + req->arg_len;
+	const char *at = req->arg;
+	const char *before;
+	uint32_t sum = 0;
+
+	while (at < end) {
+		before = at;
+		sum += hlk_number(&at, end);
+		if (at == before)
+			at++;
+	}
+	hlk_answer(req, "%u", sum);
+	return 0;
+}
+
+HLK_FUNCTION(sum, fn_sum);
+
+/* How often it was called; 1 for ever if the guest is restored each time */
+static int fn_counter(struct hlk_req *req)
+{
+	hlk_answer(req, "%u", ++counter);
+	return 0;
+}
+
+HLK_FUNCTION(counter, fn_counter);
+
+static int fn_hello(struct hlk_req *req)
+{
+	hlk_printf("Hello from an i686 guest\n");
+	hlk_answer(req, "hello");
+	return 0;
+}
+
+HLK_FUNCTION(hello, fn_hello);
+
+/* A write to the address in the argument, by default to none */
+static int fn_crash(struct hlk_req *req)
+{
+	const char *at = req->arg;
+
+	*(volatile uint32_t *)hlk_number(&at, at + req->arg_len) = 1;
+	return 0;
+}
+
+HLK_FUNCTION(crash, fn_crash);
+
+static int fn_ud(struct hlk_req *req)
+{
+	(void)req;
+	asm volatile("ud2");
+	return 0;
+}
+
+HLK_FUNCTION(ud, fn_ud);
+
+static int fn_loop(struct hlk_req *req)
+{
+	while (req)
+		asm volatile("pause");
+	return 0;
+}
+
+HLK_FUNCTION(loop, fn_loop);
+
+/* Take pages of scratch until there are none: the runtime aborts. */
+static int fn_fill(struct hlk_req *req)
+{
+	uint32_t i;
+
+	(void)req;
+	for (i = 0; i < FILL_LIMIT; i++)
+		memset(hlk_scratch(hlk_page_alloc()), i, PAGE_SIZE);
+	return 12;	/* ENOMEM: more scratch than anybody has */
+}
+
+HLK_FUNCTION(fill, fn_fill);
+
+/* Write to as many pages as the argument says, at most 256 */
+static int fn_touch(struct hlk_req *req)
+{
+	const char *at = req->arg;
+	uint32_t pages = hlk_number(&at, at + req->arg_len);
+	uint32_t sum = 0;
+	uint32_t i;
+
+	if (pages > sizeof(block) / PAGE_SIZE)
+		return 22;	/* EINVAL */
+	for (i = 0; i < pages; i++)
+		sum += ++*(volatile uint32_t *)&block[i * PAGE_SIZE];
+	hlk_answer(req, "%u", sum);
+	return 0;
+}
+
+HLK_FUNCTION(touch, fn_touch);
+
+/* "NAME ARGUMENT": call a function of the host and give its answer */
+static int fn_host(struct hlk_req *req)
+{
+	char name[64];
+	uint32_t len = 0;
+	int ret;
+
+	while (len < req->arg_len && req->arg[len] != ' ' && len < sizeof(name) - 1) {
+		name[len] = req->arg[len];
+		len++;
+	}
+	name[len] = 0;
+	if (len < req->arg_len)
+		len++;
+	ret = hlk_call_host(name, req->arg + len, req->arg_len - len, req->out,
+			    req->out_size);
+	if (ret < 0)
+		return -ret;
+	req->out_len = ret < (int)req->out_size ? (uint32_t)ret : req->out_size;
+	return 0;
+}
+
+HLK_FUNCTION(host, fn_host);
+
+/* The FPU's control words, which it then changes */
+static int fn_fpu(struct hlk_req *req)
+{
+	uint32_t mxcsr, new_mxcsr = 0x1f00;
+	uint16_t cw, new_cw = 0x27f;
+
+	asm volatile("fnstcw %0; stmxcsr %1" : "=m"(cw), "=m"(mxcsr));
+	hlk_answer(req, "%x %x", cw, mxcsr);
+	asm volatile("fldcw %0; ldmxcsr %1; fld1; fldpi" : :
+		     "m"(new_cw), "m"(new_mxcsr));
+	return 0;
+}
+
+HLK_FUNCTION(fpu, fn_fpu);
+
+/* The debug registers, which it then changes */
+static int fn_dr(struct hlk_req *req)
+{
+	uint32_t d0, d1, d2, d3, d6, d7;
+
+	asm volatile("mov %%dr0, %0; mov %%dr1, %1; mov %%dr2, %2; mov %%dr3, %3"
+		     : "=r"(d0), "=r"(d1), "=r"(d2), "=r"(d3));
+	asm volatile("mov %%dr6, %0; mov %%dr7, %1" : "=r"(d6), "=r"(d7));
+	hlk_answer(req, "%x %x %x %x %x %x", d0, d1, d2, d3, d6, d7);
+	asm volatile("mov %0, %%dr0; mov %0, %%dr1; mov %0, %%dr2; mov %0, %%dr3;"
+		     "mov %1, %%dr7" : : "r"(0x1000), "r"(0x4ff));
+	return 0;
+}
+
+HLK_FUNCTION(dr, fn_dr);
+
+/* What must differ from restore to restore */
+static int fn_unique(struct hlk_req *req)
+{
+	const uint32_t *seed = (const uint32_t *)hlk_word(HLK_GUEST_OFF_SEED);
+	unsigned int i;
+
+	hlk_answer(req, "%u", (uint32_t)*hlk_word(HLK_GUEST_OFF_UNIQUE));
+	for (i = 0; i < HLK_GUEST_SEED_SIZE / 4; i++)
+		hlk_answer(req, " %x", seed[i]);
+	return 0;
+}
+
+HLK_FUNCTION(unique, fn_unique);
+
+void hlk_init(void)
+{
+	uint32_t root = read_cr3();
+
+	hlk_publish_roots(&root, 1);
+}
