@@ -14,6 +14,8 @@ out=$BUILD/$series
 headers=/usr/src/linux-headers-$release
 
 mkdir -p "$out/src"
+exec 9> "$out/lock"
+flock 9
 rsync -a --delete --include='/Kbuild' --include='/kmod/***' \
 	--include='/uapi/***' --exclude='*.o' --exclude='*.ko' \
 	--exclude='.*.cmd' --exclude='*.mod*' --exclude='.tmp*' \

@@ -70,7 +70,7 @@ checkpatch_user() {
 		--ignore CONSTANT_COMPARISON,ENOSYS,PREFER_FALLTHROUGH,INIT_SECTION \
 		--ignore LONG_LINE,LONG_LINE_COMMENT,LONG_LINE_STRING,SPLIT_STRING \
 		--ignore UNCOMMENTED_DEFINITION,MEMORY_BARRIER,ARRAY_SIZE \
-		--ignore ALLOC_WITH_MULTIPLY,DATA_RACE,MULTISTATEMENT_MACRO_USE_DO_WHILE \
+		--ignore USE_NEGATIVE_ERRNO,ALLOC_WITH_MULTIPLY,DATA_RACE,MULTISTATEMENT_MACRO_USE_DO_WHILE \
 		-f "${all[@]}"
 }
 
@@ -97,7 +97,7 @@ spelling() {
 	local all
 	mapfile -t all < <(files 'kmod/*' 'uapi/*' 'user/*' 'selftests/*' \
 			   'Documentation/*' 'README.md' 'Makefile' | grep -v corpus)
-	codespell -L inout,bu,ser,parms,te,nd "${all[@]}"
+	codespell -L inout,iput,bu,ser,parms,te,nd "${all[@]}"
 }
 
 shell_scripts() {
@@ -107,6 +107,7 @@ shell_scripts() {
 }
 
 man_pages() {
+	local all
 	mapfile -t all < <(files 'Documentation/man/*.[0-9]')
 	mandoc -T lint -W warning "${all[@]}" | grep -v 'referenced manual not found'
 	return 0

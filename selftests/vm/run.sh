@@ -8,7 +8,7 @@
 #   --smp N, --mem MIB  default 2 and 1024
 #   --timeout S         for each program; default 300
 #   --limit S           for the whole VM; default 1800
-#   --log FOLDER        where console.log, output.log go; default build/SERIES/log
+#   --log FOLDER        where console.log, output.log go; default build/SERIES/log.PID
 #   --append ARGS       more for the kernel's command line
 #
 # What the programs print appears as it comes. The exit code is 0 only if the
@@ -40,7 +40,7 @@ done
 kernel=$("$VM_DIR/kernel.sh" "$series")
 [ -n "$module" ] || module=$("$VM_DIR/build.sh" "$series" 2> "$BUILD/build-$series.log") ||
 	{ cat "$BUILD/build-$series.log" >&2; die "the module does not build"; }
-log=${log:-$BUILD/$series/log}
+log=${log:-$BUILD/$series/log.$$}
 mkdir -p "$log"
 rm -f "$log"/{console,output,verdict}.log
 

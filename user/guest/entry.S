@@ -83,6 +83,14 @@ hlk_enter_user:
 	pushl	%esi
 	pushl	%edi
 	pushl	%ebp
+	/*
+	 * Load TR anew: QEMU's emulation of SVM keeps the busy bit of a
+	 * restored TR, which its traps from ring 3 then do not take. Costs no
+	 * page: the task state in the same one is written anyway.
+	 */
+	movw	$0x28, %ax
+	andb	$0xfd, rt_gdt_tss + 5
+	ltr	%ax
 	movl	%esp, rt_kernel_esp
 	movl	%esp, rt_tss + 4	/* traps come in below us */
 	movw	$0x23, %ax
