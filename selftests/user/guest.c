@@ -3,7 +3,7 @@
 
 #include "guest.h"
 
-static const u8 zero_page[PAGE_SIZE];
+const u8 guest_zero[PAGE_SIZE];
 
 static int guest_get(struct hlk_gmem *gmem, u64 gfn, struct hlk_gpage *gpage)
 {
@@ -32,7 +32,7 @@ static const struct hlk_gmem_ops guest_ops = {
 	.get = guest_get,
 };
 
-static const uint8_t *oracle_page(const struct physmem *mem, uint64_t frame)
+static const __u8 *oracle_page(const struct physmem *mem, __u64 frame)
 {
 	const struct guest *guest =
 		(const void *)((const char *)mem - offsetof(struct guest, mem));
@@ -120,7 +120,7 @@ const u8 *guest_peek(const struct guest *guest, u64 gfn)
 {
 	struct page *page = xa_load((struct xarray *)&guest->pages, gfn);
 
-	return page ? page->bytes : zero_page;
+	return page ? page->bytes : guest_zero;
 }
 
 u64 guest_hash(const struct guest *guest)

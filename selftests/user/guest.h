@@ -47,6 +47,9 @@ struct guest {
 	u64 seed;
 };
 
+/* What a page without bytes of its own shows */
+extern const u8 guest_zero[PAGE_SIZE];
+
 void guest_init(struct guest *guest);
 void guest_exit(struct guest *guest);
 void guest_ram(struct guest *guest, u64 first, u64 pages);

@@ -5,33 +5,33 @@
 
 /* "Format of a 32-Bit Page-Directory Entry that Maps a 4-MByte Page" */
 struct pde_4m {
-	uint32_t present:1, rw:1, us:1, pwt:1, pcd:1, accessed:1, dirty:1, ps:1;
-	uint32_t global:1, ignored:3, pat:1, high:8, reserved:1, low:10;
+	__u32 present:1, rw:1, us:1, pwt:1, pcd:1, accessed:1, dirty:1, ps:1;
+	__u32 global:1, ignored:3, pat:1, high:8, reserved:1, low:10;
 };
 
 /* "Format of a 32-Bit Page-Directory Entry that References a Page Table" */
 struct pde_table {
-	uint32_t present:1, rw:1, us:1, pwt:1, pcd:1, accessed:1, ignored1:1, ps:1;
-	uint32_t ignored2:4, table:20;
+	__u32 present:1, rw:1, us:1, pwt:1, pcd:1, accessed:1, ignored1:1, ps:1;
+	__u32 ignored2:4, table:20;
 };
 
 /* "Format of a 32-Bit Page-Table Entry that Maps a 4-KByte Page" */
 struct pte_4k {
-	uint32_t present:1, rw:1, us:1, pwt:1, pcd:1, accessed:1, dirty:1, pat:1;
-	uint32_t global:1, ignored:3, page:20;
+	__u32 present:1, rw:1, us:1, pwt:1, pcd:1, accessed:1, dirty:1, pat:1;
+	__u32 global:1, ignored:3, page:20;
 };
 
 union entry {
-	uint32_t word;
-	uint8_t byte[4];
+	__u32 word;
+	__u8 byte[4];
 	struct pde_4m pde_4m;
 	struct pde_table pde_table;
 	struct pte_4k pte_4k;
 };
 
-static bool load(const struct physmem *mem, uint64_t address, union entry *e)
+static bool load(const struct physmem *mem, __u64 address, union entry *e)
 {
-	const uint8_t *page = mem->page(mem, address / 4096);
+	const __u8 *page = mem->page(mem, address / 4096);
 
 	if (!page)
 		return false;
@@ -40,18 +40,18 @@ static bool load(const struct physmem *mem, uint64_t address, union entry *e)
 }
 
 static struct mmu_result big_page(struct mmu_result t, union entry pde,
-				  unsigned int maxphyaddr, uint32_t linear)
+				  unsigned int maxphyaddr, __u32 linear)
 {
 	struct pde_4m e = pde.pde_4m;
 	unsigned int m = maxphyaddr < 40 ? maxphyaddr : 40;
-	uint64_t address;
+	__u64 address;
 
 	/* Bits 20:13 hold address bits 39:32; those at M and above must be 0 */
 	if (e.reserved || e.high >= (1u << (m - 32))) {
 		t.outcome = MMU_PDE_RESERVED;
 		return t;
 	}
-	address = ((uint64_t)e.high << 32) + ((uint64_t)e.low << 22) +
+	address = ((__u64)e.high << 32) + ((__u64)e.low << 22) +
 		  linear % (4u << 20);
 	t.outcome = MMU_MAPPED;
 	t.large = true;
@@ -74,7 +74,7 @@ static struct mmu_result big_page(struct mmu_result t, union entry pde,
 }
 
 struct mmu_result mmu_translate(const struct physmem *mem,
-				const struct mmu_cpu *cpu, uint32_t linear)
+				const struct mmu_cpu *cpu, __u32 linear)
 {
 	struct mmu_result t = {};
 	union entry pde;
@@ -93,7 +93,7 @@ struct mmu_result mmu_translate(const struct physmem *mem,
 	if (pde.pde_table.ps && cpu->cr4_pse)
 		return big_page(t, pde, cpu->maxphyaddr, linear);
 
-	t.leaf_at = ((uint64_t)pde.pde_table.table << 12) + 4 * ((linear >> 12) & 0x3ff);
+	t.leaf_at = ((__u64)pde.pde_table.table << 12) + 4 * ((linear >> 12) & 0x3ff);
 	if (!load(mem, t.leaf_at, &pte)) {
 		t.outcome = MMU_NO_TABLE;
 		return t;

@@ -8,15 +8,15 @@
 #ifndef _MMU_H
 #define _MMU_H
 
+#include <linux/types.h>
 #include <stdbool.h>
-#include <stdint.h>
 
 /**
  * struct physmem - physical memory
  * @page: 4096 bytes of the frame, or NULL where there is no memory
  */
 struct physmem {
-	const uint8_t *(*page)(const struct physmem *mem, uint64_t frame);
+	const __u8 *(*page)(const struct physmem *mem, __u64 frame);
 };
 
 /**
@@ -27,7 +27,7 @@ struct physmem {
  * @maxphyaddr: MAXPHYADDR
  */
 struct mmu_cpu {
-	uint32_t cr3;
+	__u32 cr3;
 	bool cr0_wp;
 	bool cr4_pse;
 	unsigned int maxphyaddr;
@@ -70,12 +70,12 @@ struct mmu_attr {
  */
 struct mmu_result {
 	enum mmu_outcome outcome;
-	uint32_t pde;
-	uint64_t pde_at;
-	uint32_t pte;
-	uint64_t leaf_at;
+	__u32 pde;
+	__u64 pde_at;
+	__u32 pte;
+	__u64 leaf_at;
 	bool large;
-	uint64_t frame;
+	__u64 frame;
 	bool rw;
 	bool us;
 	bool leaf_rw;
@@ -84,7 +84,7 @@ struct mmu_result {
 };
 
 struct mmu_result mmu_translate(const struct physmem *mem,
-				const struct mmu_cpu *cpu, uint32_t linear);
+				const struct mmu_cpu *cpu, __u32 linear);
 
 /* Accesses, as "Determination of Access Rights" has them */
 bool mmu_user_may_write(const struct mmu_result *t);

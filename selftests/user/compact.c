@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Making compact snapshots, and judging the reasons of those that fail.
+ */
+#include "check.h"
+#include "tap.h"
+
+void compact_init(struct compact *c, struct guest *guest, const u64 *roots, u32 nr)
+{
+	memset(c, 0, sizeof(*c));
+	c->guest = guest;
+	c->generation = 7;
+	c->params.mode = (struct i686_mode){ .wp = true, .pse = true, .maxphyaddr = 40 };
+	c->params.roots = roots;
+	c->params.nr_roots = nr;
+	c->params.input_bytes = 0x4000;
+	c->params.output_bytes = 0x4000;
+	c->params.max_tables = 10000;
+	c->params.max_pages = 1000000;
+}
+
+int compact_make(struct compact *c)
+{
+	int err;
+
+	memset(&c->at, 0, sizeof(c->at));
+	c->snap = hlk_snap_alloc(&c->guest->layout);
+	if (!c->snap)
+		return -ENOMEM;
+	c->snap->generation = c->generation;
+	err = hlk_snap_compact(c->snap, &c->guest->gmem, &c->params, &c->at);
+	if (err) {
+		hlk_snap_put(c->snap);
+		c->snap = NULL;
+	}
+	return err;
+}
+
+int compact_run(struct compact *c)
+{
+	u64 before = guest_hash(c->guest);
+	int err;
+
+	err = compact_make(c);
+	compact_check(c, err);
+	hlk_snap_put(c->snap);
+	c->snap = NULL;
+	CHECK_MSG(guest_hash(c->guest) == before, "the guest has changed");
+	return err;
+}
+
+static struct mmu_result blamed(const struct compact *c)
+{
+	const struct i686_mode *mode = &c->params.mode;
+	struct mmu_cpu cpu = { 0, mode->wp, mode->pse, mode->maxphyaddr };
+
+	if (!CHECK(c->at.index < c->params.nr_roots && c->at.where < 1ULL << 32))
+		return (struct mmu_result){};
+	cpu.cr3 = c->params.roots[c->at.index];
+	return mmu_translate(&c->guest->mem, &cpu, c->at.where);
+}
+
+/* A failure names its reason, and the reason is there to be seen. */
+void compact_check_failure(const struct compact *c, int err)
+{
+	bool strict = c->params.flags & HLK_SNAPSHOT_STRICT;
+	const struct hlk_why_at *at = &c->at;
+	const struct guest *g = c->guest;
+	struct mmu_result t = {};
+
+	switch (at->why) {
+	case HLK_WHY_ROOT_NOT_RAM:
+		CHECK_EQ(err, -ENODEV);
+		CHECK(at->index < c->params.nr_roots);
+		CHECK_EQ(at->where, c->params.roots[at->index] & ~0xfffULL);
+		CHECK(!guest_is_ram(g, at->where >> 12));
+		break;
+	case HLK_WHY_TABLE_NOT_RAM:
+		t = blamed(c);
+		CHECK(strict);
+		CHECK_EQ(err, -ENODEV);
+		CHECK_EQ(t.outcome, MMU_NO_TABLE);
+		break;
+	case HLK_WHY_LEAF_NOT_RAM:
+		t = blamed(c);
+		CHECK(strict);
+		CHECK_EQ(err, -ENODEV);
+		CHECK_EQ(t.outcome, MMU_MAPPED);
+		CHECK(!guest_is_ram(g, t.frame));
+		break;
+	case HLK_WHY_PDE_RESERVED:
+		t = blamed(c);
+		CHECK_EQ(err, -EINVAL);
+		CHECK(t.outcome == MMU_PDE_RESERVED ||
+		      (t.outcome == MMU_MAPPED && t.frame >> 20 && !guest_is_ram(g, t.frame)));
+		break;
+	case HLK_WHY_SCRATCH_FULL:
+		CHECK_EQ(err, -ENOSPC);
+		break;
+	case HLK_WHY_SNAPSHOT_FULL:
+		CHECK_EQ(err, -ENOSPC);
+		break;
+	case HLK_WHY_TOO_MANY_TABLES:
+	case HLK_WHY_TOO_MANY_PAGES:
+		CHECK_EQ(err, -EDQUOT);
+		break;
+	default:
+		CHECK_MSG(false, "failed with %d, reason %d", err, at->why);
+		break;
+	}
+}
