@@ -13,6 +13,9 @@
 
 #include "hlk.h"
 
+/* How many pages are copied before others may run */
+#define RESCHED_PAGES	256
+
 static void restore_window(struct hlk_vm_window *window, struct hlk_restore *r)
 {
 	struct hlk_private *private;
@@ -28,6 +31,8 @@ static void restore_window(struct hlk_vm_window *window, struct hlk_restore *r)
 			clear_highpage(private->page);
 			r->cleared++;
 		}
+		if (i % RESCHED_PAGES == RESCHED_PAGES - 1)
+			cond_resched();
 	}
 	mutex_unlock(&window->lock);
 }

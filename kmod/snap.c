@@ -475,11 +475,11 @@ static struct new_table *reloc_copy(struct reloc *r, u64 key, u64 gfn, u32 root,
 	*err = i686_read_table(r->gmem, gfn, table_entries(table));
 	if (*err)
 		return NULL;
-	r->snap->counts.tables_read++;
 
 	/* A leaf that maps this frame will map the copy made first. */
 	if (xa_load(&r->frames, gfn))
 		return table;
+	r->snap->counts.tables_read++;
 	frame = FRAME_TABLE | FRAME_PLACED | table->gfn << FRAME_NEW_SHIFT;
 	old = xa_store(&r->frames, gfn, xa_mk_value(frame), GFP_KERNEL_ACCOUNT);
 	*err = xa_err(old);

@@ -330,6 +330,7 @@ void hlk_window_drop(struct hlk_vm_window *window, u64 pages)
 				    window->range.gfn + private->index, 1, false);
 		hlk_page_free(private->page);
 		atomic64_dec(&window->vm->nr_private);
+		cond_resched();
 	}
 	mutex_unlock(&window->lock);
 }

@@ -9,6 +9,10 @@
 #   --timeout S         for each program; default 300
 #   --limit S           for the whole VM; default 1800
 #   --log FOLDER        where console.log, output.log go; default build/SERIES/log.PID
+#   --thread multi      emulate CPUs side by side. Faster with several, but QEMU
+#                       then now and then crashes a kernel that patches its own
+#                       code (static keys) while another CPU runs it
+#   --kvm ARGUMENT      for the module kvm-amd
 #   --append ARGS       more for the kernel's command line
 #
 # What the programs print appears as it comes. The exit code is 0 only if the
@@ -18,7 +22,7 @@
 
 series=${1:?usage: run.sh SERIES [OPTION...] -- PROGRAM...}
 shift
-smp=2 mem=1024 timeout=300 limit=1800 log='' append='' shell='' module=''
+smp=2 mem=1024 timeout=300 limit=1800 log='' append='' thread=single shell='' module='' kvm=''
 data=()
 while [ $# -gt 0 ]; do
 	case $1 in
@@ -31,6 +35,8 @@ while [ $# -gt 0 ]; do
 	--limit) limit=$2 ;;
 	--log) log=$2 ;;
 	--append) append=$2 ;;
+	--kvm) kvm=$2 ;;
+	--thread) thread=$2 ;;
 	--) shift; break ;;
 	*) die "unknown option $1" ;;
 	esac
@@ -46,6 +52,7 @@ rm -f "$log"/{console,output,verdict}.log
 
 root=$(mktemp -d)
 trap 'rm -rf "$root" "$root.gz"' EXIT
+chmod 755 "$root"
 mkdir -p "$root"/{bin,data,dev,modules,proc,sys,tmp}
 cp /bin/busybox "$root/bin/"
 cp "$kernel"/modules/*.ko "$root/modules/"
@@ -64,12 +71,12 @@ for program in "$@"; do
 	basename "$program"
 done > "$root/run.list"
 [ -z "$shell" ] || printf '%s\n' "$shell" > "$root/run.sh"
-echo "TIMEOUT=$timeout" > "$root/run.env"
+printf 'TIMEOUT=%s\nKVM_ARGS=%s\n' "$timeout" "$kvm" > "$root/run.env"
 (cd "$root" && find . | cpio -o -H newc --quiet | gzip -1) > "$root.gz"
 
 # A CPU with SVM and nested paging; a clock that need not be calibrated, for
 # without one KVM_RUN may hang on a busy host.
-timeout -k 10 "$limit" qemu-system-x86_64 -accel tcg,thread=multi -cpu max \
+timeout -k 10 "$limit" qemu-system-x86_64 -accel "tcg,thread=$thread" -cpu max \
 	-smp "$smp,sockets=$smp,cores=1,threads=1" -m "$mem" \
 	-display none -no-reboot -nodefaults \
 	-chardev "file,id=console,path=$log/console.log" -serial chardev:console \
