@@ -44,12 +44,20 @@ static void clear_progress(struct loop *loop)
 	loop->shown = false;
 }
 
+/* The report goes on to use the sandbox, and with it its error. */
+static int fail_loop(struct loop *loop)
+{
+	loop->err = *hlk_sandbox_error(loop->sb);
+	clear_progress(loop);
+	return fail_sandbox(loop->sb);
+}
+
 static int restore(struct loop *loop)
 {
 	uint64_t start = now();
 
 	if (hlk_sandbox_restore(loop->sb, loop->snap))
-		return fail_sandbox(loop->sb);
+		return fail_loop(loop);
 	samples_add(&loop->restore, now() - start);
 	loop->restores++;
 	return RUN_OK;
@@ -96,10 +104,8 @@ static int check_answer(struct loop *loop, size_t len)
 /* A guest that ran too long can be restored and called again. */
 static int timed_out(struct loop *loop)
 {
-	if (!loop->timeouts++) {
-		clear_progress(loop);
-		fail_sandbox(loop->sb);
-	}
+	if (!loop->timeouts++)
+		fail_loop(loop);
 	return loop->opt->restore ? RUN_OK : RUN_TIMEOUT;
 }
 
@@ -115,10 +121,8 @@ static int call(struct loop *loop)
 			       opt->timeout_us);
 	if (ret == -ETIMEDOUT)
 		return timed_out(loop);
-	if (ret) {
-		clear_progress(loop);
-		return fail_sandbox(loop->sb);
-	}
+	if (ret)
+		return fail_loop(loop);
 	loop->answer_len = len;
 	return RUN_OK;
 }

@@ -32,6 +32,7 @@
  * @last_len: its length
  * @answers: answers that were not the same as the one before
  * @exit_code: how it ended
+ * @err: why, if libhlk said so
  */
 struct loop {
 	const struct options *opt;
@@ -56,6 +57,7 @@ struct loop {
 	size_t last_len;
 	uint64_t answers;
 	int exit_code;
+	struct hlk_err err;
 };
 
 void report_loop(const struct loop *loop);

@@ -25,7 +25,7 @@ static double rate(const struct loop *loop)
 
 static void count(const char *name, unsigned long long value, const char *more)
 {
-	printf("%-22s %12llu  %s\n", name, value, more);
+	printf("%-22s %12llu%s%s\n", name, value, *more ? "  " : "", more);
 }
 
 static void print_counts(const struct loop *loop)
@@ -162,15 +162,14 @@ static void json_stats(cJSON *to, const struct hlk_vm_stats *stats)
 
 static void json_failure(cJSON *to, const struct loop *loop)
 {
-	const struct hlk_err *err = hlk_sandbox_error(loop->sb);
 	const struct hlk_exit *exit = hlk_sandbox_exit(loop->sb);
 	char line[256];
 	cJSON *one;
 
-	if (!err->code)
+	if (!loop->err.code)
 		return;
-	cJSON_AddStringToObject(to, "error",
-				hlk_strerror(err, line, sizeof(line)));
+	hlk_strerror(&loop->err, line, sizeof(line));
+	cJSON_AddStringToObject(to, "error", line);
 	if (exit->reason == HLK_EXIT_NONE || exit->reason == HLK_EXIT_HALT)
 		return;
 	one = cJSON_AddObjectToObject(to, "guest_exit");

@@ -174,6 +174,30 @@ int hlk_plan(struct hlk_plan *plan, const struct hlk_elf *elf,
 }
 
 /**
+ * hlk_plan_windows() - the windows of a sandbox
+ * @mem_end: end of the guest's low memory
+ * @scratch_size: bytes of scratch
+ * @windows: out: low memory, then scratch
+ *
+ * Pages that the guest took from scratch and mapped elsewhere move to low memory
+ * in a compact snapshot, so its window goes on behind @mem_end, with room for
+ * all of scratch. Room that is not used costs nothing.
+ */
+void hlk_plan_windows(uint64_t mem_end, uint64_t scratch_size,
+		      struct hlk_window windows[2])
+{
+	uint64_t scratch = HLK_GUEST_SCRATCH_TOP - scratch_size;
+	uint64_t end = mem_end + scratch_size;
+
+	memset(windows, 0, 2 * sizeof(*windows));
+	windows[0].gpa = HLK_GUEST_MEM_BASE;
+	windows[0].bytes = (end < scratch ? end : scratch) - HLK_GUEST_MEM_BASE;
+	windows[1].gpa = scratch;
+	windows[1].bytes = scratch_size;
+	windows[1].flags = HLK_WINDOW_SCRATCH;
+}
+
+/**
  * struct builder - page tables that are being written
  * @gpa: where the first page, the directory, will be
  * @tables: the pages

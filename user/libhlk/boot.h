@@ -28,6 +28,8 @@ struct hlk_plan {
 
 int hlk_plan(struct hlk_plan *plan, const struct hlk_elf *elf,
 	     const struct hlk_config *config, struct hlk_err *err);
+void hlk_plan_windows(uint64_t mem_end, uint64_t scratch_size,
+		      struct hlk_window windows[2]);
 void hlk_plan_tables(const struct hlk_plan *plan, uint32_t *tables);
 void hlk_plan_vcpu(const struct hlk_plan *plan, uint32_t seed,
 		   uint32_t log_level, struct kvm_sync_regs *regs);

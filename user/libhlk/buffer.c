@@ -57,31 +57,53 @@ int hlk_populate(void *mem, size_t bytes, bool write)
 	return ret ? -EDQUOT : 0;
 }
 
-static int make_ready(struct hlk_buffer *buf, uint64_t end)
+static int extend(struct hlk_buffer *buf, uint32_t *known, uint64_t end,
+		  bool write)
 {
 	uint32_t want = (end + PAGE - 1) & ~(uint64_t)(PAGE - 1);
 	int ret;
 
-	if (end <= buf->ready)
+	if (end <= *known)
 		return 0;
-	ret = hlk_populate(buf->mem + buf->ready, want - buf->ready,
-			   true);
+	ret = hlk_populate(buf->mem + *known, want - *known, write);
 	if (!ret)
-		buf->ready = want;
+		*known = want;
 	return ret;
 }
 
-/* The stack pointer, checked. The pages below it are ready then. */
+static int make_writable(struct hlk_buffer *buf, uint64_t end)
+{
+	return extend(buf, &buf->written, end, true);
+}
+
+/*
+ * To read a page does not make it private: what the guest left alone costs no
+ * restore anything.
+ */
+static int make_readable(struct hlk_buffer *buf, uint64_t end)
+{
+	return extend(buf, &buf->read, end, false);
+}
+
+/* The stack pointer, checked. It can be written then, too. */
 static int stack_pointer(struct hlk_buffer *buf, uint64_t *sp)
 {
-	int ret = make_ready(buf, WORD);
+	int ret = make_writable(buf, WORD);
 
 	if (ret)
 		return ret;
 	*sp = read_word(buf, 0);
-	if (*sp < EMPTY || *sp > buf->size)
-		return -EPROTO;
-	return make_ready(buf, *sp);
+	return *sp < EMPTY || *sp > buf->size ? -EPROTO : 0;
+}
+
+/**
+ * hlk_buffer_forget() - pages may not be what they were any more
+ * @buf: the buffer
+ */
+void hlk_buffer_forget(struct hlk_buffer *buf)
+{
+	buf->written = 0;
+	buf->read = 0;
 }
 
 /**
@@ -103,7 +125,7 @@ size_t hlk_buffer_room(const struct hlk_buffer *buf)
  */
 int hlk_buffer_reset(struct hlk_buffer *buf)
 {
-	int ret = make_ready(buf, WORD);
+	int ret = make_writable(buf, WORD);
 
 	if (!ret)
 		write_word(buf, 0, EMPTY);
@@ -138,7 +160,7 @@ int hlk_buffer_push(struct hlk_buffer *buf, const struct iovec *part,
 			return -ENOBUFS;
 		left -= part[i].iov_len;
 	}
-	ret = make_ready(buf, at + WORD);
+	ret = make_writable(buf, at + WORD);
 	if (ret)
 		return ret;
 	for (i = 0, at = sp; i < nr; at += part[i++].iov_len)
@@ -168,6 +190,9 @@ int hlk_buffer_pop(struct hlk_buffer *buf, void *to, uint32_t *len)
 		return ret;
 	if (sp < EMPTY + WORD)
 		return -EPROTO;
+	ret = make_readable(buf, sp);
+	if (ret)
+		return ret;
 	start = read_word(buf, sp - WORD);
 	if (start < EMPTY || start > sp - WORD)
 		return -EPROTO;

@@ -17,16 +17,19 @@
  * struct hlk_buffer - one of the two buffers
  * @mem: page aligned, in a mapping of the window
  * @size: bytes, a multiple of the page size
- * @ready: bytes from the start on that can be used without a fault that could
- *	fail; see hlk_buffer_ready()
+ * @written: bytes from the start on that can be written without a fault that
+ *	could fail, a multiple of the page size
+ * @read: bytes from the start on that can be read so
  */
 struct hlk_buffer {
 	unsigned char *mem;
 	uint32_t size;
-	uint32_t ready;
+	uint32_t written;
+	uint32_t read;
 };
 
 int hlk_populate(void *mem, size_t bytes, bool write);
+void hlk_buffer_forget(struct hlk_buffer *buf);
 int hlk_buffer_reset(struct hlk_buffer *buf);
 int hlk_buffer_push(struct hlk_buffer *buf, const struct iovec *part,
 		    unsigned int nr);

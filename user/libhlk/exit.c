@@ -164,6 +164,18 @@ static int fail_trap(struct hlk_sandbox *sb)
 			    NULL, "%s at 0x%x", name, report->regs.eip);
 }
 
+static const char *abort_text(uint32_t code)
+{
+	switch (code) {
+	case HLK_GUEST_ABORT_SCRATCH:
+		return ", out of scratch pages (give it more scratch)";
+	case HLK_GUEST_ABORT_PROTOCOL:
+		return ", a buffer makes no sense to it";
+	default:
+		return "";
+	}
+}
+
 /**
  * hlk_exit_abort() - note that the guest gave up
  * @sb: the sandbox, after OUT to HLK_GUEST_PORT_ABORT
@@ -177,5 +189,6 @@ int hlk_exit_abort(struct hlk_sandbox *sb, uint32_t code)
 	if (hlk_trap_read(sb, code))
 		return fail_trap(sb);
 	return hlk_err_text(&sb->err, ENOTRECOVERABLE, HLK_WHAT_GUEST_EXIT,
-			    NULL, "it gave up with code 0x%x", code);
+			    NULL, "it gave up with code 0x%x%s", code,
+			    abort_text(code));
 }

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -28,8 +27,8 @@ EXPORT const struct hlk_err *hlk_sandbox_error(const struct hlk_sandbox *sb)
  */
 void hlk_forget_pages(struct hlk_sandbox *sb)
 {
-	sb->input.ready = 0;
-	sb->output.ready = 0;
+	hlk_buffer_forget(&sb->input);
+	hlk_buffer_forget(&sb->output);
 	hlk_counter_forget(sb);
 }
 
@@ -240,7 +239,7 @@ EXPORT int hlk_sandbox_from_image(struct hlk_ctx *ctx, const void *image,
 				  struct hlk_sandbox **sb, struct hlk_err *err)
 {
 	const struct hlk_config fallback = HLK_CONFIG_INIT;
-	struct hlk_window windows[2] = {};
+	struct hlk_window windows[2];
 	struct hlk_sandbox *new;
 	struct hlk_plan plan;
 	struct hlk_elf elf;
@@ -257,11 +256,7 @@ EXPORT int hlk_sandbox_from_image(struct hlk_ctx *ctx, const void *image,
 		ret = hlk_plan(&plan, &elf, config, err);
 	if (ret)
 		return ret;
-	windows[0].gpa = plan.boot.mem_base;
-	windows[0].bytes = plan.boot.mem_end - plan.boot.mem_base;
-	windows[1].gpa = plan.boot.scratch_gpa;
-	windows[1].bytes = plan.boot.scratch_size;
-	windows[1].flags = HLK_WINDOW_SCRATCH;
+	hlk_plan_windows(plan.boot.mem_end, plan.boot.scratch_size, windows);
 	ret = make_sandbox(ctx, config, windows, 2, &new, err);
 	if (ret)
 		return ret;
@@ -374,44 +369,45 @@ static int read_windows(const struct hlk_snap *snap,
 
 /*
  * A flat snapshot that came as an fd does not say how large the buffers are.
- * The caller may know; else the default is taken, if the place of the page
- * tables, which follow the buffers, speaks for it.
+ * The caller may know; else the default is taken. The place of the page tables,
+ * which follow the buffers, has to agree.
  */
-static int guess_buffers(const struct hlk_snap *snap,
-			 const struct hlk_config *config,
-			 const struct hlk_window *scratch, uint32_t *input,
-			 uint32_t *output, struct hlk_err *err)
+static int guess_buffers(struct hlk_sandbox *sb,
+			 const struct hlk_config *config)
 {
-	uint64_t page = HLK_GUEST_SCRATCH_TOP - PAGE;
+	uint32_t input = config->input_size ? config->input_size :
+					      HLK_GUEST_BUFFER_SIZE;
+	uint32_t output = config->output_size ? config->output_size :
+						HLK_GUEST_BUFFER_SIZE;
 	uint64_t pt_gpa;
-	void *mem;
+	int ret;
 
-	*input = config->input_size ? config->input_size :
-				      HLK_GUEST_BUFFER_SIZE;
-	*output = config->output_size ? config->output_size :
-					HLK_GUEST_BUFFER_SIZE;
-	mem = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, snap->fd, page);
-	if (mem == MAP_FAILED)
-		return hlk_err_system(err, op);
-	memcpy(&pt_gpa, (char *)mem + PAGE - HLK_GUEST_OFF_PT_BASE,
-	       sizeof(pt_gpa));
-	munmap(mem, PAGE);
-	if (pt_gpa - scratch->gpa != (uint64_t)*input + *output)
-		return fail_layout(err, "its I/O buffers have another size than was given");
-	return 0;
+	ret = hlk_sandbox_read(sb, HLK_GUEST_SCRATCH_TOP - HLK_GUEST_OFF_PT_BASE,
+			       &pt_gpa, sizeof(pt_gpa));
+	if (ret)
+		return ret;
+	if (pt_gpa - sb->scratch->gpa != (uint64_t)input + output)
+		return fail_layout(&sb->err, "its I/O buffers have another size than was given");
+	return hlk_set_buffers(sb, input, output);
+}
+
+static bool agrees(uint64_t asked, uint64_t is)
+{
+	return !asked || !is || asked == is;
 }
 
 static int check_sizes(const struct hlk_config *config,
+		       const struct hlk_snap *snap,
 		       const struct hlk_window *windows, uint32_t nr,
-		       uint32_t input, uint32_t output, struct hlk_err *err)
+		       struct hlk_err *err)
 {
-	const struct hlk_window *scratch = &windows[nr - 1];
-	uint64_t mem_end = windows[0].gpa + windows[0].bytes;
+	struct hlk_window asked[2];
 
-	if ((config->mem_size && config->mem_size != mem_end) ||
-	    (config->scratch_size && config->scratch_size != scratch->bytes) ||
-	    (config->input_size && config->input_size != input) ||
-	    (config->output_size && config->output_size != output))
+	hlk_plan_windows(config->mem_size, windows[nr - 1].bytes, asked);
+	if ((config->mem_size && asked[0].bytes != windows[0].bytes) ||
+	    !agrees(config->scratch_size, windows[nr - 1].bytes) ||
+	    !agrees(config->input_size, snap->input_size) ||
+	    !agrees(config->output_size, snap->output_size))
 		return hlk_err_text(err, EINVAL, HLK_WHAT_ARGUMENT, op,
 				    "sizes given are not those of the snapshot");
 	return 0;
@@ -424,8 +420,6 @@ EXPORT int hlk_sandbox_from_snapshot(struct hlk_ctx *ctx, struct hlk_snap *snap,
 {
 	const struct hlk_config fallback = HLK_CONFIG_INIT;
 	struct hlk_window windows[HLK_LIB_MAX_WINDOWS];
-	uint32_t input = snap->input_size;
-	uint32_t output = snap->output_size;
 	struct hlk_sandbox *new;
 	uint32_t nr = 0;
 	int ret;
@@ -437,18 +431,15 @@ EXPORT int hlk_sandbox_from_snapshot(struct hlk_ctx *ctx, struct hlk_snap *snap,
 	ret = check_config(config, err);
 	if (!ret)
 		ret = read_windows(snap, windows, &nr, err);
-	if (!ret && !input)
-		ret = guess_buffers(snap, config, &windows[nr - 1], &input,
-				    &output, err);
 	if (!ret)
-		ret = check_sizes(config, windows, nr, input, output, err);
+		ret = check_sizes(config, snap, windows, nr, err);
 	if (!ret)
 		ret = make_sandbox(ctx, config, windows, nr, &new, err);
 	if (ret)
 		return ret;
-	ret = hlk_set_buffers(new, input, output);
-	if (!ret)
-		ret = hlk_sandbox_restore(new, snap);
+	ret = hlk_sandbox_restore(new, snap);
+	if (!ret && !snap->input_size)
+		ret = guess_buffers(new, config);
 	if (ret)
 		return drop_sandbox(new, err, ret);
 	*sb = new;

@@ -43,11 +43,11 @@ for test in "$@"; do
 done
 
 rm -rf "$dest"
-step "install" make -s -C "$source" O="$build" DESTDIR="$dest" PREFIX=/usr \
+step "install" make -s -C "$source" O="$build" DESTDIR="$dest" PREFIX=/usr/local \
 	install
 
 PKG_CONFIG_SYSROOT_DIR=$dest
-PKG_CONFIG_LIBDIR=$dest/usr/lib/pkgconfig
+PKG_CONFIG_LIBDIR=$dest/usr/local/lib/pkgconfig
 export PKG_CONFIG_SYSROOT_DIR PKG_CONFIG_LIBDIR
 warn="-Wall -Wextra -Wpedantic -Werror"
 cflags=$(pkg-config --cflags libhlk)
@@ -60,10 +60,10 @@ out=$dest/consumer
 {
 step "a C program against the installed library" \
 	${CC:-gcc} -std=c99 $warn $cflags "$tests/consumer.c" $libs -o "$out"
-step "it runs" env LD_LIBRARY_PATH="$dest/usr/lib" "$out"
+step "it runs" env LD_LIBRARY_PATH="$dest/usr/local/lib" "$out"
 step "a C++ program" ${CXX:-g++} -std=c++11 $warn $cflags \
 	-x c++ "$tests/consumer.c" -x none $libs -o "$out++"
-step "it runs" env LD_LIBRARY_PATH="$dest/usr/lib" "$out++"
+step "it runs" env LD_LIBRARY_PATH="$dest/usr/local/lib" "$out++"
 step "a static program" ${CC:-gcc} -static $warn $cflags \
 	"$tests/consumer.c" $static -o "$out-static"
 step "it runs" "$out-static"
@@ -71,14 +71,14 @@ step "it runs" "$out-static"
 
 exported()
 {
-	nm -D --defined-only "$dest/usr/lib/libhlk.so" |
+	nm -D --defined-only "$dest/usr/local/lib/libhlk.so" |
 		awk '$2 == "T" { sub("@.*", "", $3); print $3 }' | sort
 }
 
 declared()
 {
 	grep -oE '^[a-z].*\bhlk_[a-z0-9_]+\(|^hlk_[a-z0-9_]+\(' \
-		"$dest/usr/include/hlk.h" | grep -v '^typedef' |
+		"$dest/usr/local/include/hlk.h" | grep -v '^typedef' |
 		grep -oE 'hlk_[a-z0-9_]+\(' | tr -d '(' | sort
 }
 
@@ -93,11 +93,11 @@ step "the library exports what its header declares, and nothing else" \
 
 soname()
 {
-	readelf -d "$dest/usr/lib/libhlk.so" | grep -F 'soname: [libhlk.so.0]'
+	readelf -d "$dest/usr/local/lib/libhlk.so" | grep -F 'soname: [libhlk.so.0]'
 }
 step "soname" soname
 
-hlk_run=$dest/usr/bin/hlk-run
+hlk_run=$dest/usr/local/bin/hlk-run
 step "hlk-run --help" "$hlk_run" --help
 step "hlk-run --version" "$hlk_run" --version
 usage_error()

@@ -180,16 +180,25 @@ static void test_limits(void)
 	drop(&buf);
 }
 
-static void test_ready(void)
+static void test_pages(void)
 {
 	struct hlk_buffer buf = make();
+	uint32_t len;
 
-	tap(buf.ready == PAGE, "only what is used is asked for");
-	tap(!push(&buf, bounce, PAGE) && buf.ready == 2 * PAGE,
+	tap(buf.written == PAGE && !buf.read, "only what is used is asked for");
+	tap(!push(&buf, bounce, PAGE) && buf.written == 2 * PAGE,
 	    "a longer element asks for more");
+	tap(!hlk_buffer_pop(&buf, bounce, &len) && buf.written == 2 * PAGE &&
+	    buf.read == 2 * PAGE, "what is popped is asked for to be read");
 	munmap(buf.mem + 2 * PAGE, 2 * PAGE);
-	tap(push(&buf, bounce, PAGE) == -EDQUOT && buf.ready == 2 * PAGE,
+	push(&buf, bounce, PAGE);
+	tap(push(&buf, bounce, PAGE) == -EDQUOT && buf.written == 2 * PAGE,
 	    "a page that cannot be had is an error, not a signal");
+	put(&buf, 0, 3 * PAGE);
+	tap(hlk_buffer_pop(&buf, bounce, &len) == -EDQUOT,
+	    "also when it is to be read");
+	hlk_buffer_forget(&buf);
+	tap(!buf.written && !buf.read, "forgotten");
 	drop(&buf);
 }
 
@@ -221,7 +230,7 @@ int main(void)
 	test_full();
 	test_hostile();
 	test_limits();
-	test_ready();
+	test_pages();
 	test_random(100000);
 	return tap_done();
 }

@@ -1,0 +1,905 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * libhlk against the module, with guest.c: what the library promises about
+ * calls, failures, timeouts, snapshots and closing. Runs in the test VM.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <hlk.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tap.h"
+
+extern const unsigned char guest_elf[];
+extern const unsigned char guest_elf_end[];
+
+__asm__(".section .rodata\n"
+	".globl guest_elf, guest_elf_end\n"
+	"guest_elf: .incbin \"" GUEST_ELF "\"\n"
+	"guest_elf_end: .previous\n");
+
+#define MS	1000ULL		/* timeouts are in microseconds */
+
+static struct hlk_ctx *ctx;
+static char printed[256];
+
+static void print(void *arg, const char *text, size_t len)
+{
+	size_t used = strlen(printed);
+
+	(void)arg;
+	if (used + len < sizeof(printed))
+		memcpy(printed + used, text, len);
+}
+
+static const char *words(const struct hlk_err *err)
+{
+	static char line[256];
+
+	return hlk_strerror(err, line, sizeof(line));
+}
+
+static const char *why(const struct hlk_sandbox *sb)
+{
+	return words(hlk_sandbox_error(sb));
+}
+
+/* The condition first, and the words of its failure only then */
+#define tap_err(err, condition, ...) do {				\
+	bool good_ = (condition);					\
+	char said_[128];						\
+									\
+	snprintf(said_, sizeof(said_), __VA_ARGS__);			\
+	tap(good_, "%s: %s", said_, words(err));			\
+} while (0)
+
+#define tap_why(sb, ...) tap_err(hlk_sandbox_error(sb), __VA_ARGS__)
+
+static struct hlk_sandbox *make(const struct hlk_config *config)
+{
+	struct hlk_sandbox *sb;
+	struct hlk_err err;
+
+	if (hlk_sandbox_from_image(ctx, guest_elf, guest_elf_end - guest_elf,
+				   config, &sb, &err)) {
+		printf("# %s\n", words(&err));
+		printf("Bail out! no sandbox\n");
+		exit(1);
+	}
+	return sb;
+}
+
+/* A sandbox that is restored to a snapshot of the ready guest */
+static struct hlk_sandbox *make_ready(const struct hlk_config *config,
+				      uint32_t flags, struct hlk_snap **snap)
+{
+	struct hlk_snapshot_config how = HLK_SNAPSHOT_CONFIG_INIT;
+	struct hlk_sandbox *sb = make(config);
+
+	how.flags = flags;
+	if (hlk_sandbox_boot(sb, 0) || hlk_sandbox_snapshot(sb, &how, snap) ||
+	    hlk_sandbox_restore(sb, *snap)) {
+		printf("# %s\n", why(sb));
+		printf("Bail out! no snapshot\n");
+		exit(1);
+	}
+	return sb;
+}
+
+static int call_u32(struct hlk_sandbox *sb, const char *name, uint32_t *value,
+		    uint64_t timeout)
+{
+	size_t len = 0;
+	int ret;
+
+	*value = 0;
+	ret = hlk_sandbox_call(sb, name, NULL, 0, value, sizeof(*value), &len,
+			       timeout);
+	return ret ? ret : len == sizeof(*value) ? 0 : -EIO;
+}
+
+static bool echoes(struct hlk_sandbox *sb, uint64_t timeout)
+{
+	char answer[16];
+	size_t len;
+
+	return !hlk_sandbox_call(sb, "e", "hello", 5, answer, sizeof(answer),
+				 &len, timeout) &&
+	       len == 5 && !memcmp(answer, "hello", 5);
+}
+
+static void test_boot(void)
+{
+	struct hlk_sandbox *sb = make(NULL);
+	uint32_t value;
+
+	tap_why(sb, call_u32(sb, "c", &value, 0) == -ESTALE, "before boot");
+	tap(!hlk_sandbox_boot(sb, 0), "boot");
+	tap(hlk_sandbox_exit(sb)->reason == HLK_EXIT_HALT, "it halted");
+	tap_why(sb, hlk_sandbox_boot(sb, 0) == -EINVAL, "again");
+	tap(echoes(sb, 0), "a call");
+	tap(!call_u32(sb, "c", &value, 0) && value == 1 &&
+	    !call_u32(sb, "c", &value, 0) && value == 2 &&
+	    !call_u32(sb, "c", &value, 0) && value == 3,
+	    "calls without a restore go on where they were");
+	tap(!hlk_sandbox_restore(sb, NULL), "back to before the boot");
+	tap_why(sb, call_u32(sb, "c", &value, 0) == -ESTALE, "then");
+	tap(!hlk_sandbox_boot(sb, 1000 * MS) &&
+	    !call_u32(sb, "c", &value, 0) && value == 1,
+	    "boot again, with a timeout");
+	hlk_sandbox_close(sb);
+}
+
+static void test_snapshot(const char *what, uint32_t flags)
+{
+	struct hlk_snapshot_info info = {};
+	struct hlk_snap *snap, *again;
+	struct hlk_sandbox *sb;
+	bool good = true;
+	uint32_t value;
+	int i;
+
+	sb = make_ready(NULL, flags, &snap);
+	for (i = 0; i < 20; i++)
+		if (hlk_sandbox_restore(sb, i % 2 ? snap : NULL) ||
+		    call_u32(sb, "c", &value, 0) || value != 1)
+			good = false;
+	tap(good, "%s: each call is the first after a restore", what);
+	tap(!call_u32(sb, "c", &value, 0) && value == 2,
+	    "%s: the second without", what);
+	tap(!hlk_sandbox_snapshot(sb, &(struct hlk_snapshot_config) {
+				      .size = sizeof(struct hlk_snapshot_config),
+				      .flags = flags }, &again),
+	    "%s: a snapshot after calls", what);
+	tap(!hlk_sandbox_restore(sb, again) &&
+	    !call_u32(sb, "c", &value, 0) && value == 3 &&
+	    !hlk_sandbox_restore(sb, snap) &&
+	    !call_u32(sb, "c", &value, 0) && value == 1 &&
+	    !hlk_sandbox_restore(sb, again) &&
+	    !call_u32(sb, "c", &value, 0) && value == 3,
+	    "%s: to and fro between the two", what);
+	tap(!hlk_snapshot_get_info(again, &info, NULL) &&
+	    info.generation == 2 && info.nr_windows == 2,
+	    "%s: what it holds", what);
+	hlk_snapshot_close(again);
+	tap(!hlk_sandbox_restore(sb, NULL) &&
+	    !call_u32(sb, "c", &value, 0) && value == 3,
+	    "%s: a closed snapshot can still be gone back to", what);
+	hlk_snapshot_close(snap);
+	hlk_sandbox_close(sb);
+}
+
+static int up(void *arg, const void *in, size_t in_len, void *out,
+	      size_t out_size, size_t *out_len)
+{
+	const char *from = in;
+	char *to = out;
+	size_t i;
+
+	(void)arg;
+	if (in_len && *from == '!')
+		return -EPERM;
+	if (in_len && *from == '+') {
+		*out_len = out_size + 1;
+		return 0;
+	}
+	if (in_len && *from == '*') {
+		*out_len = out_size;
+		memset(out, 'x', out_size);
+		return 0;
+	}
+	for (i = 0; i < in_len; i++)
+		to[i] = from[i] >= 'a' && from[i] <= 'z' ? from[i] - 32 :
+							   from[i];
+	*out_len = in_len;
+	return 0;
+}
+
+static int again(void *arg, const void *in, size_t in_len, void *out,
+		 size_t out_size, size_t *out_len)
+{
+	struct hlk_sandbox *sb = arg;
+	struct hlk_snap *snap;
+	uint32_t value;
+
+	(void)in;
+	(void)in_len;
+	(void)out;
+	(void)out_size;
+	(void)out_len;
+	if (call_u32(sb, "c", &value, 0) != -EBUSY ||
+	    hlk_sandbox_restore(sb, NULL) != -EBUSY ||
+	    hlk_sandbox_snapshot(sb, NULL, &snap) != -EBUSY ||
+	    hlk_sandbox_boot(sb, 0) != -EBUSY)
+		return -EIO;
+	return 0;
+}
+
+static void test_host_functions(void)
+{
+	static char answer[32768];
+	struct hlk_snap *snap;
+	struct hlk_sandbox *sb = make_ready(NULL, HLK_SNAP_FLAT, &snap);
+	struct hlk_sandbox *other;
+	size_t len;
+
+	tap_why(sb, hlk_sandbox_call(sb, "h", "abc", 3, answer, 16, &len, 0) ==
+	    -EREMOTEIO && hlk_sandbox_error(sb)->where == ENOENT,
+	    "no such host function");
+	tap(!hlk_sandbox_host_function(sb, "up", up, NULL), "add one");
+	tap_why(sb, hlk_sandbox_host_function(sb, "up", up, NULL) == -EEXIST,
+	    "once");
+	tap_why(sb, hlk_sandbox_host_function(sb, "", up, NULL) == -EINVAL,
+	    "no name");
+	tap(!hlk_sandbox_call(sb, "h", "abc", 3, answer, 16, &len, 0) &&
+	    len == 3 && !memcmp(answer, "ABC", 3), "the guest calls it");
+	tap(!hlk_sandbox_call(sb, "h", "", 0, answer, 16, &len, 0) && !len,
+	    "with nothing");
+	tap_why(sb, hlk_sandbox_call(sb, "h", "!", 1, answer, 16, &len, 0) ==
+	    -EREMOTEIO && hlk_sandbox_error(sb)->where == EPERM,
+	    "its error arrives");
+	tap_why(sb, hlk_sandbox_call(sb, "h", "+", 1, answer, 16, &len, 0) ==
+	    -EREMOTEIO && hlk_sandbox_error(sb)->where == EMSGSIZE,
+	    "it answers more than fits");
+	tap(!hlk_sandbox_call(sb, "h", "*", 1, answer, sizeof(answer), &len,
+			      0) && len == 0x4000 - 16 - 12 &&
+	    answer[len - 1] == 'x', "it answers all that fits");
+	hlk_snapshot_close(snap);
+	hlk_sandbox_close(sb);
+
+	other = make_ready(NULL, HLK_SNAP_FLAT, &snap);
+	hlk_sandbox_host_function(other, "up", again, other);
+	tap(!hlk_sandbox_call(other, "h", "", 0, answer, 16, &len, 0),
+	    "a host function cannot use its own sandbox");
+	hlk_snapshot_close(snap);
+	hlk_sandbox_close(other);
+}
+
+static void test_print(void)
+{
+	struct hlk_config config = HLK_CONFIG_INIT;
+	struct hlk_snap *snap;
+	struct hlk_sandbox *sb;
+
+	config.print = print;
+	sb = make_ready(&config, HLK_SNAP_FLAT, &snap);
+	memset(printed, 0, sizeof(printed));
+	tap(!hlk_sandbox_call(sb, "w", NULL, 0, NULL, 0, NULL, 0) &&
+	    !strcmp(printed, "hello w"), "the guest prints: %s", printed);
+	hlk_snapshot_close(snap);
+	hlk_sandbox_close(sb);
+}
+
+static void fails(struct hlk_sandbox *sb, const char *name, int code,
+		  uint32_t reason)
+{
+	uint32_t value;
+	int ret = call_u32(sb, name, &value, 0);
+
+	tap_why(sb, ret == -code && hlk_sandbox_exit(sb)->reason == reason,
+	    "'%s' gives %d, %u", name, ret, hlk_sandbox_exit(sb)->reason);
+	tap_why(sb, call_u32(sb, "c", &value, 0) == -ESTALE, "then");
+	tap(!hlk_sandbox_restore(sb, NULL) && echoes(sb, 0),
+	    "after a restore all is well");
+}
+
+static void test_failures(void)
+{
+	struct hlk_snap *snap;
+	struct hlk_sandbox *sb = make_ready(NULL, HLK_SNAP_HOST_COW, &snap);
+	char name[3] = "n0";
+	uint32_t value;
+
+	fails(sb, "a", ENOTRECOVERABLE, HLK_EXIT_ABORT);
+	fails(sb, "u", ENOTRECOVERABLE, HLK_EXIT_SHUTDOWN);
+	fails(sb, "mr", ENOTRECOVERABLE, HLK_EXIT_NO_MEMORY);
+	fails(sb, "mw", ENOTRECOVERABLE, HLK_EXIT_NO_MEMORY);
+	tap(call_u32(sb, "mw", &value, 0) &&
+	    hlk_sandbox_exit(sb)->fault == 0xfef00000 &&
+	    hlk_sandbox_exit(sb)->flags & HLK_EXIT_WRITE &&
+	    hlk_sandbox_exit(sb)->regs.cr0 == HLK_GUEST_CR0,
+	    "where it was, and the registers");
+	hlk_sandbox_restore(sb, NULL);
+	fails(sb, "o", ENOTRECOVERABLE, HLK_EXIT_PORT);
+	fails(sb, "i", ENOTRECOVERABLE, HLK_EXIT_PORT);
+	fails(sb, "r", ENOTRECOVERABLE, HLK_EXIT_SHUTDOWN);
+	for (name[1] = '0'; name[1] <= '9'; name[1]++)
+		fails(sb, name, EPROTO, HLK_EXIT_PROTOCOL);
+	tap_why(sb, call_u32(sb, "x", &value, 0) == -EREMOTEIO &&
+	    hlk_sandbox_error(sb)->where == 22, "an error");
+	tap(echoes(sb, 0), "an error is no failure");
+	tap_why(sb, call_u32(sb, "?", &value, 0) == -EREMOTEIO, "no such function");
+	hlk_snapshot_close(snap);
+	hlk_sandbox_close(sb);
+}
+
+static void test_budget(void)
+{
+	struct hlk_config config = HLK_CONFIG_INIT;
+	struct hlk_vm_stats stats;
+	struct hlk_snap *snap;
+	struct hlk_sandbox *sb;
+	uint32_t value;
+	int i;
+
+	config.max_private = 300;
+	config.keep_private = 20;
+	sb = make_ready(&config, HLK_SNAP_FLAT, &snap);
+	for (i = 0; i < 3; i++) {
+		tap_why(sb, call_u32(sb, "l", &value, 0) == -EDQUOT &&
+		    hlk_sandbox_exit(sb)->reason == HLK_EXIT_BUDGET,
+		    "over the budget");
+		tap(!hlk_sandbox_restore(sb, NULL) &&
+		    hlk_sandbox_restored(sb)->freed >= 200 && echoes(sb, 0),
+		    "after a restore all is well");
+	}
+	tap(!hlk_sandbox_stats(sb, &stats) && stats.over_budget >= 3 &&
+	    stats.max_private == 300, "statistics");
+	hlk_snapshot_close(snap);
+	hlk_sandbox_close(sb);
+
+	config.max_private = 8192;
+	config.keep_private = 0;
+	sb = make_ready(&config, HLK_SNAP_FLAT, &snap);
+	tap(!hlk_sandbox_call(sb, "l", NULL, 0, NULL, 0, NULL, 0),
+	    "all memory written within the budget");
+	hlk_snapshot_close(snap);
+	hlk_sandbox_close(sb);
+}
+
+static uint64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000ULL + ts.tv_nsec / 1000000;
+}
+
+static bool signal_pending(void)
+{
+	sigset_t set;
+
+	sigpending(&set);
+	return sigismember(&set, SIGRTMAX);
+}
+
+static void test_timeout(void)
+{
+	struct hlk_snap *snap;
+	struct hlk_sandbox *sb = make_ready(NULL, HLK_SNAP_FLAT, &snap);
+	uint64_t start = now_ms();
+	bool good = true;
+	uint32_t value;
+	int i;
+
+	tap_why(sb, call_u32(sb, "s", &value, 50 * MS) == -ETIMEDOUT &&
+	    hlk_sandbox_exit(sb)->reason == HLK_EXIT_TIMEOUT, "timeout");
+	tap(now_ms() - start >= 50, "not before its time");
+	tap(!signal_pending(), "no signal is left");
+	tap_why(sb, call_u32(sb, "c", &value, 0) == -ESTALE, "then");
+	for (i = 0; i < 10; i++)
+		if (hlk_sandbox_restore(sb, NULL) ||
+		    call_u32(sb, i % 2 ? "s" : "p", &value, 5 * MS) !=
+		    -ETIMEDOUT ||
+		    hlk_sandbox_restore(sb, NULL) || !echoes(sb, 0) ||
+		    !echoes(sb, 10000 * MS) || signal_pending())
+			good = false;
+	tap(good, "again and again, with good calls between");
+	hlk_sandbox_restore(sb, NULL);
+	tap(call_u32(sb, "s", &value, 1) == -ETIMEDOUT, "one microsecond");
+	hlk_sandbox_restore(sb, NULL);
+	tap(echoes(sb, UINT64_MAX - 1), "a very long one");
+	hlk_snapshot_close(snap);
+	hlk_sandbox_close(sb);
+}
+
+static void *kicker(void *arg)
+{
+	struct hlk_sandbox *sb = arg;
+	int i;
+
+	/* Also when the call has not begun yet */
+	for (i = 0; i < 10000 && hlk_sandbox_kick(sb) == -ESRCH; i++)
+		usleep(1000);
+	return NULL;
+}
+
+static void test_kick(void)
+{
+	struct hlk_snap *snap;
+	struct hlk_sandbox *sb = make_ready(NULL, HLK_SNAP_FLAT, &snap);
+	pthread_t thread;
+	uint32_t value;
+	int i, ret;
+
+	tap(hlk_sandbox_kick(sb) == -ESRCH, "nothing to kick");
+	for (i = 0; i < 3; i++) {
+		pthread_create(&thread, NULL, kicker, sb);
+		ret = call_u32(sb, i == 2 ? "p" : "s", &value,
+			       i ? HLK_TIMEOUT_KICK : 10000 * MS);
+		pthread_join(thread, NULL);
+		tap_why(sb, ret == -EINTR && !signal_pending() &&
+		    hlk_sandbox_exit(sb)->reason == HLK_EXIT_KICKED,
+		    "kicked");
+		tap(!hlk_sandbox_restore(sb, NULL) && echoes(sb, 0),
+		    "after a restore all is well");
+	}
+	hlk_snapshot_close(snap);
+	hlk_sandbox_close(sb);
+}
+
+static volatile sig_atomic_t alarms;
+
+static void on_alarm(int signal)
+{
+	(void)signal;
+	alarms++;
+}
+
+static void test_signals(void)
+{
+	const struct itimerval fast = { { 0, 2000 }, { 0, 2000 } };
+	const struct itimerval off = {};
+	struct sigaction action = { .sa_handler = on_alarm };
+	struct hlk_snap *snap;
+	struct hlk_sandbox *sb = make_ready(NULL, HLK_SNAP_FLAT, &snap);
+	bool good = true;
+	uint32_t value;
+	int i;
+
+	sigaction(SIGALRM, &action, NULL);
+	setitimer(ITIMER_REAL, &fast, NULL);
+	tap(call_u32(sb, "s", &value, 100 * MS) == -ETIMEDOUT,
+	    "other signals do not end a call");
+	for (i = 0; i < 50; i++)
+		if (hlk_sandbox_restore(sb, NULL) ||
+		    hlk_sandbox_call(sb, "l", NULL, 0, NULL, 0, NULL, 0))
+			good = false;
+	setitimer(ITIMER_REAL, &off, NULL);
+	tap(good && alarms > 1, "nor one without a timeout (%d signals)",
+	    alarms);
+	hlk_snapshot_close(snap);
+	hlk_sandbox_close(sb);
+}
+
+static int call_other(void *arg, const void *in, size_t in_len, void *out,
+		      size_t out_size, size_t *out_len)
+{
+	uint32_t value;
+	int ret;
+
+	(void)in;
+	(void)in_len;
+	(void)out;
+	(void)out_size;
+	(void)out_len;
+	ret = call_u32(arg, "s", &value, 100 * MS);
+	return ret == -ETIMEDOUT ? 0 : -EIO;
+}
+
+/* The inner call takes the outer one's signal; the outer one ends all the same */
+static void test_nested(void)
+{
+	struct hlk_snap *snap;
+	struct hlk_sandbox *outer = make_ready(NULL, HLK_SNAP_FLAT, &snap);
+	struct hlk_sandbox *inner;
+
+	hlk_sandbox_from_snapshot(ctx, snap, NULL, &inner, NULL);
+	hlk_sandbox_host_function(outer, "up", call_other, inner);
+	tap_why(outer, hlk_sandbox_call(outer, "h", NULL, 0, NULL, 0, NULL, 20 * MS) ==
+	    -ETIMEDOUT && hlk_sandbox_exit(inner)->reason == HLK_EXIT_TIMEOUT,
+	    "two timeouts, one in the other");
+	tap(!signal_pending(), "no signal is left");
+	hlk_snapshot_close(snap);
+	hlk_sandbox_close(inner);
+	hlk_sandbox_close(outer);
+}
+
+static void *use(void *arg)
+{
+	struct hlk_sandbox *sb = arg;
+	bool good = true;
+	uint32_t value;
+	int i;
+
+	for (i = 0; i < 50; i++) {
+		if (hlk_sandbox_restore(sb, NULL) ||
+		    call_u32(sb, "c", &value, i % 2 ? 0 : 10000 * MS) ||
+		    value != 1)
+			good = false;
+	}
+	hlk_sandbox_restore(sb, NULL);
+	if (call_u32(sb, "s", &value, 10 * MS) != -ETIMEDOUT)
+		good = false;
+	hlk_sandbox_restore(sb, NULL);
+	return good ? arg : NULL;
+}
+
+static void test_threads(void)
+{
+	struct hlk_snap *snap;
+	struct hlk_sandbox *sb[4];
+	pthread_t thread[4];
+	bool good = true;
+	void *result;
+	int i;
+
+	sb[0] = make_ready(NULL, HLK_SNAP_HOST_COW, &snap);
+	for (i = 1; i < 4; i++)
+		if (hlk_sandbox_from_snapshot(ctx, snap, NULL, &sb[i], NULL))
+			good = false;
+	hlk_snapshot_close(snap);
+	for (i = 0; good && i < 4; i++)
+		pthread_create(&thread[i], NULL, use, sb[i]);
+	for (i = 0; good && i < 4; i++) {
+		pthread_join(thread[i], &result);
+		if (!result)
+			good = false;
+	}
+	tap(good, "four sandboxes of one snapshot in four threads");
+	tap(use(sb[1]) && use(sb[2]), "then in this one");
+	for (i = 0; i < 4; i++)
+		hlk_sandbox_close(sb[i]);
+}
+
+static void test_sizes(void)
+{
+	static char answer[0x10000];
+	static char input[0x10000];
+	struct hlk_config config = HLK_CONFIG_INIT;
+	struct hlk_snap *snap;
+	struct hlk_sandbox *sb;
+	uint32_t want = 1000;
+	size_t len;
+
+	config.output_size = 0x10000;
+	config.input_size = 0x8000;
+	config.mem_size = 64U << 20;
+	config.scratch_size = 1U << 20;
+	sb = make_ready(&config, HLK_SNAP_HOST_COW, &snap);
+	tap_why(sb, hlk_sandbox_call(sb, "b", &want, 4, answer, 10, &len, 0) ==
+	    -EMSGSIZE && len == 1000 && answer[9] == 9, "too long");
+	tap(!hlk_sandbox_call(sb, "b", &want, 4, answer, sizeof(answer), &len,
+			      0) && len == 1000 &&
+	    (unsigned char)answer[999] == 999 % 256, "long");
+	want = 0x10000 - 16 - 12;
+	tap(!hlk_sandbox_call(sb, "b", &want, 4, answer, sizeof(answer), &len,
+			      0) && len == want, "as long as can be");
+	tap(!hlk_sandbox_call(sb, "e", input, 0x8000 - 16 - 12 - 1, answer,
+			      sizeof(answer), &len, 0) &&
+	    len == 0x8000 - 16 - 12 - 1, "an argument as long as can be");
+	tap_why(sb, hlk_sandbox_call(sb, "e", input, 0x8000 - 16 - 12, answer,
+			     sizeof(answer), &len, 0) == -ENOBUFS,
+	    "one byte more");
+	tap(hlk_sandbox_call(sb, "e", input, SIZE_MAX, NULL, 0, NULL, 0) ==
+	    -ENOBUFS, "SIZE_MAX");
+	tap(echoes(sb, 0), "no harm done");
+	hlk_snapshot_close(snap);
+	hlk_sandbox_close(sb);
+}
+
+static void test_vcpu(void)
+{
+	const uint32_t i686 = 1U << 0 | 1U << 3 | 1U << 4 | 1U << 8 |
+			      1U << 13 | 1U << 15 | 7U << 24;
+	const uint32_t apic = 1U << 9;	/* KVM adds it */
+	struct hlk_snap *snap;
+	struct hlk_sandbox *sb = make_ready(NULL, HLK_SNAP_FLAT, &snap);
+	uint32_t leaf = 1, regs[4] = {}, value;
+	bool fpu = true, debug = true;
+	int i;
+
+	for (i = 0; i < 6; i++) {
+		if (call_u32(sb, "f", &value, 0) || value != 0x27f)
+			fpu = false;
+		if (i < 3)
+			hlk_sandbox_restore(sb, NULL);
+	}
+	tap(fpu, "each call finds the FPU as the guest had made it");
+	for (i = 0; i < 3; i++) {
+		hlk_sandbox_restore(sb, NULL);
+		if (call_u32(sb, "d", &value, 0) || value != 0x400)
+			debug = false;
+	}
+	tap(debug, "each call finds the debug registers as after reset");
+	hlk_sandbox_call(sb, "q", &leaf, 4, regs, sizeof(regs), NULL, 0);
+	tap((regs[3] & ~apic) == i686 && !regs[2], "CPUID: an i686 with SSE2, 0x%x 0x%x",
+	    regs[3], regs[2]);
+	leaf = 0;
+	hlk_sandbox_call(sb, "q", &leaf, 4, regs, sizeof(regs), NULL, 0);
+	tap(regs[0] == 1, "CPUID: no other leaves");
+	leaf = 0x40000000;
+	hlk_sandbox_call(sb, "q", &leaf, 4, regs, sizeof(regs), NULL, 0);
+	tap(memcmp(&regs[1], "KVMKVMKVM", 9), "CPUID: no hypervisor");
+	hlk_snapshot_close(snap);
+	hlk_sandbox_close(sb);
+}
+
+static uint64_t seen_counter(struct hlk_sandbox *sb)
+{
+	uint64_t words[4] = {};
+
+	hlk_sandbox_call(sb, "k", NULL, 0, words, sizeof(words), NULL, 0);
+	return words[3];
+}
+
+static void test_counter(void)
+{
+	struct hlk_snap *snap;
+	struct hlk_sandbox *sb = make_ready(NULL, HLK_SNAP_HOST_COW, &snap);
+	struct hlk_sandbox *other;
+	const uint64_t evil = 4711;
+
+	tap(!hlk_sandbox_counter(sb) && !seen_counter(sb), "it starts at 0");
+	tap(!hlk_sandbox_counter_add(sb, 5) && seen_counter(sb) == 5, "up");
+	tap(!hlk_sandbox_restore(sb, NULL) && seen_counter(sb) == 5,
+	    "it survives a restore");
+	tap(!hlk_sandbox_counter_add(sb, -2) && seen_counter(sb) == 3, "down");
+	tap(hlk_sandbox_counter_add(sb, -4) == -EOVERFLOW &&
+	    hlk_sandbox_counter(sb) == 3, "not below 0");
+	tap(!hlk_sandbox_counter_add(sb, INT64_MAX) &&
+	    !hlk_sandbox_counter_add(sb, INT64_MAX - 3) &&
+	    hlk_sandbox_counter(sb) == UINT64_MAX - 1 &&
+	    hlk_sandbox_counter_add(sb, 2) == -EOVERFLOW &&
+	    !hlk_sandbox_counter_add(sb, 1) &&
+	    hlk_sandbox_counter_add(sb, 1) == -EOVERFLOW &&
+	    seen_counter(sb) == UINT64_MAX, "not above 2^64 - 1");
+	tap(!hlk_sandbox_counter_add(sb, INT64_MIN) &&
+	    hlk_sandbox_counter(sb) == INT64_MAX, "the longest step down");
+	hlk_sandbox_write(sb, HLK_GUEST_SCRATCH_TOP - HLK_GUEST_OFF_COUNTER,
+			  &evil, sizeof(evil));
+	tap(hlk_sandbox_counter(sb) == INT64_MAX,
+	    "what the guest writes there is not read");
+	hlk_sandbox_from_snapshot(ctx, snap, NULL, &other, NULL);
+	tap(!hlk_sandbox_counter(other) && !seen_counter(other),
+	    "another sandbox has its own");
+	hlk_sandbox_close(other);
+	hlk_snapshot_close(snap);
+	hlk_sandbox_close(sb);
+}
+
+static void test_unique(void)
+{
+	struct hlk_snap *snap;
+	struct hlk_sandbox *sb = make_ready(NULL, HLK_SNAP_HOST_COW, &snap);
+	uint64_t words[2][4] = {};
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		hlk_sandbox_restore(sb, NULL);
+		hlk_sandbox_call(sb, "k", NULL, 0, words[i], sizeof(words[i]),
+				 NULL, 0);
+	}
+	tap(words[0][0] == 1 && words[1][0] == 1, "generation");
+	tap(words[0][1] != words[1][1], "unique number");
+	tap(words[0][2] != words[1][2], "random seed");
+	hlk_snapshot_close(snap);
+	hlk_sandbox_close(sb);
+}
+
+static void test_from_fd(const char *what, uint32_t flags)
+{
+	struct hlk_config config = HLK_CONFIG_INIT;
+	struct hlk_snap *snap, *import;
+	struct hlk_sandbox *sb = make_ready(NULL, flags, &snap);
+	struct hlk_sandbox *other = NULL;
+	struct hlk_err err = {};
+	uint32_t value;
+
+	tap(!hlk_snapshot_from_fd(hlk_snapshot_fd(snap), &import, &err),
+	    "%s: snapshot from fd", what);
+	hlk_snapshot_close(snap);
+	tap_err(&err, !hlk_sandbox_from_snapshot(ctx, import, NULL, &other,
+						 &err) &&
+		!call_u32(other, "c", &value, 0) && value == 1,
+		"%s: sandbox from it", what);
+	hlk_sandbox_close(sb);
+	tap(!hlk_sandbox_restore(other, NULL) &&
+	    !call_u32(other, "c", &value, 0) && value == 1,
+	    "%s: it outlives the sandbox that it was made of", what);
+	hlk_sandbox_close(other);
+	config.mem_size = 32U << 20;
+	tap_err(&err, hlk_sandbox_from_snapshot(ctx, import, &config, &other,
+						&err) == -EINVAL && !other,
+		"%s: other sizes", what);
+	sb = make(&config);
+	tap_why(sb, hlk_sandbox_restore(sb, import) == -EMEDIUMTYPE,
+	    "%s: another layout", what);
+	tap(!hlk_sandbox_boot(sb, 0) && echoes(sb, 0),
+	    "%s: which does no harm", what);
+	hlk_sandbox_close(sb);
+	hlk_snapshot_close(import);
+}
+
+static void test_wrong_fd(void)
+{
+	struct hlk_snap *snap;
+	struct hlk_err err = {};
+	int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	tap_err(&err, hlk_snapshot_from_fd(fd, &snap, &err) && !snap,
+		"/dev/null is no snapshot");
+	tap_err(&err, hlk_snapshot_from_fd(-1, &snap, &err) == -EBADF,
+		"nor is -1");
+	close(fd);
+}
+
+static void test_inspect(void)
+{
+	struct hlk_snap *snap;
+	struct hlk_sandbox *sb = make_ready(NULL, HLK_SNAP_HOST_COW, &snap);
+	struct hlk_translate t = { .root = HLK_ROOT_CR3, .va = 0xfffff000 };
+	struct hlk_mapping map[64];
+	struct hlk_walk walk = {
+		.mappings = (uintptr_t)map,
+		.nr_mappings = 64,
+	};
+	uint32_t nr = 1, entry = 0, other = 0;
+	struct hlk_regs regs;
+	uint64_t roots[1];
+
+	tap(!hlk_sandbox_translate(sb, &t) && t.gpa == 0xfedff000 &&
+	    t.map & HLK_MAP_WRITE, "translate the bookkeeping page");
+	t.va = 0;
+	tap_why(sb, hlk_sandbox_translate(sb, &t) == -ENXIO, "translate 0");
+	tap(!hlk_sandbox_walk(sb, &walk) && walk.nr_mappings >= 2 &&
+	    !walk.cursor, "walk: %u mappings", walk.nr_mappings);
+	tap(!hlk_sandbox_roots(sb, roots, &nr) && nr == 1 &&
+	    !hlk_sandbox_regs(sb, &regs) && regs.cr3 == roots[0],
+	    "the root published is CR3");
+	nr = 0;
+	tap(hlk_sandbox_roots(sb, roots, &nr) == -EMSGSIZE && nr == 1,
+	    "no room for it");
+	tap(!hlk_sandbox_read(sb, roots[0], &entry, 4) && entry & 1,
+	    "read memory");
+	tap(!hlk_sandbox_write(sb, 0x200000, &entry, 4) &&
+	    !hlk_sandbox_read(sb, 0x200000, &other, 4) && other == entry,
+	    "write memory");
+	tap(!hlk_sandbox_restore(sb, NULL) &&
+	    !hlk_sandbox_read(sb, 0x200000, &other, 4) && other != entry,
+	    "a restore undoes it");
+	tap_why(sb, hlk_sandbox_read(sb, 0xfff, &entry, 4) == -ENODEV &&
+	    hlk_sandbox_read(sb, 1ULL << 30, &entry, 4) == -ENODEV &&
+	    hlk_sandbox_read(sb, HLK_GUEST_SCRATCH_TOP - 2, &entry, 4) ==
+	    -ENODEV && hlk_sandbox_read(sb, UINT64_MAX - 1, &entry, 4) == -ENODEV,
+	    "no memory");
+	tap(hlk_sandbox_fd(sb, HLK_FD_HLK) >= 0 &&
+	    hlk_sandbox_fd(sb, 99) == -EINVAL, "file descriptors");
+	hlk_snapshot_close(snap);
+	hlk_sandbox_close(sb);
+}
+
+static void test_fork(void)
+{
+	struct hlk_snap *snap;
+	struct hlk_sandbox *sb = make_ready(NULL, HLK_SNAP_FLAT, &snap);
+	int status = 0;
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	if (!pid)
+		_exit(hlk_sandbox_restore(sb, NULL) == -EPERM ? 0 : 1);
+	waitpid(pid, &status, 0);
+	tap(!status, "a child process cannot restore");
+	tap(echoes(sb, 0), "which does no harm");
+	hlk_snapshot_close(snap);
+	hlk_sandbox_close(sb);
+}
+
+static unsigned int open_fds(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	unsigned int nr = 0;
+
+	while (readdir(dir))
+		nr++;
+	closedir(dir);
+	return nr;
+}
+
+/* Some failures of making a sandbox, each after more was made */
+static void test_half_made(void)
+{
+	struct hlk_config config = HLK_CONFIG_INIT;
+	size_t size = guest_elf_end - guest_elf;
+	unsigned int fds = open_fds();
+	struct hlk_sandbox *sb;
+	struct hlk_err err;
+
+	config.max_private = 1;
+	tap(hlk_sandbox_from_image(ctx, guest_elf, size, &config, &sb, &err) ||
+	    hlk_sandbox_boot(sb, 0) == -EDQUOT, "a budget of one page");
+	hlk_sandbox_close(sb);
+	config.max_private = UINT64_MAX;
+	tap(hlk_sandbox_from_image(ctx, guest_elf, size, &config, &sb, &err) ||
+	    !hlk_sandbox_boot(sb, 0), "a budget beyond the limit");
+	hlk_sandbox_close(sb);
+	config.max_private = 0;
+	config.mem_size = 0x100000;
+	tap_err(&err, hlk_sandbox_from_image(ctx, guest_elf, size, &config,
+					     &sb, &err) == -ENOSPC && !sb,
+		"too little memory");
+	tap_err(&err, hlk_sandbox_from_path(ctx, "/none", NULL, &sb, &err) ==
+		-ENOENT && !sb, "no file");
+	tap_err(&err, hlk_sandbox_from_path(ctx, "/dev", NULL, &sb, &err) ==
+		-EISDIR, "a directory");
+	tap_err(&err, hlk_sandbox_from_path(ctx, "/proc/self/exe", NULL, &sb,
+					    &err) == -ENOEXEC, "this program");
+	tap(open_fds() == fds, "no fd is left");
+}
+
+static void test_closing(void)
+{
+	unsigned int fds = open_fds();
+	struct hlk_ctx *first = ctx;
+	struct hlk_info info = {};
+	struct hlk_snap *snap;
+	struct hlk_sandbox *sb;
+
+	hlk_open(&ctx, NULL);
+	sb = make_ready(NULL, HLK_SNAP_HOST_COW, &snap);
+	hlk_close(ctx);
+	hlk_snapshot_close(snap);
+	tap(!hlk_sandbox_restore(sb, NULL) && echoes(sb, 50 * MS),
+	    "a sandbox outlives its context and its snapshot");
+	hlk_sandbox_close(sb);
+	ctx = first;
+	tap(open_fds() == fds, "no fd is left");
+	hlk_get_info(ctx, &info, NULL);
+	tap(info.version && !info.live_vms && !info.live_snapshots &&
+	    !info.live_pages,
+	    "nothing is left in the module: %llu VMs, %llu snapshots, %llu pages",
+	    (unsigned long long)info.live_vms,
+	    (unsigned long long)info.live_snapshots,
+	    (unsigned long long)info.live_pages);
+	hlk_close(NULL);
+	hlk_sandbox_close(NULL);
+	hlk_snapshot_close(NULL);
+}
+
+int main(void)
+{
+	struct hlk_err err;
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (hlk_open(&ctx, &err)) {
+		printf("Bail out! %s\n", words(&err));
+		return 1;
+	}
+	test_boot();
+	test_snapshot("flat", HLK_SNAP_FLAT);
+	test_snapshot("compact", HLK_SNAP_HOST_COW);
+	test_snapshot("compact, CR3", HLK_SNAP_HOST_COW | HLK_SNAP_CR3);
+	test_snapshot("compact, strict", HLK_SNAP_HOST_COW | HLK_SNAP_STRICT);
+	test_host_functions();
+	test_print();
+	test_failures();
+	test_budget();
+	test_timeout();
+	test_kick();
+	test_signals();
+	test_nested();
+	test_threads();
+	test_sizes();
+	test_vcpu();
+	test_counter();
+	test_unique();
+	test_from_fd("flat", HLK_SNAP_FLAT);
+	test_from_fd("compact", HLK_SNAP_HOST_COW);
+	test_wrong_fd();
+	test_inspect();
+	test_fork();
+	test_half_made();
+	test_closing();
+	hlk_close(ctx);
+	return tap_done();
+}
