@@ -29,10 +29,13 @@ static const struct vm_operations_struct snapshot_vm_ops = {
 	.fault = snapshot_fault,
 };
 
-/* A snapshot is immutable, so it is never mapped writable. */
+/*
+ * A snapshot is immutable, so it is never mapped writable. VM_SHARED is already
+ * cleared then, since the file is read-only; VM_MAYSHARE says what was asked.
+ */
 static int snapshot_mmap(struct file *file, struct vm_area_struct *vma)
 {
-	if (!(vma->vm_flags & VM_SHARED))
+	if (!(vma->vm_flags & VM_MAYSHARE))
 		return -EINVAL;
 	if (vma->vm_flags & VM_WRITE)
 		return -EACCES;
