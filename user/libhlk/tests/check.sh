@@ -109,7 +109,7 @@ step "hlk-run without a command is a usage error" usage_error
 step "hlk-run with an unknown option is a usage error" usage_error run --none
 
 if command -v mandoc >/dev/null; then
-	for page in "$dest"/usr/share/man/man*/*; do
+	for page in "$dest"/usr/local/share/man/man*/*; do
 		step "mandoc -T lint ${page##*/}" \
 			mandoc -T lint -W warning "$page"
 	done
