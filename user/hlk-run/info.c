@@ -17,14 +17,16 @@ static const struct {
 
 static void print_json(const struct hlk_info *info)
 {
-	cJSON *root = cJSON_CreateObject();
-	cJSON *list = cJSON_AddArrayToObject(root, "features");
+	struct cJSON *root = cJSON_CreateObject();
+	struct cJSON *list = cJSON_AddArrayToObject(root, "features");
+	struct cJSON *name;
 	size_t i;
 
 	for (i = 0; i < NR_FEATURES; i++)
-		if (info->features & features[i].bit)
-			cJSON_AddItemToArray(list,
-				cJSON_CreateString(features[i].name));
+		if (info->features & features[i].bit) {
+			name = cJSON_CreateString(features[i].name);
+			cJSON_AddItemToArray(list, name);
+		}
 	json_u64(root, "version", info->version);
 	json_u64(root, "max_windows", info->max_windows);
 	json_u64(root, "max_vcpus", info->max_vcpus);

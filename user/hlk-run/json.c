@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* cJSON keeps numbers as double, which is not exact above 2^53. */
-void json_u64(cJSON *to, const char *name, uint64_t value)
+void json_u64(struct cJSON *to, const char *name, uint64_t value)
 {
 	char text[24];
 
@@ -43,7 +43,7 @@ static size_t utf8_length(const unsigned char *text, size_t left)
  * Bytes of a guest as a JSON string: what is no UTF-8 becomes U+FFFD, and so
  * does a zero, which would end a C string.
  */
-void json_text(cJSON *to, const char *name, const char *text, size_t len)
+void json_text(struct cJSON *to, const char *name, const char *text, size_t len)
 {
 	static const char replacement[] = "\xef\xbf\xbd";
 	const unsigned char *from = (const unsigned char *)text;
@@ -70,7 +70,7 @@ void json_text(cJSON *to, const char *name, const char *text, size_t len)
 }
 
 /* Prints and frees */
-void json_print(cJSON *root)
+void json_print(struct cJSON *root)
 {
 	char *text = cJSON_Print(root);
 

@@ -7,8 +7,8 @@
 
 #include "run.h"
 
-void json_u64(cJSON *to, const char *name, uint64_t value);
-void json_text(cJSON *to, const char *name, const char *text, size_t len);
-void json_print(cJSON *root);
+void json_u64(struct cJSON *to, const char *name, uint64_t value);
+void json_text(struct cJSON *to, const char *name, const char *text, size_t len);
+void json_print(struct cJSON *root);
 
 #endif /* HLK_RUN_JSON_H */

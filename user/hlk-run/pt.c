@@ -15,7 +15,7 @@
  * @roots: all roots
  */
 struct listing {
-	cJSON *json;
+	struct cJSON *json;
 	uint32_t root;
 	const uint64_t *roots;
 };
@@ -35,7 +35,7 @@ static const struct {
 
 static void add_json(struct listing *list, const struct hlk_mapping *map)
 {
-	cJSON *one = cJSON_CreateObject();
+	struct cJSON *one = cJSON_CreateObject();
 	size_t i;
 
 	json_u64(one, "root", map->root);

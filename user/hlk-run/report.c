@@ -106,10 +106,10 @@ static void print_table(const struct loop *loop)
 		puts("\nThis machine's processor is emulated: times mean something only in relation\nto each other.");
 }
 
-static void json_latency(cJSON *to, const char *name,
+static void json_latency(struct cJSON *to, const char *name,
 			 const struct samples *samples)
 {
-	cJSON *one;
+	struct cJSON *one;
 	size_t i;
 
 	if (!samples->nr)
@@ -121,10 +121,10 @@ static void json_latency(cJSON *to, const char *name,
 	json_u64(one, "mean", samples_mean(samples));
 }
 
-static void json_snapshot(cJSON *to, const struct loop *loop)
+static void json_snapshot(struct cJSON *to, const struct loop *loop)
 {
 	const struct hlk_snapshot_counts *counts = &loop->info.counts;
-	cJSON *one;
+	struct cJSON *one;
 
 	if (!loop->snap)
 		return;
@@ -144,9 +144,9 @@ static void json_snapshot(cJSON *to, const struct loop *loop)
 	json_u64(one, "table_not_ram", counts->table_not_ram);
 }
 
-static void json_stats(cJSON *to, const struct hlk_vm_stats *stats)
+static void json_stats(struct cJSON *to, const struct hlk_vm_stats *stats)
 {
-	cJSON *one = cJSON_AddObjectToObject(to, "stats");
+	struct cJSON *one = cJSON_AddObjectToObject(to, "stats");
 
 	json_u64(one, "private_pages", stats->private_pages);
 	json_u64(one, "max_private", stats->max_private);
@@ -160,11 +160,11 @@ static void json_stats(cJSON *to, const struct hlk_vm_stats *stats)
 	json_u64(one, "pages_freed", stats->pages_freed);
 }
 
-static void json_failure(cJSON *to, const struct loop *loop)
+static void json_failure(struct cJSON *to, const struct loop *loop)
 {
 	const struct hlk_exit *exit = hlk_sandbox_exit(loop->sb);
 	char line[256];
-	cJSON *one;
+	struct cJSON *one;
 
 	if (!loop->err.code)
 		return;
@@ -187,8 +187,8 @@ static void json_failure(cJSON *to, const struct loop *loop)
 
 static void print_json(const struct loop *loop)
 {
-	cJSON *root = cJSON_CreateObject();
-	cJSON *latency;
+	struct cJSON *root = cJSON_CreateObject();
+	struct cJSON *latency;
 
 	cJSON_AddNumberToObject(root, "exit_code", loop->exit_code);
 	json_u64(root, "calls", loop->calls);

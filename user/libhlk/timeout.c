@@ -72,9 +72,10 @@ static int set_kvm_mask(struct hlk_sandbox *sb, const sigset_t *set)
 	} mask = { .head.len = KERNEL_SIGSET };
 	struct hlk_timeout *timeout = &sb->timeout;
 
-	if (set ? timeout->mask_set &&
-		  !memcmp(set, &timeout->mask, KERNEL_SIGSET) :
-		  !timeout->mask_set)
+	if (!set && !timeout->mask_set)
+		return 0;
+	if (set && timeout->mask_set &&
+	    !memcmp(set, &timeout->mask, KERNEL_SIGSET))
 		return 0;
 	if (set)
 		memcpy(&mask.head.sigset, set, KERNEL_SIGSET);

@@ -8,7 +8,7 @@
 static void is(const char *what, const char *bytes, size_t len,
 	       const char *want)
 {
-	cJSON *root = cJSON_CreateObject();
+	struct cJSON *root = cJSON_CreateObject();
 	char *got;
 
 	json_text(root, "x", bytes, len);
@@ -22,7 +22,7 @@ static void is(const char *what, const char *bytes, size_t len,
 
 int main(void)
 {
-	cJSON *root = cJSON_CreateObject();
+	struct cJSON *root = cJSON_CreateObject();
 	char *text;
 
 	is("text", "hello", 5, "{\"x\":\"hello\"}");

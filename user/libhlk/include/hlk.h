@@ -372,6 +372,7 @@ int hlk_sandbox_kick(struct hlk_sandbox *sb);
  * @roots: guest-physical addresses of the page directories. Without these
  *	and HLK_SNAP_CR3, those that the guest published
  * @nr_roots: how many
+ * @__reserved: 0
  */
 struct hlk_snapshot_config {
 	uint32_t size;
@@ -494,9 +495,7 @@ enum hlk_exit_reason {
 	HLK_EXIT_UNKNOWN,
 };
 
-/**
- * struct hlk_regs - registers of the guest
- */
+/* Registers of the guest, and selectors of its segments */
 struct hlk_regs {
 	uint32_t eax, ebx, ecx, edx, esi, edi, ebp, esp, eip, eflags;
 	uint32_t cr0, cr2, cr3, cr4;
