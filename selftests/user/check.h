@@ -45,8 +45,18 @@ int compact_make(struct compact *c);
 void compact_check(struct compact *c, int err);
 void compact_check_failure(const struct compact *c, int err);
 
+/* Make and check; the snapshot stays until compact_end(). Returns the errno. */
+int compact_go(struct compact *c);
+void compact_end(struct compact *c);
+
 /* Make, check, put: the guest has to be as before. Returns the errno. */
 int compact_run(struct compact *c);
+
+/* One address in the snapshot that compact_go() made */
+struct mmu_result compact_at(const struct compact *c, u32 root, u32 va);
+
+/* A guest that was restored to @c->snap and has not run yet */
+void compact_restore(const struct compact *c, struct guest *guest);
 
 /*
  * Writes, as the guest would make them, with its copy-on-write handler: each
@@ -57,6 +67,7 @@ struct cow_target {
 	u32 va;
 };
 
+bool cow_write(struct guest *guest, const struct mmu_cpu *cpu, u32 va, u64 mark);
 void cow_check(const struct compact *c, const struct cow_target *all, u32 nr, u32 writes);
 
 #endif /* _CHECK_H */

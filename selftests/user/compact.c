@@ -36,15 +36,60 @@ int compact_make(struct compact *c)
 	return err;
 }
 
+int compact_go(struct compact *c)
+{
+	int err = compact_make(c);
+
+	compact_check(c, err);
+	return err;
+}
+
+void compact_end(struct compact *c)
+{
+	hlk_snap_put(c->snap);
+	c->snap = NULL;
+}
+
+struct mmu_result compact_at(const struct compact *c, u32 root, u32 va)
+{
+	const struct i686_mode *mode = &c->params.mode;
+	struct restored r;
+	struct mmu_cpu cpu = { c->snap->roots[root], mode->wp, mode->pse, mode->maxphyaddr };
+
+	restored_init(&r, c->snap);
+	return mmu_translate(&r.mem, &cpu, va);
+}
+
+void compact_restore(const struct compact *c, struct guest *guest)
+{
+	const struct hlk_layout *layout = &c->snap->layout;
+	unsigned long index;
+	struct page *page;
+	u64 gfn;
+	u32 i;
+
+	guest_init(guest);
+	guest->seed = c->guest->seed + 1;
+	for (i = 0; i < layout->nr; i++) {
+		guest_window(guest, layout->range[i].gfn, layout->range[i].pages,
+			     layout->range[i].flags);
+		xa_for_each(&c->snap->base[i], index, page) {
+			gfn = layout->range[i].gfn + index;
+			get_page(page);
+			if (xa_is_err(xa_store(&guest->pages, gfn, page, GFP_KERNEL_ACCOUNT)))
+				abort();
+			guest_freeze(guest, gfn);
+		}
+	}
+}
+
 int compact_run(struct compact *c)
 {
 	u64 before = guest_hash(c->guest);
 	int err;
 
-	err = compact_make(c);
-	compact_check(c, err);
-	hlk_snap_put(c->snap);
-	c->snap = NULL;
+	err = compact_go(c);
+	compact_end(c);
 	CHECK_MSG(guest_hash(c->guest) == before, "the guest has changed");
 	return err;
 }

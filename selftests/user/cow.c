@@ -11,19 +11,21 @@
 
 #define TOP		0xfee00000ULL
 #define MARK_AT		0x7f8	/* where in a page the mark is written */
-#define SPARE		0x300000000ULL	/* in the guest, pages for its handler */
+#define SPARE		0xff000000ULL	/* for the guest's handler: nothing is there */
 
 /**
  * struct machine - memory over which something was written
  * @mem: what the CPU sees
  * @under: what was there before
  * @pages: frame -> struct page written since
+ * @guest: written in place instead, if set
  * @spare: next page for the handler; 0: take it from the allocator's word
  */
 struct machine {
 	struct physmem mem;
 	const struct physmem *under;
 	struct xarray pages;
+	struct guest *guest;
 	u64 spare;
 };
 
@@ -40,6 +42,8 @@ static u8 *machine_touch(struct machine *m, u64 frame)
 	struct page *page = xa_load(&m->pages, frame);
 	const u8 *from = m->under->page(m->under, frame);
 
+	if (m->guest)
+		return guest_bytes(m->guest, frame);
 	if (!page) {
 		page = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
 		if (from)
@@ -53,6 +57,7 @@ static void machine_init(struct machine *m, const struct physmem *under, u64 spa
 {
 	m->mem.page = machine_page;
 	m->under = under;
+	m->guest = NULL;
 	m->spare = spare >> 12;
 	xa_init(&m->pages);
 }
@@ -112,6 +117,31 @@ static enum wrote cpu_write(struct machine *m, const struct mmu_cpu *cpu, u32 va
 	}
 	memcpy(machine_touch(m, t.frame) + MARK_AT, &mark, 8);
 	return WROTE;
+}
+
+/**
+ * cow_write() - let a restored guest write
+ * @guest: the guest, built for hlk
+ * @cpu: its registers
+ * @va: where, in which page
+ * @mark: what
+ *
+ * Return: whether it could
+ */
+bool cow_write(struct guest *guest, const struct mmu_cpu *cpu, u32 va, u64 mark)
+{
+	struct mmu_result t = mmu_translate(&guest->mem, cpu, va);
+	struct machine m;
+	bool wrote;
+
+	if (t.outcome != MMU_MAPPED || !guest_is_ram(guest, t.frame) ||
+	    t.frame >= (TOP - HLK_GUEST_OFF_ALLOC_END) >> 12)
+		return false;
+	machine_init(&m, &guest->mem, 0);
+	m.guest = guest;
+	wrote = cpu_write(&m, cpu, va, mark) == WROTE;
+	machine_exit(&m);
+	return wrote;
 }
 
 static bool has_mark(struct machine *m, const struct mmu_cpu *cpu, u32 va, u64 mark)

@@ -100,18 +100,24 @@ bool guest_is_ram(const struct guest *guest, u64 gfn)
 	return false;
 }
 
-/* The bytes of a frame, to be written */
+/* The bytes of a frame, to be written; a frozen page is copied first */
 u8 *guest_bytes(struct guest *guest, u64 gfn)
 {
-	struct page *page = xa_load(&guest->pages, gfn);
+	struct page *old = xa_load(&guest->pages, gfn);
+	struct page *page = old;
 
 	if (!guest_is_ram(guest, gfn))
 		abort();
-	if (!page) {
+	if (!old || guest_is_frozen(guest, gfn)) {
 		page = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
 		if (!page || xa_is_err(xa_store(&guest->pages, gfn, page,
 						GFP_KERNEL_ACCOUNT)))
 			abort();
+		xa_erase(&guest->frozen, gfn);
+		if (old) {
+			memcpy(page->bytes, old->bytes, PAGE_SIZE);
+			put_page(old);
+		}
 	}
 	return page->bytes;
 }

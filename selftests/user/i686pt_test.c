@@ -50,12 +50,6 @@ static u32 oracle_map(const struct guest *g, const struct i686_mode *mode,
 	return map;
 }
 
-static u32 oracle_attributes(const struct mmu_attr *a)
-{
-	return a->write_through << 3 | a->cache_disable << 4 | a->accessed << 5 |
-	       a->dirty << 6 | a->pat << 7 | a->global << 8 | a->ignored << 9;
-}
-
 static void check_translate(struct guest *g, const struct i686_mode *mode, u64 root,
 			    u32 va)
 {
@@ -424,7 +418,7 @@ static void oracle_slot(struct oracle *o, const struct query *q, u32 root, u32 s
 			.pages = 1,
 			.root = root,
 			.map = oracle_map(q->g, &q->mode, &t),
-			.attributes = oracle_attributes(&t.attr),
+			.attributes = mmu_attr_bits(&t.attr),
 		});
 	}
 }

@@ -121,12 +121,8 @@ struct mmu_result mmu_translate(const struct physmem *mem,
 	return t;
 }
 
-bool mmu_user_may_write(const struct mmu_result *t)
+__u32 mmu_attr_bits(const struct mmu_attr *a)
 {
-	return t->us && t->rw;
-}
-
-bool mmu_supervisor_may_write(const struct mmu_result *t, const struct mmu_cpu *cpu)
-{
-	return t->rw || !cpu->cr0_wp;
+	return a->write_through << 3 | a->cache_disable << 4 | a->accessed << 5 |
+	       a->dirty << 6 | a->pat << 7 | a->global << 8 | a->ignored << 9;
 }

@@ -86,8 +86,7 @@ struct mmu_result {
 struct mmu_result mmu_translate(const struct physmem *mem,
 				const struct mmu_cpu *cpu, __u32 linear);
 
-/* Accesses, as "Determination of Access Rights" has them */
-bool mmu_user_may_write(const struct mmu_result *t);
-bool mmu_supervisor_may_write(const struct mmu_result *t, const struct mmu_cpu *cpu);
+/* All of it as a number: bits 11:3 of a 4 KiB entry */
+__u32 mmu_attr_bits(const struct mmu_attr *attr);
 
 #endif /* _MMU_H */

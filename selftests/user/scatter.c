@@ -32,7 +32,7 @@ static void scatter_memory(struct guest *g, struct scatter *s)
 		guest_ram(g, 0x100000, 0x700);
 }
 
-static u64 scatter_frame(struct guest *g, const struct scatter *s)
+static u64 scatter_any_frame(struct guest *g, const struct scatter *s)
 {
 	switch (guest_below(g, 12)) {
 	case 0:		/* anywhere in scratch, buffers and bookkeeping too */
@@ -52,7 +52,17 @@ static u64 scatter_frame(struct guest *g, const struct scatter *s)
 	}
 }
 
-static void scatter_bytes(struct guest *g, u64 gfn)
+static u64 scatter_frame(struct guest *g, const struct scatter *s)
+{
+	u64 gfn;
+
+	do {
+		gfn = scatter_any_frame(g, s);
+	} while (s->tidy && !guest_is_ram(g, gfn));
+	return gfn;
+}
+
+static void scatter_bytes(struct guest *g, u64 gfn, const struct scatter *s)
 {
 	u64 *words;
 	u32 i;
@@ -66,11 +76,9 @@ static void scatter_bytes(struct guest *g, u64 gfn)
 		return;
 	for (i = 0; i < PAGE_SIZE / 8; i++)
 		words[i] = guest_random(g);
-	/* as a table, garbage is to be sparse */
-	for (i = 0; i < PAGE_SIZE / 4 && guest_chance(g, 95); i++)
-		((u32 *)words)[i] &= guest_chance(g, 90) ? ~1U : ~0U;
-	for (; i < PAGE_SIZE / 4; i++)
-		if (guest_chance(g, 80))
+	/* if it is read as a table, most entries are not present */
+	for (i = 0; i < PAGE_SIZE / 4; i++)
+		if (s->tidy || guest_chance(g, 90))
 			((u32 *)words)[i] &= ~1U;
 }
 
@@ -106,7 +114,9 @@ static u32 scatter_pde(struct guest *g, const struct pool *pool,
 	u64 gfn;
 
 	if (s->mode.pse && guest_chance(g, 12)) {
-		gfn = large[guest_below(g, ARRAY_SIZE(large))];
+		do {
+			gfn = large[guest_below(g, ARRAY_SIZE(large))];
+		} while (s->tidy && !guest_is_ram(g, gfn + 0x3ff));
 		if (gfn >> 20 && s->mode.maxphyaddr < 36)
 			gfn &= 0xfffff;
 		pde = guest_large(gfn, pde);
@@ -114,7 +124,8 @@ static u32 scatter_pde(struct guest *g, const struct pool *pool,
 	}
 	if (s->mode.pse)
 		pde &= ~0x80U;
-	gfn = pool->frame[guest_below(g, guest_chance(g, 92) ? pool->tables : pool->nr)];
+	gfn = pool->frame[guest_below(g, s->tidy || guest_chance(g, 92) ? pool->tables :
+							       pool->nr)];
 	return gfn << 12 | pde;
 }
 
@@ -135,6 +146,21 @@ static u32 scatter_slot(struct guest *g, const struct scatter *s)
 		return guest_below(g, 1024);
 	default:
 		return guest_below(g, 4);
+	}
+}
+
+/* Without entries that are an error, and so end everything */
+static void scatter_mend(struct guest *g, u64 pd, const struct scatter *s)
+{
+	u32 nr;
+	u32 pde;
+
+	for (nr = 0; nr < 1024; nr++) {
+		pde = guest_entry(g, pd, nr);
+		if (s->mode.pse && (pde & 0x81) == 0x81 &&
+		    (pde & 1 << 21 || (pde & 0x1fe000) >> (s->mode.maxphyaddr - 19) ||
+		     (s->tidy && !guest_is_ram(g, pde >> 12 & ~1023U))))
+			guest_set(g, pd, nr, pde & ~1U);
 	}
 }
 
@@ -159,6 +185,8 @@ static void scatter_tables(struct guest *g, const struct pool *pool,
 		for (n = 1 + guest_below(g, 10); n; n--)
 			guest_set(g, s->roots[i] >> 12, scatter_slot(g, s),
 				  scatter_pde(g, pool, s));
+	for (i = 0; i < s->nr_roots && guest_chance(g, 97); i++)
+		scatter_mend(g, s->roots[i] >> 12, s);
 }
 
 /**
@@ -180,6 +208,7 @@ void scatter(struct guest *g, u64 seed, struct scatter *s)
 	first = guest_random(g);
 	scatter_memory(g, s);
 	g->seed = first;
+	s->tidy = guest_chance(g, 30);
 	s->mode.wp = guest_chance(g, 80);
 	s->mode.pse = guest_chance(g, 60);
 	s->mode.maxphyaddr = guest_chance(g, 80) ? 40 : 32 + guest_below(g, 9);
@@ -189,7 +218,7 @@ void scatter(struct guest *g, u64 seed, struct scatter *s)
 	for (i = 0; i < pool.nr; i++) {
 		pool.frame[i] = scatter_frame(g, s);
 		if (i >= pool.tables)
-			scatter_bytes(g, pool.frame[i]);
+			scatter_bytes(g, pool.frame[i], s);
 	}
 	s->nr_roots = 1 + guest_below(g, SCATTER_ROOTS);
 	for (i = 0; i < s->nr_roots; i++) {

@@ -18,6 +18,7 @@
  * @scratch_pages: pages of scratch
  * @input_bytes: size of the input buffer
  * @output_bytes: size of the output buffer
+ * @tidy: nothing leads outside memory
  */
 struct scatter {
 	struct i686_mode mode;
@@ -26,6 +27,7 @@ struct scatter {
 	u64 scratch_pages;
 	u32 input_bytes;
 	u32 output_bytes;
+	bool tidy;
 };
 
 void scatter(struct guest *guest, u64 seed, struct scatter *s);
