@@ -19,6 +19,8 @@
 #define PTE_P		0x001U
 #define PTE_W		0x002U
 #define PTE_U		0x004U
+#define PTE_A		0x020U
+#define PTE_D		0x040U
 #define PTE_PS		0x080U
 #define PTE_COW		HLK_GUEST_PTE_COW
 #define PTE_FLAGS	0xfffU

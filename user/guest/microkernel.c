@@ -17,6 +17,12 @@
 #define USER_DATA	0x40010000U
 #define USER_STACK	0x40020000U
 
+/*
+ * Accessed and dirty beforehand: else the processor sets them in a call, and the
+ * table is a page that each restore has to bring back.
+ */
+#define PRIVATE		(PTE_P | PTE_W | PTE_U | PTE_A | PTE_D)
+
 enum {
 	SYS_EXIT = 1,
 	SYS_HELLO = 2,
@@ -27,6 +33,7 @@ struct user_data {
 	uint32_t pid;
 	uint32_t runs;
 	uint32_t sum;
+	uint32_t poke;		/* write to this address, if it is not 0 */
 };
 
 extern char user_start[];
@@ -56,6 +63,8 @@ static void __attribute__((section(".user"), used, noreturn)) user_main(void)
 	uint32_t sum = 0;
 	unsigned int i;
 
+	if (data->poke)
+		*(volatile uint32_t *)data->poke = data->pid;
 	for (i = 0; i < 64; i++)
 		stack[i] = data->pid * i;
 	for (i = 0; i < 64; i++)
@@ -87,7 +96,7 @@ void hlk_syscall(struct hlk_frame *frame)
 /* A process that traps is ended; its hello is missing from the count. */
 void hlk_user_trap(struct hlk_frame *frame)
 {
-	hlk_printf("process %u: exception %u at %x, address %x\n", current,
+	hlk_printf("process %u: exception %u at %x, address %x\n", current + 1,
 		   frame->vector, frame->eip, read_cr2());
 	hlk_leave_user(0);
 }
@@ -106,15 +115,44 @@ static uint32_t run_all(void)
 	return good;
 }
 
-static int fn_hello(struct hlk_req *req)
+static uint32_t say_hello(struct hlk_req *req)
 {
 	uint32_t good = run_all();
 
 	hlk_printf("Hello %u/%u\n", good, PROCESSES);
 	hlk_answer(req, "%u/%u", good, PROCESSES);
-	return good == PROCESSES ? 0 : 5;	/* EIO */
+	return good;
 }
+
+static int fn_hello(struct hlk_req *req)
+{
+	return say_hello(req) == PROCESSES ? 0 : 5;	/* EIO */
+}
+
 HLK_FUNCTION(hello, fn_hello);
+
+/*
+ * "PROCESS ADDRESS": as hello, but that process writes to the address first. If
+ * it may not, it is ended and the others are none the worse for it.
+ */
+static int fn_poke(struct hlk_req *req)
+{
+	const char *end = req->arg + req->arg_len;
+	const char *at = req->arg;
+	uint32_t process = hlk_number(&at, end);
+	uint32_t address = hlk_number(&at, end);
+	uint32_t back = read_cr3();
+
+	if (process < 1 || process > PROCESSES)
+		return 22;	/* EINVAL */
+	write_cr3(hlk_root(process - 1));
+	((struct user_data *)USER_DATA)->poke = address;
+	write_cr3(back);
+	say_hello(req);
+	return 0;
+}
+
+HLK_FUNCTION(poke, fn_poke);
 
 static uint32_t make_process(uint32_t pid)
 {
@@ -128,11 +166,11 @@ static uint32_t make_process(uint32_t pid)
 	uint32_t at;
 
 	memcpy(hlk_scratch(pd), kernel, PAGE_SIZE);
-	((uint32_t *)hlk_scratch(pd))[slot] = pt | PTE_P | PTE_W | PTE_U;
+	((uint32_t *)hlk_scratch(pd))[slot] = pt | PTE_P | PTE_W | PTE_U | PTE_A;
 	for (at = 0; user_start + at < user_end; at += PAGE_SIZE)
-		table[at >> 12] = ((uint32_t)user_start + at) | PTE_P | PTE_U;
-	table[USER_DATA >> 12 & 1023] = data | PTE_P | PTE_W | PTE_U;
-	table[(USER_STACK - PAGE_SIZE) >> 12 & 1023] = stack | PTE_P | PTE_W | PTE_U;
+		table[at >> 12] = ((uint32_t)user_start + at) | PTE_P | PTE_U | PTE_A;
+	table[USER_DATA >> 12 & 1023] = data | PRIVATE;
+	table[(USER_STACK - PAGE_SIZE) >> 12 & 1023] = stack | PRIVATE;
 	((struct user_data *)hlk_scratch(data))->pid = pid;
 	return pd;
 }

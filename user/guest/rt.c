@@ -26,7 +26,7 @@ extern const struct hlk_function hlk_functions_end[];
 
 void rt_boot(const struct hlk_guest_boot *boot);
 void rt_trap(struct hlk_frame *frame);
-void rt_dispatch(void) __attribute__((noreturn));
+void rt_dispatch(void);
 
 void __attribute__((weak)) hlk_user_trap(struct hlk_frame *frame)
 {
@@ -180,7 +180,12 @@ void hlk_publish_roots(const uint32_t *roots, uint32_t nr)
 /* As published by the guest, or after a restore by the host. */
 uint32_t hlk_root(uint32_t nr)
 {
-	return hlk_word(HLK_GUEST_OFF_ROOTS)[nr + 1];
+	volatile uint64_t *roots = hlk_word(HLK_GUEST_OFF_ROOTS);
+
+	/* A snapshot may have been made of fewer roots than were published. */
+	if (nr >= *roots)
+		hlk_abort(HLK_GUEST_ABORT_PROTOCOL);
+	return roots[nr + 1];
 }
 
 /*
@@ -247,11 +252,12 @@ int hlk_call_host(const char *name, const void *arg, uint32_t len, void *out,
 		.name_len = strlen(name),
 		.arg_len = len,
 	};
+	uint32_t room = hlk_boot.output_size / 2 - sizeof(call) - 2 * BUFFER_HEADER;
 	struct hlk_guest_ret ret;
 	uint32_t got;
 	char *at;
 
-	if (len > hlk_boot.output_size)
+	if (call.name_len > room || len > room - call.name_len)
 		return -90;	/* EMSGSIZE */
 	at = buffer_push(output_buffer(), hlk_boot.output_size / 2,
 			 sizeof(call) + call.name_len + len);
@@ -269,7 +275,9 @@ int hlk_call_host(const char *name, const void *arg, uint32_t len, void *out,
 	*(uint64_t *)input_buffer() = at - input_buffer();
 	if (ret.status)
 		return -(int)ret.status;
-	memcpy(out, at + sizeof(ret), ret.len < size ? ret.len : size);
+	if (ret.len > size)
+		return -90;	/* EMSGSIZE */
+	memcpy(out, at + sizeof(ret), ret.len);
 	return ret.len;
 }
 

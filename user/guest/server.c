@@ -58,6 +58,19 @@ static int fn_hello(struct hlk_req *req)
 
 HLK_FUNCTION(hello, fn_hello);
 
+/* Print the argument, character by character */
+static int fn_putc(struct hlk_req *req)
+{
+	uint32_t i;
+
+	for (i = 0; i < req->arg_len; i++)
+		asm volatile("outb %0, %1"
+			     : : "a"(req->arg[i]), "Nd"(HLK_GUEST_PORT_PUTC));
+	return 0;
+}
+
+HLK_FUNCTION(putc, fn_putc);
+
 /* A write to the address in the argument, by default to none */
 static int fn_crash(struct hlk_req *req)
 {
@@ -77,6 +90,17 @@ static int fn_ud(struct hlk_req *req)
 }
 
 HLK_FUNCTION(ud, fn_ud);
+
+/* Use up the stack: no exception can be pushed then, so a triple fault */
+static int fn_overflow(struct hlk_req *req)
+{
+	(void)req;
+	asm volatile("1: pushl %%eax\n\t"
+		     "jmp 1b" : : : "memory");
+	return 0;
+}
+
+HLK_FUNCTION(overflow, fn_overflow);
 
 static int fn_loop(struct hlk_req *req)
 {
@@ -136,7 +160,7 @@ static int fn_host(struct hlk_req *req)
 			    req->out_size);
 	if (ret < 0)
 		return -ret;
-	req->out_len = ret < (int)req->out_size ? (uint32_t)ret : req->out_size;
+	req->out_len = ret;
 	return 0;
 }
 
@@ -166,8 +190,10 @@ static int fn_dr(struct hlk_req *req)
 		     : "=r"(d0), "=r"(d1), "=r"(d2), "=r"(d3));
 	asm volatile("mov %%dr6, %0; mov %%dr7, %1" : "=r"(d6), "=r"(d7));
 	hlk_answer(req, "%x %x %x %x %x %x", d0, d1, d2, d3, d6, d7);
+	/* All on, but none on data: emulated SVM is not good at those */
 	asm volatile("mov %0, %%dr0; mov %0, %%dr1; mov %0, %%dr2; mov %0, %%dr3;"
-		     "mov %1, %%dr7" : : "r"(0x1000), "r"(0x4ff));
+		     "mov %1, %%dr6; mov %2, %%dr7"
+		     : : "r"(0x1000), "r"(0xffff4ff3), "r"(0x4ff));
 	return 0;
 }
 
