@@ -44,7 +44,7 @@ static void write_word(struct hlk_buffer *buf, uint64_t at, uint64_t word)
  * @bytes: a multiple of the page size
  * @write: they are to be written
  *
- * Return: 0 or -EDQUOT
+ * Return: 0, -EDQUOT or -ENOMEM
  */
 int hlk_populate(void *mem, size_t bytes, bool write)
 {
@@ -54,7 +54,9 @@ int hlk_populate(void *mem, size_t bytes, bool write)
 	do {
 		ret = madvise(mem, bytes, advice);
 	} while (ret && (errno == EINTR || errno == EAGAIN));
-	return ret ? -EDQUOT : 0;
+	if (!ret)
+		return 0;
+	return errno == ENOMEM ? -ENOMEM : -EDQUOT;
 }
 
 static int extend(struct hlk_buffer *buf, uint32_t *known, uint64_t end,
@@ -121,7 +123,7 @@ size_t hlk_buffer_room(const struct hlk_buffer *buf)
  * hlk_buffer_reset() - forget all elements
  * @buf: the buffer
  *
- * Return: 0 or -EDQUOT
+ * Return: 0, -EDQUOT or -ENOMEM
  */
 int hlk_buffer_reset(struct hlk_buffer *buf)
 {
@@ -139,7 +141,7 @@ int hlk_buffer_reset(struct hlk_buffer *buf)
  * @nr: how many parts
  *
  * Return: 0, -ENOBUFS if it does not fit, -EPROTO if the guest broke the
- * buffer, or -EDQUOT
+ * buffer, -EDQUOT or -ENOMEM
  */
 int hlk_buffer_push(struct hlk_buffer *buf, const struct iovec *part,
 		    unsigned int nr)
@@ -178,7 +180,7 @@ int hlk_buffer_push(struct hlk_buffer *buf, const struct iovec *part,
  * @to: where its bytes go, at least as large as the buffer
  * @len: out: how many bytes it has
  *
- * Return: 0, -EPROTO if there is none or the guest broke the buffer, or -EDQUOT
+ * Return: 0, -EPROTO if there is none or the guest broke the buffer, -EDQUOT or -ENOMEM
  */
 int hlk_buffer_pop(struct hlk_buffer *buf, void *to, uint32_t *len)
 {

@@ -90,9 +90,7 @@ static int buffer_failed(struct hlk_sandbox *sb, int ret)
 	if (ret == -ENOBUFS)
 		return hlk_err_where(&sb->err, ENOBUFS, HLK_WHAT_INPUT,
 				     hlk_buffer_room(&sb->input), op_call);
-	if (ret == -EDQUOT)
-		return hlk_err_budget(&sb->err, op_call);
-	return hlk_err_set(&sb->err, -ret, HLK_WHAT_SYSTEM, op_call);
+	return hlk_err_populate(&sb->err, ret, op_call);
 }
 
 static int push_call(struct hlk_sandbox *sb, const char *name, const void *in,
@@ -146,9 +144,7 @@ static void set_regs(struct hlk_sandbox *sb)
 static int bad_answer(struct hlk_sandbox *sb, int ret)
 {
 	sb->state = HLK_STATE_BROKEN;
-	if (ret == -EDQUOT)
-		return hlk_exit_fault(sb);
-	return hlk_exit_set(sb, HLK_EXIT_PROTOCOL, 0);
+	return hlk_exit_buffer(sb, ret);
 }
 
 static int pop_answer(struct hlk_sandbox *sb, const char *name, void *out,

@@ -44,7 +44,9 @@ int hlk_counter_restore(struct hlk_sandbox *sb)
 	if (sb->counter_set)
 		ret = write_counter(sb, sb->counter);
 	pthread_mutex_unlock(&sb->lock);
-	return ret ? hlk_err_budget(&sb->err, "cannot set the counter") : 0;
+	if (ret)
+		hlk_err_populate(&sb->err, ret, "cannot set the counter");
+	return ret;
 }
 
 /**

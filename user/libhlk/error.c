@@ -74,12 +74,13 @@ int hlk_err_text(struct hlk_err *err, int code, enum hlk_what what,
 	return -code;
 }
 
-int hlk_err_budget(struct hlk_err *err, const char *op)
+/* After hlk_populate() returned @ret */
+int hlk_err_populate(struct hlk_err *err, int ret, const char *op)
 {
-	hlk_err_set(err, EDQUOT, HLK_WHAT_MODULE, op);
-	if (err)
+	hlk_err_set(err, -ret, HLK_WHAT_MODULE, op);
+	if (err && ret == -EDQUOT)
 		err->why = HLK_WHY_BUDGET;
-	return -EDQUOT;
+	return ret;
 }
 
 /* After open(@path) failed: is it not there (@missing), not allowed, or what? */

@@ -16,7 +16,7 @@ int hlk_err_where(struct hlk_err *err, int code, enum hlk_what what,
 int hlk_err_text(struct hlk_err *err, int code, enum hlk_what what,
 		 const char *op, const char *fmt, ...)
 	__attribute__((format(printf, 5, 6)));
-int hlk_err_budget(struct hlk_err *err, const char *op);
+int hlk_err_populate(struct hlk_err *err, int ret, const char *op);
 int hlk_err_open(struct hlk_err *err, enum hlk_what missing, const char *path);
 
 #endif /* LIBHLK_ERROR_H */

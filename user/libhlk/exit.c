@@ -137,6 +137,20 @@ int hlk_exit_fault(struct hlk_sandbox *sb)
 			     stats.max_private, NULL);
 }
 
+/**
+ * hlk_exit_buffer() - note that a buffer could not be used
+ * @sb: the sandbox
+ * @ret: what hlk_buffer_pop() or hlk_buffer_push() returned
+ *
+ * Return: -EPROTO if the guest broke the buffer, else as hlk_exit_fault()
+ */
+int hlk_exit_buffer(struct hlk_sandbox *sb, int ret)
+{
+	if (ret == -EDQUOT || ret == -ENOMEM)
+		return hlk_exit_fault(sb);
+	return hlk_exit_set(sb, HLK_EXIT_PROTOCOL, 0);
+}
+
 static const char * const vector_name[] = {
 	"divide error", "debug exception", "NMI", "breakpoint", "overflow",
 	"bound range exceeded", "invalid opcode", "no FPU", "double fault",

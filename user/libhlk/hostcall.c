@@ -13,13 +13,6 @@
 
 #define MAX_NAME	63
 
-static int buffer_failed(struct hlk_sandbox *sb, int ret)
-{
-	if (ret == -EDQUOT)
-		return hlk_exit_fault(sb);
-	return hlk_exit_set(sb, HLK_EXIT_PROTOCOL, 0);
-}
-
 /**
  * hlk_host_print() - the guest pushed text
  * @sb: the sandbox
@@ -32,7 +25,7 @@ int hlk_host_print(struct hlk_sandbox *sb)
 	int ret = hlk_buffer_pop(&sb->output, sb->bounce, &len);
 
 	if (ret)
-		return buffer_failed(sb, ret);
+		return hlk_exit_buffer(sb, ret);
 	if (sb->print && len)
 		sb->print(sb->print_arg, (const char *)sb->bounce, len);
 	return 0;
@@ -99,7 +92,7 @@ int hlk_host_call(struct hlk_sandbox *sb)
 
 	ret = hlk_buffer_pop(&sb->output, sb->bounce, &len);
 	if (ret)
-		return buffer_failed(sb, ret);
+		return hlk_exit_buffer(sb, ret);
 	if (len < sizeof(head))
 		return hlk_exit_set(sb, HLK_EXIT_PROTOCOL, 0);
 	memcpy(&head, sb->bounce, sizeof(head));
@@ -112,7 +105,7 @@ int hlk_host_call(struct hlk_sandbox *sb)
 	ret = reply(sb, status, out, status ? 0 : out_len);
 	if (ret == -ENOBUFS && !status)
 		ret = reply(sb, EMSGSIZE, NULL, 0);
-	return ret ? buffer_failed(sb, ret) : 0;
+	return ret ? hlk_exit_buffer(sb, ret) : 0;
 }
 
 EXPORT int hlk_sandbox_host_function(struct hlk_sandbox *sb, const char *name,

@@ -67,7 +67,7 @@ static int reach(struct hlk_sandbox *sb, uint64_t gpa, size_t len, bool write,
 				     op);
 	ret = hlk_populate(*mem - gpa % PAGE,
 			   (gpa % PAGE + len + PAGE - 1) / PAGE * PAGE, write);
-	return ret ? hlk_err_budget(&sb->err, op) : 0;
+	return ret ? hlk_err_populate(&sb->err, ret, op) : 0;
 }
 
 EXPORT int hlk_sandbox_read(struct hlk_sandbox *sb, uint64_t gpa, void *buf,

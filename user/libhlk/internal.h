@@ -223,6 +223,7 @@ int hlk_exit_set(struct hlk_sandbox *sb, enum hlk_exit_reason reason,
 int hlk_exit_abort(struct hlk_sandbox *sb, uint32_t code);
 int hlk_exit_no_memory(struct hlk_sandbox *sb);
 int hlk_exit_fault(struct hlk_sandbox *sb);
+int hlk_exit_buffer(struct hlk_sandbox *sb, int ret);
 
 /* hostcall.c */
 int hlk_host_call(struct hlk_sandbox *sb);

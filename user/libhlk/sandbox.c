@@ -267,6 +267,9 @@ EXPORT int hlk_sandbox_from_image(struct hlk_ctx *ctx, const void *image,
 	return 0;
 }
 
+/* Whatever is in it, what the guest gets of it is less than 4 GiB. */
+#define LARGEST_FILE	(1LL << 32)
+
 static int fail_file(struct hlk_err *err, const char *name)
 {
 	return hlk_err_text(err, errno, HLK_WHAT_FILE, "cannot load the guest",
@@ -286,6 +289,10 @@ static int from_file(struct hlk_ctx *ctx, int fd, const char *name,
 		return fail_file(err, name);
 	if (!S_ISREG(st.st_mode)) {
 		errno = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
+		return fail_file(err, name);
+	}
+	if (st.st_size > LARGEST_FILE) {
+		errno = EFBIG;
 		return fail_file(err, name);
 	}
 	/*
