@@ -244,13 +244,12 @@ static u64 large_key(const struct check *k, u32 pde, u32 slot)
 	return (u64)is_partly(k, slot) << 32 | (pde & ~0x60U);
 }
 
-/* First look at a directory entry: which table became which */
-static void learn_slot(struct check *k, u32 root, u32 slot)
+/* First look at a directory entry: which table became which; @once is for counts */
+static void learn_slot(struct check *k, u32 root, u32 slot, bool once)
 {
 	struct mmu_result old = old_at(k, root, slot * SLOT);
 	struct mmu_result new = new_at(k, root, slot * SLOT);
 	bool partly = is_partly(k, slot);
-	bool once = first_root(k, root) == root;
 	u64 fresh = new.pde >> 12;
 	u64 key;
 
@@ -294,6 +293,7 @@ static void learn(struct check *k)
 {
 	struct hlk_snap *snap = k->c->snap;
 	u64 next = k->tables;
+	bool once;
 	u32 root;
 	u32 slot;
 
@@ -307,9 +307,11 @@ static void learn(struct check *k)
 		note_copy(k, old_pd(k, root), snap->roots[root] >> 12,
 			  FROM_COPY | old_pd(k, root), root, 0);
 	}
-	for (root = 0; root < k->c->params.nr_roots; root++)
+	for (root = 0; root < k->c->params.nr_roots; root++) {
+		once = first_root(k, root) == root;
 		for (slot = 0; slot < 1024; slot++)
-			learn_slot(k, root, slot);
+			learn_slot(k, root, slot, once);
+	}
 }
 
 /* Second look: is the new entry what the rules make of the old one? */
@@ -440,14 +442,14 @@ static void check_data_page(struct check *k, u64 old, u64 new)
 	}
 }
 
-static void check_frame(struct check *k, enum kind kind, const struct mmu_result *old,
+static void check_frame(struct check *k, enum kind what, const struct mmu_result *old,
 			const struct mmu_result *new, u32 root, u32 va)
 {
 	u64 was = map_get(&k->data_of, new->frame);
 	u64 now = map_get(&k->data_map, old->frame);
 	u64 from;
 
-	switch (kind) {
+	switch (what) {
 	case KIND_TABLE:
 		from = map_get(&k->table_of, new->frame);
 		CHECK_MSG((from & 0xfffff) == old->frame &&

@@ -7,7 +7,7 @@
 #include "scatter.h"
 #include "tap.h"
 
-#define ROUNDS	300
+#define ROUNDS	200
 
 /* How often each reason of failure was seen; the first is success. */
 static u32 reasons[HLK_WHY_BUDGET + 1];
