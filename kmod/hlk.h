@@ -56,6 +56,7 @@ struct hlk_private {
  * @list: private pages
  * @nr: how many
  * @room: how many fit @list
+ * @pinned: how many, from the first on, are never given back
  * @read_faults: shared pages mapped
  * @write_faults: private pages made
  */
@@ -68,6 +69,7 @@ struct hlk_vm_window {
 	struct hlk_private *list;
 	u64 nr;
 	u64 room;
+	u64 pinned;
 	u64 read_faults;
 	u64 write_faults;
 };
@@ -84,7 +86,8 @@ struct hlk_vm_window {
  * @layout: ranges of the windows; constant once @sealed
  * @nr_windows: written with release under @lock, read with acquire anywhere
  * @windows: the first @nr_windows are constant until the VM is freed
- * @book: the window with the bookkeeping page, or NULL
+ * @book: the window with the bookkeeping page, or NULL. The page is pinned, for
+ *	a restore writes it and must not fail
  * @sealed: no more windows: a snapshot was made or restored
  * @snap: the snapshot restored last, or NULL; held
  * @max_private: budget; constant
@@ -186,7 +189,7 @@ void hlk_window_free(struct hlk_vm_window *window);
 int hlk_window_mmap(struct hlk_vm_window *window, struct vm_area_struct *vma);
 void hlk_window_get(struct hlk_vm_window *window, u64 index, struct hlk_gpage *gpage);
 bool hlk_window_next(struct hlk_vm_window *window, unsigned long *index);
-int hlk_window_make_private(struct hlk_vm_window *window, u64 index);
+int hlk_window_pin(struct hlk_vm_window *window, u64 index);
 void hlk_window_poke(struct hlk_vm_window *window, u64 gpa, const void *from,
 		     size_t bytes);
 void hlk_window_rebase(struct hlk_vm_window *window, struct xarray *base);

@@ -99,17 +99,11 @@ static int restore_fits(struct hlk_vm *vm, const struct hlk_snap *snap,
 static int restore(struct hlk_vm *vm, struct hlk_snap *snap,
 		   struct hlk_restore *r, struct hlk_why_at *at)
 {
-	bool unique = vm->book && !(r->head.flags & HLK_RESTORE_REPRODUCIBLE);
 	u32 i;
 	int ret;
 
 	lockdep_assert_held(&vm->lock);
 	ret = restore_fits(vm, snap, at);
-	if (!ret && unique)
-		ret = hlk_window_make_private(vm->book,
-					      vm->book->range.pages - 1);
-	if (ret == -EDQUOT)
-		hlk_fail(at, ret, HLK_WHY_BUDGET, 0, vm->max_private);
 	if (ret)
 		return ret;
 
@@ -117,7 +111,7 @@ static int restore(struct hlk_vm *vm, struct hlk_snap *snap,
 		restore_switch(vm, snap);
 	for (i = 0; i < vm->nr_windows; i++)
 		restore_window(vm->windows[i], r);
-	if (unique)
+	if (vm->book && !(r->head.flags & HLK_RESTORE_REPRODUCIBLE))
 		restore_unique(vm);
 	r->residue = hlk_vcpus_restore(vm, snap);
 	restore_trim(vm, r);
@@ -135,7 +129,7 @@ static int restore(struct hlk_vm *vm, struct hlk_snap *snap,
  * @ucmd: the call
  *
  * Return: 0; -EBUSY if a vCPU is running, -EMEDIUMTYPE if the snapshot does not
- * fit, -EBADF if the fd is none, -EDQUOT, -ENOMEM: nothing was changed
+ * fit, -EBADF if the fd is none: nothing was changed
  */
 int hlk_cmd_restore(void *obj, struct hlk_ucmd *ucmd)
 {

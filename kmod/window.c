@@ -257,18 +257,19 @@ bool hlk_window_next(struct hlk_vm_window *window, unsigned long *index)
 }
 
 /**
- * hlk_window_make_private() - make a page private ahead of a write
- * @window: the window
+ * hlk_window_pin() - make a page private for as long as the window lives
+ * @window: a new window
  * @index: page number in it
  *
  * Return: 0, -EDQUOT over the budget, -ENOMEM
  */
-int hlk_window_make_private(struct hlk_vm_window *window, u64 index)
+int hlk_window_pin(struct hlk_vm_window *window, u64 index)
 {
 	int ret;
 
 	mutex_lock(&window->lock);
 	ret = window_make_private(window, index);
+	window->pinned = window->nr;
 	mutex_unlock(&window->lock);
 	return ret;
 }
@@ -316,14 +317,14 @@ void hlk_window_rebase(struct hlk_vm_window *window, struct xarray *base)
 /**
  * hlk_window_drop() - give private pages back, the youngest first
  * @window: the window
- * @pages: how many
+ * @pages: how many; those that are pinned stay
  */
 void hlk_window_drop(struct hlk_vm_window *window, u64 pages)
 {
 	struct hlk_private *private;
 
 	mutex_lock(&window->lock);
-	while (pages-- && window->nr) {
+	while (pages-- && window->nr > window->pinned) {
 		private = &window->list[--window->nr];
 		xa_erase(&window->index, private->index);
 		unmap_mapping_pages(window->vm->mapping,
