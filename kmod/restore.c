@@ -82,13 +82,16 @@ static void restore_unique(struct hlk_vm *vm)
 static int restore_fits(struct hlk_vm *vm, const struct hlk_snap *snap,
 			struct hlk_why_at *at)
 {
+	const struct hlk_range *theirs;
 	const struct hlk_range *ours;
 	u32 i;
 
 	for (i = 0; i < max(vm->layout.nr, snap->layout.nr); i++) {
 		ours = &vm->layout.range[i];
+		theirs = &snap->layout.range[i];
 		if (vm->layout.nr != snap->layout.nr ||
-		    memcmp(ours, &snap->layout.range[i], sizeof(*ours)))
+		    ours->gfn != theirs->gfn || ours->pages != theirs->pages ||
+		    ours->flags != theirs->flags)
 			return hlk_fail(at, -EMEDIUMTYPE, HLK_WHY_LAYOUT, i,
 					ours->gfn << PAGE_SHIFT);
 	}
