@@ -61,10 +61,16 @@ static int cmd_window_add(void *obj, struct hlk_ucmd *ucmd)
 		ret = -ENOMEM;
 		goto unlock;
 	}
-	vm->layout = layout;
 	if (range.flags & HLK_WINDOW_SCRATCH &&
-	    range.gfn + range.pages == HLK_GUEST_SCRATCH_TOP >> PAGE_SHIFT)
+	    range.gfn + range.pages == HLK_GUEST_SCRATCH_TOP >> PAGE_SHIFT) {
+		ret = hlk_window_pin(window, range.pages - 1);
+		if (ret) {
+			hlk_window_free(window);
+			goto unlock;
+		}
 		vm->book = window;
+	}
+	vm->layout = layout;
 	vm->windows[vm->nr_windows] = window;
 	/* pairs with the acquire in hlk_vm_mmap() */
 	smp_store_release(&vm->nr_windows, vm->nr_windows + 1);

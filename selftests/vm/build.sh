@@ -32,9 +32,9 @@ if [ -e "$kernel/chroot" ]; then
 	trap 'umount "$root/src" "$root/proc" || :' EXIT
 	chroot "$root" make -s -C "$headers" M=/src modules "$@" >&2
 else
-	cc=()
-	[ "$series" = 6.1 ] || cc=(CC=gcc-12)
-	make -s -C "$kernel/root$headers" M="$out/src" "${cc[@]}" modules "$@" >&2
+	kdir=$kernel/root$headers
+	[ ! -f "$kernel/kdir" ] || kdir=$(cat "$kernel/kdir")
+	make -s -C "$kdir" M="$out/src" CC=gcc-12 modules "$@" >&2
 fi
 cp "$out/src/hlk.ko" "$out/hlk.ko"
 strip --strip-debug "$out/hlk.ko"

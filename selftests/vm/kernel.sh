@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # kernel.sh SERIES: fetch a Debian kernel with its headers; print its folder.
+# SERIES is 6.1, 6.12, 7.3, or debug: see debug-kernel.sh.
 #
 # The exact version comes from Debian's metapackages, so that it does not rot
 # when Debian moves on. What lies in the folder:
@@ -9,6 +10,7 @@
 #   modules/    the modules that a guest needs, not compressed
 #   root/       where its headers are installed; usr/src/linux-headers-RELEASE
 #   chroot      exists if the module is built by chroot into root/
+#   kdir        names the folder to build against, if that is not in root/
 . "$(dirname "$0")/common.sh"
 
 series=${1:?usage: kernel.sh SERIES}
@@ -16,7 +18,8 @@ case $series in
 6.1)	suite=host tested=6.1.0-56 ;;
 6.12)	suite=bookworm-backports tested=6.12.95+deb12 ;;
 7.3)	suite=trixie-backports tested=7.3.4+deb13 ;;
-*)	die "no kernel $series; there are 6.1, 6.12 and 7.3" ;;
+debug)	exec "$VM_DIR/debug-kernel.sh" ;;
+*)	die "no kernel $series; there are 6.1, 6.12, 7.3 and debug" ;;
 esac
 
 dir=$CACHE/kernels/$series

@@ -43,6 +43,7 @@ while [ $# -gt 0 ]; do
 	shift 2
 done
 
+mkdir -p "$BUILD"
 kernel=$("$VM_DIR/kernel.sh" "$series")
 [ -n "$module" ] || module=$("$VM_DIR/build.sh" "$series" 2> "$BUILD/build-$series.log") ||
 	{ cat "$BUILD/build-$series.log" >&2; die "the module does not build"; }

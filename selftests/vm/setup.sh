@@ -4,8 +4,8 @@
 . "$(dirname "$0")/common.sh"
 
 packages=(bc bison busybox-static codespell cpio debian-archive-keyring
-	  debootstrap dwarves flex gcc gcc-multilib g++ kmod libc6-dev
-	  libc6-dev-i386 libcjson-dev libelf-dev liburing-dev make mandoc
+	  debootstrap dwarves flex gcc gcc-12 gcc-multilib g++ kmod libc6-dev
+	  libc6-dev-i386 libcjson-dev libelf-dev libssl-dev liburing-dev make mandoc
 	  pkg-config qemu-system-x86 rsync shellcheck sparse xz-utils)
 
 missing=()

@@ -232,7 +232,8 @@ struct hlk_info {
  *	write of the guest that would need one more makes KVM_RUN fail with
  *	EFAULT, and @over_budget of struct hlk_vm_stats counts it
  * @keep_private: in: how many private pages a restore may leave mapped; the
- *	rest is given back. 0 keeps all
+ *	rest is given back. 0 keeps all. The bookkeeping page of a scratch window
+ *	that ends at HLK_GUEST_SCRATCH_TOP is always private and always kept
  *
  * The hlk VM holds the KVM VM. Its fd's address space is the guest-physical
  * one: mmap() at offset gpa maps the window there, MAP_SHARED, to be given to

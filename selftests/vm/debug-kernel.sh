@@ -1,0 +1,68 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# debug-kernel.sh: build a kernel that catches our mistakes from Debian's
+# linux-source-6.12; print its folder, laid out as kernel.sh does.
+#
+# KASAN, UBSAN, lockdep, sleep-in-atomic, object debugging, kmemleak and fault
+# injection. Takes some minutes once; kept in the cache outside the tree.
+. "$(dirname "$0")/common.sh"
+
+suite=bookworm-backports
+package=linux-source-6.12
+config=$VM_DIR/debug.config
+dir=$CACHE/kernels/debug-$(sha256sum < "$config" | cut -c 1-12)
+if [ -f "$dir/release" ]; then
+	echo "$dir"
+	exit 0
+fi
+
+"$VM_DIR/setup.sh"
+mkdir -p "$CACHE/kernels"
+exec 9> "$CACHE/kernels/debug.lock"
+flock 9
+if [ -f "$dir/release" ]; then
+	echo "$dir"
+	exit 0
+fi
+
+apt=$CACHE/apt/$suite
+log=$CACHE/debug-kernel.log
+tree=$dir/tree
+if [ ! -f "$tree/.unpacked" ]; then
+	private_apt "$apt" "$suite" apt-get update > /dev/null
+	(cd "$apt/archives" &&
+		private_apt "$apt" "$suite" apt-get download "$package" > /dev/null)
+	rm -rf "$dir"
+	mkdir -p "$tree"
+	dpkg-deb --fsys-tarfile "$apt/archives/$package"_*.deb |
+		tar -xO "./usr/src/$package.tar.xz" |
+		tar -xJ -C "$tree" --strip-components=1
+	rm -f "$apt/archives/$package"_*.deb
+	touch "$tree/.unpacked"
+fi
+
+say "building a debug kernel; the log is $log"
+export KBUILD_BUILD_TIMESTAMP=2026-01-01 KBUILD_BUILD_USER=hlk KBUILD_BUILD_HOST=hlk
+{
+	make -C "$tree" O="$dir/build" ARCH=x86_64 KCONFIG_ALLCONFIG="$config" \
+		allnoconfig
+	make -C "$dir/build" -j"$(nproc)" bzImage modules
+} > "$log" 2>&1 || die "the debug kernel does not build; see $log"
+
+# What was asked for must not have fallen to a dependency.
+for option in KASAN_GENERIC UBSAN PROVE_LOCKING DEBUG_ATOMIC_SLEEP KVM_AMD=m \
+	      DEBUG_KMEMLEAK FAULT_INJECTION PAGE_TABLE_CHECK DEBUG_LIST KCOV; do
+	grep -q "^CONFIG_${option%=*}=" "$dir/build/.config" ||
+		die "CONFIG_$option did not survive"
+done
+
+mkdir -p "$dir/modules"
+cp "$dir/build/arch/x86/boot/bzImage" "$dir/vmlinuz"
+for module in virt/lib/irqbypass drivers/crypto/ccp/ccp arch/x86/kvm/kvm \
+	      arch/x86/kvm/kvm-amd; do
+	[ ! -f "$dir/build/$module.ko" ] || cp "$dir/build/$module.ko" "$dir/modules/"
+done
+strip --strip-debug "$dir"/modules/*.ko
+echo "$dir/build" > "$dir/kdir"
+cat "$dir/build/include/config/kernel.release" > "$dir/release"
+echo "$dir"
