@@ -42,15 +42,21 @@ int hlk_err_set(struct hlk_err *err, int code, enum hlk_what what,
 	return hlk_err_where(err, code, what, 0, op);
 }
 
+/* Something failed, so it is an error, even where errno does not say so */
+static int failure(void)
+{
+	return errno > 0 ? errno : EIO;
+}
+
 int hlk_err_system(struct hlk_err *err, const char *op)
 {
-	return hlk_err_set(err, errno, HLK_WHAT_SYSTEM, op);
+	return hlk_err_set(err, failure(), HLK_WHAT_SYSTEM, op);
 }
 
 int hlk_err_module(struct hlk_err *err, const struct hlk_head *head,
 		   const char *op)
 {
-	int code = errno;
+	int code = failure();
 
 	hlk_err_where(err, code, HLK_WHAT_MODULE, head->where, op);
 	if (err) {
@@ -86,7 +92,7 @@ int hlk_err_populate(struct hlk_err *err, int ret, const char *op)
 /* After open(@path) failed: is it not there (@missing), not allowed, or what? */
 int hlk_err_open(struct hlk_err *err, enum hlk_what missing, const char *path)
 {
-	int code = errno;
+	int code = failure();
 
 	switch (code) {
 	case ENOENT:

@@ -26,6 +26,7 @@ __asm__(".section .rodata\n"
 	"guest_elf: .incbin \"" GUEST_ELF "\"\n"
 	"guest_elf_end: .previous\n");
 
+#define UNUSED	__attribute__((unused))
 #define MS	1000ULL		/* timeouts are in microseconds */
 
 static struct hlk_ctx *ctx;
@@ -203,18 +204,14 @@ static int up(void *arg, const void *in, size_t in_len, void *out,
 	return 0;
 }
 
-static int again(void *arg, const void *in, size_t in_len, void *out,
-		 size_t out_size, size_t *out_len)
+static int again(void *arg, const void *in UNUSED, size_t in_len UNUSED,
+		 void *out UNUSED, size_t out_size UNUSED,
+		 size_t *out_len UNUSED)
 {
 	struct hlk_sandbox *sb = arg;
 	struct hlk_snap *snap;
 	uint32_t value;
 
-	(void)in;
-	(void)in_len;
-	(void)out;
-	(void)out_size;
-	(void)out_len;
 	if (call_u32(sb, "c", &value, 0) != -EBUSY ||
 	    hlk_sandbox_restore(sb, NULL) != -EBUSY ||
 	    hlk_sandbox_snapshot(sb, NULL, &snap) != -EBUSY ||
@@ -470,17 +467,13 @@ static void test_signals(void)
 	hlk_sandbox_close(sb);
 }
 
-static int call_other(void *arg, const void *in, size_t in_len, void *out,
-		      size_t out_size, size_t *out_len)
+static int call_other(void *arg, const void *in UNUSED, size_t in_len UNUSED,
+		      void *out UNUSED, size_t out_size UNUSED,
+		      size_t *out_len UNUSED)
 {
 	uint32_t value;
 	int ret;
 
-	(void)in;
-	(void)in_len;
-	(void)out;
-	(void)out_size;
-	(void)out_len;
 	ret = call_u32(arg, "s", &value, 100 * MS);
 	return ret == -ETIMEDOUT ? 0 : -EIO;
 }
