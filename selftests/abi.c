@@ -1,0 +1,555 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The contract of every ioctl, from one list: sizes, tails, flags, numbers,
+ * files and pointers. Also built for 32 bits.
+ */
+#include <dirent.h>
+
+#include "hlk_test.h"
+#include "kselftest_harness.h"
+
+GUEST(halt, "	hlt\n");
+
+#define ROOT	0x30000
+#define TABLE	0x31000
+
+enum kind { DEV, VM, SNAP, NR_KINDS };
+
+FIXTURE(abi) {
+	struct tvm t;
+	int fd[NR_KINDS];
+	struct hlk_window window[8];
+	struct hlk_mapping mapping[8];
+	u64 roots[8];
+	int fresh;	/* a VM for HLK_WINDOW_ADD */
+	u8 *page;	/* with a hole behind it */
+};
+
+FIXTURE_SETUP(abi)
+{
+	t_begin();
+	tvm_open(&self->t);
+	tvm_attach(&self->t, 0, 0);
+	tvm_window(&self->t, 0, TVM_LOW, 0);
+	tvm_set(&self->t, TVM_CODE);
+	tvm_load(&self->t, TVM_CODE, halt);
+	*(u32 *)tvm_at(&self->t, ROOT) = TABLE | PTE_P | PTE_W;
+	*(u32 *)tvm_at(&self->t, TABLE) = 0x1000 | PTE_P;
+	self->fd[DEV] = self->t.dev;
+	self->fd[VM] = self->t.hlk;
+	self->page = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, self->page);
+	munmap(self->page + PAGE, PAGE);
+}
+
+/* Made when it is needed */
+static int snapshot(FIXTURE_DATA(abi) *self)
+{
+	if (!self->fd[SNAP])
+		self->fd[SNAP] = hlk_snapshot_flat(self->t.hlk);
+	t_must(self->fd[SNAP] >= 0);
+	return self->fd[SNAP];
+}
+
+FIXTURE_TEARDOWN(abi)
+{
+	if (self->fd[SNAP])
+		close(self->fd[SNAP]);
+	if (self->fresh)
+		close(self->fresh);
+	munmap(self->page, PAGE);
+	tvm_close(&self->t);
+	EXPECT_EQ(0, t_end());
+}
+
+/* ---- the list ---- */
+
+static void fill_none(FIXTURE_DATA(abi) *self, void *arg)
+{
+}
+
+static void fill_attach(FIXTURE_DATA(abi) *self, void *arg)
+{
+	struct hlk_vm_attach *attach = arg;
+
+	attach->vm_fd = self->t.vm;
+}
+
+static void fill_build(FIXTURE_DATA(abi) *self, void *arg)
+{
+	struct hlk_snapshot_build *build = arg;
+
+	self->window[0] = (struct hlk_window){ .bytes = TVM_LOW };
+	build->nr_windows = 1;
+	build->windows = (uintptr_t)self->window;
+}
+
+static void fill_window(FIXTURE_DATA(abi) *self, void *arg)
+{
+	struct hlk_window_add *add = arg;
+
+	/* Each call needs a window of its own, and a VM has few. */
+	if (self->fresh)
+		close(self->fresh);
+	self->fresh = hlk_attach(self->t.dev, self->t.vm, 0, 0);
+	t_must(self->fresh >= 0);
+	add->window.bytes = PAGE;
+}
+
+static void fill_restore(FIXTURE_DATA(abi) *self, void *arg)
+{
+	struct hlk_restore *restore = arg;
+
+	restore->snapshot_fd = snapshot(self);
+}
+
+static void fill_translate(FIXTURE_DATA(abi) *self, void *arg)
+{
+	struct hlk_translate *translate = arg;
+
+	translate->paging.flags = HLK_PAGING_GIVEN;
+	translate->root = ROOT;
+}
+
+static void fill_walk(FIXTURE_DATA(abi) *self, void *arg)
+{
+	struct hlk_walk *walk = arg;
+
+	walk->paging.flags = HLK_PAGING_GIVEN;
+	self->roots[0] = ROOT;
+	walk->roots = (uintptr_t)self->roots;
+	walk->nr_roots = 1;
+	walk->mappings = (uintptr_t)self->mapping;
+	walk->nr_mappings = ARRAY_SIZE(self->mapping);
+}
+
+static void fill_snapshot_info(FIXTURE_DATA(abi) *self, void *arg)
+{
+	struct hlk_snapshot_info *info = arg;
+
+	snapshot(self);
+	info->windows = (uintptr_t)self->window;
+	info->nr_windows = ARRAY_SIZE(self->window);
+}
+
+#define SNAPSHOT_FLAGS (HLK_SNAPSHOT_COMPACT | HLK_SNAPSHOT_GUEST_ROOTS | \
+			HLK_SNAPSHOT_HOST_COW | HLK_SNAPSHOT_STRICT)
+
+/* @fd_at: where the fd of a new object is, or 0 */
+static const struct call {
+	const char *name;
+	enum kind kind;
+	unsigned long cmd;
+	u32 size;
+	u32 min;
+	u32 flags;
+	u32 fd_at;
+	void (*fill)(FIXTURE_DATA(abi) *self, void *arg);
+} calls[] = {
+#define CALL(kind, cmd, type, last, flags, fd_at, fill) \
+	{ #cmd, kind, cmd, sizeof(struct type), \
+	  offsetof(struct type, last) + sizeof(((struct type *)0)->last), \
+	  flags, fd_at, fill }
+	CALL(DEV, HLK_INFO, hlk_info, live_pages, 0, 0, fill_none),
+	CALL(DEV, HLK_VM_ATTACH, hlk_vm_attach, keep_private, 0,
+	     offsetof(struct hlk_vm_attach, out_fd), fill_attach),
+	CALL(DEV, HLK_SNAPSHOT_BUILD, hlk_snapshot_build, __reserved, 0,
+	     offsetof(struct hlk_snapshot_build, out_fd), fill_build),
+	CALL(VM, HLK_WINDOW_ADD, hlk_window_add, window, 0, 0, fill_window),
+	CALL(VM, HLK_SNAPSHOT, hlk_snapshot, counts, SNAPSHOT_FLAGS,
+	     offsetof(struct hlk_snapshot, out_fd), fill_none),
+	CALL(VM, HLK_RESTORE, hlk_restore, private_pages,
+	     HLK_RESTORE_REPRODUCIBLE, 0, fill_restore),
+	CALL(VM, HLK_TRANSLATE, hlk_translate, page_shift, 0, 0, fill_translate),
+	CALL(VM, HLK_WALK, hlk_walk, tables_read, 0, 0, fill_walk),
+	CALL(VM, HLK_VM_STATS, hlk_vm_stats, generation, 0, 0, fill_none),
+	CALL(SNAP, HLK_SNAPSHOT_INFO, hlk_snapshot_info, counts, 0, 0,
+	     fill_snapshot_info),
+};
+
+#define FOR_EACH_CALL(c)						\
+	for (const struct call *c = calls; c < calls + ARRAY_SIZE(calls); c++)
+
+static int fd_of(FIXTURE_DATA(abi) *self, const struct call *c)
+{
+	return c->cmd == HLK_WINDOW_ADD ? self->fresh : self->fd[c->kind];
+}
+
+static long do_call(FIXTURE_DATA(abi) *self, const struct call *c, void *arg)
+{
+	long ret = hlk_call(fd_of(self, c), c->cmd, arg);
+
+	if (!ret && c->fd_at)
+		close(*(int *)((u8 *)arg + c->fd_at));
+	return ret;
+}
+
+static struct hlk_head *prepare(FIXTURE_DATA(abi) *self, const struct call *c,
+				void *arg, u32 size)
+{
+	struct hlk_head *head = arg;
+
+	memset(arg, 0, size);
+	c->fill(self, arg);
+	head->size = size;
+	return head;
+}
+
+static int open_fds(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	int nr = 0;
+
+	while (readdir(dir))
+		nr++;
+	closedir(dir);
+	return nr;
+}
+
+/* ---- what holds for each ---- */
+
+TEST_F(abi, every_call_works)
+{
+	u8 buffer[512];
+
+	FOR_EACH_CALL(c) {
+		struct hlk_head *head = prepare(self, c, buffer, c->size);
+
+		head->why = 77;
+		head->index = 77;
+		head->where = 77;
+		ASSERT_EQ(0, do_call(self, c, buffer)) {
+			TH_LOG("%s: why %u", c->name, t_why);
+		}
+		ASSERT_EQ(c->size, head->size);
+		ASSERT_EQ(0, head->why);
+		ASSERT_EQ(0, head->index);
+		ASSERT_EQ(0, head->where);
+	}
+}
+
+TEST_F(abi, a_short_struct_is_refused)
+{
+	u8 buffer[512];
+	u32 size, i;
+
+	FOR_EACH_CALL(c) {
+		for (size = sizeof(struct hlk_head); size < c->min; size++) {
+			struct hlk_head *head = prepare(self, c, buffer, c->size);
+
+			head->size = size;
+			FAILS(EINVAL, HLK_WHY_SIZE, do_call(self, c, buffer));
+			ASSERT_EQ(c->min, t_where);
+			ASSERT_EQ(size, head->size);
+		}
+		/* without room for a head nothing is written */
+		for (size = 0; size < sizeof(struct hlk_head); size++) {
+			memset(buffer, 0xaa, sizeof(buffer));
+			memcpy(buffer, &size, sizeof(size));
+			ASSERT_EQ(-EINVAL, do_call(self, c, buffer));
+			for (i = 4; i < sizeof(buffer); i++)
+				ASSERT_EQ(0xaa, buffer[i]);
+		}
+	}
+}
+
+TEST_F(abi, a_longer_struct_is_taken_if_its_tail_is_zero)
+{
+	u8 exact[512], longer[512], *at;
+	u32 tail, i;
+
+	FOR_EACH_CALL(c) {
+		for (tail = 1; tail < 100; tail += 33) {
+			prepare(self, c, exact, c->size);
+			ASSERT_EQ(0, do_call(self, c, exact)) {
+				TH_LOG("%s: why %u", c->name, t_why);
+			}
+			memset(longer, 0xaa, sizeof(longer));
+			prepare(self, c, longer, c->size + tail);
+			ASSERT_EQ(0, do_call(self, c, longer)) {
+				TH_LOG("%s: why %u", c->name, t_why);
+			}
+			/* the tail and what lies behind it stay as they were */
+			at = longer + c->size;
+			for (i = 0; i < tail; i++)
+				ASSERT_EQ(0, *at++);
+			for (; at < longer + sizeof(longer); at++)
+				ASSERT_EQ(0xaa, *at);
+			ASSERT_EQ(c->size + tail, *(u32 *)longer);
+		}
+		for (i = 0; i < 64; i++) {
+			prepare(self, c, longer, c->size + 64);
+			longer[c->size + i] = 1;
+			FAILS(E2BIG, HLK_WHY_TAIL, do_call(self, c, longer));
+			ASSERT_EQ(c->size, t_where);
+		}
+	}
+}
+
+TEST_F(abi, unknown_flags_are_refused)
+{
+	struct hlk_head *head;
+	u8 buffer[512];
+	u32 bit;
+
+	FOR_EACH_CALL(c) {
+		for (bit = 1; bit; bit <<= 1) {
+			if (bit & c->flags)
+				continue;
+			head = prepare(self, c, buffer, c->size);
+			head->flags = bit;
+			FAILS(EOPNOTSUPP, HLK_WHY_FLAGS, do_call(self, c, buffer));
+			ASSERT_EQ(c->flags, t_where);
+			head->flags = c->flags | bit;
+			FAILS(EOPNOTSUPP, HLK_WHY_FLAGS, do_call(self, c, buffer));
+		}
+	}
+}
+
+TEST_F(abi, numbers_belong_to_one_kind_of_fd)
+{
+	u8 buffer[512] = {};
+	enum kind kind;
+	u32 nr;
+
+	snapshot(self);
+	for (kind = 0; kind < NR_KINDS; kind++) {
+		for (nr = 0; nr < 256; nr++) {
+			bool known = false;
+
+			FOR_EACH_CALL(c)
+				known |= c->kind == kind &&
+					 c->cmd == _IO(HLK_IOC_TYPE, nr);
+			if (known)
+				continue;
+			ASSERT_EQ(-ENOTTY, hlk_call(self->fd[kind],
+						    _IO(HLK_IOC_TYPE, nr), buffer)) {
+				TH_LOG("kind %u nr %u", kind, nr);
+			}
+		}
+		/* right number, wrong direction, size or type */
+		FOR_EACH_CALL(c) {
+			nr = _IOC_NR(c->cmd);
+			ASSERT_EQ(-ENOTTY, hlk_call(self->fd[kind],
+						    _IOR(HLK_IOC_TYPE, nr, int), buffer));
+			ASSERT_EQ(-ENOTTY, hlk_call(self->fd[kind],
+						    _IOC(_IOC_NONE, HLK_IOC_TYPE, nr, 8),
+						    buffer));
+			ASSERT_EQ(-ENOTTY, hlk_call(self->fd[kind],
+						    _IO(HLK_IOC_TYPE + 1, nr), buffer));
+		}
+	}
+}
+
+TEST_F(abi, bad_pointers)
+{
+	void *bad[] = { NULL, (void *)8, (void *)-4096L, (void *)-8L,
+			self->page + PAGE, self->page + PAGE - 2 };
+	int before;
+	u8 *at;
+	u32 i;
+
+	FOR_EACH_CALL(c) {
+		prepare(self, c, self->page, c->size);
+		before = open_fds();
+		for (i = 0; i < ARRAY_SIZE(bad); i++)
+			FAILS_ERRNO(EFAULT, ioctl(fd_of(self, c), c->cmd, bad[i]));
+
+		/* cut off by the end of the mapping, at each place */
+		for (i = 4; i < c->size; i += 4) {
+			at = self->page + PAGE - i;
+			memset(at, 0, i);
+			*(u32 *)at = c->size;
+			FAILS_ERRNO(EFAULT, ioctl(fd_of(self, c), c->cmd, at));
+		}
+		ASSERT_EQ(before, open_fds());
+	}
+}
+
+/* The reply cannot be written: no fd may be left behind, nor an object. */
+TEST_F(abi, a_reply_that_cannot_be_written)
+{
+	struct hlk_info info, after;
+	int before;
+
+	FOR_EACH_CALL(c) {
+		prepare(self, c, self->page, c->size);
+		ASSERT_EQ(0, mprotect(self->page, PAGE, PROT_READ));
+		OK(hlk_info(self->t.dev, &info));
+		before = open_fds();
+		FAILS_ERRNO(EFAULT, ioctl(fd_of(self, c), c->cmd, self->page));
+		ASSERT_EQ(before, open_fds());
+		OK(hlk_info(self->t.dev, &after));
+		ASSERT_EQ(info.live_vms, after.live_vms);
+		ASSERT_EQ(info.live_snapshots, after.live_snapshots);
+		ASSERT_EQ(0, mprotect(self->page, PAGE, PROT_READ | PROT_WRITE));
+	}
+}
+
+/* ---- what holds for some ---- */
+
+TEST_F(abi, reserved_fields)
+{
+	struct hlk_snapshot_build build = HLK_STRUCT(hlk_snapshot_build);
+	struct hlk_window_add add = HLK_STRUCT(hlk_window_add);
+
+	fill_window(self, &add);
+	add.window.__reserved = 1;
+	FAILS(EOPNOTSUPP, HLK_WHY_RESERVED,
+	      hlk_call(self->fresh, HLK_WINDOW_ADD, &add));
+	add.window.__reserved = 0;
+	add.window.flags = 4;
+	FAILS(EOPNOTSUPP, HLK_WHY_FLAGS, hlk_call(self->fresh, HLK_WINDOW_ADD, &add));
+	add.window.flags = 0x80000000;
+	FAILS(EOPNOTSUPP, HLK_WHY_FLAGS, hlk_call(self->fresh, HLK_WINDOW_ADD, &add));
+	add.window.flags = 0;
+	OK(hlk_call(self->fresh, HLK_WINDOW_ADD, &add));
+
+	fill_build(self, &build);
+	build.__reserved = 1;
+	FAILS(EOPNOTSUPP, HLK_WHY_RESERVED,
+	      hlk_call(self->t.dev, HLK_SNAPSHOT_BUILD, &build));
+	build.__reserved = 0;
+	self->window[0].__reserved = 1;
+	FAILS(EOPNOTSUPP, HLK_WHY_RESERVED,
+	      hlk_call(self->t.dev, HLK_SNAPSHOT_BUILD, &build));
+}
+
+TEST_F(abi, paging_modes)
+{
+	struct hlk_translate t = HLK_STRUCT(hlk_translate);
+	struct hlk_walk w = HLK_STRUCT(hlk_walk);
+	u32 i;
+	static const struct {
+		struct hlk_paging paging;
+		int err;
+		u32 why;
+	} bad[] = {
+		{ { .flags = 8 | HLK_PAGING_GIVEN }, EOPNOTSUPP, HLK_WHY_FLAGS },
+		{ { .flags = 0x80000000 }, EOPNOTSUPP, HLK_WHY_FLAGS },
+		{ { .flags = HLK_PAGING_WP }, EINVAL, HLK_WHY_FLAGS },
+		{ { .maxphyaddr = 36 }, EINVAL, HLK_WHY_FLAGS },
+		{ { HLK_PAGING_GIVEN, 31 }, EINVAL, HLK_WHY_GPA_RANGE },
+		{ { HLK_PAGING_GIVEN, 41 }, EINVAL, HLK_WHY_GPA_RANGE },
+		/* this guest does not use paging */
+		{ { 0, 0 }, EOPNOTSUPP, HLK_WHY_NOT_I686 },
+	};
+
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
+		fill_translate(self, &t);
+		t.paging = bad[i].paging;
+		FAILS(bad[i].err, bad[i].why, hlk_call(self->t.hlk, HLK_TRANSLATE, &t));
+		fill_walk(self, &w);
+		w.paging = bad[i].paging;
+		FAILS(bad[i].err, bad[i].why, hlk_call(self->t.hlk, HLK_WALK, &w));
+	}
+}
+
+/* Pointers inside of structs */
+TEST_F(abi, bad_inner_pointers)
+{
+	struct hlk_snapshot_build build = HLK_STRUCT(hlk_snapshot_build);
+	struct hlk_snapshot_info info = HLK_STRUCT(hlk_snapshot_info);
+	struct hlk_segment seg = { .gpa = TVM_DATA, .bytes = 2 * PAGE };
+	const uintptr_t hole = (uintptr_t)(self->page + PAGE);
+	struct hlk_walk w = HLK_STRUCT(hlk_walk);
+	struct kvm_sync_regs regs = {};
+	const u64 bad[] = { 8, hole, hole - 4, -4096ULL, 1ULL << 63 };
+	struct hlk_info counts;
+	u32 i;
+
+	snapshot(self);
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
+		fill_build(self, &build);
+		build.windows = bad[i];
+		FAILS(EFAULT, 0, hlk_call(self->t.dev, HLK_SNAPSHOT_BUILD, &build));
+		fill_build(self, &build);
+		build.nr_segments = 1;
+		build.segments = bad[i];
+		FAILS(EFAULT, 0, hlk_call(self->t.dev, HLK_SNAPSHOT_BUILD, &build));
+		build.segments = (uintptr_t)&seg;
+		seg.data = bad[i];
+		FAILS(EFAULT, 0, hlk_call(self->t.dev, HLK_SNAPSHOT_BUILD, &build));
+		fill_build(self, &build);
+		build.nr_segments = 0;
+		build.nr_vcpus = 1;
+		build.vcpu_size = sizeof(regs);
+		build.vcpus = bad[i];
+		FAILS(EFAULT, 0, hlk_call(self->t.dev, HLK_SNAPSHOT_BUILD, &build));
+		build.nr_vcpus = 0;
+
+		fill_walk(self, &w);
+		w.roots = bad[i];
+		FAILS(EFAULT, 0, hlk_call(self->t.hlk, HLK_WALK, &w));
+		fill_walk(self, &w);
+		w.mappings = bad[i];
+		FAILS(EFAULT, 0, hlk_call(self->t.hlk, HLK_WALK, &w));
+
+		fill_snapshot_info(self, &info);
+		info.windows = bad[i];
+		FAILS(EFAULT, 0, hlk_call(self->fd[SNAP], HLK_SNAPSHOT_INFO, &info));
+	}
+	OK(hlk_info(self->t.dev, &counts));
+	ASSERT_EQ(1, counts.live_snapshots);
+}
+
+TEST_F(abi, info)
+{
+	struct hlk_info info;
+
+	OK(hlk_info(self->t.dev, &info));
+	ASSERT_EQ(HLK_ABI_VERSION, info.version);
+	ASSERT_EQ(0, info.__reserved);
+	ASSERT_LE(2, info.max_windows);
+	ASSERT_LE(1, info.max_vcpus);
+	ASSERT_LE(1, info.max_roots);
+	ASSERT_LE(1, info.max_tables);
+	ASSERT_LE(1, info.max_pages);
+	ASSERT_LE(1, info.max_private);
+	ASSERT_EQ(HLK_FEATURE_FLAT | HLK_FEATURE_COMPACT | HLK_FEATURE_WALK,
+		  info.features);
+	ASSERT_EQ(1, info.live_vms);
+	ASSERT_EQ(0, info.live_snapshots);
+	/* the code, the root, the table */
+	ASSERT_EQ(3, info.live_pages);
+	snapshot(self);
+	OK(hlk_info(self->t.dev, &info));
+	ASSERT_EQ(1, info.live_snapshots);
+	ASSERT_EQ(6, info.live_pages);
+}
+
+TEST_F(abi, snapshot_info)
+{
+	struct hlk_snapshot_info info = {};
+
+	info.windows = (uintptr_t)self->window;
+	info.nr_windows = 8;
+	OK(hlk_snapshot_info(snapshot(self), &info));
+	ASSERT_EQ(0, info.flags);
+	ASSERT_EQ(1, info.nr_vcpus);
+	ASSERT_EQ(1, info.generation);
+	ASSERT_EQ(1, info.nr_windows);
+	ASSERT_EQ(0, info.nr_roots);
+	ASSERT_EQ(3, info.counts.pages);
+	ASSERT_EQ(3, info.counts.copied);
+	ASSERT_EQ(0, info.counts.inherited);
+	ASSERT_EQ(0, self->window[0].gpa);
+	ASSERT_EQ(TVM_LOW, self->window[0].bytes);
+	ASSERT_EQ(0, self->window[0].flags);
+
+	/* too short: the counts are told all the same */
+	info = (struct hlk_snapshot_info){};
+	FAILS(EMSGSIZE, 0, hlk_snapshot_info(snapshot(self), &info));
+	ASSERT_EQ(1, info.nr_windows);
+	ASSERT_EQ(3, info.counts.pages);
+}
+
+/* fds of objects are close-on-exec. */
+TEST_F(abi, close_on_exec)
+{
+	ASSERT_EQ(FD_CLOEXEC, fcntl(self->t.hlk, F_GETFD));
+	ASSERT_EQ(FD_CLOEXEC, fcntl(snapshot(self), F_GETFD));
+}
+
+TEST_HARNESS_MAIN
