@@ -148,7 +148,6 @@ struct hlk_timeout {
  * @fresh: restored, and no call since
  * @dispatch: EIP of a call
  * @stack: ESP of a call
- * @fpu: the FPU of a call
  * @over_budget: writes refused so far, as last seen
  * @exit: how the last run ended
  * @err: why the last call failed
@@ -160,6 +159,7 @@ struct hlk_timeout {
  * @counter: the guest's counter
  * @counter_set: it is not 0 all the time
  * @counter_ready: its page can be written without a fault that could fail
+ * @fpu: not under @lock: the FPU of a call. Last, because it has no fixed size
  */
 struct hlk_sandbox {
 	struct hlk_ctx *ctx;
@@ -183,7 +183,6 @@ struct hlk_sandbox {
 	bool fresh;
 	uint32_t dispatch;
 	uint32_t stack;
-	struct kvm_xsave fpu;
 	uint64_t over_budget;
 	struct hlk_exit exit;
 	struct hlk_err err;
@@ -196,6 +195,8 @@ struct hlk_sandbox {
 	uint64_t counter;
 	bool counter_set;
 	bool counter_ready;
+
+	struct kvm_xsave fpu;
 };
 
 /* vm.c */

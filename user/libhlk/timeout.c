@@ -66,9 +66,10 @@ static void take_signals(const struct hlk_sandbox *sb)
 /* @set is what KVM blocks inside KVM_RUN; NULL is what the thread blocks */
 static int set_kvm_mask(struct hlk_sandbox *sb, const sigset_t *set)
 {
-	struct {
+	union {
 		struct kvm_signal_mask head;
-		unsigned char bits[KERNEL_SIGSET];
+		unsigned char bytes[sizeof(struct kvm_signal_mask) +
+				    KERNEL_SIGSET];
 	} mask = { .head.len = KERNEL_SIGSET };
 	struct hlk_timeout *timeout = &sb->timeout;
 
@@ -78,7 +79,7 @@ static int set_kvm_mask(struct hlk_sandbox *sb, const sigset_t *set)
 	    !memcmp(set, &timeout->mask, KERNEL_SIGSET))
 		return 0;
 	if (set)
-		memcpy(&mask.head.sigset, set, KERNEL_SIGSET);
+		memcpy(mask.head.sigset, set, KERNEL_SIGSET);
 	if (ioctl(sb->vcpu_fd, KVM_SET_SIGNAL_MASK, set ? &mask : NULL))
 		return hlk_err_system(&sb->err, op);
 	timeout->mask_set = set;
