@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Whatever is closed first, and wherever a process is killed, nothing stays
+ * behind: no VM, snapshot or page, and the module can be unloaded.
+ */
+#include <signal.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "hlk_test.h"
+#include "kselftest_harness.h"
+
+#define ROUNDS	100
+
+GUEST(count, "1:	incl 0x20000\n"
+	     "	incl 0x30000\n"
+	     "	hlt\n"
+	     "	jmp 1b\n");
+
+static void nap(long us)
+{
+	struct timespec t = { .tv_nsec = us * 1000 };
+
+	nanosleep(&t, NULL);
+}
+
+/* One whole use; returns the snapshot's fd. */
+static int use(struct tvm *t)
+{
+	struct hlk_restore r;
+	int snap;
+
+	tvm_start(t, 0, 0);
+	tvm_load(t, TVM_CODE, count);
+	snap = hlk_snapshot_flat(t->hlk);
+	t_must(snap >= 0);
+	t_must(!hlk_restore(t->hlk, snap, &r));
+	t_must(tvm_run(t) == KVM_EXIT_HLT);
+	t_must(!hlk_restore(t->hlk, -1, &r));
+	return snap;
+}
+
+/* What can be closed by itself */
+enum {
+	CLOSE_VM,
+	CLOSE_VCPU,
+	CLOSE_HLK,
+	CLOSE_SNAP,
+	CLOSE_WINDOWS,
+	CLOSE_NR,
+};
+
+static void close_one(struct tvm *t, int snap, int what)
+{
+	u32 i;
+
+	switch (what) {
+	case CLOSE_VM:
+		close(t->vm);
+		break;
+	case CLOSE_VCPU:
+		munmap(t->run, t->run_bytes);
+		close(t->vcpu);
+		break;
+	case CLOSE_HLK:
+		close(t->hlk);
+		break;
+	case CLOSE_SNAP:
+		close(snap);
+		break;
+	case CLOSE_WINDOWS:
+		for (i = 0; i < t->nr_maps; i++)
+			munmap(t->maps[i].at, t->maps[i].bytes);
+		break;
+	}
+}
+
+FIXTURE(lifetime) {
+	int dev;
+};
+
+FIXTURE_SETUP(lifetime)
+{
+	t_begin();
+	self->dev = hlk_open();
+	ASSERT_LE(0, self->dev);
+}
+
+FIXTURE_TEARDOWN(lifetime)
+{
+	close(self->dev);
+	EXPECT_EQ(0, t_end());
+}
+
+static u64 live(int dev)
+{
+	struct hlk_info info;
+
+	t_must(!hlk_info(dev, &info));
+	return info.live_vms + info.live_snapshots + info.live_pages;
+}
+
+/* All 120 orders in which five things can be closed */
+TEST_F(lifetime, closed_in_any_order)
+{
+	int order[CLOSE_NR];
+	struct tvm t;
+	bool used[CLOSE_NR];
+	int nr, n, i, j, snap;
+
+	for (nr = 0; nr < 120; nr++) {
+		memset(used, 0, sizeof(used));
+		for (n = nr, i = 0; i < CLOSE_NR; n /= CLOSE_NR - i, i++) {
+			int nth = n % (CLOSE_NR - i);
+
+			for (j = 0; used[j] || nth--; j++)
+				;
+			used[j] = true;
+			order[i] = j;
+		}
+		snap = use(&t);
+		for (i = 0; i < CLOSE_NR; i++)
+			close_one(&t, snap, order[i]);
+		close(t.dev);
+		close(t.kvm);
+		ASSERT_EQ(0, live(self->dev)) {
+			TH_LOG("order %d%d%d%d%d", order[0], order[1], order[2],
+			       order[3], order[4]);
+		}
+	}
+}
+
+static pid_t user_until_killed(void)
+{
+	pid_t pid = fork();
+	struct tvm t;
+	int snap;
+
+	if (pid)
+		return pid;
+	for (;;) {
+		snap = use(&t);
+		close(snap);
+		tvm_close(&t);
+	}
+}
+
+TEST_F(lifetime, killed_at_any_point)
+{
+	u32 seed = t_seed();
+	int round, tries;
+	pid_t pid;
+
+	for (round = 0; round < ROUNDS; round++) {
+		pid = user_until_killed();
+		ASSERT_LE(0, pid);
+		nap(t_rnd(&seed) % 60000);
+		kill(pid, SIGKILL);
+		ASSERT_EQ(pid, waitpid(pid, NULL, 0));
+		/* the last fput() may come a little later */
+		for (tries = 0; live(self->dev) && tries < 100; tries++)
+			nap(10000);
+		ASSERT_EQ(0, live(self->dev)) {
+			TH_LOG("round %d", round);
+		}
+	}
+}
+
+static int unload(void)
+{
+	return syscall(SYS_delete_module, "hlk", O_NONBLOCK);
+}
+
+static int load(const char *path)
+{
+	int fd = open(path, O_RDONLY);
+	int ret = syscall(SYS_finit_module, fd, "", 0);
+
+	close(fd);
+	return ret;
+}
+
+TEST_F(lifetime, unloaded_when_unused_and_only_then)
+{
+	const char *path = t_module();
+	u32 seed = t_seed();
+	int round, tries, snap;
+	struct tvm t;
+	pid_t pid;
+
+	if (!path)
+		SKIP(return, "needs root and HLK_KO");
+	close(self->dev);
+	for (round = 0; round < ROUNDS; round++) {
+		if (round % 2) {
+			pid = user_until_killed();
+			nap(t_rnd(&seed) % 60000);
+			kill(pid, SIGKILL);
+			ASSERT_EQ(pid, waitpid(pid, NULL, 0));
+		} else {
+			snap = use(&t);
+			FAILS_ERRNO(EWOULDBLOCK, unload());
+			/* a mapping alone keeps it, and a snapshot alone */
+			close(t.dev);
+			close(t.hlk);
+			close(snap);
+			FAILS_ERRNO(EWOULDBLOCK, unload());
+			t.dev = -1;
+			t.hlk = -1;
+			tvm_close(&t);
+		}
+		for (tries = 0; unload() && tries < 100; tries++)
+			nap(10000);
+		ASSERT_GT(100, tries) {
+			TH_LOG("round %d: %s", round, strerror(errno));
+		}
+		ASSERT_EQ(0, load(path));
+	}
+	for (tries = 0; access("/dev/hlk", R_OK) && tries < 100; tries++)
+		nap(10000);
+	self->dev = hlk_open();
+	ASSERT_LE(0, self->dev);
+}
+
+TEST_HARNESS_MAIN
