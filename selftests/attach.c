@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What can be attached: the KVM VM of the calling process, and nothing else
+ * that is behind an fd.
+ */
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "hlk_test.h"
+#include "kselftest_harness.h"
+
+GUEST(halt, "	hlt\n");
+
+FIXTURE(attach) {
+	struct tvm t;
+};
+
+FIXTURE_SETUP(attach)
+{
+	t_begin();
+	tvm_open(&self->t);
+}
+
+FIXTURE_TEARDOWN(attach)
+{
+	tvm_close(&self->t);
+	EXPECT_EQ(0, t_end());
+}
+
+TEST_F(attach, only_the_fd_of_a_vm)
+{
+	struct kvm_create_device device = { .type = KVM_DEV_TYPE_VFIO };
+	int hlk = OK(hlk_attach(self->t.dev, self->t.vm, 0, 0));
+	int snap, i;
+	struct {
+		const char *name;
+		int fd;
+	} fds[] = {
+		{ "no fd", -1 },
+		{ "a closed fd", 9999 },
+		{ "a file", open("/proc/self/exe", O_RDONLY) },
+		{ "a directory", open("/", O_RDONLY) },
+		{ "a memfd", memfd_create("x", 0) },
+		{ "a memfd with the name of a VM", memfd_create("kvm-vm", 0) },
+		{ "/dev/kvm", self->t.kvm },
+		{ "a vCPU", self->t.vcpu },
+		{ "a vCPU's statistics", ioctl(self->t.vcpu, KVM_GET_STATS_FD, 0) },
+		{ "a VM's statistics", ioctl(self->t.vm, KVM_GET_STATS_FD, 0) },
+		{ "a device of a VM", -1 },
+		{ "/dev/hlk", self->t.dev },
+		{ "an hlk VM", hlk },
+		{ "a snapshot", -1 },
+		{ "a path only", open("/dev/kvm", O_PATH) },
+	};
+
+	if (!ioctl(self->t.vm, KVM_CREATE_DEVICE, &device))
+		fds[10].fd = device.fd;
+	tvm_set(&self->t, TVM_CODE);
+	snap = OK(hlk_snapshot_flat(hlk));
+	fds[13].fd = snap;
+	for (i = 0; i < ARRAY_SIZE(fds); i++) {
+		FAILS(EBADF, HLK_WHY_NOT_KVM_VM,
+		      hlk_attach(self->t.dev, fds[i].fd, 0, 0));
+		if (fds[i].fd >= 0 && fds[i].fd < 9999 && fds[i].fd != self->t.kvm &&
+		    fds[i].fd != self->t.vcpu && fds[i].fd != self->t.dev)
+			close(fds[i].fd);
+	}
+}
+
+/* Runs in a child; its exit code says which step failed. */
+static void use_all(struct tvm *t, int hlk, int snap)
+{
+	struct hlk_translate translate = { .paging.flags = HLK_PAGING_GIVEN };
+	struct hlk_walk walk = HLK_STRUCT(hlk_walk);
+	struct hlk_mapping mapping;
+	struct hlk_vm_stats stats;
+	struct hlk_snapshot s = {};
+	u64 root = 0;
+
+#define STEP(nr, call)							\
+	do {								\
+		if ((call) != -EPERM || t_why != HLK_WHY_OTHER_PROCESS)	\
+			_exit(nr);					\
+	} while (0)
+
+	walk.paging.flags = HLK_PAGING_GIVEN;
+	walk.roots = (uintptr_t)&root;
+	walk.nr_roots = 1;
+	walk.mappings = (uintptr_t)&mapping;
+	walk.nr_mappings = 1;
+	STEP(1, hlk_attach(t->dev, t->vm, 0, 0));
+	STEP(2, hlk_window_add(hlk, 0x10000000, PAGE, 0));
+	STEP(3, hlk_snapshot(hlk, &s));
+	STEP(4, hlk_restore(hlk, snap, NULL));
+	STEP(5, hlk_restore(hlk, -1, NULL));
+	STEP(6, hlk_translate(hlk, 0, 0, &translate));
+	STEP(7, hlk_call(hlk, HLK_WALK, &walk));
+	if (mmap(NULL, PAGE, PROT_READ, MAP_SHARED, hlk, 0) != MAP_FAILED ||
+	    errno != EPERM)
+		_exit(8);
+	/* Counters are no secret of a process that was given the fd. */
+	if (hlk_stats(hlk, &stats))
+		_exit(9);
+	_exit(0);
+}
+
+TEST_F(attach, not_the_vm_of_another_process)
+{
+	int status;
+	pid_t pid;
+	int snap;
+	int hlk;
+
+	hlk = OK(hlk_attach(self->t.dev, self->t.vm, 0, 0));
+	OK(hlk_window_add(hlk, 0, PAGE, 0));
+	tvm_set(&self->t, TVM_CODE);
+	snap = OK(hlk_snapshot_flat(hlk));
+	pid = fork();
+	if (!pid)
+		use_all(&self->t, hlk, snap);
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	ASSERT_EQ(0, status);
+	close(snap);
+	close(hlk);
+}
+
+/* fds that came through a socket, to a process that is no child of the VM's */
+TEST_F(attach, not_by_fds_through_a_socket)
+{
+	union {
+		struct cmsghdr head;
+		char space[CMSG_SPACE(4 * sizeof(int))];
+	} control = {
+		.head.cmsg_len = CMSG_LEN(4 * sizeof(int)),
+		.head.cmsg_level = SOL_SOCKET,
+		.head.cmsg_type = SCM_RIGHTS,
+	};
+	char byte = 0;
+	struct iovec iov = { &byte, 1 };
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control),
+	};
+	struct tvm t = {};
+	int pair[2];
+	int fds[4];
+	int status;
+	pid_t pid;
+
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_DGRAM, 0, pair));
+	pid = fork();
+	if (!pid) {
+		if (recvmsg(pair[1], &msg, 0) != 1)
+			_exit(20);
+		memcpy(fds, CMSG_DATA(&control.head), sizeof(fds));
+		t.dev = fds[0];
+		t.vm = fds[1];
+		use_all(&t, fds[2], fds[3]);
+	}
+	tvm_open(&t);
+	tvm_attach(&t, 0, 0);
+	tvm_window(&t, 0, PAGE, 0);
+	tvm_set(&t, TVM_CODE);
+	fds[0] = t.dev;
+	fds[1] = t.vm;
+	fds[2] = t.hlk;
+	fds[3] = OK(hlk_snapshot_flat(t.hlk));
+	memcpy(CMSG_DATA(&control.head), fds, sizeof(fds));
+	ASSERT_EQ(1, sendmsg(pair[0], &msg, 0));
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	ASSERT_EQ(0, status);
+	close(fds[3]);
+	tvm_close(&t);
+	close(pair[0]);
+	close(pair[1]);
+}
+
+TEST_F(attach, budgets)
+{
+	struct hlk_vm_stats stats;
+	struct hlk_info info;
+	int hlk;
+
+	OK(hlk_info(self->t.dev, &info));
+	FAILS(EDQUOT, HLK_WHY_BUDGET,
+	      hlk_attach(self->t.dev, self->t.vm, info.max_private + 1, 0));
+	ASSERT_EQ(info.max_private, t_where);
+	FAILS(EDQUOT, HLK_WHY_BUDGET,
+	      hlk_attach(self->t.dev, self->t.vm, ~0ULL, 0));
+
+	hlk = OK(hlk_attach(self->t.dev, self->t.vm, info.max_private, 0));
+	OK(hlk_stats(hlk, &stats));
+	ASSERT_EQ(info.max_private, stats.max_private);
+	close(hlk);
+	hlk = OK(hlk_attach(self->t.dev, self->t.vm, 0, ~0ULL));
+	OK(hlk_stats(hlk, &stats));
+	ASSERT_EQ(info.max_private, stats.max_private);
+	close(hlk);
+	hlk = OK(hlk_attach(self->t.dev, self->t.vm, 7, 3));
+	OK(hlk_stats(hlk, &stats));
+	ASSERT_EQ(7, stats.max_private);
+	ASSERT_EQ(0, stats.private_pages);
+	ASSERT_EQ(0, stats.generation);
+	ASSERT_EQ(0, stats.restores);
+	close(hlk);
+}
+
+TEST_F(attach, the_hlk_vm_holds_the_kvm_vm)
+{
+	int snap;
+
+	tvm_attach(&self->t, 0, 0);
+	tvm_window(&self->t, 0, TVM_LOW, 0);
+	tvm_load(&self->t, TVM_CODE, halt);
+	tvm_set(&self->t, TVM_CODE);
+	snap = OK(hlk_snapshot_flat(self->t.hlk));
+	close(self->t.vm);
+	self->t.vm = -1;
+	OK(hlk_restore(self->t.hlk, snap, NULL));
+	ASSERT_EQ(KVM_EXIT_HLT, tvm_run(&self->t));
+
+	/* and without the vCPU's fd too: the vCPU is then in its VM alone */
+	munmap(self->t.run, self->t.run_bytes);
+	self->t.run = NULL;
+	close(self->t.vcpu);
+	self->t.vcpu = -1;
+	OK(hlk_restore(self->t.hlk, -1, NULL));
+	close(snap);
+}
+
+TEST_F(attach, twice)
+{
+	int a = OK(hlk_attach(self->t.dev, self->t.vm, 0, 0));
+	int b = OK(hlk_attach(self->t.dev, self->t.vm, 0, 0));
+	struct hlk_info info;
+	u8 *x, *y;
+
+	OK(hlk_info(self->t.dev, &info));
+	ASSERT_EQ(2, info.live_vms);
+	OK(hlk_window_add(a, 0, PAGE, 0));
+	OK(hlk_window_add(b, 0, PAGE, 0));
+	x = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, a, 0);
+	y = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, b, 0);
+	ASSERT_NE(MAP_FAILED, x);
+	ASSERT_NE(MAP_FAILED, y);
+	*x = 1;
+	ASSERT_EQ(0, *y);
+	munmap(x, PAGE);
+	munmap(y, PAGE);
+	close(a);
+	close(b);
+}
+
+/* There is a VM, but no room for the fd of what is made from it. */
+TEST_F(attach, no_fd_left)
+{
+	struct rlimit old, new;
+	struct hlk_info info;
+	int snap;
+
+	tvm_attach(&self->t, 0, 0);
+	tvm_set(&self->t, TVM_CODE);
+	getrlimit(RLIMIT_NOFILE, &old);
+	new = old;
+	new.rlim_cur = 0;
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &new));
+	ASSERT_EQ(-EMFILE, hlk_attach(self->t.dev, self->t.vm, 0, 0));
+	ASSERT_EQ(-EMFILE, hlk_snapshot_flat(self->t.hlk));
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &old));
+	OK(hlk_info(self->t.dev, &info));
+	ASSERT_EQ(1, info.live_vms);
+	ASSERT_EQ(0, info.live_snapshots);
+	snap = OK(hlk_snapshot_flat(self->t.hlk));
+	close(snap);
+}
+
+TEST_HARNESS_MAIN
