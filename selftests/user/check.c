@@ -518,8 +518,10 @@ static void check_seen(struct check *k)
 	struct seen *s;
 	u64 old;
 	u64 new;
+	u32 i;
 
-	for (s = k->seen; s < k->seen + k->nr_seen && !tap_failed(); s++) {
+	for (i = 0; i < k->nr_seen && !tap_failed(); i++) {
+		s = &k->seen[i];
 		CHECK_MSG((s->old_writes || s->old_cows) == (s->new_writes || s->new_cows),
 			  "root %u va %x: could %sbe written", s->root, s->va,
 			  s->old_writes || s->old_cows ? "" : "not ");

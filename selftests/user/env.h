@@ -44,7 +44,8 @@ typedef unsigned int gfp_t;
 #define container_of(ptr, type, member) ({				\
 	void *_member = (ptr);						\
 									\
-	(void)(&((type *)0)->member == (ptr));				\
+	_Static_assert(__builtin_types_compatible_p(typeof(*(ptr)),	\
+		       typeof(((type *)0)->member)), "not that member"); \
 	(type *)(_member - offsetof(type, member));			\
 })
 

@@ -208,18 +208,38 @@ u32 guest_large(u64 gfn, u32 flags)
 	return (u32)(gfn << 12) | (u32)(gfn >> 20) << 13 | 0x80 | flags;
 }
 
+/* @bytes from the fuzzer, if it gave as many */
+static bool guest_fed(struct guest *guest, size_t bytes, u64 *value)
+{
+	if (guest->feed_left < bytes)
+		return false;
+	*value = 0;
+	memcpy(value, guest->feed, bytes);
+	guest->feed += bytes;
+	guest->feed_left -= bytes;
+	return true;
+}
+
 u64 guest_random(struct guest *guest)
 {
-	u64 z = guest->seed += 0x9e3779b97f4a7c15;
+	u64 z;
 
+	if (guest_fed(guest, 8, &z))
+		return z;
+	z = guest->seed += 0x9e3779b97f4a7c15;
 	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
 	z = (z ^ z >> 27) * 0x94d049bb133111eb;
 	return z ^ z >> 31;
 }
 
+/* A fuzzer learns sooner which byte matters if small choices take one. */
 u32 guest_below(struct guest *guest, u32 limit)
 {
-	return guest_random(guest) % limit;
+	u64 z;
+
+	if (!guest_fed(guest, limit <= 256 ? 1 : limit <= 65536 ? 2 : 4, &z))
+		z = guest_random(guest);
+	return z % limit;
 }
 
 bool guest_chance(struct guest *guest, u32 percent)

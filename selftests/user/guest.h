@@ -28,6 +28,8 @@
  * @fail_get: which of them fails, counted from 1; 0 for none
  * @meddle: called after each of them, to play a guest that runs
  * @seed: of guest_random()
+ * @feed: bytes that guest_random() takes first, from a fuzzer
+ * @feed_left: how many
  */
 struct guest {
 	struct hlk_gmem gmem;
@@ -45,6 +47,8 @@ struct guest {
 	long fail_get;
 	void (*meddle)(struct guest *guest, u64 gfn);
 	u64 seed;
+	const u8 *feed;
+	size_t feed_left;
 };
 
 /* What a page without bytes of its own shows */

@@ -17,7 +17,6 @@ static void scatter_memory(struct guest *g, struct scatter *s)
 {
 	static const u64 sizes[] = { 0x20, 0x48, 0x48, 0x100, 1024, 1025, 1100, 2047, 2500 };
 
-	guest_init(g);
 	s->scratch_pages = sizes[guest_below(g, ARRAY_SIZE(sizes))];
 	s->input_bytes = 0x2000 + 0x1000 * guest_below(g, 3);
 	s->output_bytes = 0x2000 + 0x1000 * guest_below(g, 3);
@@ -64,6 +63,7 @@ static u64 scatter_frame(struct guest *g, const struct scatter *s)
 
 static void scatter_bytes(struct guest *g, u64 gfn, const struct scatter *s)
 {
+	struct guest garbage = {};
 	u64 *words;
 	u32 i;
 
@@ -74,11 +74,12 @@ static void scatter_bytes(struct guest *g, u64 gfn, const struct scatter *s)
 	words = (u64 *)guest_bytes(g, gfn);
 	if (guest_chance(g, 10))	/* there, and all zero */
 		return;
+	garbage.seed = guest_below(g, 256);
 	for (i = 0; i < PAGE_SIZE / 8; i++)
-		words[i] = guest_random(g);
+		words[i] = guest_random(&garbage);
 	/* if it is read as a table, most entries are not present */
 	for (i = 0; i < PAGE_SIZE / 4; i++)
-		if (s->tidy || guest_chance(g, 90))
+		if (s->tidy || guest_chance(&garbage, 90))
 			((u32 *)words)[i] &= ~1U;
 }
 
@@ -189,25 +190,13 @@ static void scatter_tables(struct guest *g, const struct pool *pool,
 		scatter_mend(g, s->roots[i] >> 12, s);
 }
 
-/**
- * scatter() - make a random guest
- * @g: the guest; guest_exit() it afterwards
- * @seed: the same seed, the same guest
- * @s: out: what the code under test is told of it
- */
-void scatter(struct guest *g, u64 seed, struct scatter *s)
+static void scatter_all(struct guest *g, struct scatter *s)
 {
-	struct guest start = { .seed = seed };
-	u64 first = guest_random(&start);
 	struct pool pool = {};
 	u64 gfn;
 	u32 i;
 
-	guest_init(g);
-	g->seed = first;
-	first = guest_random(g);
 	scatter_memory(g, s);
-	g->seed = first;
 	s->tidy = guest_chance(g, 30);
 	s->mode.wp = guest_chance(g, 80);
 	s->mode.pse = guest_chance(g, 60);
@@ -237,4 +226,33 @@ void scatter(struct guest *g, u64 seed, struct scatter *s)
 	for (i = 0; i < pool.nr; i++)
 		if (guest_is_ram(g, pool.frame[i]) && guest_chance(g, 25))
 			guest_freeze(g, pool.frame[i]);
+}
+
+/**
+ * scatter() - make a random guest
+ * @g: the guest; guest_exit() it afterwards
+ * @seed: the same seed, the same guest
+ * @s: out: what the code under test is told of it
+ */
+void scatter(struct guest *g, u64 seed, struct scatter *s)
+{
+	guest_init(g);
+	g->seed = seed * 0x2545f4914f6cdd1d;
+	scatter_all(g, s);
+}
+
+/**
+ * scatter_fed() - make a guest of a fuzzer's bytes
+ * @g: the guest; guest_exit() it afterwards
+ * @feed: the choices, in the order in which they are made
+ * @bytes: how many bytes
+ * @s: out: what the code under test is told of it
+ */
+void scatter_fed(struct guest *g, const u8 *feed, size_t bytes, struct scatter *s)
+{
+	guest_init(g);
+	g->feed = feed;
+	g->feed_left = bytes;
+	scatter_all(g, s);
+	g->feed_left = 0;
 }

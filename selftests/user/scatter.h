@@ -31,5 +31,6 @@ struct scatter {
 };
 
 void scatter(struct guest *guest, u64 seed, struct scatter *s);
+void scatter_fed(struct guest *guest, const u8 *feed, size_t bytes, struct scatter *s);
 
 #endif /* _SCATTER_H */

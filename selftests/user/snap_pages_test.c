@@ -66,6 +66,29 @@ static void scratch_slot_kinds(void)
 	world_exit(&w);
 }
 
+/* One entry in the slot of scratch and elsewhere: there, all of it is mapped. */
+static void scratch_slot_and_another(void)
+{
+	u32 large = guest_large(0x400, P | U);
+	struct world w;
+
+	world_init(&w, 0x48, 2);
+	guest_window(&w.g, 0x400, 0x400, 0);
+	guest_bytes(&w.g, 0x7ff)[9] = 9;
+	guest_set(&w.g, w.pd[0], 3, large);
+	guest_set(&w.g, w.pd[0], 1023, large);
+	guest_set(&w.g, w.pd[1], 1023, large);
+	guest_set(&w.g, w.pd[1], 3, large | A);
+	if (world_go(&w)) {
+		CHECK_EQ(at(&w, 0, 0xfff000).pte & 0xfff, P | U | A);
+		CHECK_EQ(at(&w, 0, 0xffc00000).pte & 0xfff, P | U);
+		CHECK_EQ(at(&w, 0, 0xffc00000).frame, at(&w, 1, 0xc00000).frame);
+		CHECK_EQ(w.c.snap->counts.large, 4);
+		CHECK_EQ(w.c.snap->counts.tables, 4);
+	}
+	world_exit(&w);
+}
+
 static void scratch_of_any_size(void)
 {
 	static const u64 sizes[] = {
@@ -373,6 +396,7 @@ int main(int argc, char **argv)
 	static const struct tap_test tests[] = {
 		TAP_TEST(scratch_shares_a_slot),
 		TAP_TEST(scratch_slot_kinds),
+		TAP_TEST(scratch_slot_and_another),
 		TAP_TEST(scratch_of_any_size),
 		TAP_TEST(garbage_in_absent_entries),
 		TAP_TEST(outside_memory),
