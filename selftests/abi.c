@@ -367,24 +367,45 @@ TEST_F(abi, bad_pointers)
 	}
 }
 
-/* The reply cannot be written: no fd may be left behind, nor an object. */
-TEST_F(abi, a_reply_that_cannot_be_written)
+/*
+ * The reply cannot be written, or not all of it: no fd may be left behind, nor
+ * an object. @rw: how much of the struct is in memory that can be written.
+ */
+static void reply_cut(struct __test_metadata *_metadata, FIXTURE_DATA(abi) *self,
+		      u32 rw)
 {
 	struct hlk_info info, after;
 	int before;
+	u8 *pages;
+	u8 *at;
 
+	pages = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, pages);
+	at = pages + PAGE - rw;
 	FOR_EACH_CALL(c) {
-		prepare(self, c, self->page, c->size);
-		ASSERT_EQ(0, mprotect(self->page, PAGE, PROT_READ));
+		prepare(self, c, at, c->size);
+		ASSERT_EQ(0, mprotect(pages + PAGE, PAGE, PROT_READ));
 		OK(hlk_info(self->t.dev, &info));
 		before = open_fds();
-		FAILS_ERRNO(EFAULT, ioctl(fd_of(self, c), c->cmd, self->page));
+		FAILS_ERRNO(EFAULT, ioctl(fd_of(self, c), c->cmd, at));
 		ASSERT_EQ(before, open_fds());
 		OK(hlk_info(self->t.dev, &after));
 		ASSERT_EQ(info.live_vms, after.live_vms);
 		ASSERT_EQ(info.live_snapshots, after.live_snapshots);
-		ASSERT_EQ(0, mprotect(self->page, PAGE, PROT_READ | PROT_WRITE));
+		ASSERT_EQ(0, mprotect(pages + PAGE, PAGE, PROT_READ | PROT_WRITE));
 	}
+	munmap(pages, 2 * PAGE);
+}
+
+TEST_F(abi, a_reply_that_cannot_be_written)
+{
+	reply_cut(_metadata, self, 0);
+}
+
+TEST_F(abi, a_reply_of_which_only_the_head_can_be_written)
+{
+	reply_cut(_metadata, self, sizeof(struct hlk_head));
 }
 
 /* ---- what holds for some ---- */

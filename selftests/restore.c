@@ -200,6 +200,15 @@ TEST_F(restore, the_watermark_gives_pages_back)
 	/* and below it none */
 	OK(hlk_restore_flags(t.hlk, -1, HLK_RESTORE_REPRODUCIBLE, &r));
 	ASSERT_EQ(0, r.freed);
+
+	/* no mapping kept a page that was given back: all writes are seen */
+	for (i = 0; i < 40; i++)
+		tvm_at(&t, TVM_DATA)[i * PAGE] = 1;
+	OK(hlk_stats(t.hlk, &stats));
+	ASSERT_LE(40, stats.private_pages);
+	OK(hlk_restore_flags(t.hlk, -1, HLK_RESTORE_REPRODUCIBLE, &r));
+	for (i = 0; i < 40; i++)
+		ASSERT_EQ(0, tvm_at(&t, TVM_DATA)[i * PAGE]);
 	tvm_close(&t);
 	close(snap);
 }

@@ -31,6 +31,7 @@
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 
 typedef uint8_t u8;
+typedef uint16_t u16;
 typedef uint32_t u32;
 typedef uint64_t u64;
 
@@ -155,6 +156,7 @@ struct tvm {
 #define TVM_SCRATCH_GPA	(HLK_GUEST_SCRATCH_TOP - TVM_SCRATCH)
 
 void tvm_open(struct tvm *t);
+void tvm_open_irqchip(struct tvm *t);
 void tvm_attach(struct tvm *t, u64 max_private, u64 keep_private);
 u8 *tvm_memslot(struct tvm *t, u64 gpa, u64 bytes, void *at, u32 flags);
 u8 *tvm_ram(struct tvm *t, u64 gpa, u64 bytes);
@@ -164,11 +166,13 @@ u8 *tvm_at(struct tvm *t, u64 gpa);
 void tvm_close(struct tvm *t);
 
 /* All of the above with the usual machine; registers are set to run TVM_CODE */
+void tvm_machine(struct tvm *t, u64 max_private, u64 keep_private);
 void tvm_start(struct tvm *t, u64 max_private, u64 keep_private);
 #define tvm_load(t, gpa, code)	tvm_load_(t, gpa, code, code##_end)
 void tvm_load_(struct tvm *t, u64 gpa, const u8 *code, const u8 *end);
 
 void tvm_flat(struct kvm_sync_regs *regs, u32 eip, u32 esp);
+void tvm_set_regs(struct tvm *t, struct kvm_sync_regs *regs);
 void tvm_set(struct tvm *t, u32 eip);
 void tvm_set_paging(struct tvm *t, u32 eip, u32 cr3, u32 cr4);
 int tvm_run(struct tvm *t);

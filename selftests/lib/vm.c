@@ -11,7 +11,7 @@
 #define CR0_PE	0x1
 #define CR0_ET	0x10
 
-void tvm_open(struct tvm *t)
+static void open_vm(struct tvm *t, bool irqchip)
 {
 	struct {
 		struct kvm_cpuid2 head;
@@ -25,6 +25,8 @@ void tvm_open(struct tvm *t)
 	t->vm = ioctl(t->kvm, KVM_CREATE_VM, 0);
 	t_must(t->vm >= 0);
 	t_must(!ioctl(t->vm, KVM_SET_TSS_ADDR, 0xfffbd000));
+	if (irqchip)
+		t_must(!ioctl(t->vm, KVM_CREATE_IRQCHIP, 0));
 	t->vcpu = ioctl(t->vm, KVM_CREATE_VCPU, 0);
 	t_must(t->vcpu >= 0);
 	t_must(!ioctl(t->kvm, KVM_GET_SUPPORTED_CPUID, &cpuid));
@@ -35,6 +37,17 @@ void tvm_open(struct tvm *t)
 	t_must(t->run != MAP_FAILED);
 	t->run->kvm_valid_regs = SYNC_ALL;
 	t->dev = hlk_open();
+}
+
+void tvm_open(struct tvm *t)
+{
+	open_vm(t, false);
+}
+
+/* With KVM's interrupt controllers, so that HLT waits and does not exit */
+void tvm_open_irqchip(struct tvm *t)
+{
+	open_vm(t, true);
 }
 
 void tvm_attach(struct tvm *t, u64 max_private, u64 keep_private)
@@ -120,13 +133,19 @@ void tvm_close(struct tvm *t)
 	close(t->kvm);
 }
 
-void tvm_start(struct tvm *t, u64 max_private, u64 keep_private)
+/* The usual machine, for a VM that is open */
+void tvm_machine(struct tvm *t, u64 max_private, u64 keep_private)
 {
-	tvm_open(t);
 	tvm_attach(t, max_private, keep_private);
 	tvm_window(t, 0, TVM_LOW, 0);
 	tvm_window(t, TVM_SCRATCH_GPA, TVM_SCRATCH, HLK_WINDOW_SCRATCH);
 	tvm_set(t, TVM_CODE);
+}
+
+void tvm_start(struct tvm *t, u64 max_private, u64 keep_private)
+{
+	tvm_open(t);
+	tvm_machine(t, max_private, keep_private);
 }
 
 void tvm_load_(struct tvm *t, u64 gpa, const u8 *code, const u8 *end)
@@ -172,7 +191,7 @@ void tvm_flat(struct kvm_sync_regs *regs, u32 eip, u32 esp)
  * Registers are set by ioctl, so that KVM has checked them, and are then also
  * in struct kvm_run.
  */
-static void set_regs(struct tvm *t, struct kvm_sync_regs *regs)
+void tvm_set_regs(struct tvm *t, struct kvm_sync_regs *regs)
 {
 	t_must(!ioctl(t->vcpu, KVM_SET_SREGS, &regs->sregs));
 	t_must(!ioctl(t->vcpu, KVM_SET_REGS, &regs->regs));
@@ -186,7 +205,7 @@ void tvm_set(struct tvm *t, u32 eip)
 	struct kvm_sync_regs regs;
 
 	tvm_flat(&regs, eip, TVM_STACK);
-	set_regs(t, &regs);
+	tvm_set_regs(t, &regs);
 }
 
 void tvm_set_paging(struct tvm *t, u32 eip, u32 cr3, u32 cr4)
@@ -197,7 +216,7 @@ void tvm_set_paging(struct tvm *t, u32 eip, u32 cr3, u32 cr4)
 	regs.sregs.cr0 = HLK_GUEST_CR0;
 	regs.sregs.cr3 = cr3;
 	regs.sregs.cr4 = cr4;
-	set_regs(t, &regs);
+	tvm_set_regs(t, &regs);
 }
 
 /* The exit reason, or -errno */
