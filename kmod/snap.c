@@ -671,6 +671,9 @@ static int reloc_roots(struct reloc *r)
 	int err;
 
 	for (i = 0; i < r->p->nr_roots; i++) {
+		if (r->p->roots[i] >= I686_VA_END)
+			return hlk_fail(r->at, -EINVAL, HLK_WHY_GPA_RANGE, i,
+					r->p->roots[i]);
 		gfn = i686_gfn(r->p->roots[i]);
 		table = reloc_copy(r, KEY_COPY(gfn), gfn, i, 0, &err);
 		if (!table)

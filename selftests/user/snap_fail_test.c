@@ -232,6 +232,10 @@ static void parameters(void)
 	w.roots[1] = NOTHING << 12 | 0xfff;
 	refused(&w, -ENODEV, HLK_WHY_ROOT_NOT_RAM, 1, NOTHING << 12);
 
+	/* CR3 has 32 bits: no root is found by cutting an address off */
+	w.roots[1] = 1ULL << 32 | w.roots[0];
+	refused(&w, -EINVAL, HLK_WHY_GPA_RANGE, 1, w.roots[1]);
+
 	w.g.layout.range[1].flags = 0;
 	refused(&w, -EINVAL, HLK_WHY_NO_SCRATCH, 0, 0);
 	w.g.layout.range[1].flags = HLK_WINDOW_SCRATCH;
