@@ -592,6 +592,9 @@ static void check_scratch(struct check *k, u32 root)
 		}
 		CHECK_MSG(t.outcome == MMU_MAPPED && t.pte == (gpa | 0x63) && t.rw && !t.us,
 			  "root %u: scratch page %llx is %x, %x", root, gpa, t.pde, t.pte);
+		if (!is_partly(k, (gpa + HLK_GUEST_SCRATCH_DELTA) / SLOT))
+			CHECK_MSG((t.pde & 0xfff) == 0x23, "root %u: entry %x over scratch", root,
+				  t.pde);
 	}
 }
 

@@ -109,6 +109,9 @@ mutant snap.c 'a table that is mapped as data counts as data' \
 mutant snap.c 'a table is found in scratch before it is made' \
 	's/table->gfn = r->tables_gfn + r->nr_tables++;/table->gfn = r->tables_gfn + ++r->nr_tables;/'
 
+mutant snap.c 'a root beyond 4 GiB is cut off' \
+	's/if (r->p->roots\[i\] >= I686_VA_END)/if (0)/'
+
 # 4 MiB pages
 mutant snap.c 'PAT of a 4 MiB page is lost' \
 	's/table->split_leaf = i686_large_leaf(\*pde);/table->split_leaf = *pde \& I686_FLAGS \& ~I686_PS;/'
@@ -139,6 +142,8 @@ mutant snap.c 'one page of the buffers is not fixed' \
 	's/(gfn < r->tables_gfn ||/(gfn + 1 < r->tables_gfn ||/'
 mutant snap.c 'scratch is for users' \
 	's/return gfn << PAGE_SHIFT | I686_P | I686_W | I686_A | I686_D;/return gfn << PAGE_SHIFT | I686_P | I686_W | I686_U | I686_A | I686_D;/'
+mutant snap.c 'the directory entry of scratch is for users' \
+	's/\*pde = I686_P | I686_W | I686_A | table->gfn << PAGE_SHIFT;/*pde = I686_P | I686_W | I686_U | I686_A | table->gfn << PAGE_SHIFT;/'
 mutant snap.c 'the guard page is mapped' \
 	's/if (gfn == SCRATCH_END - (HLK_GUEST_OFF_GUARD >> PAGE_SHIFT))/if (0)/'
 mutant snap.c 'what shares the slot of scratch is dropped' \
@@ -201,6 +206,8 @@ mutant snap.c 'a fatal signal is ignored' \
 	's/if (fatal_signal_pending(current))/if (0)/'
 mutant snap.c 'windows may overlap by a page' \
 	's/if (range->gfn < old->gfn + old->pages &&/if (range->gfn + 1 < old->gfn + old->pages \&\&/'
+mutant snap.c 'a page that is replaced is leaked' \
+	's/^\t\thlk_page_free(old);/\t\t;/'
 mutant snap.c 'pages outlive their snapshot' \
 	'/^static void snap_release/,/^}/s/hlk_page_free(page);/;/'
 mutant snap.c 'the path to a table is not freed' \

@@ -175,6 +175,41 @@ static void snap_write_fail_nth(void)
 	CHECK(shim.fail_at > 0x46);
 }
 
+/* What a flat snapshot is made of; a page may come again, and replaces itself. */
+static void snap_keep(void)
+{
+	struct hlk_layout layout = {};
+	struct hlk_gpage gpage = {};
+	struct hlk_why_at at;
+	struct hlk_snap *snap;
+	struct page *page = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+	struct page *base;
+
+	add(&layout, 1, 2, 0, &at);
+	snap = hlk_snap_alloc(&layout);
+	CHECK_EQ(hlk_snap_keep(snap, 1, &gpage), 0);
+	gpage.page = page;
+	get_page(page);
+	CHECK_EQ(hlk_snap_keep(snap, 2, &gpage), 0);
+	CHECK_EQ(snap->counts.zero, 2);
+	CHECK_EQ(shim.counted_pages, 0);
+	memset(page->bytes, 7, 4096);
+	get_page(page);
+	CHECK_EQ(hlk_snap_keep(snap, 2, &gpage), 0);
+	base = xa_load(&snap->base[0], 1);
+	CHECK(base != page && !memcmp(base->bytes, page->bytes, 4096));
+	gpage.frozen = true;
+	get_page(page);
+	CHECK_EQ(hlk_snap_keep(snap, 2, &gpage), 0);
+	CHECK(xa_load(&snap->base[0], 1) == page);
+	CHECK_EQ(shim.counted_pages, 1);
+	CHECK_EQ(shim.pages, 1);
+	CHECK_EQ(page->refs, 2);
+	hlk_snap_put(snap);
+	CHECK_EQ(page->refs, 1);
+	put_page(page);
+}
+
 static void snap_references(void)
 {
 	struct hlk_layout layout = {};
@@ -512,6 +547,7 @@ int main(int argc, char **argv)
 		TAP_TEST(layout_refuses),
 		TAP_TEST(snap_write),
 		TAP_TEST(snap_write_fail_nth),
+		TAP_TEST(snap_keep),
 		TAP_TEST(snap_references),
 		TAP_TEST(parameters),
 		TAP_TEST(limit_of_tables),
