@@ -43,6 +43,8 @@ TEST_F(attach, only_the_fd_of_a_vm)
 		{ "a directory", open("/", O_RDONLY) },
 		{ "a memfd", memfd_create("x", 0) },
 		{ "a memfd with the name of a VM", memfd_create("kvm-vm", 0) },
+		{ "a file with the name of a VM",
+		  open("/tmp/kvm-vm", O_CREAT | O_RDWR, 0600) },
 		{ "/dev/kvm", self->t.kvm },
 		{ "a vCPU", self->t.vcpu },
 		{ "a vCPU's statistics", ioctl(self->t.vcpu, KVM_GET_STATS_FD, 0) },
@@ -55,10 +57,11 @@ TEST_F(attach, only_the_fd_of_a_vm)
 	};
 
 	if (!ioctl(self->t.vm, KVM_CREATE_DEVICE, &device))
-		fds[10].fd = device.fd;
+		fds[11].fd = device.fd;
 	tvm_set(&self->t, TVM_CODE);
+	unlink("/tmp/kvm-vm");
 	snap = OK(hlk_snapshot_flat(hlk));
-	fds[13].fd = snap;
+	fds[14].fd = snap;
 	for (i = 0; i < ARRAY_SIZE(fds); i++) {
 		FAILS(EBADF, HLK_WHY_NOT_KVM_VM,
 		      hlk_attach(self->t.dev, fds[i].fd, 0, 0));
