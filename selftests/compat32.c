@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A 32-bit program under a 64-bit kernel: structs are the same to the byte, and
+ * a whole use works, window beyond 2 GiB included.
+ *
+ * Built twice: for 64 bits it prints what it knows of the structs, for the
+ * 32-bit build to compare with.
+ */
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <linux/hlk.h>
+#include <linux/hlk_guest.h>
+
+/* Every struct and field of the two headers */
+#define LAYOUT(S, F)							\
+	S(hlk_head) F(hlk_head, size) F(hlk_head, flags)		\
+	F(hlk_head, why) F(hlk_head, index) F(hlk_head, where)		\
+	S(hlk_info) F(hlk_info, version) F(hlk_info, max_windows)	\
+	F(hlk_info, max_vcpus) F(hlk_info, max_roots)			\
+	F(hlk_info, max_tables) F(hlk_info, __reserved)			\
+	F(hlk_info, features) F(hlk_info, max_pages)			\
+	F(hlk_info, max_private) F(hlk_info, live_vms)			\
+	F(hlk_info, live_snapshots) F(hlk_info, live_pages)		\
+	S(hlk_vm_attach) F(hlk_vm_attach, vm_fd)			\
+	F(hlk_vm_attach, out_fd) F(hlk_vm_attach, max_private)		\
+	F(hlk_vm_attach, keep_private)					\
+	S(hlk_window) F(hlk_window, gpa) F(hlk_window, bytes)		\
+	F(hlk_window, flags) F(hlk_window, __reserved)			\
+	S(hlk_window_add) F(hlk_window_add, window)			\
+	S(hlk_segment) F(hlk_segment, gpa) F(hlk_segment, bytes)	\
+	F(hlk_segment, data)						\
+	S(hlk_snapshot_build) F(hlk_snapshot_build, nr_windows)		\
+	F(hlk_snapshot_build, nr_segments)				\
+	F(hlk_snapshot_build, nr_vcpus)					\
+	F(hlk_snapshot_build, vcpu_size)				\
+	F(hlk_snapshot_build, windows)					\
+	F(hlk_snapshot_build, segments)					\
+	F(hlk_snapshot_build, vcpus) F(hlk_snapshot_build, out_fd)	\
+	F(hlk_snapshot_build, __reserved)				\
+	S(hlk_snapshot_counts) F(hlk_snapshot_counts, pages)		\
+	F(hlk_snapshot_counts, copied)					\
+	F(hlk_snapshot_counts, inherited)				\
+	F(hlk_snapshot_counts, zero) F(hlk_snapshot_counts, tables)	\
+	F(hlk_snapshot_counts, tables_read)				\
+	F(hlk_snapshot_counts, aliased)					\
+	F(hlk_snapshot_counts, large)					\
+	F(hlk_snapshot_counts, leaf_not_ram)				\
+	F(hlk_snapshot_counts, table_not_ram)				\
+	S(hlk_snapshot) F(hlk_snapshot, out_fd)				\
+	F(hlk_snapshot, nr_roots) F(hlk_snapshot, roots)		\
+	F(hlk_snapshot, input_bytes) F(hlk_snapshot, output_bytes)	\
+	F(hlk_snapshot, counts)						\
+	S(hlk_restore) F(hlk_restore, snapshot_fd)			\
+	F(hlk_restore, residue) F(hlk_restore, copied)			\
+	F(hlk_restore, cleared) F(hlk_restore, freed)			\
+	F(hlk_restore, private_pages)					\
+	S(hlk_paging) F(hlk_paging, flags) F(hlk_paging, maxphyaddr)	\
+	S(hlk_translate) F(hlk_translate, paging)			\
+	F(hlk_translate, root) F(hlk_translate, va)			\
+	F(hlk_translate, gpa) F(hlk_translate, pde)			\
+	F(hlk_translate, pte) F(hlk_translate, map)			\
+	F(hlk_translate, page_shift)					\
+	S(hlk_mapping) F(hlk_mapping, va) F(hlk_mapping, gpa)		\
+	F(hlk_mapping, pages) F(hlk_mapping, root) F(hlk_mapping, map)	\
+	F(hlk_mapping, attributes) F(hlk_mapping, alias_root)		\
+	F(hlk_mapping, alias_va)					\
+	S(hlk_walk) F(hlk_walk, paging) F(hlk_walk, roots)		\
+	F(hlk_walk, mappings) F(hlk_walk, nr_roots)			\
+	F(hlk_walk, nr_mappings) F(hlk_walk, start) F(hlk_walk, end)	\
+	F(hlk_walk, cursor) F(hlk_walk, tables_read)			\
+	S(hlk_vm_stats) F(hlk_vm_stats, private_pages)			\
+	F(hlk_vm_stats, max_private) F(hlk_vm_stats, read_faults)	\
+	F(hlk_vm_stats, write_faults) F(hlk_vm_stats, over_budget)	\
+	F(hlk_vm_stats, restores) F(hlk_vm_stats, switches)		\
+	F(hlk_vm_stats, pages_copied) F(hlk_vm_stats, pages_cleared)	\
+	F(hlk_vm_stats, pages_freed) F(hlk_vm_stats, unique)		\
+	F(hlk_vm_stats, generation)					\
+	S(hlk_snapshot_info) F(hlk_snapshot_info, flags)		\
+	F(hlk_snapshot_info, nr_vcpus) F(hlk_snapshot_info, generation)	\
+	F(hlk_snapshot_info, windows) F(hlk_snapshot_info, roots)	\
+	F(hlk_snapshot_info, nr_windows)				\
+	F(hlk_snapshot_info, nr_roots)					\
+	F(hlk_snapshot_info, first_free)				\
+	F(hlk_snapshot_info, input_bytes)				\
+	F(hlk_snapshot_info, output_bytes)				\
+	F(hlk_snapshot_info, counts)					\
+	S(hlk_guest_boot) F(hlk_guest_boot, scratch_size)		\
+	S(hlk_guest_call) F(hlk_guest_call, arg_len)			\
+	S(hlk_guest_ret) F(hlk_guest_ret, len)				\
+	S(hlk_guest_trap) F(hlk_guest_trap, edi)
+
+struct place {
+	const char *name;
+	unsigned int offset;
+	unsigned int size;
+};
+
+#define WHOLE(type)	{ #type, 0, sizeof(struct type) },
+#define FIELD(type, field)						\
+	{ #type "." #field, offsetof(struct type, field),		\
+	  sizeof(((struct type *)0)->field) },
+
+static const struct place here[] = { LAYOUT(WHOLE, FIELD) };
+
+#define NR (sizeof(here) / sizeof(here[0]))
+
+#ifdef LAYOUT_ONLY
+
+int main(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < NR; i++)
+		printf("\t{ \"%s\", %u, %u },\n", here[i].name, here[i].offset,
+		       here[i].size);
+	return 0;
+}
+
+#else
+
+#include "hlk_test.h"
+#include "kselftest_harness.h"
+
+static const struct place there[] = {
+#include "layout64.h"
+};
+
+GUEST(count, "1:	incl 0xa0000000\n"
+	     "	hlt\n"
+	     "	jmp 1b\n");
+
+TEST(the_same_structs)
+{
+	u32 end = 0;
+	u32 i;
+
+	ASSERT_EQ(4, sizeof(void *));
+	ASSERT_EQ(ARRAY_SIZE(there), NR);
+	for (i = 0; i < NR; i++) {
+		printf("# %-36s at %3u, %3u bytes\n", here[i].name, here[i].offset,
+		       here[i].size);
+		ASSERT_STREQ(there[i].name, here[i].name);
+		ASSERT_EQ(there[i].offset, here[i].offset);
+		ASSERT_EQ(there[i].size, here[i].size);
+		/* no padding: a field begins where the one before it ends */
+		if (!strchr(here[i].name, '.'))
+			end = strcmp(here[i].name, "hlk_head") &&
+			      strncmp(here[i].name, "hlk_guest", 9) &&
+			      strcmp(here[i].name, "hlk_window") &&
+			      strcmp(here[i].name, "hlk_segment") &&
+			      strcmp(here[i].name, "hlk_paging") &&
+			      strcmp(here[i].name, "hlk_mapping") &&
+			      strcmp(here[i].name, "hlk_snapshot_counts") ?
+			      sizeof(struct hlk_head) : 0;
+		else if (strncmp(here[i].name, "hlk_guest", 9)) {
+			ASSERT_EQ(end, here[i].offset) {
+				TH_LOG("%s", here[i].name);
+			}
+			end += here[i].size;
+		}
+	}
+}
+
+TEST(a_whole_use)
+{
+	const u64 high = 0xa0000000;
+	struct hlk_snapshot_build build = HLK_STRUCT(hlk_snapshot_build);
+	struct hlk_window windows[] = {
+		{ .gpa = 0, .bytes = TVM_LOW },
+		{ .gpa = high, .bytes = 16 * PAGE },
+	};
+	struct hlk_segment segments[] = {
+		{ TVM_CODE, count_end - count, (uintptr_t)count },
+		{ high + 4, 3, (uintptr_t)"hi" },
+	};
+	struct hlk_translate tr = { .paging.flags = HLK_PAGING_GIVEN };
+	struct hlk_walk w = HLK_STRUCT(hlk_walk);
+	struct kvm_sync_regs regs;
+	struct hlk_mapping mapping;
+	struct hlk_vm_stats stats;
+	struct hlk_restore r;
+	u64 root = TVM_DATA;
+	struct tvm t;
+	u8 *at;
+	int snap;
+
+	t_begin();
+	tvm_open(&t);
+	tvm_attach(&t, 0, 0);
+	tvm_window(&t, 0, TVM_LOW, 0);
+	/* mmap() at an offset that a 32-bit off_t cannot express */
+	at = tvm_window(&t, high, 16 * PAGE, 0);
+	tvm_flat(&regs, TVM_CODE, TVM_STACK);
+	build.windows = (uintptr_t)windows;
+	build.nr_windows = 2;
+	build.segments = (uintptr_t)segments;
+	build.nr_segments = 2;
+	build.vcpus = (uintptr_t)&regs;
+	build.nr_vcpus = 1;
+	build.vcpu_size = sizeof(regs);
+	OK(hlk_call(t.dev, HLK_SNAPSHOT_BUILD, &build));
+	OK(hlk_restore(t.hlk, build.out_fd, NULL));
+	ASSERT_STREQ("hi", (char *)at + 4);
+	ASSERT_EQ(KVM_EXIT_HLT, tvm_run(&t));
+	ASSERT_EQ(KVM_EXIT_HLT, tvm_run(&t));
+	ASSERT_EQ(2, *(u32 *)at);
+	OK(hlk_restore(t.hlk, -1, &r));
+	ASSERT_EQ(1, r.copied);
+	ASSERT_EQ(0, *(u32 *)at);
+
+	ASSERT_EQ(KVM_EXIT_HLT, tvm_run(&t));
+	snap = OK(hlk_snapshot_flat(t.hlk));
+	ASSERT_EQ(KVM_EXIT_HLT, tvm_run(&t));
+	ASSERT_EQ(2, *(u32 *)at);
+	OK(hlk_restore(t.hlk, snap, NULL));
+	ASSERT_EQ(1, *(u32 *)at);
+	ASSERT_EQ(KVM_EXIT_HLT, tvm_run(&t));
+	ASSERT_EQ(2, *(u32 *)at);
+	OK(hlk_stats(t.hlk, &stats));
+	ASSERT_EQ(3, stats.restores);
+	ASSERT_EQ(1, stats.generation);
+
+	/* addresses above 2 GiB on the way out */
+	*(u32 *)tvm_at(&t, TVM_DATA) = (TVM_DATA + PAGE) | PTE_P;
+	*(u32 *)tvm_at(&t, TVM_DATA + PAGE) = high | PTE_P;
+	OK(hlk_translate(t.hlk, root, 0x123, &tr));
+	ASSERT_EQ(high + 0x123, tr.gpa);
+	w.paging.flags = HLK_PAGING_GIVEN;
+	w.roots = (uintptr_t)&root;
+	w.nr_roots = 1;
+	w.mappings = (uintptr_t)&mapping;
+	w.nr_mappings = 1;
+	OK(hlk_call(t.hlk, HLK_WALK, &w));
+	ASSERT_EQ(1, w.nr_mappings);
+	ASSERT_EQ(high, mapping.gpa);
+	FAILS(ENODEV, HLK_WHY_NOT_RAM, hlk_translate(t.hlk, 0xfffff000, 0, &tr));
+	ASSERT_EQ(0xfffff000, t_where);
+
+	close(snap);
+	close(build.out_fd);
+	tvm_close(&t);
+	EXPECT_EQ(0, t_end());
+}
+
+TEST_HARNESS_MAIN
+#endif
