@@ -25,6 +25,8 @@ FIXTURE(abi) {
 	u8 *page;	/* with a hole behind it */
 };
 
+typedef FIXTURE_DATA(abi) fixture;
+
 FIXTURE_SETUP(abi)
 {
 	t_begin();
@@ -44,7 +46,7 @@ FIXTURE_SETUP(abi)
 }
 
 /* Made when it is needed */
-static int snapshot(FIXTURE_DATA(abi) *self)
+static int snapshot(fixture *self)
 {
 	if (!self->fd[SNAP])
 		self->fd[SNAP] = hlk_snapshot_flat(self->t.hlk);
@@ -65,18 +67,18 @@ FIXTURE_TEARDOWN(abi)
 
 /* ---- the list ---- */
 
-static void fill_none(FIXTURE_DATA(abi) *self, void *arg)
+static void fill_none(fixture *self, void *arg)
 {
 }
 
-static void fill_attach(FIXTURE_DATA(abi) *self, void *arg)
+static void fill_attach(fixture *self, void *arg)
 {
 	struct hlk_vm_attach *attach = arg;
 
 	attach->vm_fd = self->t.vm;
 }
 
-static void fill_build(FIXTURE_DATA(abi) *self, void *arg)
+static void fill_build(fixture *self, void *arg)
 {
 	struct hlk_snapshot_build *build = arg;
 
@@ -85,7 +87,7 @@ static void fill_build(FIXTURE_DATA(abi) *self, void *arg)
 	build->windows = (uintptr_t)self->window;
 }
 
-static void fill_window(FIXTURE_DATA(abi) *self, void *arg)
+static void fill_window(fixture *self, void *arg)
 {
 	struct hlk_window_add *add = arg;
 
@@ -97,14 +99,14 @@ static void fill_window(FIXTURE_DATA(abi) *self, void *arg)
 	add->window.bytes = PAGE;
 }
 
-static void fill_restore(FIXTURE_DATA(abi) *self, void *arg)
+static void fill_restore(fixture *self, void *arg)
 {
 	struct hlk_restore *restore = arg;
 
 	restore->snapshot_fd = snapshot(self);
 }
 
-static void fill_translate(FIXTURE_DATA(abi) *self, void *arg)
+static void fill_translate(fixture *self, void *arg)
 {
 	struct hlk_translate *translate = arg;
 
@@ -112,7 +114,7 @@ static void fill_translate(FIXTURE_DATA(abi) *self, void *arg)
 	translate->root = ROOT;
 }
 
-static void fill_walk(FIXTURE_DATA(abi) *self, void *arg)
+static void fill_walk(fixture *self, void *arg)
 {
 	struct hlk_walk *walk = arg;
 
@@ -124,7 +126,7 @@ static void fill_walk(FIXTURE_DATA(abi) *self, void *arg)
 	walk->nr_mappings = ARRAY_SIZE(self->mapping);
 }
 
-static void fill_snapshot_info(FIXTURE_DATA(abi) *self, void *arg)
+static void fill_snapshot_info(fixture *self, void *arg)
 {
 	struct hlk_snapshot_info *info = arg;
 
@@ -145,7 +147,7 @@ static const struct call {
 	u32 min;
 	u32 flags;
 	u32 fd_at;
-	void (*fill)(FIXTURE_DATA(abi) *self, void *arg);
+	void (*fill)(fixture *self, void *arg);
 } calls[] = {
 #define CALL(kind, cmd, type, last, flags, fd_at, fill) \
 	{ #cmd, kind, cmd, sizeof(struct type), \
@@ -171,12 +173,12 @@ static const struct call {
 #define FOR_EACH_CALL(c)						\
 	for (const struct call *c = calls; c < calls + ARRAY_SIZE(calls); c++)
 
-static int fd_of(FIXTURE_DATA(abi) *self, const struct call *c)
+static int fd_of(fixture *self, const struct call *c)
 {
 	return c->cmd == HLK_WINDOW_ADD ? self->fresh : self->fd[c->kind];
 }
 
-static long do_call(FIXTURE_DATA(abi) *self, const struct call *c, void *arg)
+static long do_call(fixture *self, const struct call *c, void *arg)
 {
 	long ret = hlk_call(fd_of(self, c), c->cmd, arg);
 
@@ -185,7 +187,7 @@ static long do_call(FIXTURE_DATA(abi) *self, const struct call *c, void *arg)
 	return ret;
 }
 
-static struct hlk_head *prepare(FIXTURE_DATA(abi) *self, const struct call *c,
+static struct hlk_head *prepare(fixture *self, const struct call *c,
 				void *arg, u32 size)
 {
 	struct hlk_head *head = arg;
@@ -371,7 +373,7 @@ TEST_F(abi, bad_pointers)
  * The reply cannot be written, or not all of it: no fd may be left behind, nor
  * an object. @rw: how much of the struct is in memory that can be written.
  */
-static void reply_cut(struct __test_metadata *_metadata, FIXTURE_DATA(abi) *self,
+static void reply_cut(struct __test_metadata *_metadata, fixture *self,
 		      u32 rw)
 {
 	struct hlk_info info, after;

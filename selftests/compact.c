@@ -26,8 +26,7 @@
  * Go through the published roots, add up the words of the data pages, leave the
  * sums in the kernel half; also leave a mark in the data.
  */
-GUEST(walk_roots,
-	"1:	mov $1, %esi\n"
+GUEST(walk_roots, "1:	mov $1, %esi\n"
 	"2:	mov " ROOTS_VA "(,%esi,8), %eax\n"
 	"	mov %eax, %cr3\n"
 	"	mov $0x10000000, %edi\n"
@@ -56,6 +55,8 @@ FIXTURE(compact) {
 	u8 *bytes[2];		/* what it held */
 };
 
+typedef FIXTURE_DATA(compact) fixture;
+
 /* Where the guest maps something; all else has to stay unmapped */
 static const struct {
 	u32 va;
@@ -67,7 +68,7 @@ static const struct {
 
 #define MAPPED_PAGES	21
 
-static void publish(FIXTURE_DATA(compact) *self, u64 nr)
+static void publish(fixture *self, u64 nr)
 {
 	u64 *roots = (u64 *)tvm_at(&self->t, ROOTS_GPA);
 
@@ -76,7 +77,7 @@ static void publish(FIXTURE_DATA(compact) *self, u64 nr)
 	roots[2] = self->root[1];
 }
 
-static void fill(FIXTURE_DATA(compact) *self, u64 gpa, u32 value)
+static void fill(fixture *self, u64 gpa, u32 value)
 {
 	u32 *at = (u32 *)tvm_at(&self->t, gpa);
 	u32 i;
@@ -186,7 +187,7 @@ static u64 nth_va(u32 n)
 	return mapped[i].va + n * PAGE;
 }
 
-static void remember(FIXTURE_DATA(compact) *self)
+static void remember(fixture *self)
 {
 	u32 r, n;
 
@@ -202,7 +203,7 @@ static void remember(FIXTURE_DATA(compact) *self)
 	set_root(&self->t, self->root[0]);
 }
 
-static int compact(FIXTURE_DATA(compact) *self, u32 flags, struct hlk_snapshot *s)
+static int compact(fixture *self, u32 flags, struct hlk_snapshot *s)
 {
 	struct hlk_snapshot local;
 
@@ -214,7 +215,7 @@ static int compact(FIXTURE_DATA(compact) *self, u32 flags, struct hlk_snapshot *
 	return hlk_snapshot(self->t.hlk, s);
 }
 
-static void get_info(FIXTURE_DATA(compact) *self, int snap)
+static void get_info(fixture *self, int snap)
 {
 	self->info.windows = (uintptr_t)self->windows;
 	self->info.nr_windows = 8;
@@ -226,7 +227,7 @@ static void get_info(FIXTURE_DATA(compact) *self, int snap)
 
 /* After a restore: the layout under the new roots is the remembered one. */
 static void same_layout(struct __test_metadata *_metadata,
-			FIXTURE_DATA(compact) *self)
+			fixture *self)
 {
 	struct tvm *t = &self->t;
 	u64 gpa, va;
@@ -277,7 +278,7 @@ static void same_layout(struct __test_metadata *_metadata,
 
 static u32 sums[2];
 
-static int run_guest(FIXTURE_DATA(compact) *self)
+static int run_guest(fixture *self)
 {
 	u32 *result;
 	int ret;
@@ -566,7 +567,7 @@ TEST_F(compact, what_is_refused)
 	good.input_bytes = 0x4000;
 	good.output_bytes = 0x4000;
 	tvm_set(&self->t, TVM_CODE);
-	BAD(EOPNOTSUPP, HLK_WHY_NOT_I686, );
+	BAD(EOPNOTSUPP, HLK_WHY_NOT_I686, (void)0);
 	tvm_set_paging(&self->t, CODE_VA, self->root[0], 0);
 
 	BAD(EINVAL, HLK_WHY_IO_BUFFERS, s.input_bytes = 0x1000);
@@ -593,13 +594,13 @@ TEST_F(compact, what_is_refused)
 	good.head.flags |= HLK_SNAPSHOT_GUEST_ROOTS;
 	BAD(EINVAL, HLK_WHY_TOO_MANY_ROOTS, s.nr_roots = 1);
 	publish(self, 0);
-	BAD(EINVAL, HLK_WHY_NO_ROOTS, );
+	BAD(EINVAL, HLK_WHY_NO_ROOTS, (void)0);
 	publish(self, HLK_GUEST_MAX_ROOTS + 1);
-	BAD(E2BIG, HLK_WHY_TOO_MANY_ROOTS, );
+	BAD(E2BIG, HLK_WHY_TOO_MANY_ROOTS, (void)0);
 	publish(self, ~0ULL);
-	BAD(E2BIG, HLK_WHY_TOO_MANY_ROOTS, );
+	BAD(E2BIG, HLK_WHY_TOO_MANY_ROOTS, (void)0);
 	publish(self, 1ULL << 32);
-	BAD(E2BIG, HLK_WHY_TOO_MANY_ROOTS, );
+	BAD(E2BIG, HLK_WHY_TOO_MANY_ROOTS, (void)0);
 	publish(self, 2);
 	OK(hlk_info(self->t.dev, &info));
 	ASSERT_EQ(0, info.live_snapshots);

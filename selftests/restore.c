@@ -30,6 +30,8 @@ FIXTURE(restore) {
 	u8 *copy;	/* of low memory and scratch */
 };
 
+typedef FIXTURE_DATA(restore) fixture;
+
 FIXTURE_SETUP(restore)
 {
 	t_begin();
@@ -47,21 +49,21 @@ FIXTURE_TEARDOWN(restore)
 	EXPECT_EQ(0, t_end());
 }
 
-static void remember(FIXTURE_DATA(restore) *self)
+static void remember(fixture *self)
 {
 	memcpy(self->copy, self->low, TVM_LOW);
 	memcpy(self->copy + TVM_LOW, self->scratch, TVM_SCRATCH);
 }
 
 /* Reads make no private page, so this may be done at any time. */
-static bool as_remembered(FIXTURE_DATA(restore) *self)
+static bool as_remembered(fixture *self)
 {
 	return !memcmp(self->copy, self->low, TVM_LOW) &&
 	       !memcmp(self->copy + TVM_LOW, self->scratch, TVM_SCRATCH);
 }
 
 /* Run the guest once: it fills so many bytes from TVM_DATA on. */
-static int guest_fill(FIXTURE_DATA(restore) *self, u8 byte, u32 bytes)
+static int guest_fill(fixture *self, u8 byte, u32 bytes)
 {
 	struct kvm_run *run = self->t.run;
 

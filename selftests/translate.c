@@ -32,6 +32,8 @@ FIXTURE(translate) {
 	u32 room;
 };
 
+typedef FIXTURE_DATA(translate) fixture;
+
 /* Whether the tables are in a window or in memory that hlk knows nothing of */
 FIXTURE_VARIANT(translate) {
 	bool window;
@@ -105,7 +107,7 @@ static u32 random_pde(u32 *seed, bool reserved)
 }
 
 /* Tables as no sane kernel makes them */
-static void random_tables(FIXTURE_DATA(translate) *self, u32 *seed, bool reserved)
+static void random_tables(fixture *self, u32 *seed, bool reserved)
 {
 	u32 root, nr, i;
 
@@ -144,7 +146,7 @@ static bool in_memory(u64 gpa)
 }
 
 /* One address: hlk and KVM say the same, and hlk says why if there is nothing */
-static bool same_as_kvm(FIXTURE_DATA(translate) *self, u32 root, u64 va, u64 *map)
+static bool same_as_kvm(fixture *self, u32 root, u64 va, u64 *map)
 {
 	struct hlk_translate tr = {};
 	u64 gpa = kvm_gpa(&self->t, va);
@@ -187,7 +189,7 @@ static bool same_as_kvm(FIXTURE_DATA(translate) *self, u32 root, u64 va, u64 *ma
 	     va += (self)->table[(root) * 1024 + (va >> 22)] ? PAGE : SLOT)
 
 static void check_translate(struct __test_metadata *_metadata,
-			    FIXTURE_DATA(translate) *self, u32 cr4, bool reserved)
+			    fixture *self, u32 cr4, bool reserved)
 {
 	u32 seed = t_seed();
 	u32 root, round;
@@ -216,7 +218,7 @@ TEST_F_TIMEOUT(translate, as_kvm_without_large_pages, 200)
 
 /* ---- walks ---- */
 
-static int walk_step(FIXTURE_DATA(translate) *self, struct hlk_walk *w, u32 room)
+static int walk_step(fixture *self, struct hlk_walk *w, u32 room)
 {
 	int ret;
 
@@ -232,7 +234,7 @@ static int walk_step(FIXTURE_DATA(translate) *self, struct hlk_walk *w, u32 room
 }
 
 /* The whole walk, so many mappings at a time */
-static int walk_all(FIXTURE_DATA(translate) *self, struct hlk_walk *w, u32 room)
+static int walk_all(fixture *self, struct hlk_walk *w, u32 room)
 {
 	int ret;
 
@@ -244,7 +246,7 @@ static int walk_all(FIXTURE_DATA(translate) *self, struct hlk_walk *w, u32 room)
 	return ret;
 }
 
-static void walked(FIXTURE_DATA(translate) *self, const struct hlk_mapping *m)
+static void walked(fixture *self, const struct hlk_mapping *m)
 {
 	u64 *to = self->walked[m->root] + m->va / PAGE;
 	const u64 *from = self->walked[m->alias_root] + m->alias_va / PAGE;
@@ -276,7 +278,7 @@ static bool same_page(u64 walk, u64 translate)
 }
 
 static void check_walk(struct __test_metadata *_metadata,
-		       FIXTURE_DATA(translate) *self, u32 cr4)
+		       fixture *self, u32 cr4)
 {
 	struct hlk_walk w = HLK_STRUCT(hlk_walk);
 	static const u32 rooms[] = { 1 << 17, 1000, 7 };
@@ -353,7 +355,7 @@ TEST_F_TIMEOUT(translate, walks_as_kvm_without_large_pages, 200)
 }
 
 /* A small, sane layout for the tests below */
-static struct hlk_walk small(FIXTURE_DATA(translate) *self, u64 *root)
+static struct hlk_walk small(fixture *self, u64 *root)
 {
 	struct tvm_pt pt = { &self->t, TABLES + PAGE, PTE_P | PTE_W | PTE_U };
 	struct hlk_walk w = HLK_STRUCT(hlk_walk);

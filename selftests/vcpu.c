@@ -14,8 +14,7 @@
  * Change all that an unprivileged test can change of a vCPU without paging:
  * general, flags, segments and their tables, CR2 to CR4, x87, SSE.
  */
-GUEST(wreck,
-	"	lgdt 0x22000\n"
+GUEST(wreck, "	lgdt 0x22000\n"
 	"	lidt 0x22008\n"
 	"	mov $0x18, %eax\n"
 	"	mov %eax, %ds\n"
@@ -51,8 +50,7 @@ GUEST(wreck,
 	"	stc\n"
 	"	hlt\n");
 
-GUEST(debug,
-	"	mov $0x1234, %eax\n"
+GUEST(debug, "	mov $0x1234, %eax\n"
 	"	mov %eax, %db0\n"
 	"	mov %eax, %db3\n"
 	"	mov $0x701, %eax\n"
@@ -665,6 +663,41 @@ TEST_F(vcpu, from_an_image)
 	OK(hlk_restore(self->t.hlk, build.out_fd, NULL));
 	get_state(&self->t, &after);
 	SAME_STATE(first, after);
+	close(build.out_fd);
+}
+
+/* A shutdown that KVM had not delivered; an image says nothing of it. */
+TEST_F(vcpu, a_pending_triple_fault_is_dropped)
+{
+	struct hlk_snapshot_build build = HLK_STRUCT(hlk_snapshot_build);
+	struct kvm_enable_cap cap = { .cap = KVM_CAP_X86_TRIPLE_FAULT_EVENT,
+				      .args = { 1 } };
+	struct kvm_vcpu_events set = {
+		.flags = KVM_VCPUEVENT_VALID_TRIPLE_FAULT,
+		.triple_fault = { .pending = 1 },
+	};
+	struct hlk_window windows[] = {
+		{ .gpa = 0, .bytes = TVM_LOW },
+		{ .gpa = TVM_SCRATCH_GPA, .bytes = TVM_SCRATCH,
+		  .flags = HLK_WINDOW_SCRATCH },
+	};
+	struct hlk_segment seg = { TVM_CODE, halt_end - halt, (uintptr_t)halt };
+	struct kvm_sync_regs regs;
+
+	if (ioctl(self->t.vm, KVM_ENABLE_CAP, &cap))
+		SKIP(return, "KVM does not tell of triple faults");
+	tvm_flat(&regs, TVM_CODE, TVM_STACK);
+	build.windows = (uintptr_t)windows;
+	build.nr_windows = 2;
+	build.segments = (uintptr_t)&seg;
+	build.nr_segments = 1;
+	build.vcpus = (uintptr_t)&regs;
+	build.nr_vcpus = 1;
+	build.vcpu_size = sizeof(regs);
+	OK(hlk_call(self->t.dev, HLK_SNAPSHOT_BUILD, &build));
+	ASSERT_EQ(0, ioctl(self->t.vcpu, KVM_SET_VCPU_EVENTS, &set));
+	OK(hlk_restore(self->t.hlk, build.out_fd, NULL));
+	ASSERT_EQ(KVM_EXIT_HLT, tvm_run(&self->t));
 	close(build.out_fd);
 }
 
