@@ -102,7 +102,7 @@ static u64 live(int dev)
 }
 
 /* All 120 orders in which five things can be closed */
-TEST_F(lifetime, closed_in_any_order)
+TEST_F_TIMEOUT(lifetime, closed_in_any_order, 280)
 {
 	int order[CLOSE_NR];
 	struct tvm t;
@@ -146,7 +146,7 @@ static pid_t user_until_killed(void)
 	}
 }
 
-TEST_F(lifetime, killed_at_any_point)
+TEST_F_TIMEOUT(lifetime, killed_at_any_point, 280)
 {
 	u32 seed = t_seed();
 	int round, tries;
@@ -181,7 +181,7 @@ static int load(const char *path)
 	return ret;
 }
 
-TEST_F(lifetime, unloaded_when_unused_and_only_then)
+TEST_F_TIMEOUT(lifetime, unloaded_when_unused_and_only_then, 280)
 {
 	const char *path = t_module();
 	u32 seed = t_seed();

@@ -44,14 +44,24 @@ while read -r file; do
 	data+=(--data "$file")
 done < <(make -s -C "$TOP/selftests" data)
 
+in_vm() { # in_vm NAME RUN.SH-ARGUMENT...
+	local name=$1 log counts
+	shift
+	log=$BUILD/check-$1.log
+	echo "# $name"
+	"$VM_DIR/run.sh" "$@" 2>&1 | tee "$log" || :
+	counts=$(tail -n 1 "$log" |
+		 sed -nE 's/^([0-9]+) passed, ([0-9]+) failed, ([0-9]+) skipped$/\1 \2 \3/p')
+	count "$name" "${counts:-0 1 0}"
+}
+
 for series in $KERNELS; do
 	release=$(cat "$("$VM_DIR/kernel.sh" "$series")/release")
-	echo "# kernel $series ($release)"
-	"$VM_DIR/run.sh" "$series" "${data[@]}" -- "${programs[@]}" 2>&1 |
-		tee "$BUILD/check-$series.log" || :
-	counts=$(tail -n 1 "$BUILD/check-$series.log" |
-		 sed -nE 's/^([0-9]+) passed, ([0-9]+) failed, ([0-9]+) skipped$/\1 \2 \3/p')
-	count "kernel $series ($release)" "${counts:-0 1 0}"
+	in_vm "kernel $series ($release)" "$series" "${data[@]}" -- "${programs[@]}"
+done
+for series in ${KERNELS%% *}; do
+	in_vm "kernel $series without nested paging" "$series" "${data[@]}" \
+		--kvm npt=0 -- "$TOP/selftests/no_npt.sh"
 done
 
 echo
