@@ -3,6 +3,8 @@
  * One call each, and what surrounds every test: the kernel says nothing, and
  * the module holds nothing afterwards.
  */
+#include <signal.h>
+#include <sys/prctl.h>
 #include <time.h>
 
 #include "hlk_test.h"
@@ -128,6 +130,8 @@ void t_must_(bool ok, const char *what, const char *file, int line)
 
 void t_begin(void)
 {
+	/* a test whose harness is killed must not go on beside the next */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	t_must(kmsg >= 0);
 	lseek(kmsg, 0, SEEK_END);
