@@ -773,6 +773,10 @@ static int reloc_next_dense(struct reloc *r, u64 *gfn)
 		range = &layout->range[r->dense];
 		if (range == r->scratch || r->dense_used == range->pages)
 			continue;
+		/* there a write that the guest may make would be an exit */
+		if (range->flags & HLK_WINDOW_READONLY &&
+		    r->p->flags & HLK_SNAPSHOT_HOST_COW)
+			continue;
 		*gfn = range->gfn + r->dense_used++;
 		if (*gfn >> I686_GFN_BITS)
 			break;

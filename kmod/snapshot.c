@@ -333,6 +333,23 @@ static int snapshot_roots(struct hlk_snapshot *s, struct hlk_gmem *gmem, u64 cr3
 	return 0;
 }
 
+/*
+ * What lies in the buffers is not kept, so a guest that runs with smaller ones
+ * than are asked for would lose the pages behind them.
+ */
+static int snapshot_buffers(struct hlk_vm *vm, const struct hlk_snapshot *s,
+			    struct hlk_why_at *at)
+{
+	const struct hlk_snap *parent = vm->snap;
+
+	if (parent && parent->flags & HLK_SNAPSHOT_COMPACT &&
+	    (parent->input_bytes != s->input_bytes ||
+	     parent->output_bytes != s->output_bytes))
+		return hlk_fail(at, -EINVAL, HLK_WHY_IO_BUFFERS, 0,
+				(u64)parent->input_bytes + parent->output_bytes);
+	return 0;
+}
+
 static int snapshot_compact(struct hlk_vm *vm, struct hlk_snapshot *s,
 			    struct hlk_snap *snap, struct hlk_why_at *at)
 {
@@ -349,6 +366,9 @@ static int snapshot_compact(struct hlk_vm *vm, struct hlk_snapshot *s,
 	u32 i;
 	int ret;
 
+	ret = snapshot_buffers(vm, s, at);
+	if (ret)
+		return ret;
 	ret = hlk_vcpu_paging(vm, &params.mode, &cr3, at);
 	if (ret)
 		return ret;

@@ -116,7 +116,8 @@ enum {
  * @HLK_WHY_SCRATCH_FULL: the new tables and shared pages do not fit scratch;
  *	@where is how many bytes are needed
  * @HLK_WHY_IO_BUFFERS: the buffers are not a multiple of 4 KiB, are too small,
- *	or do not fit scratch
+ *	do not fit scratch, or are not those of the compact snapshot that the
+ *	guest runs from
  * @HLK_WHY_SEGMENT: segment @index lies outside the windows, at @where
  * @HLK_WHY_NOT_PRESENT: the entry that stops the walk is at @where
  * @HLK_WHY_NOT_RAM: the page at @where is not in memory
