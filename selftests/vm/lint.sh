@@ -36,6 +36,9 @@ files() {
 quiet_build() {
 	local series=$1
 	shift
+	# What fetching a kernel says is no warning.
+	"$VM_DIR/kernel.sh" "$series" > /dev/null 2>&1 ||
+		echo "kernel $series cannot be fetched"
 	rm -rf "$BUILD/$series/src"
 	"$VM_DIR/build.sh" "$series" "$@" 2>&1 |
 		grep -v -e '/hlk\.ko$' -e 'Skipping BTF generation' \
