@@ -54,7 +54,7 @@ lint: setup
 
 install:
 	$(MAKE) -C user install
-	$(if $(wildcard hlk.ko),$(MAKE) -C $(KDIR) M=$(CURDIR) modules_install)
+	$(if $(wildcard hlk.ko),$(MAKE) -C $(KDIR) M=$(CURDIR) INSTALL_MOD_PATH=$(DESTDIR) modules_install)
 
 update-kernels:
 	rm -rf $${HLK_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/hlk}/kernels

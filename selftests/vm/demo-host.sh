@@ -10,6 +10,7 @@ headers=/lib/modules/$(uname -r)/build
 	die "no headers for $(uname -r): apt-get install linux-headers-$(uname -r)"
 
 "$VM_DIR/setup.sh"
+mkdir -p "$BUILD"
 make -s -C "$TOP" modules user > "$BUILD/host.log" 2>&1 ||
 	{ cat "$BUILD/host.log" >&2; die "the build failed"; }
 loaded=''
