@@ -675,8 +675,9 @@ TEST_F(translate, too_many_tables)
 	char old[32] = "";
 	u64 root;
 
-	if (fd < 0 || pread(fd, old, sizeof(old) - 1, 0) <= 0)
-		SKIP(return, "cannot change max_tables");
+	if (fd < 0 && geteuid())
+		SKIP(return, "only root may change max_tables");
+	ASSERT_LT(0, pread(fd, old, sizeof(old) - 1, 0));
 	w = small(self, &root);
 	ASSERT_EQ(2, pwrite(fd, "1\n", 2, 0));
 	OK(hlk_info(self->t.dev, &info));
