@@ -43,7 +43,9 @@
  *  - ENOSPC: what is to be built does not fit the guest's memory
  *  - EDQUOT: a limit of the module or a budget of the sandbox is reached
  *  - ENOMEM: out of memory, or out of the caller's memory cgroup
- *  - EINTR: a fatal signal came during long work; nothing was changed
+ *  - EINTR: a fatal signal came during long work; nothing was changed.
+ *    HLK_RUN: a signal or immediate_exit ended the guest's run, as with KVM_RUN
+ *  - EUCLEAN: an audit found a difference
  *
  * Where one errno can have several reasons, @why of the head tells which.
  */
@@ -62,6 +64,9 @@ enum {
 	HLK_CMD_TRANSLATE = 0x23,
 	HLK_CMD_WALK = 0x24,
 	HLK_CMD_VM_STATS = 0x25,
+	HLK_CMD_MARK_COW = 0x26,
+	HLK_CMD_RUN = 0x27,
+	HLK_CMD_PREFAULT = 0x28,
 
 	HLK_CMD_SNAPSHOT_INFO = 0x40,
 };
@@ -122,6 +127,22 @@ enum {
  * @HLK_WHY_NOT_PRESENT: the entry that stops the walk is at @where
  * @HLK_WHY_NOT_RAM: the page at @where is not in memory
  * @HLK_WHY_BUDGET: the sandbox has used up its private pages
+ * @HLK_WHY_NOT_VCPU: the fd is not that of a vCPU of this VM
+ * @HLK_WHY_INPUT: input @index lies outside the windows, or there are too
+ *	many, or they are too long; @where is its address or the limit
+ * @HLK_WHY_WORKER: a guest cannot run in a kernel worker, whose FPU registers
+ *	the scheduler does not keep: submit without IOSQE_ASYNC and without
+ *	SQPOLL
+ * @HLK_WHY_PRIVILEGE: CAP_SYS_PTRACE is needed to look at another process's VM
+ * @HLK_WHY_INSPECT_ONLY: this hlk VM was attached to look at page tables
+ * @HLK_WHY_IRQCHIP: the VM has an in-kernel interrupt controller, whose state
+ *	no restore brings back
+ * @HLK_WHY_NESTED: the vCPU @index is in a guest of its own
+ * @HLK_WHY_AUDIT_MEMORY: audit: the byte at guest-physical address @where is
+ *	not that of the snapshot
+ * @HLK_WHY_AUDIT_VCPU: audit: of vCPU @index, @where (enum hlk_audit_reg) is not
+ *	that of the snapshot
+ * @HLK_WHY_READ_ONLY: the memory at @where cannot be written
  */
 enum hlk_why {
 	HLK_WHY_NONE = 0,
@@ -167,6 +188,16 @@ enum hlk_why {
 	HLK_WHY_NOT_PRESENT,
 	HLK_WHY_NOT_RAM,
 	HLK_WHY_BUDGET,
+	HLK_WHY_NOT_VCPU,
+	HLK_WHY_INPUT,
+	HLK_WHY_WORKER,
+	HLK_WHY_PRIVILEGE,
+	HLK_WHY_INSPECT_ONLY,
+	HLK_WHY_IRQCHIP,
+	HLK_WHY_NESTED,
+	HLK_WHY_AUDIT_MEMORY,
+	HLK_WHY_AUDIT_VCPU,
+	HLK_WHY_READ_ONLY,
 };
 
 /**
@@ -223,10 +254,21 @@ struct hlk_info {
 #define HLK_FEATURE_FLAT	0x1ULL
 #define HLK_FEATURE_COMPACT	0x2ULL
 #define HLK_FEATURE_WALK	0x4ULL
+#define HLK_FEATURE_MARK_COW	0x8ULL
+#define HLK_FEATURE_RUN		0x10ULL
+#define HLK_FEATURE_URING	0x20ULL
+#define HLK_FEATURE_PREFAULT	0x40ULL
+#define HLK_FEATURE_AUDIT	0x80ULL
+#define HLK_FEATURE_DEDUP	0x100ULL
+#define HLK_FEATURE_INSPECT	0x200ULL
+
+/* attach flags */
+#define HLK_ATTACH_INSPECT	0x1
 
 /**
  * struct hlk_vm_attach - ioctl(HLK_VM_ATTACH) on /dev/hlk
- * @head: no flags
+ * @head: HLK_ATTACH_INSPECT: only to translate and walk; the VM may then belong
+ *	to another process, if the caller has CAP_SYS_PTRACE
  * @vm_fd: in: fd of a KVM VM that the calling process created
  * @out_fd: out: fd of the hlk VM, close-on-exec
  * @max_private: in: budget of private pages; 0 takes the module's limit. A
@@ -339,6 +381,9 @@ struct hlk_snapshot_build {
  * @large: 4 MiB mappings that were split
  * @leaf_not_ram: leaves that lead outside memory, kept as they are
  * @table_not_ram: directory entries that lead outside memory, now not present
+ * @duplicate: of @pages, those equal to another one and kept once with it
+ * @tables_kept: of @tables, those that are as in the snapshot that was restored
+ *	last, and were not read
  */
 struct hlk_snapshot_counts {
 	__aligned_u64 pages;
@@ -351,6 +396,8 @@ struct hlk_snapshot_counts {
 	__aligned_u64 large;
 	__aligned_u64 leaf_not_ram;
 	__aligned_u64 table_not_ram;
+	__aligned_u64 duplicate;
+	__aligned_u64 tables_kept;
 };
 
 /* snapshot flags */
@@ -358,6 +405,7 @@ struct hlk_snapshot_counts {
 #define HLK_SNAPSHOT_GUEST_ROOTS 0x2
 #define HLK_SNAPSHOT_HOST_COW	0x4
 #define HLK_SNAPSHOT_STRICT	0x8
+#define HLK_SNAPSHOT_DEDUP	0x10
 
 /**
  * struct hlk_snapshot - ioctl(HLK_SNAPSHOT) on an hlk VM
@@ -383,6 +431,10 @@ struct hlk_snapshot_counts {
  * copy on write. HLK_SNAPSHOT_STRICT refuses a guest with an entry that leads
  * outside memory.
  *
+ * HLK_SNAPSHOT_DEDUP, with either layout, keeps equal pages once. Who shares a
+ * page by its content can be told so by timing: not for guests that must not
+ * learn of each other.
+ *
  * The VM goes on as it was. All vCPUs have to be at rest, with their registers
  * in struct kvm_run (set kvm_valid_regs before they run) and no I/O pending.
  */
@@ -400,6 +452,7 @@ struct hlk_snapshot {
 
 /* restore flags */
 #define HLK_RESTORE_REPRODUCIBLE	0x1
+#define HLK_RESTORE_AUDIT		0x2
 
 /* what a restore could not bring back by itself */
 #define HLK_RESIDUE_DEBUGREGS	0x1
@@ -407,7 +460,8 @@ struct hlk_snapshot {
 /**
  * struct hlk_restore - ioctl(HLK_RESTORE) on an hlk VM
  * @head: HLK_RESTORE_REPRODUCIBLE: do not write the unique number and the
- *	random seed into the guest's bookkeeping page
+ *	random seed into the guest's bookkeeping page. HLK_RESTORE_AUDIT: compare
+ *	all that the guest can reach with the snapshot afterwards; slow
  * @snapshot_fd: in: the snapshot, or -1 for the one restored last, which is
  *	the fast way
  * @residue: out: HLK_RESIDUE_DEBUGREGS: the guest changed its debug registers.
@@ -433,6 +487,147 @@ struct hlk_restore {
 };
 
 #define HLK_RESTORE _IO(HLK_IOC_TYPE, HLK_CMD_RESTORE)
+
+/**
+ * enum hlk_audit_reg - what of a vCPU an audit found to differ
+ * @HLK_AUDIT_REGS: registers in struct kvm_run
+ * @HLK_AUDIT_FPU: the FPU's register image
+ * @HLK_AUDIT_MP_STATE: halted or not
+ * @HLK_AUDIT_DEBUGREGS: debug registers
+ * @HLK_AUDIT_XCR0: XCR0
+ * @HLK_AUDIT_PENDING: an I/O, an MMIO or a shutdown is still pending
+ * @HLK_AUDIT_TLB: no flush of the guest's TLB is pending
+ */
+enum hlk_audit_reg {
+	HLK_AUDIT_REGS = 1,
+	HLK_AUDIT_FPU,
+	HLK_AUDIT_MP_STATE,
+	HLK_AUDIT_DEBUGREGS,
+	HLK_AUDIT_XCR0,
+	HLK_AUDIT_PENDING,
+	HLK_AUDIT_TLB,
+};
+
+/* run flags; HLK_RESTORE_REPRODUCIBLE is valid too */
+#define HLK_RUN_CONTINUE	0x10
+#define HLK_RUN_REGS		0x20
+
+/* what a run has done */
+#define HLK_DONE_RESTORED	0x1
+#define HLK_DONE_INPUT		0x2
+#define HLK_DONE_ENTERED	0x4
+
+#define HLK_MAX_INPUTS		8
+#define HLK_MAX_INPUT_BYTES	0x100000
+
+/**
+ * struct hlk_run - ioctl(HLK_RUN) on an hlk VM: restore, give input, run
+ * @head: HLK_RESTORE_REPRODUCIBLE: as in HLK_RESTORE. HLK_RUN_CONTINUE: do not
+ *	restore; go on after an exit or a signal. HLK_RUN_REGS: @regs is given
+ * @vcpu_fd: in: the vCPU that runs, an fd of KVM_CREATE_VCPU
+ * @done: out: HLK_DONE_* bits, also when the call fails
+ * @inputs: in: pointer to an array of struct hlk_segment: bytes that are written
+ *	to guest memory after the restore. They must lie in windows
+ * @nr_inputs: in: length of @inputs, at most HLK_MAX_INPUTS, with at most
+ *	HLK_MAX_INPUT_BYTES together
+ * @regs: in: with HLK_RUN_REGS: pointer to a struct kvm_regs that the vCPU
+ *	starts with instead of the snapshot's
+ * @log: in: pointer to a buffer for what the guest writes to @log_port
+ * @log_size: in: size of @log; 0 takes no port
+ * @log_used: out: bytes in @log
+ * @log_port: in: an OUT of one byte to this port goes to @log and the guest goes
+ *	on; when @log is full, it is an exit like any other
+ * @exit_reason: out: that of struct kvm_run
+ * @entries: out: how often KVM_RUN was entered
+ * @residue: out: see struct hlk_restore
+ * @copied: out: private pages copied back
+ * @cleared: out: private pages cleared
+ * @freed: out: private pages given back
+ * @private_pages: out: private pages left by the restore
+ *
+ * The restore is that of HLK_RESTORE to the snapshot restored last. Signals
+ * and immediate_exit end it as they end KVM_RUN, with EINTR; the restore
+ * has been done then (see @done), so go on with HLK_RUN_CONTINUE. The guest's
+ * exit is in struct kvm_run, as always.
+ */
+struct hlk_run {
+	struct hlk_head head;
+	__s32 vcpu_fd;
+	__u32 done;
+	__aligned_u64 inputs;
+	__u32 nr_inputs;
+	__u32 log_port;
+	__aligned_u64 regs;
+	__aligned_u64 log;
+	__u32 log_size;
+	__u32 log_used;
+	__u32 exit_reason;
+	__u32 entries;
+	__u32 residue;
+	__u32 __reserved;
+	__aligned_u64 copied;
+	__aligned_u64 cleared;
+	__aligned_u64 freed;
+	__aligned_u64 private_pages;
+};
+
+#define HLK_RUN _IO(HLK_IOC_TYPE, HLK_CMD_RUN)
+
+/**
+ * struct hlk_uring - the command area of an io_uring SQE (IORING_OP_URING_CMD)
+ * @arg: pointer to the struct that the ioctl takes
+ * @__reserved: zero
+ *
+ * On an hlk VM's fd; cmd_op is HLK_RESTORE or HLK_RUN. The struct is written as
+ * by the ioctl, and cqe->res is 0 or the negative errno. A restore is done
+ * inline if it need not wait, else by a worker; IOSQE_ASYNC asks for a worker
+ * at once, so that several cores restore. A run is always done inline, by the
+ * task that submits.
+ */
+struct hlk_uring {
+	__aligned_u64 arg;
+	__aligned_u64 __reserved;
+};
+
+/* kinds of a run of touched pages */
+#define HLK_TOUCHED_WRITE	0x1
+
+/**
+ * struct hlk_touched - a run of pages that calls touch
+ * @gpa: where it starts
+ * @pages: its length in 4 KiB pages
+ * @flags: HLK_TOUCHED_WRITE: written, so private; else read
+ */
+struct hlk_touched {
+	__aligned_u64 gpa;
+	__u32 pages;
+	__u32 flags;
+};
+
+/**
+ * struct hlk_prefault - ioctl(HLK_PREFAULT) on an hlk VM
+ * @head: no flags
+ * @runs: in: pointer to an array of struct hlk_touched
+ * @nr_runs: in: length of @runs. out: how many there are
+ * @made: out: pages that this call made private
+ *
+ * What sandboxes that run from one snapshot touch is remembered in the snapshot.
+ * For a new sandbox this makes private what they write, as far as its budget
+ * and its watermark allow, and says what they touch, by address, so that
+ * user space can populate its mapping (MADV_POPULATE_WRITE, MADV_POPULATE_READ)
+ * and the VM's nested page tables (KVM_PRE_FAULT_MEMORY, from Linux 6.11).
+ * EMSGSIZE when @runs is too short; what fits was written and the pages are
+ * private.
+ */
+struct hlk_prefault {
+	struct hlk_head head;
+	__aligned_u64 runs;
+	__u32 nr_runs;
+	__u32 __reserved;
+	__aligned_u64 made;
+};
+
+#define HLK_PREFAULT _IO(HLK_IOC_TYPE, HLK_CMD_PREFAULT)
 
 /* paging modes */
 #define HLK_PAGING_GIVEN	0x1
@@ -554,6 +749,46 @@ struct hlk_walk {
 #define HLK_WALK _IO(HLK_IOC_TYPE, HLK_CMD_WALK)
 
 /**
+ * struct hlk_mark_cow - ioctl(HLK_MARK_COW) on an hlk VM
+ * @head: no flags
+ * @paging: in: how to read the tables
+ * @roots: in: pointer to an array of __u64; 0 takes CR3 of vCPU 0
+ * @nr_roots: in: length of @roots
+ * @__reserved: in: zero
+ * @start: in: first virtual address
+ * @end: in: first virtual address not to be marked, at most 4 GiB; 0 is 4 GiB
+ * @marked: out: leaves that were writable and are copy-on-write now; a 4 MiB
+ *	entry is one leaf
+ * @already: out: leaves that were copy-on-write before
+ * @read_only: out: leaves that are read-only and stay so
+ * @live: out: writable leaves that map a page table or a directory, left alone
+ * @not_ram: out: writable leaves that lead outside memory, left alone
+ * @tables: out: distinct tables and directories read
+ *
+ * Marks in place: a leaf that is writable becomes read-only with the CoW bit;
+ * all else stays. A leaf in a table that several slots or roots share is marked
+ * and counted once. All vCPUs must be at rest, and their TLBs are flushed
+ * before they run again. A call that fails has changed no entry.
+ */
+struct hlk_mark_cow {
+	struct hlk_head head;
+	struct hlk_paging paging;
+	__aligned_u64 roots;
+	__u32 nr_roots;
+	__u32 __reserved;
+	__aligned_u64 start;
+	__aligned_u64 end;
+	__aligned_u64 marked;
+	__aligned_u64 already;
+	__aligned_u64 read_only;
+	__aligned_u64 live;
+	__aligned_u64 not_ram;
+	__aligned_u64 tables;
+};
+
+#define HLK_MARK_COW _IO(HLK_IOC_TYPE, HLK_CMD_MARK_COW)
+
+/**
  * struct hlk_vm_stats - ioctl(HLK_VM_STATS) on an hlk VM
  * @head: no flags
  * @private_pages: out: private pages now
@@ -568,6 +803,9 @@ struct hlk_walk {
  * @pages_freed: out: private pages given back, in all restores
  * @unique: out: the number that the last restore gave the guest
  * @generation: out: the generation of the snapshot restored last
+ * @pages_idle: out: of @pages_freed, those that calls did not write any more
+ * @prefaulted: out: pages made private by HLK_PREFAULT
+ * @runs: out: times that HLK_RUN entered the guest
  */
 struct hlk_vm_stats {
 	struct hlk_head head;
@@ -583,6 +821,9 @@ struct hlk_vm_stats {
 	__aligned_u64 pages_freed;
 	__aligned_u64 unique;
 	__aligned_u64 generation;
+	__aligned_u64 pages_idle;
+	__aligned_u64 prefaulted;
+	__aligned_u64 runs;
 };
 
 #define HLK_VM_STATS _IO(HLK_IOC_TYPE, HLK_CMD_VM_STATS)
