@@ -25,6 +25,9 @@ rsync -a --delete --include='/Kbuild' --include='/kmod/***' \
 if [ -e "$kernel/chroot" ]; then
 	[ "$(id -u)" = 0 ] || die "building for $series uses chroot, which needs root"
 	root=$kernel/root
+	# one build at a time in the chroot, whatever tree it is from
+	exec 8> "$kernel/chroot.lock"
+	flock 8
 	mkdir -p "$root/src"
 	mountpoint -q "$root/proc" || mount --bind /proc "$root/proc"
 	mountpoint -q "$root/src" && umount "$root/src"
