@@ -21,6 +21,12 @@
 #include <linux/module.h>
 #include <linux/string.h>
 
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0)
+#include <linux/io_uring.h>
+#else
+#include <linux/io_uring/cmd.h>
+#endif
+
 /* vm_flags is read-only from 6.3 on. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
 static inline void vm_flags_set(struct vm_area_struct *vma, vm_flags_t flags)
@@ -57,5 +63,36 @@ static inline bool hlk_file_is_kvm(struct file *file)
 	       !strcmp(file->f_path.dentry->d_name.name, "kvm-vm");
 }
 #endif
+
+/* One array less from 6.5 on. */
+static inline long hlk_get_user_page_remote(struct mm_struct *mm,
+					    unsigned long hva, struct page **page)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
+	return get_user_pages_remote(mm, hva, 1, 0, page, NULL, NULL);
+#else
+	return get_user_pages_remote(mm, hva, 1, 0, page, NULL);
+#endif
+}
+
+/* What a caller put into the command area of an SQE */
+static inline const void *hlk_uring_payload(const struct io_uring_cmd *cmd)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
+	return cmd->cmd;
+#else
+	return cmd->sqe->cmd;
+#endif
+}
+
+/* Does KVM have the vCPU's CR3 at hand, or only the hardware? */
+static inline bool hlk_vcpu_has_cr3(struct kvm_vcpu *vcpu)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 1, 0)
+	return vcpu->arch.regs_avail & BIT(VCPU_EXREG_CR3);
+#else
+	return test_bit(VCPU_REG_CR3, vcpu->arch.regs_avail);
+#endif
+}
 
 #endif /* _HLK_COMPAT_H */

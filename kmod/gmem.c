@@ -6,6 +6,7 @@
  */
 #include <linux/kvm_host.h>
 #include <linux/mm.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/sort.h>
 
@@ -37,6 +38,19 @@ static bool gmem_is_ram(struct hlk_gmem *gmem, u64 gfn)
 	return gmem_find(container_of(gmem, struct hlk_vm_gmem, gmem), gfn);
 }
 
+/* A page of the VM's process, which need not be the caller's. */
+static int gmem_user_page(struct hlk_vm_gmem *g, unsigned long hva, struct page **page)
+{
+	long got;
+
+	if (!g->mm)
+		return get_user_pages_fast(hva, 1, 0, page) == 1 ? 0 : -EFAULT;
+	mmap_read_lock(g->mm);
+	got = hlk_get_user_page_remote(g->mm, hva, page);
+	mmap_read_unlock(g->mm);
+	return got == 1 ? 0 : -EFAULT;
+}
+
 static int gmem_get(struct hlk_gmem *gmem, u64 gfn, struct hlk_gpage *gpage)
 {
 	struct hlk_vm_gmem *g = container_of(gmem, struct hlk_vm_gmem, gmem);
@@ -51,7 +65,7 @@ static int gmem_get(struct hlk_gmem *gmem, u64 gfn, struct hlk_gpage *gpage)
 	}
 	hva = slot->hva + ((gfn - slot->gfn) << PAGE_SHIFT);
 	gpage->frozen = false;
-	return get_user_pages_fast(hva, 1, 0, &gpage->page) == 1 ? 0 : -EFAULT;
+	return gmem_user_page(g, hva, &gpage->page);
 }
 
 static const struct hlk_gmem_ops gmem_ops = {
@@ -119,9 +133,10 @@ static void gmem_find_window(struct hlk_gmem_slot *slot, struct hlk_vm *vm)
 /**
  * hlk_gmem_init() - look at a VM's memory
  * @g: what to fill
- * @vm: the VM, of the calling process
+ * @vm: the VM
  *
- * Return: 0, -ENOMEM, or -EAGAIN if memslots come faster than they are read
+ * Return: 0, -ENOMEM, -ESRCH if the VM's process is gone, or -EAGAIN if
+ * memslots come faster than they are read
  */
 int hlk_gmem_init(struct hlk_vm_gmem *g, struct hlk_vm *vm)
 {
@@ -130,10 +145,17 @@ int hlk_gmem_init(struct hlk_vm_gmem *g, struct hlk_vm *vm)
 
 	memset(g, 0, sizeof(*g));
 	g->gmem.ops = &gmem_ops;
+	if (vm->kvm->mm != current->mm) {
+		if (!mmget_not_zero(vm->kvm->mm))
+			return -ESRCH;
+		g->mm = vm->kvm->mm;
+	}
 	room = gmem_read_slots(g, vm->kvm, 0) + 16;
 	g->slots = kvcalloc(room, sizeof(*g->slots), GFP_KERNEL_ACCOUNT);
-	if (!g->slots)
+	if (!g->slots) {
+		hlk_gmem_exit(g);
 		return -ENOMEM;
+	}
 	g->nr = gmem_read_slots(g, vm->kvm, room);
 	if (g->nr > room) {
 		hlk_gmem_exit(g);
@@ -155,6 +177,7 @@ int hlk_gmem_init(struct hlk_vm_gmem *g, struct hlk_vm *vm)
 void hlk_gmem_exit(struct hlk_vm_gmem *g)
 {
 	kvfree(g->slots);
-	g->slots = NULL;
-	g->nr = 0;
+	if (g->mm)
+		mmput(g->mm);
+	memset(g, 0, sizeof(*g));
 }

@@ -30,6 +30,8 @@
 #include "i686pt.h"
 #include "snap.h"
 
+struct io_uring_cmd;
+
 struct hlk_vm;
 
 /**
@@ -90,6 +92,7 @@ struct hlk_vm_window {
  *	a restore writes it and must not fail
  * @sealed: no more windows: a snapshot was made or restored
  * @snap: the snapshot restored last, or NULL; held
+ * @inspect: only to be looked at; constant
  * @max_private: budget; constant
  * @keep_private: watermark; constant
  * @nr_private: private pages of all windows; any context
@@ -100,6 +103,7 @@ struct hlk_vm_window {
  * @copied: pages copied back
  * @cleared: pages cleared
  * @freed: pages given back
+ * @runs: times that a guest was entered; any context
  *
  * Its file holds it; each mapping of a window holds that file.
  */
@@ -114,6 +118,7 @@ struct hlk_vm {
 	struct hlk_vm_window *book;
 	bool sealed;
 	struct hlk_snap *snap;
+	bool inspect;
 	u64 max_private;
 	u64 keep_private;
 	atomic64_t nr_private;
@@ -124,11 +129,29 @@ struct hlk_vm {
 	u64 copied;
 	u64 cleared;
 	u64 freed;
+	atomic64_t runs;
+};
+
+/**
+ * struct hlk_restored - what a restore did
+ * @residue: HLK_RESIDUE_*
+ * @copied: pages copied back
+ * @cleared: pages cleared
+ * @freed: pages given back
+ * @private_pages: private pages left
+ */
+struct hlk_restored {
+	u32 residue;
+	u64 copied;
+	u64 cleared;
+	u64 freed;
+	u64 private_pages;
 };
 
 /**
  * struct hlk_ucmd - one ioctl call
  * @cmd: the struct, copied in, of the size that this kernel knows
+ * @nowait: rather fail with -EAGAIN than wait; the call comes again then
  * @at: reason of a failure, for the head of @cmd
  * @new_file: a new object; the dispatcher installs it after the reply was
  *	copied out, or drops it
@@ -136,6 +159,7 @@ struct hlk_vm {
  */
 struct hlk_ucmd {
 	void *cmd;
+	bool nowait;
 	struct hlk_why_at at;
 	struct file *new_file;
 	int new_fd;
@@ -170,7 +194,7 @@ extern unsigned int hlk_max_tables;
 extern unsigned long hlk_max_pages;
 extern unsigned long hlk_max_private;
 void hlk_count_vms(long by);
-long hlk_ioctl(struct file *file, unsigned int cmd, unsigned long arg,
+long hlk_ioctl(struct file *file, unsigned int cmd, unsigned long arg, bool nowait,
 	       const struct hlk_op *ops, u32 first, u32 nr);
 struct file *hlk_file(const char *name, const struct file_operations *fops,
 		      void *obj, int flags);
@@ -179,6 +203,8 @@ int hlk_ucmd_new(struct hlk_ucmd *ucmd, struct file *file, s32 *out_fd);
 
 /* vm.c */
 int hlk_cmd_vm_attach(void *obj, struct hlk_ucmd *ucmd);
+int hlk_vm_check(struct hlk_vm *vm, struct hlk_why_at *at);
+int hlk_vm_check_look(struct hlk_vm *vm, struct hlk_why_at *at);
 int hlk_layout_add_user(struct hlk_layout *layout, const struct hlk_window *window,
 			struct hlk_range *range, struct hlk_why_at *at);
 
@@ -190,6 +216,7 @@ int hlk_window_mmap(struct hlk_vm_window *window, struct vm_area_struct *vma);
 void hlk_window_get(struct hlk_vm_window *window, u64 index, struct hlk_gpage *gpage);
 bool hlk_window_next(struct hlk_vm_window *window, unsigned long *index);
 int hlk_window_pin(struct hlk_vm_window *window, u64 index);
+struct page *hlk_window_private(struct hlk_vm_window *window, u64 index);
 void hlk_window_poke(struct hlk_vm_window *window, u64 gpa, const void *from,
 		     size_t bytes);
 void hlk_window_rebase(struct hlk_vm_window *window, struct xarray *base);
@@ -198,7 +225,12 @@ vm_fault_t hlk_insert_shared(struct vm_area_struct *vma, unsigned long address,
 			     struct page *page);
 
 /* restore.c */
+int hlk_restore(struct hlk_vm *vm, struct hlk_snap *snap, u32 flags,
+		struct hlk_restored *r, struct hlk_why_at *at);
 int hlk_cmd_restore(void *obj, struct hlk_ucmd *ucmd);
+
+/* run.c */
+int hlk_cmd_run(void *obj, struct hlk_ucmd *ucmd);
 
 /* snapshot.c */
 int hlk_cmd_snapshot_build(void *obj, struct hlk_ucmd *ucmd);
@@ -247,9 +279,11 @@ struct hlk_gmem_slot {
  * @slots: sorted by gfn
  * @nr: how many
  * @hit: the slot that was found last
+ * @mm: held, where it is not that of the caller; else NULL
  */
 struct hlk_vm_gmem {
 	struct hlk_gmem gmem;
+	struct mm_struct *mm;
 	struct hlk_gmem_slot *slots;
 	u32 nr;
 	u32 hit;

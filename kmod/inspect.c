@@ -70,8 +70,9 @@ int hlk_cmd_translate(void *obj, struct hlk_ucmd *ucmd)
 	u64 root = t->root;
 	int ret;
 
-	if (vm->kvm->mm != current->mm)
-		return hlk_fail(&ucmd->at, -EPERM, HLK_WHY_OTHER_PROCESS, 0, 0);
+	ret = hlk_vm_check_look(vm, &ucmd->at);
+	if (ret)
+		return ret;
 	if (t->va >= I686_VA_END)
 		return hlk_fail(&ucmd->at, -EINVAL, HLK_WHY_GPA_RANGE, 0, t->va);
 	ret = paging_modes(vm, &t->paging, root == HLK_ROOT_CR3, &mode, &root,
@@ -180,8 +181,9 @@ int hlk_cmd_walk(void *obj, struct hlk_ucmd *ucmd)
 	u64 *roots;
 	int ret;
 
-	if (vm->kvm->mm != current->mm)
-		return hlk_fail(&ucmd->at, -EPERM, HLK_WHY_OTHER_PROCESS, 0, 0);
+	ret = hlk_vm_check_look(vm, &ucmd->at);
+	if (ret)
+		return ret;
 	ret = walk_check(w, &ucmd->at);
 	if (ret)
 		return ret;

@@ -182,6 +182,7 @@ union hlk_cmd_buffer {
 	struct hlk_translate translate;
 	struct hlk_walk walk;
 	struct hlk_vm_stats stats;
+	struct hlk_run run;
 	struct hlk_snapshot_info snapshot_info;
 };
 
@@ -224,18 +225,19 @@ static int ucmd_write_head(struct hlk_ucmd *ucmd, void __user *to, u32 size)
  * @file: the file
  * @cmd: the number
  * @arg: user pointer to the struct
+ * @nowait: see struct hlk_ucmd
  * @ops: the file's table
  * @first: command of its first row
  * @nr: how many rows
  *
  * Return: 0 or an errno
  */
-long hlk_ioctl(struct file *file, unsigned int cmd, unsigned long arg,
+long hlk_ioctl(struct file *file, unsigned int cmd, unsigned long arg, bool nowait,
 	       const struct hlk_op *ops, u32 first, u32 nr)
 {
 	void __user *user = (void __user *)arg;
 	union hlk_cmd_buffer buffer;
-	struct hlk_ucmd ucmd = { .cmd = &buffer };
+	struct hlk_ucmd ucmd = { .cmd = &buffer, .nowait = nowait };
 	const struct hlk_op *op;
 	u32 row;
 	u32 size;
@@ -275,7 +277,8 @@ static int cmd_info(void *obj, struct hlk_ucmd *ucmd)
 	info->max_roots = HLK_MAX_ROOTS;
 	info->max_tables = hlk_max_tables;
 	info->__reserved = 0;
-	info->features = HLK_FEATURE_FLAT | HLK_FEATURE_COMPACT | HLK_FEATURE_WALK;
+	info->features = HLK_FEATURE_FLAT | HLK_FEATURE_COMPACT | HLK_FEATURE_WALK |
+			 HLK_FEATURE_RUN | HLK_FEATURE_URING | HLK_FEATURE_INSPECT;
 	info->max_pages = hlk_max_pages;
 	info->max_private = hlk_max_private;
 	info->live_vms = atomic_long_read(&live_vms);
@@ -287,7 +290,8 @@ static int cmd_info(void *obj, struct hlk_ucmd *ucmd)
 static const struct hlk_op dev_ops[] = {
 	[HLK_CMD_INFO] = HLK_OP(struct hlk_info, live_pages, 0, cmd_info),
 	[HLK_CMD_VM_ATTACH] =
-		HLK_OP(struct hlk_vm_attach, keep_private, 0, hlk_cmd_vm_attach),
+		HLK_OP(struct hlk_vm_attach, keep_private, HLK_ATTACH_INSPECT,
+		       hlk_cmd_vm_attach),
 	[HLK_CMD_SNAPSHOT_BUILD] =
 		HLK_OP(struct hlk_snapshot_build, __reserved, 0,
 		       hlk_cmd_snapshot_build),
@@ -295,7 +299,7 @@ static const struct hlk_op dev_ops[] = {
 
 static long dev_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
-	return hlk_ioctl(file, cmd, arg, dev_ops, HLK_CMD_INFO,
+	return hlk_ioctl(file, cmd, arg, false, dev_ops, HLK_CMD_INFO,
 			 ARRAY_SIZE(dev_ops));
 }
 

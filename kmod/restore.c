@@ -16,7 +16,7 @@
 /* How many pages are copied before others may run */
 #define RESCHED_PAGES	256
 
-static void restore_window(struct hlk_vm_window *window, struct hlk_restore *r)
+static void restore_window(struct hlk_vm_window *window, struct hlk_restored *r)
 {
 	struct hlk_private *private;
 	u64 i;
@@ -38,7 +38,7 @@ static void restore_window(struct hlk_vm_window *window, struct hlk_restore *r)
 }
 
 /* Give back what is above the watermark; the last window's pages first. */
-static void restore_trim(struct hlk_vm *vm, struct hlk_restore *r)
+static void restore_trim(struct hlk_vm *vm, struct hlk_restored *r)
 {
 	u64 now = atomic64_read(&vm->nr_private);
 	u32 i = vm->nr_windows;
@@ -99,8 +99,8 @@ static int restore_fits(struct hlk_vm *vm, const struct hlk_snap *snap,
 }
 
 /* All that can fail is behind us when the first byte changes. */
-static int restore(struct hlk_vm *vm, struct hlk_snap *snap,
-		   struct hlk_restore *r, struct hlk_why_at *at)
+static int restore(struct hlk_vm *vm, struct hlk_snap *snap, u32 flags,
+		   struct hlk_restored *r, struct hlk_why_at *at)
 {
 	u32 i;
 	int ret;
@@ -114,11 +114,12 @@ static int restore(struct hlk_vm *vm, struct hlk_snap *snap,
 		restore_switch(vm, snap);
 	for (i = 0; i < vm->nr_windows; i++)
 		restore_window(vm->windows[i], r);
-	if (vm->book && !(r->head.flags & HLK_RESTORE_REPRODUCIBLE))
+	if (vm->book && !(flags & HLK_RESTORE_REPRODUCIBLE))
 		restore_unique(vm);
 	r->residue = hlk_vcpus_restore(vm, snap);
 	restore_trim(vm, r);
 	r->private_pages = atomic64_read(&vm->nr_private);
+	vm->sealed = true;
 	vm->restores++;
 	vm->copied += r->copied;
 	vm->cleared += r->cleared;
@@ -127,51 +128,74 @@ static int restore(struct hlk_vm *vm, struct hlk_snap *snap,
 }
 
 /**
+ * hlk_restore() - go back to a snapshot
+ * @vm: the VM; its lock is held
+ * @snap: the snapshot; NULL for the one restored last
+ * @flags: HLK_RESTORE_*
+ * @r: out: what was done
+ * @at: the reason of a failure
+ *
+ * Return: 0; -EBUSY if a vCPU is running, -EMEDIUMTYPE if the snapshot does not
+ * fit, -EINVAL if there is none, -EOPNOTSUPP for a VM that cannot be
+ * restored: nothing was changed
+ */
+int hlk_restore(struct hlk_vm *vm, struct hlk_snap *snap, u32 flags,
+		struct hlk_restored *r, struct hlk_why_at *at)
+{
+	int ret;
+
+	lockdep_assert_held(&vm->lock);
+	memset(r, 0, sizeof(*r));
+	if (!snap)
+		snap = vm->snap;
+	if (!snap)
+		return hlk_fail(at, -EINVAL, HLK_WHY_NO_SNAPSHOT, 0, 0);
+	ret = hlk_vcpus_hold(vm, at);
+	if (ret)
+		return ret;
+	ret = restore(vm, snap, flags, r, at);
+	hlk_vcpus_release(vm);
+	return ret;
+}
+
+/**
  * hlk_cmd_restore() - HLK_RESTORE
  * @obj: the VM
  * @ucmd: the call
  *
- * Return: 0; -EBUSY if a vCPU is running, -EMEDIUMTYPE if the snapshot does not
- * fit, -EBADF if the fd is none: nothing was changed
+ * Return: as hlk_restore(), -EBADF if the fd is not that of a snapshot, or
+ * -EAGAIN if it would wait and must not
  */
 int hlk_cmd_restore(void *obj, struct hlk_ucmd *ucmd)
 {
 	struct hlk_restore *r = ucmd->cmd;
 	struct hlk_snap *snap = NULL;
+	struct hlk_restored done = {};
 	struct hlk_vm *vm = obj;
 	int ret;
 
-	r->copied = 0;
-	r->cleared = 0;
-	r->freed = 0;
-	if (vm->kvm->mm != current->mm)
-		return hlk_fail(&ucmd->at, -EPERM, HLK_WHY_OTHER_PROCESS, 0, 0);
+	ret = hlk_vm_check(vm, &ucmd->at);
+	if (ret)
+		return ret;
 	if (r->snapshot_fd != -1) {
 		snap = hlk_snap_from_fd(r->snapshot_fd);
 		if (!snap)
 			return hlk_fail(&ucmd->at, -EBADF, HLK_WHY_NOT_SNAPSHOT,
 					0, 0);
 	}
-	ret = mutex_lock_killable(&vm->lock);
-	if (ret)
-		goto put;
-	if (!snap && vm->snap) {
-		snap = vm->snap;
-		kref_get(&snap->ref);
+	if (!ucmd->nowait)
+		ret = mutex_lock_killable(&vm->lock);
+	else if (!mutex_trylock(&vm->lock))
+		ret = -EAGAIN;
+	if (!ret) {
+		ret = hlk_restore(vm, snap, r->head.flags, &done, &ucmd->at);
+		mutex_unlock(&vm->lock);
 	}
-	if (!snap) {
-		ret = hlk_fail(&ucmd->at, -EINVAL, HLK_WHY_NO_SNAPSHOT, 0, 0);
-		goto unlock;
-	}
-	ret = hlk_vcpus_hold(vm, &ucmd->at);
-	if (ret)
-		goto unlock;
-	ret = restore(vm, snap, r, &ucmd->at);
-	vm->sealed |= !ret;
-	hlk_vcpus_release(vm);
-unlock:
-	mutex_unlock(&vm->lock);
-put:
 	hlk_snap_put(snap);
+	r->residue = done.residue;
+	r->copied = done.copied;
+	r->cleared = done.cleared;
+	r->freed = done.freed;
+	r->private_pages = done.private_pages;
 	return ret;
 }

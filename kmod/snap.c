@@ -138,6 +138,25 @@ int hlk_layout_find(const struct hlk_layout *layout, u64 gfn)
 }
 
 /**
+ * hlk_layout_find_bytes() - which window has a range of bytes
+ * @layout: the layout
+ * @gpa: first address
+ * @bytes: how many, at least one
+ *
+ * Return: the window's index, or -1 if no window has all of them
+ */
+int hlk_layout_find_bytes(const struct hlk_layout *layout, u64 gpa, u64 bytes)
+{
+	int nr = hlk_layout_find(layout, gpa >> PAGE_SHIFT);
+	const struct hlk_range *range;
+
+	if (nr < 0)
+		return -1;
+	range = &layout->range[nr];
+	return bytes <= ((range->gfn + range->pages) << PAGE_SHIFT) - gpa ? nr : -1;
+}
+
+/**
  * hlk_layout_scratch() - which window is scratch
  * @layout: the layout
  *

@@ -111,6 +111,7 @@ void hlk_page_free(struct page *page);
 int hlk_layout_add(struct hlk_layout *layout, const struct hlk_range *range,
 		   struct hlk_why_at *at);
 int hlk_layout_find(const struct hlk_layout *layout, u64 gfn);
+int hlk_layout_find_bytes(const struct hlk_layout *layout, u64 gpa, u64 bytes);
 int hlk_layout_scratch(const struct hlk_layout *layout);
 
 struct hlk_snap *hlk_snap_alloc(const struct hlk_layout *layout);

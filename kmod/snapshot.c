@@ -4,7 +4,6 @@
  */
 #include <linux/fs.h>
 #include <linux/mm.h>
-#include <linux/overflow.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -97,7 +96,7 @@ static const struct hlk_op snapshot_ops[] = {
 
 static long snapshot_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
-	return hlk_ioctl(file, cmd, arg, snapshot_ops, HLK_CMD_SNAPSHOT_INFO,
+	return hlk_ioctl(file, cmd, arg, false, snapshot_ops, HLK_CMD_SNAPSHOT_INFO,
 			 ARRAY_SIZE(snapshot_ops));
 }
 
@@ -164,23 +163,6 @@ static int image_fill(void *to, size_t bytes, void *arg)
 	return 0;
 }
 
-static bool layout_covers(const struct hlk_layout *layout, u64 gpa, u64 bytes)
-{
-	const struct hlk_range *range;
-	u64 end;
-	int nr;
-
-	if (!bytes)
-		return true;
-	if (check_add_overflow(gpa, bytes, &end))
-		return false;
-	nr = hlk_layout_find(layout, gpa >> PAGE_SHIFT);
-	if (nr < 0)
-		return false;
-	range = &layout->range[nr];
-	return end <= (range->gfn + range->pages) << PAGE_SHIFT;
-}
-
 static int build_segments(struct hlk_snap *snap, struct hlk_snapshot_build *build,
 			  struct hlk_why_at *at)
 {
@@ -193,7 +175,8 @@ static int build_segments(struct hlk_snap *snap, struct hlk_snapshot_build *buil
 	for (i = 0; i < build->nr_segments; i++) {
 		if (copy_from_user(&seg, &from[i], sizeof(seg)))
 			return -EFAULT;
-		if (!layout_covers(&snap->layout, seg.gpa, seg.bytes))
+		if (seg.bytes && hlk_layout_find_bytes(&snap->layout, seg.gpa,
+						       seg.bytes) < 0)
 			return hlk_fail(at, -EINVAL, HLK_WHY_SEGMENT, i, seg.gpa);
 		piece.from = u64_to_user_ptr(seg.data);
 		ret = hlk_snap_write(snap, seg.gpa, seg.bytes, image_fill, &piece);
@@ -470,8 +453,9 @@ int hlk_cmd_snapshot(void *obj, struct hlk_ucmd *ucmd)
 	struct hlk_snap *snap;
 	int ret;
 
-	if (vm->kvm->mm != current->mm)
-		return hlk_fail(&ucmd->at, -EPERM, HLK_WHY_OTHER_PROCESS, 0, 0);
+	ret = hlk_vm_check(vm, &ucmd->at);
+	if (ret)
+		return ret;
 	ret = snapshot_check(s, &ucmd->at);
 	if (ret)
 		return ret;

@@ -34,6 +34,7 @@
  * @db: DR0 to DR3
  * @dr6: DR6
  * @dr7: DR7
+ * @xcr0: XCR0
  * @fpu_bytes: size of @fpu; 0 stands for an FPU after reset
  * @fpu: the FPU's register image, in the host's XSAVE format
  */
@@ -43,6 +44,7 @@ struct hlk_vcpu_state {
 	unsigned long db[4];
 	unsigned long dr6;
 	unsigned long dr7;
+	u64 xcr0;
 	u32 fpu_bytes;
 	u8 fpu[] __aligned(64);
 };
@@ -122,6 +124,22 @@ void hlk_vcpus_release(struct hlk_vm *vm)
 	vcpus_release(vm, vcpus_nr(vm));
 }
 
+/*
+ * What nothing here brings back: the state of an interrupt controller in the
+ * kernel, and a guest of the guest.
+ */
+static int vcpus_restorable(struct hlk_vm *vm, struct hlk_why_at *at)
+{
+	u32 i;
+
+	if (vm->kvm->arch.irqchip_mode != KVM_IRQCHIP_NONE)
+		return hlk_fail(at, -EOPNOTSUPP, HLK_WHY_IRQCHIP, 0, 0);
+	for (i = 0; i < vcpus_nr(vm); i++)
+		if (kvm_get_vcpu(vm->kvm, i)->arch.hflags & HF_GUEST_MASK)
+			return hlk_fail(at, -EOPNOTSUPP, HLK_WHY_NESTED, i, 0);
+	return 0;
+}
+
 static int vcpu_capture(struct kvm_vcpu *vcpu, u32 nr, struct hlk_snap *snap,
 			struct hlk_why_at *at)
 {
@@ -142,6 +160,7 @@ static int vcpu_capture(struct kvm_vcpu *vcpu, u32 nr, struct hlk_snap *snap,
 	memcpy(state->db, vcpu->arch.db, sizeof(state->db));
 	state->dr6 = vcpu->arch.dr6;
 	state->dr7 = vcpu->arch.dr7;
+	state->xcr0 = vcpu->arch.xcr0;
 	state->fpu_bytes = fpstate->size;
 	memcpy(state->fpu, &fpstate->regs, fpstate->size);
 	snap->vcpus[snap->nr_vcpus++] = state;
@@ -155,7 +174,7 @@ static int vcpu_capture(struct kvm_vcpu *vcpu, u32 nr, struct hlk_snap *snap,
  * @at: the reason of a failure
  *
  * Return: 0, -EBUSY if an I/O is pending, -EINVAL if the registers are not in
- * struct kvm_run, -ENOMEM
+ * struct kvm_run, -EOPNOTSUPP if not all can be restored, -ENOMEM
  */
 int hlk_vcpus_capture(struct hlk_vm *vm, struct hlk_snap *snap,
 		      struct hlk_why_at *at)
@@ -164,6 +183,9 @@ int hlk_vcpus_capture(struct hlk_vm *vm, struct hlk_snap *snap,
 	u32 i;
 	int ret;
 
+	ret = vcpus_restorable(vm, at);
+	if (ret)
+		return ret;
 	for (i = 0; i < nr; i++) {
 		ret = vcpu_capture(kvm_get_vcpu(vm->kvm, i), i, snap, at);
 		if (ret)
@@ -197,6 +219,7 @@ int hlk_vcpu_from_user(const void __user *from, struct hlk_snap *snap)
 	state->mp_state = KVM_MP_STATE_RUNNABLE;
 	state->dr6 = DR6_RESET;
 	state->dr7 = DR7_RESET;
+	state->xcr0 = XFEATURE_MASK_FP;
 	snap->vcpus[snap->nr_vcpus++] = state;
 	return 0;
 }
@@ -207,7 +230,7 @@ int hlk_vcpu_from_user(const void __user *from, struct hlk_snap *snap)
  * @snap: the snapshot
  * @at: the reason of a failure
  *
- * Return: 0 or -EMEDIUMTYPE
+ * Return: 0, -EMEDIUMTYPE, or -EOPNOTSUPP if not all could be restored
  */
 int hlk_vcpus_fit(struct hlk_vm *vm, const struct hlk_snap *snap,
 		  struct hlk_why_at *at)
@@ -216,7 +239,9 @@ int hlk_vcpus_fit(struct hlk_vm *vm, const struct hlk_snap *snap,
 	struct kvm_vcpu *vcpu;
 	u32 i;
 
-	if (snap->nr_vcpus && snap->nr_vcpus != vcpus_nr(vm))
+	if (!snap->nr_vcpus)
+		return 0;
+	if (snap->nr_vcpus != vcpus_nr(vm))
 		return hlk_fail(at, -EMEDIUMTYPE, HLK_WHY_VCPU_COUNT,
 				snap->nr_vcpus, 0);
 	for (i = 0; i < snap->nr_vcpus; i++) {
@@ -226,7 +251,7 @@ int hlk_vcpus_fit(struct hlk_vm *vm, const struct hlk_snap *snap,
 		    state->fpu_bytes != vcpu_fpstate(vcpu)->size)
 			return hlk_fail(at, -EMEDIUMTYPE, HLK_WHY_VCPU_FPU, i, 0);
 	}
-	return 0;
+	return vcpus_restorable(vm, at);
 }
 
 /* An FPU as after FNINIT. A component that the header leaves out is reset. */
@@ -278,6 +303,7 @@ static u32 vcpu_restore(struct kvm_vcpu *vcpu, const struct hlk_vcpu_state *stat
 	memcpy(&vcpu->run->s.regs, &state->sync, sizeof(state->sync));
 	vcpu->run->kvm_dirty_regs |= SYNC_ALL;
 	vcpu->arch.mp_state = state->mp_state;
+	vcpu->arch.xcr0 = state->xcr0;
 	if (state->fpu_bytes)
 		memcpy(&fpstate->regs, state->fpu, state->fpu_bytes);
 	else
@@ -335,6 +361,25 @@ void hlk_vcpu_set_cr3(struct hlk_snap *snap, u32 nr, u64 cr3)
 	state->sync.sregs.cr3 = cr3;
 }
 
+/*
+ * Control registers: in struct kvm_run if they are kept there, else what KVM
+ * last saw in the hardware.
+ */
+static int vcpu_control(struct kvm_vcpu *vcpu, struct kvm_sregs *sregs)
+{
+	if (vcpu->run->kvm_valid_regs & KVM_SYNC_X86_SREGS) {
+		memcpy(sregs, &vcpu->run->s.regs.sregs, sizeof(*sregs));
+		return 0;
+	}
+	if (!hlk_vcpu_has_cr3(vcpu))
+		return -EINVAL;
+	sregs->cr0 = vcpu->arch.cr0;
+	sregs->cr3 = vcpu->arch.cr3;
+	sregs->cr4 = vcpu->arch.cr4;
+	sregs->efer = vcpu->arch.efer;
+	return 0;
+}
+
 /**
  * hlk_vcpu_paging() - how vCPU 0 reads page tables
  * @vm: the VM, whose vCPUs are held
@@ -342,8 +387,8 @@ void hlk_vcpu_set_cr3(struct hlk_snap *snap, u32 nr, u64 cr3)
  * @cr3: out: CR3
  * @at: the reason of a failure
  *
- * Return: 0; -EINVAL if there is no vCPU or its registers are not in its
- * kvm_run; -EOPNOTSUPP if it does not use 32-bit paging
+ * Return: 0; -EINVAL if there is no vCPU or its registers are neither in its
+ * kvm_run nor known to KVM; -EOPNOTSUPP if it does not use 32-bit paging
  */
 int hlk_vcpu_paging(struct hlk_vm *vm, struct i686_mode *mode, u64 *cr3,
 		    struct hlk_why_at *at)
@@ -355,9 +400,8 @@ int hlk_vcpu_paging(struct hlk_vm *vm, struct i686_mode *mode, u64 *cr3,
 	if (!vcpus_nr(vm))
 		return hlk_fail(at, -EINVAL, HLK_WHY_NO_VCPU, 0, 0);
 	vcpu = kvm_get_vcpu(vm->kvm, 0);
-	if (!(vcpu->run->kvm_valid_regs & KVM_SYNC_X86_SREGS))
+	if (vcpu_control(vcpu, &sregs))
 		return hlk_fail(at, -EINVAL, HLK_WHY_VCPU_REGS, 0, 0);
-	memcpy(&sregs, &vcpu->run->s.regs.sregs, sizeof(sregs));
 	if (!(sregs.cr0 & X86_CR0_PG) || sregs.cr4 & X86_CR4_PAE ||
 	    sregs.efer & EFER_LMA)
 		return hlk_fail(at, -EOPNOTSUPP, HLK_WHY_NOT_I686, 0, 0);

@@ -10,6 +10,42 @@
 #include "hlk.h"
 
 /**
+ * hlk_vm_check() - may the caller use the VM?
+ * @vm: the VM
+ * @at: the reason of a failure
+ *
+ * Return: 0 or -EPERM
+ */
+int hlk_vm_check(struct hlk_vm *vm, struct hlk_why_at *at)
+{
+	if (vm->inspect)
+		return hlk_fail(at, -EPERM, HLK_WHY_INSPECT_ONLY, 0, 0);
+	if (vm->kvm->mm != current->mm)
+		return hlk_fail(at, -EPERM, HLK_WHY_OTHER_PROCESS, 0, 0);
+	return 0;
+}
+
+/**
+ * hlk_vm_check_look() - may the caller look at the VM's page tables?
+ * @vm: the VM
+ * @at: the reason of a failure
+ *
+ * Asked at each call, since an fd may be passed on to somebody with less rights.
+ *
+ * Return: 0 or -EPERM
+ */
+int hlk_vm_check_look(struct hlk_vm *vm, struct hlk_why_at *at)
+{
+	if (vm->kvm->mm == current->mm)
+		return 0;
+	if (!vm->inspect)
+		return hlk_fail(at, -EPERM, HLK_WHY_OTHER_PROCESS, 0, 0);
+	if (!capable(CAP_SYS_PTRACE))
+		return hlk_fail(at, -EPERM, HLK_WHY_PRIVILEGE, 0, 0);
+	return 0;
+}
+
+/**
  * hlk_layout_add_user() - add a window that user space describes
  * @layout: the layout
  * @window: the description, copied in
@@ -43,8 +79,9 @@ static int cmd_window_add(void *obj, struct hlk_ucmd *ucmd)
 	struct hlk_range range;
 	int ret;
 
-	if (vm->kvm->mm != current->mm)
-		return hlk_fail(&ucmd->at, -EPERM, HLK_WHY_OTHER_PROCESS, 0, 0);
+	ret = hlk_vm_check(vm, &ucmd->at);
+	if (ret)
+		return ret;
 	ret = mutex_lock_killable(&vm->lock);
 	if (ret)
 		return ret;
@@ -100,6 +137,7 @@ static int cmd_stats(void *obj, struct hlk_ucmd *ucmd)
 	stats->pages_freed = vm->freed;
 	stats->unique = vm->unique;
 	stats->generation = vm->snap ? vm->snap->generation : 0;
+	stats->runs = atomic64_read(&vm->runs);
 	stats->read_faults = 0;
 	stats->write_faults = 0;
 	for (i = 0; i < vm->nr_windows; i++) {
@@ -129,13 +167,36 @@ static const struct hlk_op vm_ops[] = {
 	[HLK_CMD_WALK - HLK_CMD_WINDOW_ADD] =
 		HLK_OP(struct hlk_walk, tables_read, 0, hlk_cmd_walk),
 	[HLK_CMD_VM_STATS - HLK_CMD_WINDOW_ADD] =
-		HLK_OP(struct hlk_vm_stats, generation, 0, cmd_stats),
+		HLK_OP(struct hlk_vm_stats, runs, 0, cmd_stats),
+	[HLK_CMD_RUN - HLK_CMD_WINDOW_ADD] =
+		HLK_OP(struct hlk_run, private_pages,
+		       HLK_RESTORE_REPRODUCIBLE | HLK_RUN_CONTINUE | HLK_RUN_REGS,
+		       hlk_cmd_run),
 };
 
 static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
-	return hlk_ioctl(file, cmd, arg, vm_ops, HLK_CMD_WINDOW_ADD,
+	return hlk_ioctl(file, cmd, arg, false, vm_ops, HLK_CMD_WINDOW_ADD,
 			 ARRAY_SIZE(vm_ops));
+}
+
+/*
+ * The same by io_uring. The first try is made by the task that submits and
+ * should not wait; with -EAGAIN a worker tries again. The command area may be
+ * in memory that user space can write.
+ */
+static int vm_uring_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags)
+{
+	const struct hlk_uring *payload = hlk_uring_payload(cmd);
+	u64 arg = READ_ONCE(payload->arg);
+
+	if (READ_ONCE(payload->__reserved))
+		return -EOPNOTSUPP;
+	if (cmd->cmd_op != HLK_RESTORE && cmd->cmd_op != HLK_RUN)
+		return -ENOTTY;
+	return hlk_ioctl(cmd->file, cmd->cmd_op, arg,
+			 issue_flags & IO_URING_F_NONBLOCK, vm_ops,
+			 HLK_CMD_WINDOW_ADD, ARRAY_SIZE(vm_ops));
 }
 
 /* The offset in the file is the guest-physical address. */
@@ -188,10 +249,11 @@ static const struct file_operations vm_fops = {
 	.mmap = hlk_vm_mmap,
 	.unlocked_ioctl = vm_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
+	.uring_cmd = vm_uring_cmd,
 	.llseek = noop_llseek,
 };
 
-/* Take hold of the KVM VM behind an fd of the calling process. */
+/* Take hold of the KVM VM behind an fd. */
 static int vm_hold_kvm(struct hlk_vm *vm, int fd, struct hlk_why_at *at)
 {
 	struct file *file = fget(fd);
@@ -204,15 +266,15 @@ static int vm_hold_kvm(struct hlk_vm *vm, int fd, struct hlk_why_at *at)
 		return hlk_fail(at, -EBADF, HLK_WHY_NOT_KVM_VM, 0, 0);
 	}
 	kvm = file->private_data;
-	if (kvm->mm != current->mm) {
+	vm->kvm = kvm;
+	if (hlk_vm_check_look(vm, at)) {
 		fput(file);
-		return hlk_fail(at, -EPERM, HLK_WHY_OTHER_PROCESS, 0, 0);
+		return -EPERM;
 	}
 	if (!kvm_get_kvm_safe(kvm)) {
 		fput(file);
 		return hlk_fail(at, -EBADF, HLK_WHY_NOT_KVM_VM, 0, 0);
 	}
-	vm->kvm = kvm;
 	vm->kvm_file = file;
 	return 0;
 }
@@ -240,6 +302,7 @@ int hlk_cmd_vm_attach(void *obj, struct hlk_ucmd *ucmd)
 	mutex_init(&vm->lock);
 	vm->max_private = attach->max_private ?: hlk_max_private;
 	vm->keep_private = attach->keep_private;
+	vm->inspect = attach->head.flags & HLK_ATTACH_INSPECT;
 	ret = vm_hold_kvm(vm, attach->vm_fd, &ucmd->at);
 	if (ret) {
 		kfree(vm);

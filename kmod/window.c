@@ -275,6 +275,29 @@ int hlk_window_pin(struct hlk_vm_window *window, u64 index)
 }
 
 /**
+ * hlk_window_private() - a page that the module itself will write
+ * @window: the window
+ * @index: page number in it
+ *
+ * No restore and no give-back happens while the VM's lock is held, so the page
+ * stays the private one for as long.
+ *
+ * Return: the page, or an error pointer: -EDQUOT over the budget, -ENOMEM
+ */
+struct page *hlk_window_private(struct hlk_vm_window *window, u64 index)
+{
+	struct page *page;
+	int ret;
+
+	lockdep_assert_held(&window->vm->lock);
+	mutex_lock(&window->lock);
+	ret = window_make_private(window, index);
+	page = ret ? ERR_PTR(ret) : window_private(window, index)->page;
+	mutex_unlock(&window->lock);
+	return page;
+}
+
+/**
  * hlk_window_poke() - write into a page that is private
  * @window: the window
  * @gpa: where; the bytes must not cross the page

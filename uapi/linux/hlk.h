@@ -540,6 +540,7 @@ enum hlk_audit_reg {
  * @exit_reason: out: that of struct kvm_run
  * @entries: out: how often KVM_RUN was entered
  * @residue: out: see struct hlk_restore
+ * @__reserved: in: zero
  * @copied: out: private pages copied back
  * @cleared: out: private pages cleared
  * @freed: out: private pages given back
@@ -582,7 +583,8 @@ struct hlk_run {
  * by the ioctl, and cqe->res is 0 or the negative errno. A restore is done
  * inline if it need not wait, else by a worker; IOSQE_ASYNC asks for a worker
  * at once, so that several cores restore. A run is always done inline, by the
- * task that submits.
+ * task that submits; completions that arrive meanwhile can end it with EINTR,
+ * as a signal does.
  */
 struct hlk_uring {
 	__aligned_u64 arg;
@@ -609,6 +611,7 @@ struct hlk_touched {
  * @head: no flags
  * @runs: in: pointer to an array of struct hlk_touched
  * @nr_runs: in: length of @runs. out: how many there are
+ * @__reserved: in: zero
  * @made: out: pages that this call made private
  *
  * What sandboxes that run from one snapshot touch is remembered in the snapshot.

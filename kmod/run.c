@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Restore, give input, run: one system call for one call into a guest.
+ *
+ * The guest is entered by the vCPU file's own ioctl, as user space would, so
+ * signals, immediate_exit and all checks are KVM's.
+ */
+#include <linux/file.h>
+#include <linux/kvm_host.h>
+#include <linux/sched.h>
+#include <linux/uaccess.h>
+
+#include "hlk.h"
+
+/*
+ * The vCPU behind an fd. Its statistics fd has the same private data, but
+ * no ioctl and no mmap.
+ */
+static struct kvm_vcpu *run_vcpu(struct hlk_vm *vm, struct file *file)
+{
+	u32 nr = min_t(u32, atomic_read(&vm->kvm->online_vcpus), HLK_MAX_VCPUS);
+	u32 i;
+
+	if (!file->f_op->unlocked_ioctl || !file->f_op->mmap)
+		return NULL;
+	for (i = 0; i < nr; i++)
+		if (kvm_get_vcpu(vm->kvm, i) == file->private_data)
+			return file->private_data;
+	return NULL;
+}
+
+static struct hlk_vm_window *run_window(struct hlk_vm *vm, u64 gpa, u64 bytes)
+{
+	int nr = hlk_layout_find_bytes(&vm->layout, gpa, bytes);
+	u32 i;
+
+	for (i = 0; nr >= 0 && i < vm->nr_windows; i++)
+		if (vm->windows[i]->range.gfn == vm->layout.range[nr].gfn &&
+		    !(vm->windows[i]->range.flags & HLK_WINDOW_READONLY))
+			return vm->windows[i];
+	return NULL;
+}
+
+/**
+ * struct run_call - what a run was asked for, read once
+ * @inputs: the inputs; copied in, checked against the windows
+ * @regs: the registers to start with
+ */
+struct run_call {
+	struct hlk_segment inputs[HLK_MAX_INPUTS];
+	struct kvm_regs regs;
+};
+
+static int run_read(struct hlk_vm *vm, const struct hlk_run *run,
+		    struct run_call *call, struct hlk_why_at *at)
+{
+	u64 bytes = 0;
+	u32 i;
+
+	lockdep_assert_held(&vm->lock);
+	if (run->head.flags & HLK_RUN_REGS &&
+	    copy_from_user(&call->regs, u64_to_user_ptr(run->regs),
+			   sizeof(call->regs)))
+		return -EFAULT;
+	if (run->nr_inputs &&
+	    copy_from_user(call->inputs, u64_to_user_ptr(run->inputs),
+			   run->nr_inputs * sizeof(*call->inputs)))
+		return -EFAULT;
+	for (i = 0; i < run->nr_inputs; i++) {
+		const struct hlk_segment *in = &call->inputs[i];
+
+		if (in->bytes > HLK_MAX_INPUT_BYTES - bytes)
+			return hlk_fail(at, -E2BIG, HLK_WHY_INPUT, i,
+					HLK_MAX_INPUT_BYTES);
+		bytes += in->bytes;
+		if (in->bytes && !run_window(vm, in->gpa, in->bytes))
+			return hlk_fail(at, -EINVAL, HLK_WHY_INPUT, i, in->gpa);
+	}
+	return 0;
+}
+
+static int run_input(struct hlk_vm *vm, const struct hlk_segment *in, u32 nr,
+		     struct hlk_why_at *at)
+{
+	const void __user *from = u64_to_user_ptr(in->data);
+	u64 gpa = in->gpa;
+	u64 bytes = in->bytes;
+	struct hlk_vm_window *window;
+	struct page *page;
+	size_t piece;
+
+	for (; bytes; bytes -= piece, gpa += piece, from += piece) {
+		piece = min_t(u64, bytes, PAGE_SIZE - offset_in_page(gpa));
+		window = run_window(vm, gpa, piece);
+		page = hlk_window_private(window, (gpa >> PAGE_SHIFT) -
+						  window->range.gfn);
+		if (IS_ERR(page))
+			return hlk_fail(at, PTR_ERR(page),
+					PTR_ERR(page) == -EDQUOT ?
+					HLK_WHY_BUDGET : HLK_WHY_NONE, nr, gpa);
+		if (copy_from_user(page_address(page) + offset_in_page(gpa), from,
+				   piece))
+			return -EFAULT;
+	}
+	return 0;
+}
+
+/* Restore and give input: all that comes before the guest. */
+static int run_prepare(struct hlk_vm *vm, struct kvm_vcpu *vcpu, struct hlk_run *run,
+		       struct hlk_why_at *at)
+{
+	struct hlk_restored done = {};
+	struct run_call call;
+	u32 i;
+	int ret;
+
+	lockdep_assert_held(&vm->lock);
+	ret = run_read(vm, run, &call, at);
+	if (ret)
+		return ret;
+	if (!(run->head.flags & HLK_RUN_CONTINUE)) {
+		ret = hlk_restore(vm, NULL,
+				  run->head.flags & HLK_RESTORE_REPRODUCIBLE,
+				  &done, at);
+		if (ret)
+			return ret;
+		run->done |= HLK_DONE_RESTORED;
+		run->residue = done.residue;
+		run->copied = done.copied;
+		run->cleared = done.cleared;
+		run->freed = done.freed;
+		run->private_pages = done.private_pages;
+	}
+	for (i = 0; i < run->nr_inputs; i++) {
+		ret = run_input(vm, &call.inputs[i], i, at);
+		if (ret)
+			return ret;
+	}
+	if (run->head.flags & HLK_RUN_REGS) {
+		vcpu->run->s.regs.regs = call.regs;
+		vcpu->run->kvm_dirty_regs |= KVM_SYNC_X86_REGS;
+	}
+	run->done |= HLK_DONE_INPUT;
+	return 0;
+}
+
+/*
+ * A byte for the log? What struct kvm_run says can be changed by user space at
+ * any time; the byte itself is taken from KVM.
+ */
+static bool run_log(struct kvm_vcpu *vcpu, struct hlk_run *run)
+{
+	const struct kvm_run *exit = vcpu->run;
+	u8 __user *to = u64_to_user_ptr(run->log);
+
+	if (run->log_used == run->log_size ||
+	    READ_ONCE(exit->exit_reason) != KVM_EXIT_IO ||
+	    READ_ONCE(exit->io.direction) != KVM_EXIT_IO_OUT ||
+	    READ_ONCE(exit->io.port) != run->log_port ||
+	    READ_ONCE(exit->io.size) != 1 || READ_ONCE(exit->io.count) != 1)
+		return false;
+	if (put_user(*(u8 *)vcpu->arch.pio_data, to + run->log_used))
+		return false;
+	run->log_used++;
+	return true;
+}
+
+static int run_enter(struct hlk_vm *vm, struct file *file, struct kvm_vcpu *vcpu,
+		     struct hlk_run *run)
+{
+	long ret;
+
+	run->done |= HLK_DONE_ENTERED;
+	do {
+		run->entries++;
+		atomic64_inc(&vm->runs);
+		ret = file->f_op->unlocked_ioctl(file, KVM_RUN, 0);
+	} while (!ret && run_log(vcpu, run));
+	run->exit_reason = READ_ONCE(vcpu->run->exit_reason);
+	return ret;
+}
+
+static int run_check(struct hlk_vm *vm, const struct hlk_run *run,
+		     struct hlk_why_at *at)
+{
+	int ret;
+
+	ret = hlk_vm_check(vm, at);
+	if (ret)
+		return ret;
+	/* the scheduler does not keep their FPU registers, so not a guest's */
+	if (current->flags & (PF_KTHREAD | PF_IO_WORKER))
+		return hlk_fail(at, -EOPNOTSUPP, HLK_WHY_WORKER, 0, 0);
+	if (run->__reserved)
+		return hlk_fail(at, -EOPNOTSUPP, HLK_WHY_RESERVED, 0, 0);
+	if (run->nr_inputs > HLK_MAX_INPUTS)
+		return hlk_fail(at, -E2BIG, HLK_WHY_INPUT, run->nr_inputs,
+				HLK_MAX_INPUTS);
+	if (run->head.flags & HLK_RUN_CONTINUE &&
+	    run->head.flags & HLK_RESTORE_REPRODUCIBLE)
+		return hlk_fail(at, -EINVAL, HLK_WHY_FLAGS, 0, 0);
+	return 0;
+}
+
+/**
+ * hlk_cmd_run() - HLK_RUN
+ * @obj: the VM
+ * @ucmd: the call
+ *
+ * Return: 0 after an exit of the guest; -EINTR after a signal; what
+ * hlk_restore() and KVM_RUN return
+ */
+int hlk_cmd_run(void *obj, struct hlk_ucmd *ucmd)
+{
+	struct hlk_run *run = ucmd->cmd;
+	struct hlk_vm *vm = obj;
+	struct kvm_vcpu *vcpu;
+	struct file *file;
+	int ret;
+
+	run->done = 0;
+	run->log_used = 0;
+	run->exit_reason = 0;
+	run->entries = 0;
+	run->residue = 0;
+	run->copied = 0;
+	run->cleared = 0;
+	run->freed = 0;
+	run->private_pages = 0;
+	ret = run_check(vm, run, &ucmd->at);
+	if (ret)
+		return ret;
+	file = fget(run->vcpu_fd);
+	vcpu = file ? run_vcpu(vm, file) : NULL;
+	if (!vcpu) {
+		ret = hlk_fail(&ucmd->at, -EBADF, HLK_WHY_NOT_VCPU, 0, 0);
+		goto put;
+	}
+	ret = mutex_lock_killable(&vm->lock);
+	if (ret)
+		goto put;
+	ret = run_prepare(vm, vcpu, run, &ucmd->at);
+	mutex_unlock(&vm->lock);
+	if (!ret)
+		ret = run_enter(vm, file, vcpu, run);
+put:
+	if (file)
+		fput(file);
+	return ret;
+}
