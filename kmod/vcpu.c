@@ -124,16 +124,11 @@ void hlk_vcpus_release(struct hlk_vm *vm)
 	vcpus_release(vm, vcpus_nr(vm));
 }
 
-/*
- * What nothing here brings back: the state of an interrupt controller in the
- * kernel, and a guest of the guest.
- */
+/* What nothing here brings back: a guest of the guest. */
 static int vcpus_restorable(struct hlk_vm *vm, struct hlk_why_at *at)
 {
 	u32 i;
 
-	if (vm->kvm->arch.irqchip_mode != KVM_IRQCHIP_NONE)
-		return hlk_fail(at, -EOPNOTSUPP, HLK_WHY_IRQCHIP, 0, 0);
 	for (i = 0; i < vcpus_nr(vm); i++)
 		if (kvm_get_vcpu(vm->kvm, i)->arch.hflags & HF_GUEST_MASK)
 			return hlk_fail(at, -EOPNOTSUPP, HLK_WHY_NESTED, i, 0);
@@ -327,6 +322,8 @@ u32 hlk_vcpus_restore(struct hlk_vm *vm, const struct hlk_snap *snap)
 	u32 residue = 0;
 	u32 i;
 
+	if (snap->nr_vcpus && vm->kvm->arch.irqchip_mode != KVM_IRQCHIP_NONE)
+		residue = HLK_RESIDUE_IRQCHIP;
 	for (i = 0; i < nr; i++) {
 		vcpu = kvm_get_vcpu(vm->kvm, i);
 		if (i < snap->nr_vcpus)

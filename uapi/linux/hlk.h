@@ -135,8 +135,6 @@ enum {
  *	SQPOLL
  * @HLK_WHY_PRIVILEGE: CAP_SYS_PTRACE is needed to look at another process's VM
  * @HLK_WHY_INSPECT_ONLY: this hlk VM was attached to look at page tables
- * @HLK_WHY_IRQCHIP: the VM has an in-kernel interrupt controller, whose state
- *	no restore brings back
  * @HLK_WHY_NESTED: the vCPU @index is in a guest of its own
  * @HLK_WHY_AUDIT_MEMORY: audit: the byte at guest-physical address @where is
  *	not that of the snapshot
@@ -193,7 +191,6 @@ enum hlk_why {
 	HLK_WHY_WORKER,
 	HLK_WHY_PRIVILEGE,
 	HLK_WHY_INSPECT_ONLY,
-	HLK_WHY_IRQCHIP,
 	HLK_WHY_NESTED,
 	HLK_WHY_AUDIT_MEMORY,
 	HLK_WHY_AUDIT_VCPU,
@@ -456,6 +453,7 @@ struct hlk_snapshot {
 
 /* what a restore could not bring back by itself */
 #define HLK_RESIDUE_DEBUGREGS	0x1
+#define HLK_RESIDUE_IRQCHIP	0x2
 
 /**
  * struct hlk_restore - ioctl(HLK_RESTORE) on an hlk VM
@@ -466,7 +464,9 @@ struct hlk_snapshot {
  *	the fast way
  * @residue: out: HLK_RESIDUE_DEBUGREGS: the guest changed its debug registers.
  *	KVM_GET_DEBUGREGS gives those of the snapshot; pass them on to
- *	KVM_SET_DEBUGREGS, which loads them
+ *	KVM_SET_DEBUGREGS, which loads them. HLK_RESIDUE_IRQCHIP: the VM has an
+ *	interrupt controller in the kernel; its state is the caller's to bring
+ *	back (KVM_SET_LAPIC, KVM_SET_IRQCHIP)
  * @copied: out: private pages copied back
  * @cleared: out: private pages cleared
  * @freed: out: private pages given back
