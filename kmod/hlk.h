@@ -203,6 +203,7 @@ int hlk_ucmd_new(struct hlk_ucmd *ucmd, struct file *file, s32 *out_fd);
 
 /* vm.c */
 int hlk_cmd_vm_attach(void *obj, struct hlk_ucmd *ucmd);
+struct hlk_vm_window *hlk_vm_window(struct hlk_vm *vm, u32 nr);
 int hlk_vm_check(struct hlk_vm *vm, struct hlk_why_at *at);
 int hlk_vm_check_look(struct hlk_vm *vm, struct hlk_why_at *at);
 int hlk_layout_add_user(struct hlk_layout *layout, const struct hlk_window *window,
@@ -276,17 +277,21 @@ struct hlk_gmem_slot {
 /**
  * struct hlk_vm_gmem - the memory of a VM for the pure files
  * @gmem: what they see
+ * @vm: the VM
  * @slots: sorted by gfn
  * @nr: how many
  * @hit: the slot that was found last
+ * @whole: all windows are mapped where they belong
  * @mm: held, where it is not that of the caller; else NULL
  */
 struct hlk_vm_gmem {
 	struct hlk_gmem gmem;
+	struct hlk_vm *vm;
 	struct mm_struct *mm;
 	struct hlk_gmem_slot *slots;
 	u32 nr;
 	u32 hit;
+	bool whole;
 };
 
 int hlk_gmem_init(struct hlk_vm_gmem *g, struct hlk_vm *vm);

@@ -110,10 +110,14 @@ struct hlk_gpage {
  * @is_ram: is there memory at this gfn?
  * @get: takes a reference to the page; -ENODEV where there is no memory.
  *	May sleep and fault
+ * @changed: the next frame, from *gfn on, that may differ from the snapshot that
+ *	the guest was restored to last: 1 if there is one, 0 if not, -EOPNOTSUPP
+ *	where this is not known for all memory
  */
 struct hlk_gmem_ops {
 	bool (*is_ram)(struct hlk_gmem *gmem, u64 gfn);
 	int (*get)(struct hlk_gmem *gmem, u64 gfn, struct hlk_gpage *gpage);
+	int (*changed)(struct hlk_gmem *gmem, u64 *gfn);
 };
 
 struct hlk_gmem {

@@ -278,7 +278,8 @@ static int cmd_info(void *obj, struct hlk_ucmd *ucmd)
 	info->max_tables = hlk_max_tables;
 	info->__reserved = 0;
 	info->features = HLK_FEATURE_FLAT | HLK_FEATURE_COMPACT | HLK_FEATURE_WALK |
-			 HLK_FEATURE_RUN | HLK_FEATURE_URING | HLK_FEATURE_INSPECT;
+			 HLK_FEATURE_RUN | HLK_FEATURE_URING | HLK_FEATURE_INSPECT |
+			 HLK_FEATURE_DEDUP;
 	info->max_pages = hlk_max_pages;
 	info->max_private = hlk_max_private;
 	info->live_vms = atomic_long_read(&live_vms);

@@ -29,16 +29,14 @@ static struct kvm_vcpu *run_vcpu(struct hlk_vm *vm, struct file *file)
 	return NULL;
 }
 
+/* The window that has all of a range and may be written */
 static struct hlk_vm_window *run_window(struct hlk_vm *vm, u64 gpa, u64 bytes)
 {
 	int nr = hlk_layout_find_bytes(&vm->layout, gpa, bytes);
-	u32 i;
 
-	for (i = 0; nr >= 0 && i < vm->nr_windows; i++)
-		if (vm->windows[i]->range.gfn == vm->layout.range[nr].gfn &&
-		    !(vm->windows[i]->range.flags & HLK_WINDOW_READONLY))
-			return vm->windows[i];
-	return NULL;
+	if (nr < 0 || vm->layout.range[nr].flags & HLK_WINDOW_READONLY)
+		return NULL;
+	return hlk_vm_window(vm, nr);
 }
 
 /**

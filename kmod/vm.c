@@ -10,6 +10,21 @@
 #include "hlk.h"
 
 /**
+ * hlk_vm_window() - the window of a range
+ * @vm: the VM
+ * @nr: index of the range in its layout, which is sorted; windows are not
+ */
+struct hlk_vm_window *hlk_vm_window(struct hlk_vm *vm, u32 nr)
+{
+	u32 i;
+
+	for (i = 0; i < vm->nr_windows; i++)
+		if (vm->windows[i]->range.gfn == vm->layout.range[nr].gfn)
+			return vm->windows[i];
+	return NULL;
+}
+
+/**
  * hlk_vm_check() - may the caller use the VM?
  * @vm: the VM
  * @at: the reason of a failure
@@ -157,7 +172,8 @@ static const struct hlk_op vm_ops[] = {
 	[HLK_CMD_SNAPSHOT - HLK_CMD_WINDOW_ADD] =
 		HLK_OP(struct hlk_snapshot, counts,
 		       HLK_SNAPSHOT_COMPACT | HLK_SNAPSHOT_GUEST_ROOTS |
-		       HLK_SNAPSHOT_HOST_COW | HLK_SNAPSHOT_STRICT,
+		       HLK_SNAPSHOT_HOST_COW | HLK_SNAPSHOT_STRICT |
+		       HLK_SNAPSHOT_DEDUP,
 		       hlk_cmd_snapshot),
 	[HLK_CMD_RESTORE - HLK_CMD_WINDOW_ADD] =
 		HLK_OP(struct hlk_restore, private_pages,

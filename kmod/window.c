@@ -34,7 +34,7 @@ static struct hlk_private *window_private(struct hlk_vm_window *window, u64 inde
 static struct page *window_base(struct hlk_vm_window *window, u64 index)
 {
 	lockdep_assert_held(&window->lock);
-	return window->base ? xa_load(window->base, index) : NULL;
+	return window->base ? hlk_base_page(window->base, index) : NULL;
 }
 
 static int window_room(struct hlk_vm_window *window)
@@ -231,7 +231,7 @@ void hlk_window_get(struct hlk_vm_window *window, u64 index, struct hlk_gpage *g
 }
 
 /**
- * hlk_window_next() - the next page that is not one of zeroes by default
+ * hlk_window_next() - the next private page
  * @window: the window
  * @index: in: where to begin. out: its page number
  *
@@ -239,20 +239,11 @@ void hlk_window_get(struct hlk_vm_window *window, u64 index, struct hlk_gpage *g
  */
 bool hlk_window_next(struct hlk_vm_window *window, unsigned long *index)
 {
-	unsigned long private = *index;
-	unsigned long base = *index;
 	bool found;
 
 	mutex_lock(&window->lock);
-	found = xa_find(&window->index, &private, ULONG_MAX, XA_PRESENT);
-	if (!found)
-		private = ULONG_MAX;
-	if (window->base && xa_find(window->base, &base, ULONG_MAX, XA_PRESENT))
-		found = true;
-	else
-		base = ULONG_MAX;
+	found = xa_find(&window->index, index, ULONG_MAX, XA_PRESENT);
 	mutex_unlock(&window->lock);
-	*index = min(private, base);
 	return found;
 }
 
@@ -331,7 +322,7 @@ void hlk_window_rebase(struct hlk_vm_window *window, struct xarray *base)
 	mutex_lock(&window->lock);
 	window->base = base;
 	for (i = 0; i < window->nr; i++)
-		window->list[i].base = xa_load(base, window->list[i].index);
+		window->list[i].base = hlk_base_page(base, window->list[i].index);
 	unmap_mapping_pages(window->vm->mapping, window->range.gfn,
 			    window->range.pages, false);
 	mutex_unlock(&window->lock);
