@@ -241,11 +241,13 @@ struct hlk_snap *hlk_snap_from_fd(int fd);
 /* inspect.c */
 int hlk_cmd_translate(void *obj, struct hlk_ucmd *ucmd);
 int hlk_cmd_walk(void *obj, struct hlk_ucmd *ucmd);
+int hlk_cmd_mark_cow(void *obj, struct hlk_ucmd *ucmd);
 
 /* vcpu.c */
 struct hlk_vcpu_state;
 int hlk_vcpus_hold(struct hlk_vm *vm, struct hlk_why_at *at);
 void hlk_vcpus_release(struct hlk_vm *vm);
+void hlk_vcpus_flush(struct hlk_vm *vm);
 int hlk_vcpus_capture(struct hlk_vm *vm, struct hlk_snap *snap,
 		      struct hlk_why_at *at);
 int hlk_vcpu_from_user(const void __user *from, struct hlk_snap *snap);
@@ -263,6 +265,7 @@ int hlk_vcpu_paging(struct hlk_vm *vm, struct i686_mode *mode, u64 *cr3,
  * @gfn: first frame
  * @pages: how many
  * @hva: where it is mapped in the process of the VM
+ * @readonly: the guest cannot write it
  * @window: the window that is mapped there, if one is
  * @first: page number in the window
  */
@@ -270,6 +273,7 @@ struct hlk_gmem_slot {
 	u64 gfn;
 	u64 pages;
 	unsigned long hva;
+	bool readonly;
 	struct hlk_vm_window *window;
 	u64 first;
 };

@@ -182,6 +182,7 @@ union hlk_cmd_buffer {
 	struct hlk_translate translate;
 	struct hlk_walk walk;
 	struct hlk_vm_stats stats;
+	struct hlk_mark_cow mark;
 	struct hlk_run run;
 	struct hlk_snapshot_info snapshot_info;
 };
@@ -278,8 +279,9 @@ static int cmd_info(void *obj, struct hlk_ucmd *ucmd)
 	info->max_tables = hlk_max_tables;
 	info->__reserved = 0;
 	info->features = HLK_FEATURE_FLAT | HLK_FEATURE_COMPACT | HLK_FEATURE_WALK |
-			 HLK_FEATURE_RUN | HLK_FEATURE_URING | HLK_FEATURE_INSPECT |
-			 HLK_FEATURE_DEDUP;
+			 HLK_FEATURE_MARK_COW | HLK_FEATURE_RUN |
+			 HLK_FEATURE_URING | HLK_FEATURE_DEDUP |
+			 HLK_FEATURE_INSPECT;
 	info->max_pages = hlk_max_pages;
 	info->max_private = hlk_max_private;
 	info->live_vms = atomic_long_read(&live_vms);

@@ -135,6 +135,18 @@ static int vcpus_restorable(struct hlk_vm *vm, struct hlk_why_at *at)
 	return 0;
 }
 
+/**
+ * hlk_vcpus_flush() - have guest TLBs flushed, global entries too
+ * @vm: the VM, whose vCPUs are held
+ */
+void hlk_vcpus_flush(struct hlk_vm *vm)
+{
+	u32 i;
+
+	for (i = 0; i < vcpus_nr(vm); i++)
+		kvm_make_request(KVM_REQ_TLB_FLUSH_GUEST, kvm_get_vcpu(vm->kvm, i));
+}
+
 static int vcpu_capture(struct kvm_vcpu *vcpu, u32 nr, struct hlk_snap *snap,
 			struct hlk_why_at *at)
 {
@@ -317,19 +329,14 @@ static u32 vcpu_restore(struct kvm_vcpu *vcpu, const struct hlk_vcpu_state *stat
  */
 u32 hlk_vcpus_restore(struct hlk_vm *vm, const struct hlk_snap *snap)
 {
-	u32 nr = vcpus_nr(vm);
-	struct kvm_vcpu *vcpu;
 	u32 residue = 0;
 	u32 i;
 
 	if (snap->nr_vcpus && vm->kvm->arch.irqchip_mode != KVM_IRQCHIP_NONE)
 		residue = HLK_RESIDUE_IRQCHIP;
-	for (i = 0; i < nr; i++) {
-		vcpu = kvm_get_vcpu(vm->kvm, i);
-		if (i < snap->nr_vcpus)
-			residue |= vcpu_restore(vcpu, snap->vcpus[i]);
-		kvm_make_request(KVM_REQ_TLB_FLUSH_GUEST, vcpu);
-	}
+	for (i = 0; i < snap->nr_vcpus; i++)
+		residue |= vcpu_restore(kvm_get_vcpu(vm->kvm, i), snap->vcpus[i]);
+	hlk_vcpus_flush(vm);
 	return residue;
 }
 

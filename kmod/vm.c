@@ -184,6 +184,8 @@ static const struct hlk_op vm_ops[] = {
 		HLK_OP(struct hlk_walk, tables_read, 0, hlk_cmd_walk),
 	[HLK_CMD_VM_STATS - HLK_CMD_WINDOW_ADD] =
 		HLK_OP(struct hlk_vm_stats, runs, 0, cmd_stats),
+	[HLK_CMD_MARK_COW - HLK_CMD_WINDOW_ADD] =
+		HLK_OP(struct hlk_mark_cow, tables, 0, hlk_cmd_mark_cow),
 	[HLK_CMD_RUN - HLK_CMD_WINDOW_ADD] =
 		HLK_OP(struct hlk_run, private_pages,
 		       HLK_RESTORE_REPRODUCIBLE | HLK_RUN_CONTINUE | HLK_RUN_REGS,
