@@ -7,6 +7,7 @@
 #define _HLK_ENV_H
 
 #include <linux/align.h>
+#include <linux/atomic.h>
 #include <linux/bits.h>
 #include <linux/build_bug.h>
 #include <linux/errno.h>

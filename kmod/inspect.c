@@ -6,6 +6,7 @@
 #include <linux/uaccess.h>
 
 #include "hlk.h"
+#include "trace.h"
 
 static int paging_check(const struct hlk_paging *paging, struct hlk_why_at *at)
 {
@@ -193,6 +194,7 @@ free:
  */
 int hlk_cmd_walk(void *obj, struct hlk_ucmd *ucmd)
 {
+	u64 start = trace_hlk_walk_enabled() ? ktime_get_ns() : 0;
 	struct hlk_walk *w = ucmd->cmd;
 	u32 nr = max(w->nr_roots, 1U);
 	struct user_walk user = {
@@ -234,6 +236,7 @@ int hlk_cmd_walk(void *obj, struct hlk_ucmd *ucmd)
 	w->nr_mappings = user.nr;
 	w->cursor = user.walk.cursor;
 	w->tables_read = user.walk.tables_read;
+	trace_hlk_walk(vm->id, nr, w->tables_read, user.nr, start, ret);
 free:
 	kvfree(roots);
 	return ret;
@@ -285,6 +288,7 @@ static int mark_cow(struct hlk_vm *vm, struct hlk_mark_cow *m, struct hlk_why_at
  */
 int hlk_cmd_mark_cow(void *obj, struct hlk_ucmd *ucmd)
 {
+	u64 start = trace_hlk_mark_cow_enabled() ? ktime_get_ns() : 0;
 	struct hlk_mark_cow *m = ucmd->cmd;
 	struct hlk_vm *vm = obj;
 	int ret;
@@ -315,6 +319,7 @@ int hlk_cmd_mark_cow(void *obj, struct hlk_ucmd *ucmd)
 	if (!ret) {
 		ret = mark_cow(vm, m, &ucmd->at);
 		hlk_vcpus_release(vm);
+		trace_hlk_mark_cow(vm->id, m, start, ret);
 	}
 	mutex_unlock(&vm->lock);
 	return ret;

@@ -128,6 +128,10 @@ void cond_resched(void);
 bool shim_fatal_signal(void);
 #define fatal_signal_pending(task) ((void)(task), shim_fatal_signal())
 
+typedef struct {
+	int counter;
+} atomic_t;
+
 /* References */
 struct kref {
 	int refs;
