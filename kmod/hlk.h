@@ -234,6 +234,8 @@ void hlk_window_poke(struct hlk_vm_window *window, u64 gpa, const void *from,
 		     size_t bytes);
 void hlk_window_rebase(struct hlk_vm_window *window, struct xarray *base,
 		       struct hlk_touched_set *touched);
+void hlk_window_touch(struct hlk_vm_window *window, u64 index, unsigned long bits,
+		      gfp_t gfp);
 u64 hlk_window_drop(struct hlk_vm_window *window, u64 pages, u32 idle);
 vm_fault_t hlk_insert_shared(struct vm_area_struct *vma, unsigned long address,
 			     struct page *page);

@@ -52,6 +52,10 @@ static void restore_window(struct hlk_vm_window *window, bool probe,
 				continue;
 			}
 			private->idle = 0;
+			/* news of a page that was private from before */
+			hlk_window_touch(window, private->index,
+					 HLK_TOUCHED_WRITE_BIT,
+					 GFP_NOWAIT | __GFP_ACCOUNT);
 		}
 		if (private->base) {
 			copy_highpage(private->page, private->base);

@@ -56,11 +56,18 @@ static int window_room(struct hlk_vm_window *window)
 	return 0;
 }
 
-/*
- * Remember in the snapshot what its guests touch, so that the next sandbox can
- * be made ready for it. Only a hint: nothing is lost if there is no room.
+/**
+ * hlk_window_touch() - remember in the snapshot what its guests touch
+ * @window: the window; its lock is held
+ * @index: page number in it
+ * @bits: HLK_TOUCHED_*_BIT
+ * @gfp: how to allocate, if it was not known yet
+ *
+ * So that the next sandbox can be made ready for it. Only a hint: nothing is
+ * lost if there is no room.
  */
-static void window_touch(struct hlk_vm_window *window, u64 index, unsigned long bits)
+void hlk_window_touch(struct hlk_vm_window *window, u64 index, unsigned long bits,
+		      gfp_t gfp)
 {
 	struct hlk_touched_set *set = window->touched;
 	unsigned long known = 0;
@@ -76,8 +83,7 @@ static void window_touch(struct hlk_vm_window *window, u64 index, unsigned long 
 		return;
 	if ((known | bits) == known)
 		return;
-	entry = xa_store(&set->pages, index, xa_mk_value(known | bits),
-			 GFP_KERNEL_ACCOUNT);
+	entry = xa_store(&set->pages, index, xa_mk_value(known | bits), gfp);
 	if (!entry)
 		atomic_inc(&set->nr);
 }
@@ -129,7 +135,7 @@ static int window_make_private(struct hlk_vm_window *window, u64 index)
 	private->index = index;
 	private->idle = 0;
 	window->write_faults++;
-	window_touch(window, index, HLK_TOUCHED_WRITE_BIT);
+	hlk_window_touch(window, index, HLK_TOUCHED_WRITE_BIT, GFP_KERNEL_ACCOUNT);
 	trace_hlk_cow_fault(vm->id, (window->range.gfn + index) << PAGE_SHIFT,
 			    atomic64_read(&vm->nr_private));
 	unmap_mapping_pages(vm->mapping, window->range.gfn + index, 1, false);
@@ -192,7 +198,8 @@ static vm_fault_t window_fault(struct vm_fault *vmf)
 	page = private ? private->page : window_base(window, index);
 	if (!private) {
 		window->read_faults++;
-		window_touch(window, index, HLK_TOUCHED_READ_BIT);
+		hlk_window_touch(window, index, HLK_TOUCHED_READ_BIT,
+				 GFP_KERNEL_ACCOUNT);
 	}
 	ret = hlk_insert_shared(vmf->vma, vmf->address, page ?: hlk_zero_page);
 unlock:
