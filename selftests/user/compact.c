@@ -70,6 +70,7 @@ void compact_restore(const struct compact *c, struct guest *guest)
 	u32 i;
 
 	guest_init(guest);
+	guest->restored = true;
 	guest->seed = c->guest->seed + 1;
 	for (i = 0; i < layout->nr; i++) {
 		guest_window(guest, layout->range[i].gfn, layout->range[i].pages,

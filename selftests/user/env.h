@@ -88,6 +88,7 @@ typedef unsigned int gfp_t;
 
 void shim_die(const char *file, int line, const char *what)
 	__attribute__((noreturn));
+#define SHIM_ASSERT(cond) ((cond) ? (void)0 : shim_die(__FILE__, __LINE__, #cond))
 
 /* Memory */
 #define __GFP_ZERO		0x100U

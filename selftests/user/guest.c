@@ -27,9 +27,50 @@ static bool gmem_is_ram(struct hlk_gmem *gmem, u64 gfn)
 	return guest_is_ram(container_of(gmem, struct guest, gmem), gfn);
 }
 
+/* As the windows know it: pages that are not the snapshot's */
+static int guest_changed(struct hlk_gmem *gmem, u64 *gfn)
+{
+	struct guest *guest = container_of(gmem, struct guest, gmem);
+	unsigned long at = *gfn;
+
+	if (!guest->restored)
+		return -EOPNOTSUPP;
+	if (!xa_find(&guest->written, &at, ULONG_MAX, XA_PRESENT))
+		return 0;
+	*gfn = at;
+	return 1;
+}
+
+static int guest_hold(struct hlk_gmem *gmem, u64 gfn, struct page **page)
+{
+	struct guest *guest = container_of(gmem, struct guest, gmem);
+
+	if (!guest_is_ram(guest, gfn))
+		return -ENODEV;
+	if (++guest->holds == guest->fail_hold)
+		return guest->hold_error;
+	guest_bytes(guest, gfn);
+	*page = xa_load(&guest->pages, gfn);
+	get_page(*page);
+	guest->held++;
+	return 0;
+}
+
+static void guest_unhold(struct hlk_gmem *gmem, u64 gfn, struct page *page)
+{
+	struct guest *guest = container_of(gmem, struct guest, gmem);
+
+	SHIM_ASSERT(guest->held > 0 && page == xa_load(&guest->pages, gfn));
+	guest->held--;
+	put_page(page);
+}
+
 static const struct hlk_gmem_ops guest_ops = {
 	.is_ram = gmem_is_ram,
 	.get = guest_get,
+	.changed = guest_changed,
+	.hold = guest_hold,
+	.unhold = guest_unhold,
 };
 
 static const __u8 *oracle_page(const struct physmem *mem, __u64 frame)
@@ -47,6 +88,7 @@ void guest_init(struct guest *guest)
 	guest->mem.page = oracle_page;
 	xa_init(&guest->pages);
 	xa_init(&guest->frozen);
+	xa_init(&guest->written);
 	guest->seed = 1;
 }
 
@@ -55,10 +97,12 @@ void guest_exit(struct guest *guest)
 	unsigned long gfn;
 	struct page *page;
 
+	SHIM_ASSERT(!guest->held);
 	xa_for_each(&guest->pages, gfn, page)
 		put_page(page);
 	xa_destroy(&guest->pages);
 	xa_destroy(&guest->frozen);
+	xa_destroy(&guest->written);
 }
 
 void guest_ram(struct guest *guest, u64 first, u64 pages)
@@ -114,6 +158,10 @@ u8 *guest_bytes(struct guest *guest, u64 gfn)
 						GFP_KERNEL_ACCOUNT)))
 			abort();
 		xa_erase(&guest->frozen, gfn);
+		if (guest->restored &&
+		    xa_is_err(xa_store(&guest->written, gfn, xa_mk_value(1),
+				       GFP_KERNEL_ACCOUNT)))
+			abort();
 		if (old) {
 			memcpy(page->bytes, old->bytes, PAGE_SIZE);
 			put_page(old);

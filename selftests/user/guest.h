@@ -23,9 +23,15 @@
  * @nr_ram: how many ranges
  * @pages: gfn -> struct page; absent is zero
  * @frozen: gfn -> value 1 for pages shared with a parent
+ * @written: gfn -> value 1 for pages that a restored guest wrote
  * @next: next frame that guest_frame() gives out
  * @gets: reads by the code under test
  * @fail_get: which of them fails, counted from 1; 0 for none
+ * @restored: it runs from a snapshot, and what it wrote since is known
+ * @holds: pages that the code under test held to be written
+ * @fail_hold: which of them fails, counted from 1; 0 for none
+ * @hold_error: with what
+ * @held: how many are held now
  * @meddle: called after each of them, to play a guest that runs
  * @seed: of guest_random()
  * @feed: bytes that guest_random() takes first, from a fuzzer
@@ -42,9 +48,15 @@ struct guest {
 	u32 nr_ram;
 	struct xarray pages;
 	struct xarray frozen;
+	struct xarray written;
 	u64 next;
 	long gets;
 	long fail_get;
+	bool restored;
+	long holds;
+	long fail_hold;
+	int hold_error;
+	long held;
 	void (*meddle)(struct guest *guest, u64 gfn);
 	u64 seed;
 	const u8 *feed;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The kernel's side of env.h.
+ * The kernel's side of env.h, but for memory: that is in alloc.c, which is
+ * strict, or in pool.c, which is fast.
  */
 #include <stdio.h>
 
@@ -10,97 +11,6 @@ void shim_die(const char *file, int line, const char *what)
 {
 	fprintf(stderr, "%s:%d: %s\n", file, line, what);
 	abort();
-}
-
-#define SHIM_ASSERT(cond) ((cond) ? (void)0 : shim_die(__FILE__, __LINE__, #cond))
-
-static bool alloc_fails(gfp_t flags)
-{
-	SHIM_ASSERT((flags & ~__GFP_ZERO) == GFP_KERNEL_ACCOUNT);
-	return ++shim.tries == shim.fail_at;
-}
-
-void *shim_alloc(size_t bytes, gfp_t flags)
-{
-	void *p;
-
-	if (alloc_fails(flags))
-		return NULL;
-	p = malloc(bytes);
-	SHIM_ASSERT(p);
-	memset(p, flags & __GFP_ZERO ? 0 : 0xa5, bytes);
-	shim.allocs++;
-	return p;
-}
-
-void shim_free(const void *p)
-{
-	if (!p)
-		return;
-	SHIM_ASSERT(shim.allocs > 0);
-	shim.allocs--;
-	free((void *)p);
-}
-
-struct page *alloc_page(gfp_t flags)
-{
-	struct page *page;
-
-	if (alloc_fails(flags))
-		return NULL;
-	page = malloc(sizeof(*page));
-	SHIM_ASSERT(page);
-	page->bytes = malloc(PAGE_SIZE);
-	SHIM_ASSERT(page->bytes);
-	memset(page->bytes, flags & __GFP_ZERO ? 0 : 0xa5, PAGE_SIZE);
-	page->refs = 1;
-	shim.pages++;
-	return page;
-}
-
-void get_page(struct page *page)
-{
-	SHIM_ASSERT(page->refs > 0);
-	page->refs++;
-}
-
-void put_page(struct page *page)
-{
-	SHIM_ASSERT(page->refs > 0);
-	if (--page->refs)
-		return;
-	shim.pages--;
-	free(page->bytes);
-	free(page);
-}
-
-void *page_address(const struct page *page)
-{
-	SHIM_ASSERT(page->refs > 0);
-	return page->bytes;
-}
-
-void *kmap_local_page(struct page *page)
-{
-	shim.maps++;
-	return page_address(page);
-}
-
-void kunmap_local(const void *at)
-{
-	(void)at;
-	SHIM_ASSERT(shim.maps > 0);
-	shim.maps--;
-}
-
-const void *memchr_inv(const void *from, int c, size_t bytes)
-{
-	const u8 *p = from;
-
-	for (; bytes; bytes--, p++)
-		if (*p != (u8)c)
-			return p;
-	return NULL;
 }
 
 void cond_resched(void)

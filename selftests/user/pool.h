@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The shim's memory for benchmarks.
+ */
+#ifndef _POOL_H
+#define _POOL_H
+
+#include <stddef.h>
+
+void pool_init(size_t nr);
+
+#endif /* _POOL_H */
