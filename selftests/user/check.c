@@ -42,6 +42,7 @@ struct seen {
 /**
  * struct check - one check
  * @c: what is checked
+ * @delta: made over a parent: frames keep their places, and leave gaps
  * @new: the snapshot as memory
  * @scratch_gpa: where scratch begins
  * @scratch_va: where it is mapped
@@ -65,6 +66,7 @@ struct seen {
  */
 struct check {
 	struct compact *c;
+	bool delta;
 	struct restored new;
 	u64 scratch_gpa;
 	u64 scratch_va;
@@ -420,13 +422,18 @@ static void check_data_page(struct check *k, u64 old, u64 new)
 	struct page *source = xa_load(&guest->pages, old);
 	struct page *page;
 	const u8 *bytes = base_bytes(snap, new, &page);
+	struct page *parents = k->delta ? hlk_snap_page(k->c->params.parent, new) : NULL;
 	bool zero = !memcmp(guest_peek(guest, old), guest_zero, PAGE);
+	bool merged = k->c->params.flags & HLK_SNAPSHOT_DEDUP;
 
 	if (!CHECK_MSG(bytes, "frame %llx of %llx is in no window", new, old))
 		return;
 	CHECK_MSG(!memcmp(bytes, guest_peek(guest, old), PAGE), "bytes of frame %llx", old);
 	if (source && guest_is_frozen(guest, old)) {
-		CHECK_MSG(page == source, "frozen frame %llx was copied", old);
+		CHECK_MSG(page == source || merged, "frozen frame %llx was copied", old);
+		k->want.inherited++;
+	} else if (parents && !memcmp(parents->bytes, guest_peek(guest, old), PAGE)) {
+		CHECK_MSG(page == parents || merged, "frame %llx is as before, but copied", old);
 		k->want.inherited++;
 	} else if (zero) {
 		CHECK_MSG(!page, "zero frame %llx costs a page", old);
@@ -592,8 +599,9 @@ static void check_scratch(struct check *k, u32 root)
 		}
 		CHECK_MSG(t.outcome == MMU_MAPPED && t.pte == (gpa | 0x63) && t.rw && !t.us,
 			  "root %u: scratch page %llx is %x, %x", root, gpa, t.pde, t.pte);
+		/* what the CPU sets by itself may have changed since the parent */
 		if (!is_partly(k, (gpa + HLK_GUEST_SCRATCH_DELTA) / SLOT))
-			CHECK_MSG((t.pde & 0xfff) == 0x23, "root %u: entry %x over scratch", root,
+			CHECK_MSG((t.pde & (k->delta ? 0xf9f : 0xfff)) == (k->delta ? 0x03 : 0x23), "root %u: entry %x over scratch", root,
 				  t.pde);
 	}
 }
@@ -652,14 +660,33 @@ static void check_bookkeeping(struct check *k)
 	}
 }
 
+/* Frames that a later snapshot may not give to another page */
+static bool is_used(const struct hlk_snap *snap, u64 frame)
+{
+	const struct hlk_layout *layout = &snap->layout;
+	u32 i;
+
+	for (i = 0; i <= snap->dense && i < layout->nr; i++)
+		if (frame - layout->range[i].gfn <
+		    (i < snap->dense ? layout->range[i].pages : snap->dense_used))
+			return true;
+	return frame < snap->first_free / PAGE && frame >= snap->tables->gfn;
+}
+
 /* Data is dense: the first frames of the windows, in order, without a gap */
 static void check_dense(struct check *k)
 {
 	const struct hlk_layout *layout = &k->c->snap->layout;
+	unsigned long frame;
+	void *entry;
 	u64 left = map_size(&k->data_of) - k->want.aliased;
 	u64 n;
 	u32 i;
 
+	xa_for_each(&k->data_of, frame, entry)
+		CHECK_MSG(is_used(k->c->snap, frame), "frame %lx may be given out again", frame);
+	if (k->delta)
+		return;
 	for (i = 0; i < layout->nr && left; i++) {
 		if (layout->range[i].flags & HLK_WINDOW_SCRATCH)
 			continue;
@@ -690,6 +717,51 @@ static void check_pages(struct check *k)
 			  "frame %llx has a page that nobody wants", gfn);
 	}
 	CHECK_EQ(snap->counts.pages, total);
+	CHECK_EQ(snap->nr_pages, total + snap->counts.tables);
+}
+
+/* What a child will go by: how many leaves map each frame */
+static void check_leaves(struct check *k)
+{
+	struct hlk_snap *snap = k->c->snap;
+	struct xarray leaves;
+	struct xarray counts;
+	unsigned long frame;
+	void *entry;
+	u64 n;
+	u32 i;
+
+	xa_init(&leaves);
+	xa_init(&counts);
+	for (i = 0; i < k->nr_seen; i++) {
+		frame = k->seen[i].new_frame;
+		if (!map_get(&k->data_of, frame) || map_get(&leaves, k->seen[i].new_leaf))
+			continue;
+		map_set(&leaves, k->seen[i].new_leaf, 1);
+		map_set(&counts, frame, map_get(&counts, frame) + 1);
+	}
+	xa_for_each(&counts, frame, entry) {
+		n = xa_to_value(entry);
+		CHECK_MSG(hlk_snap_leaves(snap, frame) == (n < U16_MAX ? n : U16_MAX),
+			  "frame %lx has %llu leaves, not %u", frame, n,
+			  hlk_snap_leaves(snap, frame));
+	}
+	for (frame = k->scratch_gpa / PAGE; frame < TOP / PAGE; frame++)
+		if (!map_get(&counts, frame))
+			CHECK_EQ(hlk_snap_leaves(snap, frame), 0);
+	xa_destroy(&leaves);
+	xa_destroy(&counts);
+}
+
+/* Tables that the guest wrote to */
+static u64 tables_written(const struct check *k)
+{
+	u64 n = 0;
+	u64 frame;
+
+	for (frame = k->tables; frame < k->tables_end; frame++)
+		n += !!map_get(&k->c->guest->written, frame);
+	return n;
 }
 
 static void check_counts(struct check *k)
@@ -700,7 +772,12 @@ static void check_counts(struct check *k)
 	want->leaf_not_ram += map_size(&k->devices);
 	want->tables_read = map_size(&k->table_copies);
 	want->tables = map_size(&k->table_of);
+	if (k->delta) {
+		want->tables_read = tables_written(k);
+		want->tables_kept = want->tables - want->tables_read;
+	}
 	CHECK_EQ(got->tables, want->tables);
+	CHECK_EQ(got->tables_kept, want->tables_kept);
 	CHECK_EQ(got->tables_read, want->tables_read);
 	CHECK_EQ(got->copied, want->copied);
 	CHECK_EQ(got->inherited, want->inherited);
@@ -800,6 +877,7 @@ static void check_init(struct check *k, struct compact *c)
 
 	memset(k, 0, sizeof(*k));
 	k->c = c;
+	k->delta = compact_is_delta(c);
 	restored_init(&k->new, c->snap);
 	for (i = 0; i < layout->nr; i++)
 		if (layout->range[i].flags & HLK_WINDOW_SCRATCH)
@@ -807,6 +885,12 @@ static void check_init(struct check *k, struct compact *c)
 	k->scratch_va = FOUR_GIB - (TOP - k->scratch_gpa);
 	k->tables = (k->scratch_gpa + c->params.input_bytes + c->params.output_bytes) / PAGE;
 	k->tables_end = k->tables + c->snap->counts.tables;
+}
+
+/* Was it made over its parent? */
+bool compact_is_delta(const struct compact *c)
+{
+	return c->params.parent && c->snap->tables == c->params.parent->tables;
 }
 
 /**
@@ -840,6 +924,7 @@ void compact_check(struct compact *c, int err)
 		check_bookkeeping(&k);
 		check_dense(&k);
 		check_pages(&k);
+		check_leaves(&k);
 		check_counts(&k);
 		check_cr3(&k);
 		check_writes(&k);

@@ -45,6 +45,12 @@ int compact_make(struct compact *c);
 void compact_check(struct compact *c, int err);
 void compact_check_failure(const struct compact *c, int err);
 
+/* Was it made over its parent, and not as for the first time? */
+bool compact_is_delta(const struct compact *c);
+
+/* Keep equal pages once, and check that nothing else has changed. */
+void compact_dedup(struct compact *c);
+
 /* Make and check; the snapshot stays until compact_end(). Returns the errno. */
 int compact_go(struct compact *c);
 void compact_end(struct compact *c);
@@ -69,5 +75,12 @@ struct cow_target {
 
 bool cow_write(struct guest *guest, const struct mmu_cpu *cpu, u32 va, u64 mark);
 void cow_check(const struct compact *c, const struct cow_target *all, u32 nr, u32 writes);
+
+/*
+ * life.c: what a guest does after its restore to @c->snap, so many things at
+ * random. What a guest may do and be compacted over its parent, and with
+ * @hostile now and then more.
+ */
+void live(struct guest *guest, const struct compact *c, u32 things, bool hostile);
 
 #endif /* _CHECK_H */

@@ -185,8 +185,16 @@ int xa_err(const void *entry);
 void *shim_xa_next(struct xarray *xa, unsigned long *index);
 
 #define XA_PRESENT		0
-#define xa_find(xa, index, max, filter) \
-	((void)(max), (void)(filter), shim_xa_next(xa, index))
+#define xa_find(xa, index, max, filter) ({				\
+	unsigned long _at = *(index);					\
+	void *_entry = shim_xa_next(xa, &_at);				\
+									\
+	(void)(filter);							\
+	_entry = _entry && _at <= (max) ? _entry : NULL;		\
+	if (_entry)							\
+		*(index) = _at;						\
+	_entry;								\
+})
 
 #define xa_for_each(xa, index, entry)					\
 	for (index = 0, entry = shim_xa_next(xa, &index); entry;	\
