@@ -857,15 +857,20 @@ static void check_free(struct check *k)
 
 static const __u8 *restored_page(const struct physmem *mem, __u64 frame)
 {
-	const struct restored *r =
-		(const void *)((const char *)mem - offsetof(struct restored, mem));
+	struct restored *r = (void *)((char *)mem - offsetof(struct restored, mem));
+	u32 slot = frame % RESTORED_KNOWN;
 	struct page *page;
 
-	return base_bytes(r->snap, frame, &page);
+	if (r->known[slot] != frame + 1) {
+		r->known[slot] = frame + 1;
+		r->bytes[slot] = base_bytes(r->snap, frame, &page);
+	}
+	return r->bytes[slot];
 }
 
 void restored_init(struct restored *r, const struct hlk_snap *snap)
 {
+	memset(r->known, 0, sizeof(r->known));
 	r->mem.page = restored_page;
 	r->snap = snap;
 }

@@ -10,9 +10,13 @@
 #include "snap.h"
 
 /* What a restored sandbox sees of @snap as physical memory */
+#define RESTORED_KNOWN	64
+
 struct restored {
 	struct physmem mem;
 	const struct hlk_snap *snap;
+	u64 known[RESTORED_KNOWN];	/* frames + 1, to be found soon again */
+	const __u8 *bytes[RESTORED_KNOWN];
 };
 
 void restored_init(struct restored *r, const struct hlk_snap *snap);

@@ -247,6 +247,8 @@ void scatter(struct guest *g, u64 seed, struct scatter *s)
  * @feed: the choices, in the order in which they are made
  * @bytes: how many bytes
  * @s: out: what the code under test is told of it
+ *
+ * Bytes that are left are for what the guest does next.
  */
 void scatter_fed(struct guest *g, const u8 *feed, size_t bytes, struct scatter *s)
 {
@@ -254,5 +256,4 @@ void scatter_fed(struct guest *g, const u8 *feed, size_t bytes, struct scatter *
 	g->feed = feed;
 	g->feed_left = bytes;
 	scatter_all(g, s);
-	g->feed_left = 0;
 }
