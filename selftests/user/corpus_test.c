@@ -8,13 +8,13 @@
 
 #include "tap.h"
 
-#define MAX_INPUT	4096
+#define MAX_BYTES	4096
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
 
 static void play(const char *folder, const char *name)
 {
-	u8 *input = malloc(MAX_INPUT);
+	u8 *input = malloc(MAX_BYTES);
 	char path[512];
 	size_t size;
 	FILE *file;
@@ -23,7 +23,7 @@ static void play(const char *folder, const char *name)
 	file = fopen(path, "r");
 	if (!CHECK_MSG(file, "%s cannot be read", path))
 		return;
-	size = fread(input, 1, MAX_INPUT, file);
+	size = fread(input, 1, MAX_BYTES, file);
 	fclose(file);
 	LLVMFuzzerTestOneInput(input, size);
 	CHECK_MSG(!tap_failed(), "%s", path);

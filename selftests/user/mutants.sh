@@ -11,7 +11,8 @@ set -u -o pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 kmod=${KMOD:-$here/../../kmod}
 out=${O:-$here/../../build/selftests-user}/mutants
-programs=(snap_test snap_pages_test i686pt_test snap_fail_test snap_random_test)
+programs=(snap_test snap_pages_test delta_test mark_test i686pt_test snap_fail_test
+	snap_random_test)
 export ROUNDS=60
 
 files=() whats=() edits=()
@@ -50,132 +51,132 @@ mutant i686pt.c 'the end of a range is ignored inside a 4 MiB page' \
 	'/^static int walk_large/,/^}/s/ || va >= walk->end//'
 
 # leaves
-mutant snap.c 'a writable leaf stays writable' \
-	's/flags = (flags & ~I686_W) | I686_COW;/flags |= I686_COW;/'
-mutant snap.c 'copy-on-write is not set' \
-	's/flags = (flags & ~I686_W) | I686_COW;/flags \&= ~I686_W;/'
-mutant snap.c 'copy-on-write on each leaf, the read-only ones too' \
-	's/^\t\t   flags & (I686_W | I686_COW)) {/\t\t   1) {/'
-mutant snap.c 'other AVL bits are lost with copy-on-write' \
-	's/flags = (flags & ~I686_W) | I686_COW;/flags = (flags \& ~(I686_W | I686_AVL)) | I686_COW;/'
-mutant snap.c 'aliased pages are copied on write by the guest' \
+mutant reloc.h 'a writable leaf stays writable' \
+	's/return (flags & ~I686_W) | I686_COW;/return flags | I686_COW;/'
+mutant reloc.h 'copy-on-write is not set' \
+	's/return (flags & ~I686_W) | I686_COW;/return flags \& ~I686_W;/'
+mutant reloc.h 'copy-on-write on each leaf, the read-only ones too' \
+	's/ || !(flags & (I686_W | I686_COW)))/)/'
+mutant reloc.h 'other AVL bits are lost with copy-on-write' \
+	's/return (flags & ~I686_W) | I686_COW;/return (flags \& ~(I686_W | I686_AVL)) | I686_COW;/'
+mutant reloc.c 'aliased pages are copied on write by the guest' \
 	's/return (frame & FRAME_WRITABLE) && (frame & FRAME_SEVERAL) &&/return 0 \&\&/'
-mutant snap.c 'read-only pages with several mappings go to scratch' \
+mutant reloc.c 'read-only pages with several mappings go to scratch' \
 	's/return (frame & FRAME_WRITABLE) && (frame & FRAME_SEVERAL) &&/return (frame \& FRAME_SEVERAL) \&\&/'
-mutant snap.c 'every writable page goes to scratch' \
+mutant reloc.c 'every writable page goes to scratch' \
 	's/return (frame & FRAME_WRITABLE) && (frame & FRAME_SEVERAL) &&/return (frame \& FRAME_WRITABLE) \&\&/'
-mutant snap.c 'an aliased leaf keeps copy-on-write' \
+mutant reloc.c 'an aliased leaf keeps copy-on-write' \
 	's/flags &= ~I686_COW;$/;/'
-mutant snap.c 'a frame met writable second is not noted' \
+mutant reloc.c 'a frame met writable second is not noted' \
 	's/if (flags & I686_W)$/if (!entry \&\& flags \& I686_W)/'
-mutant snap.c 'tables mapped as data become copy-on-write' \
-	's/} else if (!(frame & FRAME_TABLE) &&/} else if (1 \&\&/'
-mutant snap.c 'tables mapped as data are stale copies' \
+mutant reloc.c 'tables mapped as data become copy-on-write' \
+	's/} else if (!(frame & FRAME_TABLE)) {/} else {/'
+mutant reloc.c 'tables mapped as data are stale copies' \
 	's/^\t\t\*err = xa_err(old);//; s/frame = FRAME_TABLE | FRAME_PLACED | table->gfn << FRAME_NEW_SHIFT;/return table;/'
-mutant snap.c 'host copy-on-write is ignored' \
-	's/!(r->p->flags & HLK_SNAPSHOT_HOST_COW) &&/1 \&\&/'
-mutant snap.c 'host copy-on-write moves aliased pages' \
+mutant reloc.h 'host copy-on-write is ignored' \
+	's/if (snap->flags & HLK_SNAPSHOT_HOST_COW ||/if (0 ||/'
+mutant reloc.c 'host copy-on-write moves aliased pages' \
 	's/^\t       !(r->p->flags & HLK_SNAPSHOT_HOST_COW);/\t       1;/'
-mutant snap.c 'absent entries are cleared' \
+mutant reloc.c 'absent entries are cleared' \
 	's/if (!table_leaf(table, nr, &gfn, &flags))$/if (!table_leaf(table, nr, \&gfn, \&flags) \&\& !(table_entries(table)[nr] = 0))/'
 
 # directories and tables
-mutant snap.c 'directory entries become user and writable' \
+mutant reloc.c 'directory entries become user and writable' \
 	's/\*pde = (\*pde & I686_FLAGS) | table->gfn << PAGE_SHIFT;/*pde = (*pde \& I686_FLAGS) | 6 | table->gfn << PAGE_SHIFT;/'
-mutant snap.c 'directory entries lose their flags' \
+mutant reloc.c 'directory entries lose their flags' \
 	's/\*pde = (\*pde & I686_FLAGS) | table->gfn << PAGE_SHIFT;/*pde = (*pde \& 7) | table->gfn << PAGE_SHIFT;/'
-mutant snap.c 'a table met again is copied again' \
+mutant reloc.c 'a table met again is copied again' \
 	'/^static struct new_table \*reloc_copy/,/^}/s/^\tif (table)$/\tif (table \&\& table->is_root)/'
-mutant snap.c 'a root met again is copied again' \
+mutant reloc.c 'a root met again is copied again' \
 	'/^static struct new_table \*reloc_copy/,/^}/s/^\tif (table)$/\tif (table \&\& !table->is_root)/'
-mutant snap.c 'a repeated root is not a directory' \
+mutant reloc.c 'a repeated root is not a directory' \
 	's/table->is_root = true;/table->is_root = !i;/'
-mutant snap.c 'flags of CR3 are lost' \
+mutant reloc.c 'flags of CR3 are lost' \
 	's/(r->p->roots\[i\] & (I686_PWT | I686_PCD));/0;/'
-mutant snap.c 'a table outside memory stays' \
+mutant reloc.c 'a table outside memory stays' \
 	's/\*pde &= ~I686_P;$/;/'
-mutant snap.c 'a table outside memory is no error when strict' \
+mutant reloc.c 'a table outside memory is no error when strict' \
 	'/^static int reloc_no_table/,/^}/s/HLK_SNAPSHOT_STRICT)/0)/'
-mutant snap.c 'a leaf outside memory is no error when strict' \
+mutant reloc.c 'a leaf outside memory is no error when strict' \
 	'/^static int reloc_device/,/^}/s/HLK_SNAPSHOT_STRICT)/0)/'
-mutant snap.c 'a 4 MiB device is no error when strict' \
+mutant reloc.c 'a 4 MiB device is no error when strict' \
 	'/^static int reloc_large/,/^}/s/HLK_SNAPSHOT_STRICT)/0)/'
-mutant snap.c 'reserved bits are accepted' \
+mutant reloc.c 'reserved bits are accepted' \
 	's/return hlk_fail(\(r->at, -EINVAL, HLK_WHY_PDE_RESERVED, root,\)$/return 0 * hlk_fail(\1/'
-mutant snap.c 'a directory is relocated as a table as well' \
+mutant reloc.c 'a directory is relocated as a table as well' \
 	's/ && !table->is_root;/;/'
-mutant snap.c 'a table that is mapped as data counts as data' \
+mutant reloc.c 'a table that is mapped as data counts as data' \
 	's/^\t\tif (frame & FRAME_TABLE)$/\t\tif (0)/'
-mutant snap.c 'a table is found in scratch before it is made' \
+mutant reloc.c 'a table is found in scratch before it is made' \
 	's/table->gfn = r->tables_gfn + r->nr_tables++;/table->gfn = r->tables_gfn + ++r->nr_tables;/'
 
-mutant snap.c 'a root beyond 4 GiB is cut off' \
+mutant reloc.c 'a root beyond 4 GiB is cut off' \
 	's/if (r->p->roots\[i\] >= I686_VA_END)/if (0)/'
 
 # 4 MiB pages
-mutant snap.c 'PAT of a 4 MiB page is lost' \
+mutant reloc.c 'PAT of a 4 MiB page is lost' \
 	's/table->split_leaf = i686_large_leaf(\*pde);/table->split_leaf = *pde \& I686_FLAGS \& ~I686_PS;/'
-mutant snap.c 'accessed and dirty bits keep tables apart' \
+mutant reloc.c 'accessed and dirty bits keep tables apart' \
 	's/u64 key = KEY_SPLIT(\*pde & ~(I686_A | I686_D), partly);/u64 key = KEY_SPLIT(*pde, partly);/'
-mutant snap.c 'accessed and dirty bits of the second are lost' \
+mutant reloc.c 'accessed and dirty bits of the second are lost' \
 	's/table->split_leaf |= \*pde & (I686_A | I686_D);/;/'
-mutant snap.c 'the directory entry of a split page is always writable' \
+mutant reloc.c 'the directory entry of a split page is always writable' \
 	's/writable = partly || \*pde & (I686_W | I686_COW);/writable = true;/'
-mutant snap.c 'the directory entry of a split page is not writable for a copy' \
+mutant reloc.c 'the directory entry of a split page is not writable for a copy' \
 	's/writable = partly || \*pde & (I686_W | I686_COW);/writable = partly || *pde \& I686_W;/'
-mutant snap.c 'a device of 4 MiB is split' \
+mutant reloc.c 'a device of 4 MiB is split' \
 	's/if (!known && !partly && large_not_ram(r, i686_large_gfn(\*pde)))/if (0)/'
-mutant snap.c 'a device of 4 MiB hides what memory there is' \
+mutant reloc.c 'a device of 4 MiB hides what memory there is' \
 	's/if (r->gmem->ops->is_ram(r->gmem, gfn + nr))/if (nr == 0 \&\& r->gmem->ops->is_ram(r->gmem, gfn + nr))/'
-mutant snap.c 'a device beyond 4 GiB is cut off' \
+mutant reloc.c 'a device beyond 4 GiB is cut off' \
 	's/^\tif (gfn >> I686_GFN_BITS)$/\tif (0)/'
-mutant snap.c 'all pages of a split are the first' \
+mutant reloc.c 'all pages of a split are the first' \
 	's/\*gfn = table->split_gfn + nr;/*gfn = table->split_gfn;/'
 
-mutant snap.c 'a split page in the slot of scratch is the same elsewhere' \
+mutant reloc.c 'a split page in the slot of scratch is the same elsewhere' \
 	's/KEY_SPLIT(\*pde & ~(I686_A | I686_D), partly);/KEY_SPLIT(*pde \& ~(I686_A | I686_D), 0);/'
 
 # scratch
-mutant snap.c 'entries of scratch are relocated' \
+mutant reloc.c 'entries of scratch are relocated' \
 	's/nr < table->end \&\& !table->is_root/nr < I686_ENTRIES \&\& !table->is_root/'
-mutant snap.c 'one page of the buffers is not fixed' \
+mutant reloc.c 'one page of the buffers is not fixed' \
 	's/(gfn < r->tables_gfn ||/(gfn + 1 < r->tables_gfn ||/'
-mutant snap.c 'scratch is for users' \
+mutant reloc.c 'scratch is for users' \
 	's/return gfn << PAGE_SHIFT | I686_P | I686_W | I686_A | I686_D;/return gfn << PAGE_SHIFT | I686_P | I686_W | I686_U | I686_A | I686_D;/'
-mutant snap.c 'the directory entry of scratch is for users' \
+mutant reloc.c 'the directory entry of scratch is for users' \
 	's/\*pde = I686_P | I686_W | I686_A | table->gfn << PAGE_SHIFT;/*pde = I686_P | I686_W | I686_U | I686_A | table->gfn << PAGE_SHIFT;/'
-mutant snap.c 'the guard page is mapped' \
+mutant reloc.c 'the guard page is mapped' \
 	's/if (gfn == SCRATCH_END - (HLK_GUEST_OFF_GUARD >> PAGE_SHIFT))/if (0)/'
-mutant snap.c 'what shares the slot of scratch is dropped' \
+mutant reloc.c 'what shares the slot of scratch is dropped' \
 	's/^\t\tif (partly)$/\t\tif (0)/'
-mutant snap.c 'a read-only entry over scratch makes its pages writable' \
+mutant reloc.c 'a read-only entry over scratch makes its pages writable' \
 	's/table->keep &= ~(I686_W | I686_COW);/;/'
-mutant snap.c 'a supervisor entry over scratch: one table for all' \
+mutant reloc.c 'a supervisor entry over scratch: one table for all' \
 	's/u64 key = KEY_SHARED_SLOT(i686_gfn(\*pde), rights >> 1);/u64 key = KEY_SHARED_SLOT(i686_gfn(*pde), 0);/'
-mutant snap.c 'scratch begins one page late in its slot' \
+mutant reloc.c 'scratch begins one page late in its slot' \
 	's/table->end = slot == r->scratch_slot ? r->scratch_first : 0;/table->end = slot == r->scratch_slot ? r->scratch_first + 1 : 0;/'
-mutant snap.c 'the second slot of scratch is shifted' \
+mutant reloc.c 'the second slot of scratch is shifted' \
 	's/^\t      r->scratch_first + table->end;/\t      (slot == r->scratch_slot ? r->scratch_first : 0) + table->end;/'
-mutant snap.c 'the directory entry over scratch is not writable' \
+mutant reloc.c 'the directory entry over scratch is not writable' \
 	's/\*pde = (\*pde & I686_FLAGS) | I686_W | table->gfn << PAGE_SHIFT;/*pde = (*pde \& I686_FLAGS) | table->gfn << PAGE_SHIFT;/'
-mutant snap.c 'buffers and stacks are moved' \
+mutant reloc.c 'buffers and stacks are moved' \
 	's/return hlk_range_has(r->scratch, gfn) &&/return 0 \&\&/'
-mutant snap.c 'only buffers stay' \
-	's/gfn >= SCRATCH_END - (HLK_GUEST_OFF_ALLOC_END >> PAGE_SHIFT));/0);/'
-mutant snap.c 'shared pages overlap tables' \
+mutant reloc.c 'only buffers stay' \
+	's/^\t\tgfn >= SCRATCH_ALLOC_END);/\t\t0);/'
+mutant reloc.c 'shared pages overlap tables' \
 	's/r->next_shared = r->tables_gfn + r->nr_tables;/r->next_shared = r->tables_gfn + r->nr_tables - 1;/'
-mutant snap.c 'the allocator starts on the last shared page' \
+mutant reloc.c 'the allocator starts on the last shared page' \
 	's/r->snap->first_free = end << PAGE_SHIFT;/r->snap->first_free = (end - !!shared) << PAGE_SHIFT;/'
-mutant snap.c 'scratch may be overfull by a page' \
+mutant reloc.c 'scratch may be overfull by a page' \
 	's/^\tif (end > limit)/\tif (end > limit + 1)/'
-mutant snap.c 'generation is not written' \
+mutant reloc.c 'generation is not written' \
 	's/{ top - HLK_GUEST_OFF_GENERATION, snap->generation },//'
-mutant snap.c 'the second buffer is not empty' \
+mutant reloc.c 'the second buffer is not empty' \
 	's/{ bottom + snap->input_bytes, HLK_GUEST_BUFFER_EMPTY },//'
-mutant snap.c 'too many roots are published' \
+mutant reloc.c 'too many roots are published' \
 	's/snap->nr_roots <= HLK_GUEST_MAX_ROOTS ?/snap->nr_roots <= HLK_GUEST_MAX_ROOTS + 1 ?/'
-mutant snap.c 'published roots are the old ones' \
-	's/^\t\t\t      snap->roots\[i\]))/\t\t\t      r->p->roots[i]))/'
+mutant reloc.c 'published roots are all the first' \
+	's/^\t\t\t\tsnap->roots\[i\]);/\t\t\t\tsnap->roots[0]);/'
 
 # pages
 mutant snap.c 'zero pages cost memory' \
@@ -191,16 +192,16 @@ mutant snap.c 'a shared page is not counted' \
 mutant snap.c 'the guest page is not put' \
 	'/^int hlk_snap_keep/,/^}/s/put_page(gpage->page);/;/'
 mutant snap.c 'a page is leaked when its place cannot be stored' \
-	'/if (xa_is_err(old)) {/,/}/s/hlk_page_free(page);/;/'
-mutant snap.c 'a table is leaked when it cannot be stored' \
+	'/^drop:/,/^}/s/hlk_page_free(page);/;/'
+mutant reloc.c 'a table is leaked when it cannot be stored' \
 	's/^\thlk_page_free(table->page);/\t;/'
-mutant snap.c 'data goes to scratch too' \
-	's/if (range == r->scratch || r->dense_used == range->pages)/if (r->dense_used == range->pages)/'
-mutant snap.c 'data goes where no 4 KiB entry can lead' \
+mutant reloc.c 'data goes to scratch too' \
+	's/if (range->flags & HLK_WINDOW_SCRATCH ||$/if (0 ||/'
+mutant reloc.c 'data goes where no 4 KiB entry can lead' \
 	's/if (\*gfn >> I686_GFN_BITS)/if (0)/'
-mutant snap.c 'the limit of pages is one more' \
+mutant reloc.c 'the limit of pages is one more' \
 	's/r->nr_frames++ >= r->p->max_pages/r->nr_frames++ > r->p->max_pages/'
-mutant snap.c 'the limit of tables is one more' \
+mutant reloc.c 'the limit of tables is one more' \
 	's/r->nr_met++ >= r->p->max_tables/r->nr_met++ > r->p->max_tables/'
 mutant snap.c 'a fatal signal is ignored' \
 	's/if (fatal_signal_pending(current))/if (0)/'
@@ -208,34 +209,206 @@ mutant snap.c 'windows may overlap by a page' \
 	's/if (range->gfn < old->gfn + old->pages &&/if (range->gfn + 1 < old->gfn + old->pages \&\&/'
 mutant snap.c 'a page that is replaced is leaked' \
 	's/^\t\thlk_page_free(old);/\t\t;/'
-mutant snap.c 'pages outlive their snapshot' \
-	'/^static void snap_release/,/^}/s/hlk_page_free(page);/;/'
-mutant snap.c 'the path to a table is not freed' \
+mutant snap.c 'pages outlive their chunk' \
+	'/^static void chunk_release/,/^}/s/hlk_page_free(chunk->page\[i\]);/;/'
+mutant reloc.c 'the path to a table is not freed' \
 	's/^\t\tkfree(table);$/\t\t;/'
 mutant snap.c 'allocations that no cgroup pays for' \
 	's/alloc_page(GFP_KERNEL_ACCOUNT | flags)/alloc_page(GFP_KERNEL | flags)/'
-mutant snap.c 'CR3 of another root' \
+mutant reloc.c 'CR3 of another root' \
 	's/if (i686_gfn(old_roots\[i\]) == i686_gfn(cr3))/if (0)/'
+
+# chunks, which parents and children share
+mutant snap.c 'a shared chunk is changed where it is' \
+	's/if (old && kref_read(&old->ref) == 1)/if (old)/'
+mutant snap.c 'a copied chunk forgets its leaves' \
+	's/memcpy(chunk->leaves, from->leaves, sizeof(chunk->leaves));/;/'
+mutant snap.c 'a copied chunk takes no references' \
+	'/^static struct hlk_chunk \*chunk_copy/,/^}/s/get_page(from->page\[i\]);/;/'
+mutant snap.c 'pages of a copied chunk are not counted' \
+	'/^static struct hlk_chunk \*chunk_copy/,/^}/s/hlk_count_pages(1);/;/'
+mutant snap.c 'an inherited chunk is not held' \
+	'/^int hlk_snap_inherit/,/^}/s/kref_get(&chunk->ref);/;/'
+mutant snap.c 'inherited pages are not numbered' \
+	's/snap->nr_pages = parent->nr_pages;/;/'
+mutant snap.c 'inherited pages do not count as such' \
+	's/snap->counts.inherited = parent->counts.pages;/;/'
+mutant snap.c 'a page that goes is not numbered' \
+	's/snap->nr_pages -= !!old;/;/'
+mutant snap.c 'the count of leaves begins anew at its end' \
+	's/if (chunk->leaves\[slot\] != U16_MAX)/if (1)/'
+mutant snap.c 'tables are freed with one of two snapshots' \
+	'/^void hlk_snap_clear/,/^}/s/kref_put(&snap->tables->ref, tables_release);/tables_release(\&snap->tables->ref);/'
+mutant snap.c 'an equal page of the parent is copied' \
+	's/if (old && !memcmp(page_address(old), from, PAGE_SIZE)) {/if (0) {/'
+mutant snap.c 'a replaced page still counts' \
+	'/^int hlk_snap_keep/,/^}/s/^\t\tsnap->counts.pages--;/\t\t;/'
+
+# over the parent
+mutant delta.c 'another buffer size is taken for the same' \
+	's/parent->input_bytes != p->input_bytes ||/0 ||/'
+mutant delta.c 'the other buffer size is taken for the same' \
+	's/parent->output_bytes != p->output_bytes ||/0 ||/'
+mutant delta.c 'another mode is taken for the same' \
+	's/!same_mode(&parent->mode, &p->mode) ||/0 ||/'
+mutant delta.c 'who copies on write may change' \
+	's/(parent->flags ^ p->flags) & HLK_SNAPSHOT_HOST_COW ||/0 ||/'
+mutant delta.c 'a parent with devices is good enough' \
+	's/parent->counts.leaf_not_ram || parent->counts.table_not_ram ||/0 ||/'
+mutant delta.c 'fewer roots are taken for the same' \
+	's/ || parent->nr_roots != p->nr_roots)/)/'
+mutant delta.c 'the order of roots is taken for the same' \
+	's/^\t\t    i686_gfn(parent->roots\[i\]) != i686_gfn(p->roots\[i\]))/\t\t    0)/'
+mutant delta.c 'the limit of tables is not for children' \
+	's/parent->tables->nr > p->max_tables ||/0 ||/'
+mutant delta.c 'accessed bits are a change' \
+	's/return (a ^ b) & ~(I686_A | I686_D);/return a ^ b;/'
+mutant delta.c 'rights are no change' \
+	's/return (a ^ b) & ~(I686_A | I686_D);/return (a ^ b) \& ~(I686_A | I686_D | I686_U);/'
+mutant delta.c 'a page in scratch may lose a mapping' \
+	's/if (old & I686_P && !delta_dense(d, from))/if (0)/'
+mutant delta.c 'rights of one of several mappings may change' \
+	's/return hlk_snap_leaves(d->parent, from) == 1 ? 0 : -EAGAIN;/return 0;/'
+mutant delta.c 'any page may be mapped' \
+	's/if (!delta_free_scratch(d, to) || xa_load(&d->frames, to))/if (xa_load(\&d->frames, to))/'
+mutant delta.c 'a fresh page may be mapped twice' \
+	's/if (!delta_free_scratch(d, to) || xa_load(&d->frames, to))/if (!delta_free_scratch(d, to))/'
+mutant delta.c 'the bookkeeping is free scratch' \
+	's/ && gfn < SCRATCH_ALLOC_END;/;/'
+mutant delta.c 'tables are free scratch' \
+	's/return gfn >= d->parent->first_free >> PAGE_SHIFT &&/return gfn >= d->parent->tables->gfn \&\&/'
+mutant delta.c 'directory entries are not looked at' \
+	's/err = delta_differ(old\[i\], new\[i\]) ? -EAGAIN : 0;/err = 0;/'
+mutant delta.c 'entries of scratch stay as the guest left them' \
+	's/memcpy(new + end, old + end, (I686_ENTRIES - end) \* sizeof(\*new));/;/'
+mutant delta.c 'entries of scratch are judged' \
+	'/^static int delta_judge_table/,/^}/s/i < tables->info\[nr\].end;/i < I686_ENTRIES;/'
+mutant delta.c 'the last table is not looked at' \
+	's/gfn < tables->gfn + tables->nr) {/gfn + 1 < tables->gfn + tables->nr) {/'
+mutant delta.c 'a page that is mapped elsewhere loses its frame' \
+	's/if (!(old & I686_P) || hlk_snap_leaves(d->snap, to) != 1) {/if (!(old \& I686_P)) {/'
+mutant delta.c 'a page that moves leaves its count behind' \
+	'/^static int delta_map/,/^}/s/err = hlk_snap_count_leaf(d->snap, to, -1);/err = 0;/'
+mutant delta.c 'a fresh page has no leaf' \
+	'/^static int delta_map/,/^}/s/err = hlk_snap_count_leaf(d->snap, to, 1);/err = 0;/'
+mutant delta.c 'a page that is unmapped stays' \
+	'/^static int delta_unmap/,/^}/s/return hlk_snap_set(d->snap, gfn, NULL);/return 0;/'
+mutant delta.c 'a page that is unmapped still counts' \
+	'/^static int delta_unmap/,/^}/s/counts->pages--;/;/'
+mutant delta.c 'a page of zeroes that is unmapped still counts' \
+	'/^static int delta_unmap/,/^}/s/counts->zero--;/;/'
+mutant delta.c 'a page of zeroes that was written still counts' \
+	'/^static int delta_keep/,/^}/s/counts->zero--;/;/'
+mutant delta.c 'a fresh page stays writable' \
+	's/\*new = to << PAGE_SHIFT | hlk_reloc_cow(d->snap, \*new & I686_FLAGS);/*new = to << PAGE_SHIFT | (*new \& I686_FLAGS);/'
+mutant delta.c 'a page that became writable stays so' \
+	'/^static int delta_leaf/,/^}/s/hlk_reloc_cow(d->snap, \*new & I686_FLAGS);/(*new \& I686_FLAGS);/'
+mutant delta.c 'pages written in place are lost' \
+	's/ret = delta_keep(d, gfn, gfn);/ret = 0;/'
+mutant delta.c 'pages in the place of others are taken from there again' \
+	's/if (gfn - tables->gfn < tables->nr || xa_load(&d->frames, gfn) ||/if (gfn - tables->gfn < tables->nr ||/'
+mutant delta.c 'scratch that no one maps is kept' \
+	's/^\t\t    !hlk_snap_leaves(d->snap, gfn))/\t\t    0)/'
+mutant delta.c 'gaps are filled before their pages are gone' \
+	's/snap->dense_used = parent->dense_used;/snap->dense_used = 0;/'
+mutant delta.c 'no room is an error at once' \
+	's/if (err == -ENOSPC) {/if (0) {/'
+mutant delta.c 'a second try begins with the first' \
+	's/^\t\thlk_snap_clear(snap);/\t\t;/'
+mutant delta.c 'flags of CR3 are those of the parent' \
+	's/(d->p->roots\[i\] & (I686_PWT | I686_PCD));/(parent->roots[i] \& (I686_PWT | I686_PCD));/'
+mutant delta.c 'tables of the parent are not held' \
+	's/kref_get(&snap->tables->ref);/;/'
+mutant delta.c 'tables that were read are leaked' \
+	's/^\t\thlk_page_free(page);$/\t\t;/'
+mutant delta.c 'a fatal signal is ignored' \
+	's/if (fatal_signal_pending(current))/if (0)/'
+mutant delta.c 'kept tables are those of the parent' \
+	's/d->snap->counts.tables_kept--;/;/'
+mutant reloc.c 'bookkeeping is written into the page of the parent' \
+	's/err = hlk_snap_set(snap, words\[i\].gpa >> PAGE_SHIFT, NULL);/err = 0;/'
+
+# equal pages
+mutant snap.c 'equal hashes are equal pages' \
+	'/^static int dedup_find/,/^}/s/!memcmp(page_address(other), page_address(page), PAGE_SIZE)/1/'
+mutant snap.c 'the last bytes are not compared' \
+	'/^static int dedup_find/,/^}/s/page_address(page), PAGE_SIZE)/page_address(page), PAGE_SIZE - 8)/'
+mutant snap.c 'an equal page is not held' \
+	'/^static int dedup_page/,/^}/s/get_page(same);/;/'
+mutant snap.c 'an equal page is not counted' \
+	'/^static int dedup_page/,/^}/s/snap->counts.duplicate++;/;/'
+mutant snap.c 'only the first place is tried' \
+	's/^#define DEDUP_TRIES	8/#define DEDUP_TRIES	1/'
+mutant snap.c 'what was seen is leaked' \
+	's/^\txa_destroy(&seen);/\t;/'
+
+# marking in place
+mutant mark.c 'copy-on-write is not marked' \
+	's/(old & ~I686_W) | I686_COW) != old)/(old \& ~I686_W)) != old)/'
+mutant mark.c 'a marked leaf stays writable' \
+	's/(old & ~I686_W) | I686_COW) != old)/old | I686_COW) != old)/'
+mutant mark.c 'read-only leaves are marked' \
+	's/^\tif (!(entry & I686_W))$/\tif (0)/'
+mutant mark.c 'live tables are marked' \
+	's/if (mark_is_live(mark, gfn, pages))/if (0)/'
+mutant mark.c 'only the first page of 4 MiB may be live' \
+	's/return xa_find(&mark->tables, &index, gfn + pages - 1, XA_PRESENT);/return xa_find(\&mark->tables, \&index, gfn, XA_PRESENT);/'
+mutant mark.c 'devices are marked' \
+	's/if (!mark_is_ram(mark, gfn, pages))/if (0)/'
+mutant mark.c 'a device of 4 MiB counts by its first page' \
+	's/if (!mark->gmem->ops->is_ram(mark->gmem, gfn + nr))/if (!mark->gmem->ops->is_ram(mark->gmem, gfn))/'
+mutant mark.c 'directories are marked like tables' \
+	's/if (i686_pde_kind(entry, &mark->mode) != I686_PDE_LARGE)/if (0)/'
+mutant mark.c 'a directory that is a table is marked as one' \
+	's/if (!table->is_root && first < end)/if (first < end)/'
+mutant mark.c 'tables outside the range are not known' \
+	's/^\ttable = mark_meet(mark, i686_gfn(pde), root, va, &err, at);/\tif (first >= end)\n\t\treturn 0;\n\ttable = mark_meet(mark, i686_gfn(pde), root, va, \&err, at);/'
+mutant mark.c 'the range ends a page late' \
+	's/\*end = (clamp(mark->end, va, next) - va) >> PAGE_SHIFT;/*end = (clamp(mark->end + PAGE_SIZE, va, next) - va) >> PAGE_SHIFT;/'
+mutant mark.c 'the range begins with the slot' \
+	's/\*first = (clamp(mark->start, va, next) - va) >> PAGE_SHIFT;/*first = 0;/'
+mutant mark.c 'a 4 MiB page is marked outside the range' \
+	's/pd->wanted\[slot\] |= first < end;/pd->wanted[slot] = true;/'
+mutant mark.c 'the limit of tables is one more' \
+	's/mark->nr_tables++ >= mark->max_tables/mark->nr_tables++ > mark->max_tables/'
+mutant mark.c 'reserved bits are passed over' \
+	's/return hlk_fail(at, -EINVAL, HLK_WHY_PDE_RESERVED, root, va);/return 0;/'
+mutant mark.c 'what fails late has marked before' \
+	's/mark_finish(mark, !err);/mark_finish(mark, true);/'
+mutant mark.c 'tables are held though nothing is marked' \
+	's/^\tbool write = false;/\tbool write = true;/'
+mutant mark.c 'tables are not let go' \
+	's/mark->gmem->ops->unhold(mark->gmem, gfn, table->page);/;/'
+mutant mark.c 'tables without anything to mark are not counted' \
+	'/^static int mark_hold/,/^}/s/^\t\t\t++\*count;/\t\t\t;/'
+mutant mark.c 'a fatal signal is ignored' \
+	's/fatal_signal_pending(current)/0/'
 
 # judge NUMBER: the line of TAP, without its number, into a file
 judge() {
-	local file=${files[$1]} what="mutant $1: ${whats[$1]}" dir=$out/$1 program
+	local file=${files[$1]} what="mutant $1: ${whats[$1]}" dir=$out/$1 first program
 
 	mkdir -p "$dir"
-	cp "$kmod"/{env.h,i686pt.h,i686pt.c,snap.h,snap.c} "$dir"
+	cp "$kmod"/{env.h,{i686pt,snap,reloc}.{c,h},{delta,mark}.c} "$dir"
 	sed "${edits[$1]}" "$kmod/$file" > "$dir/$file"
 	if cmp -s "$kmod/$file" "$dir/$file"; then
 		echo "not ok $what: the expression matches nothing"
 		return
 	fi
 	cp -a "$out/base" "$dir/build"
-	rm -f "$dir"/build/{*_test,i686pt.o,snap.o}
-	# what a mutant leaves unused is no error
-	if ! make -s -C "$here" O="$dir/build" KMOD="$dir" CFLAGS='-O1 -g -w' all > "$dir/log" 2>&1; then
-		echo "not ok $what: does not build"
-		return
-	fi
-	for program in "${programs[@]}"; do
+	rm -f "$dir"/build/{*_test,i686pt.o,snap.o,reloc.o,delta.o,mark.o}
+	case $file in
+	delta.c) first=delta_test ;;
+	mark.c) first=mark_test ;;
+	i686pt.c) first=i686pt_test ;;
+	esac
+	for program in ${first:-} "${programs[@]}"; do
+		# what a mutant leaves unused is no error
+		if ! make -s -C "$here" O="$dir/build" KMOD="$dir" CFLAGS='-O1 -g -w' \
+			"$dir/build/$program" > "$dir/log" 2>&1; then
+			echo "not ok $what: does not build"
+			return
+		fi
 		if ! timeout 120 "$dir/build/$program" > "$dir/$program.log" 2>&1; then
 			echo "ok $what: caught by $program"
 			rm -rf "$dir"
@@ -253,6 +426,10 @@ numbers=("$@")
 echo "TAP version 13"
 echo "1..${#numbers[@]}"
 make -s -C "$here" O="$out/base" KMOD="$kmod" all || exit 1
+for program in "${programs[@]}"; do
+	"$out/base/$program" > "$out/base/$program.log" 2>&1 ||
+		{ echo "Bail out! $program fails without a mutant"; exit 1; }
+done
 for number in "${numbers[@]}"; do
 	while [ "$(jobs -rp | wc -l)" -ge "$(nproc)" ]; do
 		wait -n
