@@ -343,7 +343,6 @@ static void random_spaces(fixture *self)
 		pd = (u32 *)tvm_at(t, root);
 		for (i = 1; i < 9; i++)
 			pd[i] = tables[rnd(self, ARRAY_SIZE(tables))] | random_rights(self);
-		/* one to ten 4 MiB entries would map it several times: one or two */
 		pd[16] = LARGE_GPA | PTE_PS | PTE_P | (rnd(self, 4) << 1);
 		if (one_in(self, 3))
 			pd[17] = LARGE_GPA | PTE_PS | PTE_P | PTE_U;
@@ -354,9 +353,13 @@ static void random_spaces(fixture *self)
 			tvm_pt_map(&self->pt, root, SCRATCH_VA, SCRATCH_GPA, SCRATCH / PAGE, rw);
 			scratch = pd[1023];
 			partly = pd[PARTLY_VA >> 22];
+			/*
+			 * One table under two rights becomes two, so what is
+			 * copy-on-write already would be copied twice.
+			 */
 			for (i = 0; i < 8; i++)
 				*tvm_pt_entry(&self->pt, root, PARTLY_VA + i * PAGE) =
-					pool_page(self) | leaf_flags(self);
+					pool_page(self) | (leaf_flags(self) & ~PTE_COW);
 		}
 		pd[CODE_VA >> 22] = ((u32 *)tvm_at(t, self->root[0]))[CODE_VA >> 22];
 		pd[1023] = scratch;
