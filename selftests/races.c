@@ -112,6 +112,26 @@ static void *walk(void *arg)
 	return NULL;
 }
 
+static void *mark(void *arg)
+{
+	u64 roots[2] = { TABLES, TABLES + PAGE };
+	u32 seed = thread_seed(arg);
+	struct hlk_mark_cow m;
+
+	while (!stop) {
+		m = (struct hlk_mark_cow)HLK_STRUCT(hlk_mark_cow);
+		m.paging.flags = HLK_PAGING_GIVEN;
+		m.roots = (uintptr_t)roots;
+		m.nr_roots = 1 + t_rnd(&seed) % 2;
+		m.start = t_rnd(&seed) & -PAGE;
+		MAY(hlk_call(vm->hlk, HLK_MARK_COW, &m), EBUSY, EDQUOT);
+		/* a table entry is counted at most once */
+		if (m.marked + m.already + m.read_only + m.live + m.not_ram > m.tables * 1024)
+			strange = -ERANGE;
+	}
+	return NULL;
+}
+
 static void *restore(void *arg)
 {
 	u32 seed = thread_seed(arg);
@@ -139,6 +159,8 @@ static void *snapshot(void *arg)
 			s.input_bytes = 0x2000;
 			s.output_bytes = 0x2000;
 		}
+		if (t_rnd(&seed) % 4 == 0)
+			s.head.flags |= HLK_SNAPSHOT_DEDUP;
 		fd = hlk_snapshot(vm->hlk, &s);
 		MAY(fd, EBUSY, EINVAL, ENOSPC, EDQUOT, ENODEV, EOPNOTSUPP);
 		if (fd >= 0)
@@ -216,7 +238,7 @@ static void mix(struct __test_metadata *_metadata, fixture *self,
 {
 	const struct timespec tick = { .tv_nsec = 3000000 };
 	struct sigaction action = { .sa_handler = no_op };
-	pthread_t threads[8];
+	pthread_t threads[9];
 	time_t end;
 	u32 i;
 
@@ -301,6 +323,16 @@ TEST_F(races, snapshots_of_tables_that_change)
 	MIX(write_tables, snapshot, snapshot, restore);
 }
 
+TEST_F(races, marks_of_tables_that_change)
+{
+	MIX(write_tables, write_tables, mark, mark, walk, restore);
+}
+
+TEST_F(races, snapshots_of_tables_that_are_marked)
+{
+	MIX(write_tables, mark, snapshot, restore);
+}
+
 TEST_F(races, restores_against_writes)
 {
 	MIX(write_pages, write_pages, restore, restore, stats);
@@ -318,7 +350,7 @@ TEST_F(races, restores_against_a_guest)
 
 TEST_F(races, all_at_once)
 {
-	MIX(run, write_tables, write_pages, walk, restore, snapshot, map, stats);
+	MIX(run, write_tables, write_pages, walk, mark, restore, snapshot, map, stats);
 }
 
 /* Whoever reads sees the one snapshot or the other. */

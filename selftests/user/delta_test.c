@@ -233,6 +233,21 @@ static void writes_in_place(void)
 	line_end(&l);
 }
 
+/* First where it is, then as a copy: the copy counts. */
+static void writes_in_place_and_copies(void)
+{
+	struct line l;
+
+	line_begin(&l, 0);
+	guest_bytes(&l.g, look(&l, 0, VA(4)).frame)[77] ^= 0x55;
+	CHECK(guest_writes(&l, 0, VA(4)));
+	/* and what was left behind changes once more */
+	guest_bytes(&l.g, compact_at(&l.w.c, 0, VA(4)).frame)[78] ^= 0x55;
+	if (go(&l, true))
+		CHECK_EQ(l.c.snap->counts.copied, 1);
+	line_end(&l);
+}
+
 /* The scratch that the guest sees of its own is not part of the layout. */
 static void own_scratch(void)
 {
@@ -370,13 +385,20 @@ static void as_for_the_first_time(void)
 	}
 }
 
-/* CR0.WP and the flags of CR3 may differ. */
+/* CR0.WP, the flags of CR3, and what the CPU sets by itself may differ. */
 static void what_does_not_matter(void)
 {
 	struct line l;
 	u64 roots[2];
+	u64 root;
 
 	line_begin(&l, 0);
+	root = l.c.params.roots[0] >> 12;
+	guest_set(&l.g, root, 64, guest_entry(&l.g, root, 64) | A);
+	guest_set(&l.g, root, 1020, guest_entry(&l.g, root, 1020) | A | D);
+	put(&l, VA(24), look(&l, 0, VA(24)).pte | A | D);
+	put(&l, VA(23), look(&l, 0, VA(23)).pte | A | D);
+	put(&l, VA(15), look(&l, 0, VA(15)).pte | A);
 	l.c.params.mode.wp = false;
 	roots[0] = l.c.params.roots[0] | PCD;
 	roots[1] = l.c.params.roots[1] ^ PWT;
@@ -709,6 +731,7 @@ int main(int argc, char **argv)
 		TAP_TEST(maps_and_unmaps),
 		TAP_TEST(changes_rights),
 		TAP_TEST(writes_in_place),
+		TAP_TEST(writes_in_place_and_copies),
 		TAP_TEST(own_scratch),
 		TAP_TEST(as_for_the_first_time),
 		TAP_TEST(what_does_not_matter),
