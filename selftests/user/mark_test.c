@@ -380,6 +380,30 @@ static void rewritten_meanwhile(void)
 	}
 }
 
+/* A 4 MiB entry becomes one that names a table: that is not to be marked. */
+static void meddle_directory(struct guest *g, u64 gfn)
+{
+	if (g->gets == 2)
+		guest_set(g, gfn, 1, 0x800 << 12 | P | W);
+}
+
+static void directory_rewritten_meanwhile(void)
+{
+	struct marking m;
+	struct world w;
+
+	world_init(&w, 0x48, 1);
+	guest_ram(&w.g, 0x400, 0x800);
+	guest_set(&w.g, w.pd[0], 1, guest_large(0x400, ALL));
+	m = all_of(&w, 1);
+	w.g.meddle = meddle_directory;
+	CHECK_EQ(marking_go(&m), 0);
+	CHECK_EQ(w.g.gets, 2);
+	CHECK_EQ(guest_entry(&w.g, w.pd[0], 1), 0x800 << 12 | P | W);
+	CHECK_EQ(m.out.marked, 0);
+	guest_exit(&w.g);
+}
+
 static void marks_random_guests(void)
 {
 	const char *env = getenv("ROUNDS");
@@ -421,6 +445,7 @@ int main(int argc, char **argv)
 		TAP_TEST(fail_nth),
 		TAP_TEST(interrupted),
 		TAP_TEST(rewritten_meanwhile),
+		TAP_TEST(directory_rewritten_meanwhile),
 		TAP_TEST(marks_random_guests),
 	};
 
