@@ -180,8 +180,10 @@ TEST_F(markcow, shared_tables_once_in_many_roots)
 
 	tvm_pt_map(&self->pt, self->root[0], 4 * SLOT, 0x80000, 7, PTE_P | PTE_W);
 	tvm_pt_map(&self->pt, self->root[1], 5 * SLOT, 0x90000, 3, PTE_P | PTE_W);
-	for (i = 6; i < 600; i++)
-		self->table[i] = self->table[1024 + i] = self->table[4];
+	for (i = 6; i < 600; i++) {
+		self->table[i] = self->table[4];
+		self->table[1024 + i] = self->table[4];
+	}
 	m = of_roots(roots, 4);
 	OK(mark(self, &m));
 	/* the code is read-only */

@@ -45,21 +45,25 @@ static struct base *bases(struct hlk_snap *snap, u64 *n)
 	return all;
 }
 
+static bool same(const struct base *a, const struct base *b, bool by_bytes)
+{
+	if (!by_bytes)
+		return a->page == b->page;
+	return a->sum == b->sum && !memcmp(a->bytes, b->bytes, PAGE_SIZE);
+}
+
 static u64 distinct(const struct base *all, u64 n, bool by_bytes)
 {
-	u64 sum = 0;
+	u64 different = 0;
 	u64 i;
 	u64 j;
 
 	for (i = 0; i < n; i++) {
-		for (j = 0; j < i; j++)
-			if (by_bytes ? all[i].sum == all[j].sum &&
-				       !memcmp(all[i].bytes, all[j].bytes, PAGE_SIZE) :
-				       all[i].page == all[j].page)
-				break;
-		sum += j == i;
+		for (j = 0; j < i && !same(&all[i], &all[j], by_bytes); j++)
+			;
+		different += j == i;
 	}
-	return sum;
+	return different;
 }
 
 /**
