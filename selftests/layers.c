@@ -17,7 +17,7 @@
 #define TABLES		0x10000UL
 #define DATA		0x100000UL
 #define DATA_VA		0x10000000U
-#define NR_DATA		4000
+#define NR_DATA		2500
 #define NR_CHANGED	16
 #define ALLOC		(HLK_GUEST_SCRATCH_TOP - HLK_GUEST_OFF_ALLOC)
 
@@ -183,7 +183,7 @@ TEST_F_TIMEOUT(layers, the_second_costs_what_changed, 120)
 	OK(restore(self, first));
 	check(_metadata, self);
 	for (i = 0; i < NR_CHANGED; i++)
-		write_page(self, i * 200, 7 + i);
+		write_page(self, i * 150, 7 + i);
 	second_ms = now();
 	second = OK(compact(self, variant->flags));
 	second_ms = now() - second_ms;
@@ -216,7 +216,7 @@ TEST_F_TIMEOUT(layers, many_generations, 200)
 	int snap;
 
 	snap = OK(compact(self, variant->flags));
-	for (round = 0; round < 25; round++) {
+	for (round = 0; round < 10; round++) {
 		OK(restore(self, snap));
 		check(_metadata, self);
 		for (i = 0; i < 20; i++) {
