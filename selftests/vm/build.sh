@@ -9,6 +9,8 @@
 series=${1:?usage: build.sh SERIES [MAKE-ARGUMENT...]}
 shift
 kernel=$("$VM_DIR/kernel.sh" "$series")
+# What the fuzzer reaches is counted.
+[ "$series" != debug ] || set -- KCOV_INSTRUMENT=y "$@"
 release=$(cat "$kernel/release")
 out=$BUILD/$series
 headers=/usr/src/linux-headers-$release
