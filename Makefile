@@ -9,7 +9,7 @@ export KERNELS
 
 vm	:= selftests/vm
 
-.PHONY: help setup modules user demo check check-native check-debug check-long \
+.PHONY: help setup modules user demo check check-native check-debug check-long coverage \
 	lint install \
 	update-kernels clean distclean
 
@@ -19,6 +19,7 @@ help:
 	@echo 'make check-native  the tests that need no VM'
 	@echo 'make check-debug   all of them, fault injection and a fuzzer on a debug kernel'
 	@echo 'make check-long    the fuzzer for FUZZ_SECONDS=7200'
+	@echo 'make coverage      which lines of kmod/ the tests reach'
 	@echo 'make lint          W=1, sparse, checkpatch and their like'
 	@echo 'make modules       hlk.ko for the kernel in KDIR=$(KDIR)'
 	@echo 'make user          libhlk, hlk-run, guests and test programs'
@@ -57,6 +58,9 @@ check-debug: setup
 
 check-long: setup
 	@$(vm)/check-debug.sh --long
+
+coverage: setup
+	@$(vm)/coverage.sh
 
 lint: setup
 	@$(vm)/lint.sh

@@ -6,12 +6,14 @@
  * hlk(4) names, in the first user namespace.
  */
 #include <linux/capability.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "hlk_test.h"
 #include "kselftest_harness.h"
@@ -601,6 +603,49 @@ TEST_F(isolation, a_vcpu_outlives_its_thread)
 	ASSERT_EQ(-EINTR, tvm_runner_kick(&runner));
 	OK(hlk_restore(self->t.hlk, -1, NULL));
 	ASSERT_EQ(KVM_EXIT_HLT, tvm_run(&self->t));
+}
+
+/* ---- arguments ---- */
+
+static volatile bool flip_stop;
+
+static void *flip(void *arg)
+{
+	volatile struct hlk_segment *input = arg;
+
+	while (!flip_stop) {
+		input->gpa = 0x7ffff000000;
+		input->gpa = TVM_DATA;
+	}
+	return NULL;
+}
+
+/* An array is read once: what was checked is what is used. */
+TEST_F_TIMEOUT(isolation, an_argument_that_changes_under_the_call, 120)
+{
+	struct hlk_segment input = { .gpa = TVM_DATA, .bytes = 8 };
+	struct hlk_run run = HLK_STRUCT(hlk_run);
+	u32 good = 0, bad = 0;
+	u64 data = 1;
+	pthread_t thread;
+	time_t end;
+	int ret;
+
+	input.data = (uintptr_t)&data;
+	run.vcpu_fd = self->t.vcpu;
+	run.inputs = (uintptr_t)&input;
+	run.nr_inputs = 1;
+	flip_stop = false;
+	ASSERT_EQ(0, pthread_create(&thread, NULL, flip, &input));
+	for (end = time(NULL) + 4; time(NULL) < end || !good || !bad;) {
+		ret = hlk_call(self->t.hlk, HLK_RUN, &run);
+		good += !ret;
+		bad += ret == -EINVAL && t_why == HLK_WHY_INPUT;
+		ASSERT_TRUE(!ret || ret == -EINVAL);
+	}
+	flip_stop = true;
+	pthread_join(thread, NULL);
+	OK(hlk_restore_flags(self->t.hlk, -1, HLK_RESTORE_AUDIT, NULL));
 }
 
 TEST_HARNESS_MAIN

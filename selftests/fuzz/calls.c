@@ -193,7 +193,7 @@ static void op_snapshot(struct fuzzer *f)
 	if (one_in(f, 3))
 		flags &= HLK_SNAPSHOT_DEDUP;
 	if (!(flags & HLK_SNAPSHOT_COMPACT))
-		nr_roots = in = out = 0;
+		in = 0, out = 0, nr_roots = 0;
 	if (one_in(f, 20))
 		in = odd_number(f);
 	if (say(f, "snap[%u] = HLK_SNAPSHOT(fd %d, flags %#x, %u roots, buffers %#x %#x)",

@@ -197,6 +197,14 @@ static void op_protect(struct fuzzer *f)
 	}
 }
 
+static void touch_word(volatile u32 *word, bool write, u32 value)
+{
+	if (write)
+		MAY_FAULT(*word = value);
+	else
+		MAY_FAULT((void)*word);
+}
+
 static void op_touch(struct fuzzer *f)
 {
 	u32 place = one_in(f, 3) ? rnd(f, PLACES) : rnd(f, 2), first = rnd(f, 256);
@@ -208,12 +216,7 @@ static void op_touch(struct fuzzer *f)
 	for (i = first; i < first + pages && i < PLACE_BYTES / PAGE; i++) {
 		volatile u32 *word = (u32 *)(w.place[place] + i * PAGE + t_rnd(&seed) % 1024 * 4);
 
-		MAY_FAULT(
-			if (write)
-				*word = t_rnd(&seed);
-			else
-				(void)*word;
-		);
+		touch_word(word, write, seed);
 	}
 }
 
