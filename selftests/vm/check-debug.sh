@@ -44,7 +44,7 @@ rc=0
 wait
 
 # What was reached, before the line that counts
-awk '/ faults injected/ { sub(/.*: /, "", $0); faults += $1; calls++ }
+awk 'match($0, /[0-9]+ faults injected/) { faults += substr($0, RSTART); calls++ }
      / PCs reached/ { sub(/^# */, ""); fuzz = $0 }
      END {
 	if (calls)
