@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/swap.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -248,6 +249,32 @@ static void cgroups(void)
 	write_to(groups[1], "memory.max", "268435456");
 }
 
+/* Swap on a RAM disk, if there is one: now on, now off */
+static void swap(bool on)
+{
+	struct {
+		char boot[1024];
+		u32 version;
+		u32 last_page;
+		u32 nr_bad;
+		char fill[PAGE - 1024 - 12 - 10];
+		char magic[10];
+	} __attribute__((packed)) head = {
+		.version = 1,
+		.last_page = (64UL << 20) / PAGE - 1,
+		.magic = "SWAPSPACE2",
+	};
+	int fd = open("/dev/ram0", O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	if (!on)
+		swapoff("/dev/ram0");
+	else if (pwrite(fd, &head, sizeof(head), 0) == sizeof(head))
+		swapon("/dev/ram0", 0);
+	close(fd);
+}
+
 /*
  * One sequence in a child; now and then it is killed at some moment. What is
  * wrong then: 0, or 1 and it was printed.
@@ -332,6 +359,8 @@ int main(int argc, char **argv)
 	end = time(NULL) + (env ? atoi(env) : 60);
 	for (; times ? nr < times : time(NULL) < end; nr++) {
 		printf("# %u: --seed %u\n", nr, seed);
+		if (nr % 8 == 0)
+			swap(nr % 16 == 8);
 		killed += seed % 5 == 2;
 		wrong = sequence_in_child(seed, seed % 5 == 2);
 		if (wrong)
