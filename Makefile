@@ -9,13 +9,17 @@ export KERNELS
 
 vm	:= selftests/vm
 
-.PHONY: help setup modules user demo check check-native lint install \
+.PHONY: help setup modules user demo check check-native check-debug check-long coverage \
+	lint install \
 	update-kernels clean distclean
 
 help:
 	@echo 'make demo          run two guests in a throw-away VM (HOST=1: on this host)'
 	@echo 'make check         all tests, on each of KERNELS="$(KERNELS)"'
 	@echo 'make check-native  the tests that need no VM'
+	@echo 'make check-debug   all of them, fault injection and a fuzzer on a debug kernel'
+	@echo 'make check-long    the fuzzer for FUZZ_SECONDS=7200'
+	@echo 'make coverage      which lines of kmod/ the tests reach'
 	@echo 'make lint          W=1, sparse, checkpatch and their like'
 	@echo 'make modules       hlk.ko for the kernel in KDIR=$(KDIR)'
 	@echo 'make user          libhlk, hlk-run, guests and test programs'
@@ -48,6 +52,15 @@ check: setup
 
 check-native: setup
 	@KERNELS= $(vm)/check.sh
+
+check-debug: setup
+	@$(vm)/check-debug.sh
+
+check-long: setup
+	@$(vm)/check-debug.sh --long
+
+coverage: setup
+	@$(vm)/coverage.sh
 
 lint: setup
 	@$(vm)/lint.sh

@@ -157,6 +157,7 @@ static bool splat(const char *line)
 static int splats(void)
 {
 	char line[8192];
+	bool oom = false;
 	int bad = 0;
 	ssize_t len;
 
@@ -165,7 +166,10 @@ static int splats(void)
 		if (len < 0)
 			continue;
 		line[len] = 0;
-		if (!splat(line))
+		/* who runs out of its cgroup is killed, with a stack and no fault */
+		if (strstr(line, "invoked oom-killer") || strstr(line, "oom-kill:"))
+			oom = strstr(line, "invoked oom-killer");
+		if (!splat(line) || (oom && strstr(line, "Call Trace:")))
 			continue;
 		fprintf(stderr, "# the kernel says: %s\n", line);
 		bad++;

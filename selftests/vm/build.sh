@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# build.sh SERIES [MAKE-ARGUMENT...]: build hlk.ko; print its path.
+# build.sh SERIES [MAKE-ARGUMENT...]: build hlk.ko; print its path. VARIANT= names
+# another folder than SERIES for it.
 #
 # Each kernel has a copy of the sources under build/, so that objects of one
 # are never taken for those of another.
@@ -9,8 +10,10 @@
 series=${1:?usage: build.sh SERIES [MAKE-ARGUMENT...]}
 shift
 kernel=$("$VM_DIR/kernel.sh" "$series")
+# What the fuzzer reaches is counted.
+[ "$series" != debug ] || set -- KCOV_INSTRUMENT=y "$@"
 release=$(cat "$kernel/release")
-out=$BUILD/$series
+out=$BUILD/${VARIANT:-$series}
 headers=/usr/src/linux-headers-$release
 
 mkdir -p "$out/src"
@@ -21,6 +24,11 @@ rsync -a --delete --include='/Kbuild' --include='/kmod/***' \
 	--exclude='.*.cmd' --exclude='*.mod*' --exclude='.tmp*' \
 	--exclude='Module.symvers' --exclude='modules.order' --exclude='/*' \
 	"$TOP/" "$out/src/"
+# FILE SED-SCRIPT: a bug on purpose, see planted.sh
+if [ -n "${PLANT:-}" ]; then
+	sed -i -E "${PLANT#* }" "$out/src/${PLANT%% *}"
+	! cmp -s "$TOP/${PLANT%% *}" "$out/src/${PLANT%% *}" || die "no change: $PLANT"
+fi
 
 if [ -e "$kernel/chroot" ]; then
 	[ "$(id -u)" = 0 ] || die "building for $series uses chroot, which needs root"

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# All tests: native ones, then those in a VM for each of $KERNELS. The last line
-# is `N passed, N failed, N skipped`.
+# All tests: native ones, then those in a VM for each of $KERNELS, and with
+# CHECK_DEBUG=1 those of check-debug.sh. The last line is `N passed, N failed, N
+# skipped`.
 . "$(dirname "$0")/common.sh"
 
 "$VM_DIR/setup.sh"
@@ -44,15 +45,20 @@ while read -r file; do
 	data+=(--data "$file")
 done < <(make -s -C "$TOP/selftests" data)
 
-in_vm() { # in_vm NAME RUN.SH-ARGUMENT...
-	local name=$1 log counts
-	shift
-	log=$BUILD/check-$1.log
+counted() { # counted NAME LOG COMMAND...: whose last line says how many
+	local name=$1 log=$2 counts
+	shift 2
 	echo "# $name"
-	"$VM_DIR/run.sh" "$@" 2>&1 | tee "$log" || :
+	"$@" 2>&1 | tee "$log" || :
 	counts=$(tail -n 1 "$log" |
 		 sed -nE 's/^([0-9]+) passed, ([0-9]+) failed, ([0-9]+) skipped$/\1 \2 \3/p')
 	count "$name" "${counts:-0 1 0}"
+}
+
+in_vm() { # in_vm NAME RUN.SH-ARGUMENT...
+	local name=$1
+	shift
+	counted "$name" "$BUILD/check-$1.log" "$VM_DIR/run.sh" "$@"
 }
 
 for series in $KERNELS; do
@@ -63,8 +69,11 @@ for series in ${KERNELS%% *}; do
 	in_vm "kernel $series without nested paging" "$series" "${data[@]}" \
 		--kvm npt=0 -- "$TOP/selftests/no_npt.sh"
 done
+[ "${CHECK_DEBUG:-0}" = 0 ] ||
+	counted "debug kernel" "$BUILD/check-debug.log" "$VM_DIR/check-debug.sh"
 
 echo
+[ "${CHECK_DEBUG:-0}" = 0 ] || grep '^debug kernel:' "$BUILD/check-debug.log" || :
 printf '%s\n' "${summary[@]}"
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ]

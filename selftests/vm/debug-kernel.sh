@@ -42,6 +42,10 @@ if [ ! -f "$tree/.unpacked" ]; then
 fi
 
 say "building a debug kernel; the log is $log"
+# With static keys every CPU may run code that another one patches, which QEMU's
+# multi-threaded emulation does not stand; without them two CPUs run side by side.
+grep -q '^CONFIG_JUMP_LABEL=' "$config" && die "no static keys, please"
+
 export KBUILD_BUILD_TIMESTAMP=2026-01-01 KBUILD_BUILD_USER=hlk KBUILD_BUILD_HOST=hlk
 {
 	make -C "$tree" O="$dir/build" ARCH=x86_64 KCONFIG_ALLCONFIG="$config" \
@@ -51,7 +55,10 @@ export KBUILD_BUILD_TIMESTAMP=2026-01-01 KBUILD_BUILD_USER=hlk KBUILD_BUILD_HOST
 
 # What was asked for must not have fallen to a dependency.
 for option in KASAN_GENERIC UBSAN PROVE_LOCKING DEBUG_ATOMIC_SLEEP KVM_AMD=m \
-	      DEBUG_KMEMLEAK FAULT_INJECTION PAGE_TABLE_CHECK DEBUG_LIST KCOV; do
+	      DEBUG_KMEMLEAK FAILSLAB FAIL_PAGE_ALLOC FAULT_INJECTION_USERCOPY \
+	      FAULT_INJECTION_DEBUG_FS PAGE_TABLE_CHECK DEBUG_LIST DEBUG_OBJECTS \
+	      KCOV GCOV_KERNEL USER_NS SWAP BLK_DEV_RAM KSM TRANSPARENT_HUGEPAGE \
+	      MEMCG USERFAULTFD IO_URING EVENT_TRACING SECCOMP_FILTER; do
 	grep -q "^CONFIG_${option%=*}=" "$dir/build/.config" ||
 		die "CONFIG_$option did not survive"
 done

@@ -102,7 +102,7 @@ spelling() {
 	local all
 	mapfile -t all < <(files 'kmod/*' 'uapi/*' 'user/*' 'selftests/*' \
 			   'Documentation/*' 'README.md' 'Makefile' | grep -v corpus)
-	codespell -L inout,iput,fo,whats,bu,ser,parms,te,nd "${all[@]}"
+	codespell -L inout,iput,fo,whats,bu,ser,parms,te,nd,fpr "${all[@]}"
 }
 
 shell_scripts() {

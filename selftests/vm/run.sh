@@ -14,6 +14,8 @@
 #                       code (static keys) while another CPU runs it
 #   --kvm ARGUMENT      for the module kvm-amd
 #   --append ARGS       more for the kernel's command line
+#   --env NAME=VALUE    for the programs; repeatable
+#   --gcov FILE         where what the kernel counted of itself goes, as tar.gz
 #
 # What the programs print appears as it comes. The exit code is 0 only if the
 # VM came to its end with a clean verdict and all programs passed. The last
@@ -23,7 +25,7 @@
 series=${1:?usage: run.sh SERIES [OPTION...] -- PROGRAM...}
 shift
 smp=2 mem=1024 timeout=300 limit=1800 log='' append='' thread=single shell='' module='' kvm=''
-data=()
+data=() env=() gcov=/dev/null
 while [ $# -gt 0 ]; do
 	case $1 in
 	--shell) shell=$2 ;;
@@ -36,6 +38,8 @@ while [ $# -gt 0 ]; do
 	--log) log=$2 ;;
 	--append) append=$2 ;;
 	--kvm) kvm=$2 ;;
+	--env) env+=("$2") ;;
+	--gcov) gcov=$2 ;;
 	--thread) thread=$2 ;;
 	--) shift; break ;;
 	*) die "unknown option $1" ;;
@@ -73,6 +77,9 @@ for program in "$@"; do
 done > "$root/run.list"
 [ -z "$shell" ] || printf '%s\n' "$shell" > "$root/run.sh"
 printf 'TIMEOUT=%s\nKVM_ARGS=%s\n' "$timeout" "$kvm" > "$root/run.env"
+for setting in "${env[@]}"; do
+	printf 'export %s=%q\n' "${setting%%=*}" "${setting#*=}" >> "$root/run.env"
+done
 (cd "$root" && find . | cpio -o -H newc --quiet | gzip -1) > "$root.gz"
 
 # A CPU with SVM and nested paging; a clock that need not be calibrated, for
@@ -83,6 +90,7 @@ timeout -k 10 "$limit" qemu-system-x86_64 -accel "tcg,thread=$thread" -cpu max \
 	-chardev "file,id=console,path=$log/console.log" -serial chardev:console \
 	-chardev stdio,id=out,signal=off -serial chardev:out \
 	-chardev "file,id=verdict,path=$log/verdict.log" -serial chardev:verdict \
+	-chardev "file,id=gcov,path=$gcov" -serial chardev:gcov \
 	-kernel "$kernel/vmlinuz" -initrd "$root.gz" \
 	-append "console=ttyS0 panic=-1 loglevel=6 tsc_early_khz=2600000 tsc=reliable $append" \
 	< /dev/null | tee "$log/output.log" | grep --line-buffered -av '^#@ ' || :
@@ -93,7 +101,10 @@ if ! grep -qs '^verdict ' "$log/verdict.log"; then
 elif ! grep -q '^verdict 0' "$log/verdict.log"; then
 	problem="verdict: $(cat "$log/verdict.log")"
 fi
-if splat=$(grep -anE -f "$VM_DIR/splats" "$log/console.log" | head -n 1) && [ -n "$splat" ]; then
+# Who runs out of its cgroup is killed, with a stack and no fault.
+splat=$(sed '/invoked oom-killer/,/oom-kill:/s/Call Trace://' "$log/console.log" |
+	grep -anE -m 1 -f "$VM_DIR/splats" || :)
+if [ -n "$splat" ]; then
 	problem="the kernel complained: $log/console.log:$splat"
 fi
 if [ -n "$shell" ]; then

@@ -1,0 +1,455 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Who pays: what the module holds for a process is charged to the cgroup of that
+ * process, its limit ends in ENOMEM or in an exit of the guest and kills
+ * nobody, budgets and the module's limits hold, and when all is closed the
+ * charge is gone. Memory that is short otherwise (reclaim, compaction, KSM)
+ * takes nothing away.
+ */
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "hlk_test.h"
+#include "kselftest_harness.h"
+
+#define RW		(PROT_READ | PROT_WRITE)
+#define ROOT		"/tmp/cgroup"
+#define MIB		(1UL << 20)
+#define BIG		(24 * MIB)
+#define BIG_GPA		0x1000000UL
+#define SLACK		(2 * MIB)	/* charges are kept in stock, per CPU */
+
+/* Write to page after page, for ever */
+GUEST(eat, "	movl $0x1000000, %eax\n"
+	   "1:	incl (%eax)\n"
+	   "	addl $0x1000, %eax\n"
+	   "	jmp 1b\n");
+
+FIXTURE(accounting) {
+	int dev;
+};
+
+static void write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	t_must(fd >= 0);
+	t_must(write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+	close(fd);
+}
+
+static u64 read_number(const char *path, const char *key)
+{
+	char text[4096] = "";
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char *at = text;
+
+	t_must(fd >= 0);
+	t_must(read(fd, text, sizeof(text) - 1) > 0);
+	close(fd);
+	if (key) {
+		at = strstr(text, key);
+		t_must(at);
+		at += strlen(key);
+	}
+	return strtoull(at, NULL, 10);
+}
+
+static u64 charged(void)
+{
+	return read_number(ROOT "/t/memory.current", NULL);
+}
+
+static u64 kills(void)
+{
+	return read_number(ROOT "/t/memory.events", "oom_kill ");
+}
+
+static int max_fd;
+
+/* By an fd that is open: at the limit an open() would be what asks for more. */
+static void limit(const char *bytes)
+{
+	t_must(pwrite(max_fd, bytes, strlen(bytes), 0) == (ssize_t)strlen(bytes));
+}
+
+/* The caller and its children from here on */
+static void enter(void)
+{
+	write_file(ROOT "/t/cgroup.procs", "0");
+}
+
+FIXTURE_SETUP(accounting)
+{
+	t_begin();
+	self->dev = hlk_open();
+	mkdir(ROOT, 0700);
+	ASSERT_TRUE(!mount("none", ROOT, "cgroup2", 0, NULL) || errno == EBUSY);
+	write_file(ROOT "/cgroup.subtree_control", "+memory");
+	mkdir(ROOT "/t", 0700);
+	max_fd = open(ROOT "/t/memory.max", O_WRONLY | O_CLOEXEC);
+	ASSERT_LE(0, max_fd);
+}
+
+FIXTURE_TEARDOWN(accounting)
+{
+	int tries;
+
+	close(max_fd);
+	close(self->dev);
+	EXPECT_EQ(0, t_end());
+	for (tries = 0; rmdir(ROOT "/t") && tries < 100; tries++)
+		usleep(20000);
+	EXPECT_GT(100, tries);
+}
+
+/* A child in the cgroup; its exit code, or 256 and the signal */
+#define IN_CHILD(...)							\
+	({								\
+		int status_;						\
+		pid_t pid_ = fork();					\
+									\
+		if (!pid_) {						\
+			enter();					\
+			__VA_ARGS__;					\
+			_exit(0);					\
+		}							\
+		t_must(waitpid(pid_, &status_, 0) == pid_);		\
+		WIFEXITED(status_) ? WEXITSTATUS(status_) : 256 + WTERMSIG(status_); \
+	})
+
+static u8 *big_machine(struct tvm *t, u64 max_private)
+{
+	tvm_start(t, max_private, 0);
+	tvm_load(t, TVM_CODE, eat);
+	return tvm_window(t, BIG_GPA, BIG, 0);
+}
+
+static void fill(u8 *at, u64 bytes)
+{
+	u64 i;
+
+	for (i = 0; i < bytes; i += PAGE)
+		*(u64 *)(at + i) = i + 1;
+}
+
+static int check(bool ok, int code)
+{
+	if (!ok)
+		fprintf(stderr, "# check %d: charged %llu KiB\n", code,
+			(unsigned long long)charged() / 1024);
+	return ok ? 0 : code;
+}
+
+static int charges_and_gives_back(void)
+{
+	u64 start = charged(), now;
+	struct tvm t;
+	int snap, ret;
+	u8 *big;
+
+	big = big_machine(&t, 0);
+	fill(big, BIG);
+	now = charged();
+	ret = check(now - start >= BIG - SLACK && now - start < BIG + BIG / 4 + SLACK, 1);
+	snap = hlk_snapshot_flat(t.hlk);
+	t_must(snap >= 0);
+	now = charged();
+	ret = ret ?: check(now - start >= 2 * BIG - SLACK, 2);
+	tvm_close(&t);
+	/* the snapshot alone is left */
+	now = charged();
+	ret = ret ?: check(now - start >= BIG - SLACK && now - start < BIG + BIG / 4 + SLACK, 3);
+	close(snap);
+	now = charged();
+	return ret ?: check(now < start + SLACK + MIB, 4);
+}
+
+TEST_F_TIMEOUT(accounting, what_is_held_is_charged_and_given_back, 280)
+{
+	u64 start = charged();
+
+	ASSERT_EQ(0, IN_CHILD(_exit(charges_and_gives_back())));
+	ASSERT_LT(charged(), start + SLACK);
+}
+
+static int reads_free_writes_paid(int snap)
+{
+	u64 start = charged();
+	struct tvm t;
+	u8 *big = big_machine(&t, 0);
+	u64 i;
+
+	t_must(!hlk_restore(t.hlk, snap, NULL));
+	/* reading is free but for the page tables */
+	for (i = 0; i < BIG; i += PAGE)
+		t_must(*(volatile u64 *)(big + i) == i + 1);
+	if (check(charged() - start < SLACK + 2 * MIB, 1))
+		return 1;
+	fill(big, BIG / 2);
+	return check(charged() - start >= BIG / 2 - SLACK, 2);
+}
+
+/* What a sandbox of another cgroup writes, it pays itself. */
+TEST_F_TIMEOUT(accounting, a_snapshot_is_paid_by_who_took_it, 280)
+{
+	struct tvm t;
+	u64 before;
+	int snap;
+	u8 *big;
+
+	big = big_machine(&t, 0);
+	fill(big, BIG);
+	snap = OK(hlk_snapshot_flat(t.hlk));
+	before = charged();
+	ASSERT_EQ(0, IN_CHILD(_exit(reads_free_writes_paid(snap))));
+	ASSERT_LT(charged(), before + SLACK);
+	close(snap);
+	tvm_close(&t);
+}
+
+static u8 image[MIB];
+
+/* An image of one MiB, many times over: what is charged is the snapshot. */
+static int build(int dev)
+{
+	struct hlk_snapshot_build b = HLK_STRUCT(hlk_snapshot_build);
+	struct hlk_window window = { .bytes = BIG };
+	struct hlk_segment segments[BIG / MIB];
+	u32 i;
+	int ret;
+
+	for (i = 0; i < ARRAY_SIZE(segments); i++) {
+		segments[i].gpa = i * MIB;
+		segments[i].bytes = MIB;
+		segments[i].data = (uintptr_t)image;
+	}
+	b.windows = (uintptr_t)&window;
+	b.nr_windows = 1;
+	b.segments = (uintptr_t)segments;
+	b.nr_segments = ARRAY_SIZE(segments);
+	ret = hlk_call(dev, HLK_SNAPSHOT_BUILD, &b);
+	return ret ?: b.out_fd;
+}
+
+/*
+ * Somebody who does no harm and whose memory would be the first to go: the
+ * module's users must not have him killed.
+ */
+static pid_t bystander(void)
+{
+	int ready[2];
+	char byte;
+	pid_t pid;
+
+	t_must(!pipe(ready));
+	pid = fork();
+	if (!pid) {
+		enter();
+		t_must(mmap(NULL, 8 * MIB, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1,
+			    0) != MAP_FAILED);
+		write_file("/proc/self/oom_score_adj", "1000");
+		t_must(write(ready[1], "", 1) == 1);
+		pause();
+		_exit(0);
+	}
+	t_must(read(ready[0], &byte, 1) == 1);
+	close(ready[0]);
+	close(ready[1]);
+	return pid;
+}
+
+/* Each with a limit that its memory does not fit */
+static int limited_snapshot(void)
+{
+	struct tvm t;
+	char bytes[32];
+	u8 *big = big_machine(&t, 0);
+	int ret;
+
+	fill(big, BIG);
+	snprintf(bytes, sizeof(bytes), "%llu", (unsigned long long)charged() + BIG / 4);
+	limit(bytes);
+	ret = hlk_snapshot_flat(t.hlk);
+	if (ret != -ENOMEM)
+		return check(false, ret == -EFAULT ? 1 : 2);
+	limit("max");
+	/* it goes on as it was */
+	ret = hlk_snapshot_flat(t.hlk);
+	if (ret < 0 || hlk_restore(t.hlk, ret, NULL))
+		return 3;
+	return *(u64 *)(big + 5 * PAGE) == 5 * PAGE + 1 ? 0 : 4;
+}
+
+static int limited_guest(void)
+{
+	struct hlk_vm_stats stats;
+	char bytes[32];
+	struct tvm t;
+	int ret;
+
+	big_machine(&t, 0);
+	ret = hlk_snapshot_flat(t.hlk);
+	if (ret < 0 || hlk_restore(t.hlk, ret, NULL))
+		return 1;
+	snprintf(bytes, sizeof(bytes), "%llu", (unsigned long long)charged() + BIG / 4);
+	limit(bytes);
+	ret = tvm_run(&t);
+	limit("max");
+	if (ret != -EFAULT && ret != -ENOMEM) {
+		fprintf(stderr, "# KVM_RUN: %d\n", ret);
+		return 2;
+	}
+	if (hlk_stats(t.hlk, &stats) || stats.private_pages > BIG / 4 / PAGE + 512)
+		return 3;
+	if (hlk_restore_flags(t.hlk, -1, HLK_RESTORE_AUDIT, NULL))
+		return 4;
+	return 0;
+}
+
+static int limited_build(void)
+{
+	char bytes[32];
+	int dev = hlk_open(), ret;
+
+	memset(image, 0x77, MIB);
+	ret = build(dev);
+	if (ret < 0)
+		return 1;
+	close(ret);
+	snprintf(bytes, sizeof(bytes), "%llu", (unsigned long long)charged() + BIG / 4);
+	limit(bytes);
+	ret = build(dev);
+	limit("max");
+	return ret == -ENOMEM ? 0 : 2;
+}
+
+static void limited(struct __test_metadata *_metadata, int (*what)(void))
+{
+	pid_t other = bystander();
+	u64 before = kills();
+	int ret = IN_CHILD(_exit(what()));
+
+	limit("max");
+	ASSERT_EQ(0, ret);
+	ASSERT_EQ(before, kills());
+	ASSERT_EQ(0, waitpid(other, NULL, WNOHANG));
+	kill(other, SIGKILL);
+	waitpid(other, NULL, 0);
+}
+
+TEST_F_TIMEOUT(accounting, a_snapshot_over_the_limit_is_enomem, 280)
+{
+	limited(_metadata, limited_snapshot);
+}
+
+TEST_F_TIMEOUT(accounting, a_guest_over_the_limit_is_an_exit, 280)
+{
+	limited(_metadata, limited_guest);
+}
+
+TEST_F_TIMEOUT(accounting, a_build_over_the_limit_is_enomem, 280)
+{
+	limited(_metadata, limited_build);
+}
+
+/* ---- budgets ---- */
+
+TEST_F_TIMEOUT(accounting, budgets_hold_in_every_way_to_a_private_page, 280)
+{
+	struct hlk_segment input = { .gpa = BIG_GPA, .bytes = 64 * PAGE };
+	struct hlk_run run = HLK_STRUCT(hlk_run);
+	struct hlk_vm_stats stats;
+	struct tvm t;
+	int snap;
+	u8 *big;
+
+	big = big_machine(&t, 20);
+	snap = OK(hlk_snapshot_flat(t.hlk));
+	OK(hlk_restore(t.hlk, snap, NULL));
+	ASSERT_EQ(-EFAULT, tvm_run(&t));		/* a guest */
+	OK(hlk_stats(t.hlk, &stats));
+	ASSERT_EQ(20, stats.private_pages);
+	ASSERT_LT(0, stats.over_budget);
+	FAILS_ERRNO(EFAULT, madvise(big, 64 * PAGE, MADV_POPULATE_WRITE));
+	input.data = (uintptr_t)calloc(64, PAGE);
+	run.vcpu_fd = t.vcpu;
+	run.inputs = (uintptr_t)&input;
+	run.nr_inputs = 1;
+	FAILS(EDQUOT, HLK_WHY_BUDGET, hlk_call(t.hlk, HLK_RUN, &run));
+	OK(hlk_stats(t.hlk, &stats));
+	ASSERT_EQ(20, stats.private_pages);
+	OK(hlk_restore_flags(t.hlk, -1, HLK_RESTORE_AUDIT, NULL));
+	close(snap);
+	tvm_close(&t);
+	free((void *)(uintptr_t)input.data);
+}
+
+static void parameter(const char *name, u64 value)
+{
+	char path[64], text[32];
+
+	snprintf(path, sizeof(path), "/sys/module/hlk/parameters/%s", name);
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
+	write_file(path, text);
+}
+
+TEST_F(accounting, module_wide_limits_hold)
+{
+	u64 pages = read_number("/sys/module/hlk/parameters/max_pages", NULL);
+	u64 private = read_number("/sys/module/hlk/parameters/max_private", NULL);
+	u64 tables = read_number("/sys/module/hlk/parameters/max_tables", NULL);
+	struct hlk_snapshot s = {};
+	struct tvm t;
+	u8 *big;
+
+	big = big_machine(&t, 0);
+	fill(big, 200 * PAGE);
+	tvm_set(&t, TVM_CODE);
+	parameter("max_pages", 50);
+	parameter("max_tables", 50);	/* a snapshot may hold those beside */
+	parameter("max_private", 50);
+	EXPECT_EQ(-EDQUOT, hlk_snapshot(t.hlk, &s));
+	EXPECT_EQ(-EDQUOT, hlk_attach(t.dev, t.vm, 51, 0));
+	parameter("max_pages", pages);
+	parameter("max_tables", tables);
+	parameter("max_private", private);
+	close(OK(hlk_snapshot_flat(t.hlk)));
+	tvm_close(&t);
+}
+
+/* ---- pressure ---- */
+
+TEST_F_TIMEOUT(accounting, nothing_is_taken_away_under_pressure, 280)
+{
+	struct tvm t;
+	u64 i, round;
+	int snap;
+	u8 *big;
+
+	big = big_machine(&t, 0);
+	fill(big, BIG);
+	snap = OK(hlk_snapshot_flat(t.hlk));
+	OK(hlk_restore(t.hlk, snap, NULL));
+	for (round = 0; round < 3; round++) {
+		fill(big, BIG / 4);
+		big[8] = 1;
+		madvise(big, BIG, MADV_COLD);
+		madvise(big, BIG, MADV_PAGEOUT);
+		madvise(big, BIG, MADV_MERGEABLE);
+		madvise(big, BIG, MADV_HUGEPAGE);
+		write_file("/proc/sys/vm/drop_caches", "3");
+		write_file("/proc/sys/vm/compact_memory", "1");
+		for (i = 0; i < BIG; i += PAGE)
+			ASSERT_EQ(i + 1, *(u64 *)(big + i));
+		ASSERT_EQ(1, big[8]);
+		OK(hlk_restore_flags(t.hlk, -1, HLK_RESTORE_AUDIT, NULL));
+	}
+	close(snap);
+	tvm_close(&t);
+}
+
+TEST_HARNESS_MAIN

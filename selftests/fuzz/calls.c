@@ -1,0 +1,587 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The calls of the uAPI, and those of KVM that it builds on, with arguments
+ * that are mostly right. Structs lie in the common buffer, so that other
+ * threads change them while the kernel reads.
+ */
+#include <linux/io_uring.h>
+#include <sys/syscall.h>
+
+#include "fuzz.h"
+
+/* A struct of ours somewhere in the buffer, zeroed, with its size */
+#define NEW(f, type)	((struct type *)new_struct(f, sizeof(struct type)))
+
+static void *new_struct(struct fuzzer *f, u32 size)
+{
+	struct hlk_head *head = (void *)(w.buffer + rnd(f, 64) * 512);
+	u64 odd = odd_number(f);
+	bool wrong = one_in(f, 40);
+
+	if (f->list)
+		return head;
+	memset(head, 0, size);
+	head->size = wrong ? odd : size;
+	return head;
+}
+
+/* An array in the buffer's other half */
+static u64 array(struct fuzzer *f)
+{
+	u32 at = BUFFER_BYTES / 2 + rnd(f, 16) * 4096;
+
+	if (one_in(f, 40))
+		return odd_number(f);
+	/* now and then the array lies in guest memory, which faults under us */
+	if (one_in(f, 12))
+		return (uintptr_t)w.place[rnd(f, PLACES)] + rnd(f, 64) * PAGE;
+	return (uintptr_t)w.buffer + at;
+}
+
+static u64 roots(struct fuzzer *f, u32 *nr)
+{
+	u64 at = array(f), *root = (u64 *)at;
+	u64 value[4];
+	u32 i;
+
+	*nr = one_in(f, 20) ? odd_number(f) : rnd(f, 4);
+	for (i = 0; i < 4; i++)
+		value[i] = one_in(f, 3) ? some_gpa(f) : 0x40000;
+	if (!f->list)
+		MAY_FAULT(memcpy(root, value, sizeof(value)));
+	return at;
+}
+
+static struct hlk_paging paging(struct fuzzer *f)
+{
+	u32 flags = one_in(f, 3) ? 0 : HLK_PAGING_GIVEN | rnd(f, 8);
+
+	return (struct hlk_paging){
+		.flags = one_in(f, 30) ? odd_number(f) : flags,
+		.maxphyaddr = one_in(f, 5) ? rnd(f, 50) : 0,
+	};
+}
+
+/* ---- /dev/hlk ---- */
+
+static void op_open(struct fuzzer *f)
+{
+	u32 nr = rnd(f, NR);
+
+	if (say(f, "dev[%u] = open(/dev/hlk)", nr))
+		return;
+	put_fd(DEV, nr, open("/dev/hlk", O_RDWR | O_CLOEXEC));
+}
+
+static void op_info(struct fuzzer *f)
+{
+	int dev = slot(f, DEV);
+	void *arg = NEW(f, hlk_info);
+
+	if (say(f, "HLK_INFO(fd %d)", dev))
+		return;
+	ioctl(get_fd(dev), HLK_INFO, arg);
+}
+
+static void op_attach(struct fuzzer *f)
+{
+	int dev = slot(f, DEV), vm = slot(f, VM);
+	struct hlk_vm_attach *attach = NEW(f, hlk_vm_attach);
+	u32 nr = rnd(f, NR);
+	u32 flags = one_in(f, 6) ? HLK_ATTACH_INSPECT : 0;
+	u64 max = one_in(f, 3) ? rnd(f, 40) : 0, keep = one_in(f, 3) ? rnd(f, 20) : 0;
+
+	if (one_in(f, 20))
+		max = odd_number(f);
+	if (say(f, "hlk[%u] = HLK_VM_ATTACH(fd %d, vm %d, %#x, max %llu, keep %llu)", nr,
+		dev, vm, flags, (unsigned long long)max, (unsigned long long)keep))
+		return;
+	attach->head.flags = flags;
+	attach->vm_fd = get_fd(vm);
+	attach->max_private = max;
+	attach->keep_private = keep;
+	if (!ioctl(get_fd(dev), HLK_VM_ATTACH, attach))
+		put_fd(HLK, nr, attach->out_fd);
+}
+
+static struct hlk_window window(struct fuzzer *f)
+{
+	static const u64 gpas[] = { 0, 0x100000, 0x200000, 0x400000, TVM_SCRATCH_GPA,
+				    0xfee00000 };
+	u32 which = rnd(f, ARRAY_SIZE(gpas));
+	struct hlk_window window = {
+		.gpa = one_in(f, 10) ? odd_number(f) : gpas[which],
+		.bytes = one_in(f, 10) ? odd_number(f) :
+			 gpas[which] == TVM_SCRATCH_GPA ? TVM_SCRATCH : TVM_LOW,
+		.flags = gpas[which] == TVM_SCRATCH_GPA ? HLK_WINDOW_SCRATCH :
+			 one_in(f, 5) ? HLK_WINDOW_READONLY : 0,
+	};
+
+	if (one_in(f, 20))
+		window.flags = odd_number(f);
+	return window;
+}
+
+static void op_build(struct fuzzer *f)
+{
+	struct hlk_snapshot_build *b = NEW(f, hlk_snapshot_build);
+	u64 windows = array(f), segments = array(f), vcpus = array(f);
+	struct hlk_window window_of[2] = { { .bytes = TVM_LOW },
+					   { .gpa = TVM_SCRATCH_GPA, .bytes = TVM_SCRATCH,
+					     .flags = HLK_WINDOW_SCRATCH } };
+	struct hlk_segment segment = { .gpa = some_gpa(f), .bytes = rnd(f, 30000),
+				       .data = array(f) };
+	int dev = slot(f, DEV);
+	u32 nr = rnd(f, NR), nr_windows = 1 + rnd(f, 2), nr_segments = rnd(f, 2);
+	u32 nr_vcpus = one_in(f, 2), size = sizeof(struct kvm_sync_regs);
+	struct kvm_sync_regs regs;
+
+	if (one_in(f, 10))
+		window_of[rnd(f, 2)] = window(f);
+	if (one_in(f, 20))
+		nr_windows = odd_number(f);
+	if (one_in(f, 20))
+		nr_segments = odd_number(f);
+	if (one_in(f, 20))
+		nr_vcpus = odd_number(f);
+	if (one_in(f, 20))
+		size = odd_number(f);
+	if (say(f, "snap[%u] = HLK_SNAPSHOT_BUILD(fd %d, %u windows, %u segments, %u vcpus)",
+		nr, dev, nr_windows, nr_segments, nr_vcpus))
+		return;
+	tvm_flat(&regs, TVM_CODE, TVM_STACK);
+	MAY_FAULT(memcpy((void *)windows, window_of, sizeof(window_of)));
+	MAY_FAULT(memcpy((void *)segments, &segment, sizeof(segment)));
+	MAY_FAULT(memcpy((void *)vcpus, &regs, sizeof(regs)));
+	b->windows = windows;
+	b->nr_windows = nr_windows;
+	b->segments = segments;
+	b->nr_segments = nr_segments;
+	b->vcpus = vcpus;
+	b->nr_vcpus = nr_vcpus;
+	b->vcpu_size = size;
+	if (!ioctl(get_fd(dev), HLK_SNAPSHOT_BUILD, b))
+		put_fd(SNAP, nr, b->out_fd);
+}
+
+/* ---- an hlk VM ---- */
+
+static void op_window_add(struct fuzzer *f)
+{
+	struct hlk_window_add *add = NEW(f, hlk_window_add);
+	struct hlk_window range = window(f);
+	int hlk = slot(f, HLK);
+
+	if (say(f, "HLK_WINDOW_ADD(fd %d, %#llx + %#llx, flags %#x)", hlk,
+		(unsigned long long)range.gpa, (unsigned long long)range.bytes,
+		range.flags))
+		return;
+	add->window = range;
+	ioctl(get_fd(hlk), HLK_WINDOW_ADD, add);
+}
+
+static void op_snapshot(struct fuzzer *f)
+{
+	struct hlk_snapshot *s = NEW(f, hlk_snapshot);
+	u32 nr_roots, nr = rnd(f, NR), flags = rnd(f, 32);
+	u64 at = roots(f, &nr_roots);
+	u32 in = rnd(f, 4) * PAGE, out = rnd(f, 4) * PAGE;
+	int hlk = slot(f, HLK);
+
+	if (one_in(f, 3))
+		flags = HLK_SNAPSHOT_COMPACT | (flags & HLK_SNAPSHOT_DEDUP);
+	if (one_in(f, 3))
+		flags &= HLK_SNAPSHOT_DEDUP;
+	if (!(flags & HLK_SNAPSHOT_COMPACT))
+		in = 0, out = 0, nr_roots = 0;
+	if (one_in(f, 20))
+		in = odd_number(f);
+	if (say(f, "snap[%u] = HLK_SNAPSHOT(fd %d, flags %#x, %u roots, buffers %#x %#x)",
+		nr, hlk, flags, nr_roots, in, out))
+		return;
+	s->head.flags = flags;
+	s->roots = at;
+	s->nr_roots = nr_roots;
+	s->input_bytes = in;
+	s->output_bytes = out;
+	if (!ioctl(get_fd(hlk), HLK_SNAPSHOT, s))
+		put_fd(SNAP, nr, s->out_fd);
+}
+
+static struct hlk_restore *a_restore(struct fuzzer *f, int *snap, u32 *flags)
+{
+	struct hlk_restore *r = NEW(f, hlk_restore);
+
+	*snap = one_in(f, 3) ? slot(f, SNAP) : -1;
+	*flags = one_in(f, 4) ? rnd(f, 4) : 0;
+	if (f->list)
+		return r;
+	r->head.flags = *flags;
+	r->snapshot_fd = *snap < 0 ? -1 : get_fd(*snap);
+	return r;
+}
+
+static void op_restore(struct fuzzer *f)
+{
+	int hlk = slot(f, HLK), snap;
+	u32 flags;
+	void *arg = a_restore(f, &snap, &flags);
+
+	if (say(f, "HLK_RESTORE(fd %d, snapshot %d, flags %#x)", hlk, snap, flags))
+		return;
+	ioctl(get_fd(hlk), HLK_RESTORE, arg);
+}
+
+static struct hlk_run *a_run(struct fuzzer *f, int *vcpu, u32 *flags)
+{
+	struct hlk_run *r = NEW(f, hlk_run);
+	u64 inputs = array(f), log = array(f), regs = array(f);
+	struct hlk_segment input = { .gpa = some_gpa(f), .bytes = rnd(f, 10000),
+				     .data = array(f) };
+	u32 nr = one_in(f, 30) ? odd_number(f) : rnd(f, 2), size = rnd(f, 100);
+
+	*vcpu = slot(f, VCPU);
+	*flags = one_in(f, 3) ? HLK_RUN_CONTINUE : rnd(f, 2);
+	if (one_in(f, 4))
+		*flags |= HLK_RUN_REGS;
+	if (f->list)
+		return r;
+	MAY_FAULT(memcpy((void *)inputs, &input, sizeof(input)));
+	MAY_FAULT(memset((void *)regs, 0, 128);
+		  ((struct kvm_regs *)regs)->rip = TVM_CODE;
+		  ((struct kvm_regs *)regs)->rflags = 2);
+	r->head.flags = *flags;
+	r->vcpu_fd = get_fd(*vcpu);
+	r->inputs = inputs;
+	r->nr_inputs = nr;
+	r->regs = regs;
+	r->log = log;
+	r->log_size = size;
+	r->log_port = 0xe9;
+	return r;
+}
+
+static void op_run(struct fuzzer *f)
+{
+	int hlk = slot(f, HLK), vcpu;
+	u32 flags;
+	void *arg = a_run(f, &vcpu, &flags);
+
+	if (say(f, "HLK_RUN(fd %d, vcpu %d, flags %#x)", hlk, vcpu, flags))
+		return;
+	ioctl(get_fd(hlk), HLK_RUN, arg);
+}
+
+static void op_translate(struct fuzzer *f)
+{
+	struct hlk_translate *t = NEW(f, hlk_translate);
+	u64 root = one_in(f, 4) ? HLK_ROOT_CR3 : one_in(f, 3) ? some_gpa(f) : 0x40000;
+	u64 va = one_in(f, 10) ? odd_number(f) : rnd(f, 0x1000000);
+	struct hlk_paging mode = paging(f);
+	int hlk = slot(f, HLK);
+
+	if (say(f, "HLK_TRANSLATE(fd %d, root %#llx, va %#llx)", hlk,
+		(unsigned long long)root, (unsigned long long)va))
+		return;
+	t->paging = mode;
+	t->root = root;
+	t->va = va;
+	ioctl(get_fd(hlk), HLK_TRANSLATE, t);
+}
+
+static void op_walk(struct fuzzer *f)
+{
+	struct hlk_walk *walk = NEW(f, hlk_walk);
+	u32 nr_roots, nr = one_in(f, 20) ? odd_number(f) : 1 + rnd(f, 80);
+	u64 at = roots(f, &nr_roots), to = array(f);
+	u64 start = one_in(f, 4) ? odd_number(f) : 0, end = one_in(f, 4) ? odd_number(f) : 0;
+	u64 cursor = one_in(f, 10) ? odd_number(f) : 0;
+	struct hlk_paging mode = paging(f);
+	int hlk = slot(f, HLK);
+
+	if (say(f, "HLK_WALK(fd %d, %u roots, %u mappings, %#llx to %#llx)", hlk, nr_roots,
+		nr, (unsigned long long)start, (unsigned long long)end))
+		return;
+	walk->paging = mode;
+	walk->roots = at;
+	walk->nr_roots = nr_roots;
+	walk->mappings = to;
+	walk->nr_mappings = nr;
+	walk->start = start;
+	walk->end = end;
+	walk->cursor = cursor;
+	if (!ioctl(get_fd(hlk), HLK_WALK, walk) && walk->cursor)
+		ioctl(get_fd(hlk), HLK_WALK, walk);
+}
+
+static void op_mark_cow(struct fuzzer *f)
+{
+	struct hlk_mark_cow *m = NEW(f, hlk_mark_cow);
+	u64 start = one_in(f, 4) ? odd_number(f) : 0, end = one_in(f, 4) ? odd_number(f) : 0;
+	struct hlk_paging mode = paging(f);
+	int hlk = slot(f, HLK);
+	u32 nr_roots;
+	u64 at = roots(f, &nr_roots);
+
+	if (say(f, "HLK_MARK_COW(fd %d, %u roots)", hlk, nr_roots))
+		return;
+	m->paging = mode;
+	m->roots = at;
+	m->nr_roots = nr_roots;
+	m->start = start;
+	m->end = end;
+	ioctl(get_fd(hlk), HLK_MARK_COW, m);
+}
+
+static void op_stats(struct fuzzer *f)
+{
+	int hlk = slot(f, HLK);
+	void *arg = NEW(f, hlk_vm_stats);
+
+	if (say(f, "HLK_VM_STATS(fd %d)", hlk))
+		return;
+	ioctl(get_fd(hlk), HLK_VM_STATS, arg);
+}
+
+static void op_prefault(struct fuzzer *f)
+{
+	struct hlk_prefault *p = NEW(f, hlk_prefault);
+	u32 nr = one_in(f, 10) ? odd_number(f) : rnd(f, 40);
+	int hlk = slot(f, HLK);
+	u64 runs = array(f);
+
+	if (say(f, "HLK_PREFAULT(fd %d, %u runs)", hlk, nr))
+		return;
+	p->runs = runs;
+	p->nr_runs = nr;
+	ioctl(get_fd(hlk), HLK_PREFAULT, p);
+}
+
+static void op_snapshot_info(struct fuzzer *f)
+{
+	struct hlk_snapshot_info *info = NEW(f, hlk_snapshot_info);
+	u64 windows = array(f), at = array(f);
+	u32 nr_windows = rnd(f, 4), nr_roots = rnd(f, 4);
+	int snap = slot(f, SNAP);
+
+	if (say(f, "HLK_SNAPSHOT_INFO(fd %d)", snap))
+		return;
+	info->windows = windows;
+	info->nr_windows = nr_windows;
+	info->roots = at;
+	info->nr_roots = nr_roots;
+	ioctl(get_fd(snap), HLK_SNAPSHOT_INFO, info);
+}
+
+/* Numbers and bytes without sense, to any file */
+static void op_raw(struct fuzzer *f)
+{
+	u32 *words = (u32 *)(w.buffer + rnd(f, 64) * 512);
+	int any = rnd(f, KINDS * NR);
+	u32 cmd = _IO(HLK_IOC_TYPE, rnd(f, 0x48)), i, nr = rnd(f, 60), seed = f->seed | 1;
+
+	if (one_in(f, 8))
+		cmd = odd_number(f);
+	if (say(f, "ioctl(fd %d, %#x, %u odd words)", any, cmd, nr))
+		return;
+	for (i = 1; i < nr; i++)
+		words[i] = t_rnd(&seed) % 3 ? 0 : t_rnd(&seed);
+	words[0] = nr * 4;
+	ioctl(get_fd(any), cmd, words);
+}
+
+/* ---- KVM ---- */
+
+static void op_vm(struct fuzzer *f)
+{
+	bool irqchip = one_in(f, 6);
+	u32 nr = rnd(f, NR);
+	int vm;
+
+	if (say(f, "vm[%u] = KVM_CREATE_VM%s", nr, irqchip ? " with irqchip" : ""))
+		return;
+	vm = ioctl(w.kvm, KVM_CREATE_VM, 0);
+	ioctl(vm, KVM_SET_TSS_ADDR, 0xfffbd000);
+	if (irqchip)
+		ioctl(vm, KVM_CREATE_IRQCHIP, 0);
+	put_fd(VM, nr, vm);
+}
+
+static void op_vcpu(struct fuzzer *f)
+{
+	int vm = slot(f, VM), vcpu;
+	u32 nr = rnd(f, NR), id = rnd(f, 4);
+	struct kvm_run *run;
+
+	if (say(f, "vcpu[%u] = KVM_CREATE_VCPU(fd %d, id %u)", nr, vm, id))
+		return;
+	vcpu = ioctl(get_fd(vm), KVM_CREATE_VCPU, id);
+	if (vcpu < 0)
+		return;
+	run = mmap(w.run[nr], w.run_bytes, PROT_READ | PROT_WRITE,
+		   MAP_SHARED | MAP_FIXED, vcpu, 0);
+	if (run != MAP_FAILED)
+		MAY_FAULT(run->kvm_valid_regs = SYNC_ALL);
+	put_fd(VCPU, nr, vcpu);
+}
+
+static void op_memslot(struct fuzzer *f)
+{
+	struct kvm_userspace_memory_region region = {
+		.slot = rnd(f, 4),
+		.flags = one_in(f, 4) ? KVM_MEM_READONLY :
+			 one_in(f, 4) ? KVM_MEM_LOG_DIRTY_PAGES : 0,
+		.guest_phys_addr = some_gpa(f) & -PAGE,
+		.memory_size = one_in(f, 3) ? 0 : rnd(f, 300) * PAGE,
+	};
+	u32 place = rnd(f, PLACES);
+	int vm = slot(f, VM);
+
+	region.userspace_addr = (uintptr_t)w.place[place] + rnd(f, 4) * PAGE;
+	if (one_in(f, 2)) {
+		region.guest_phys_addr = place == 1 ? TVM_SCRATCH_GPA : 0;
+		region.memory_size = place == 1 ? TVM_SCRATCH : TVM_LOW;
+		region.userspace_addr = (uintptr_t)w.place[place];
+		region.slot = place & 1;
+	}
+	if (say(f, "KVM_SET_USER_MEMORY_REGION(fd %d, slot %u, gpa %#llx, %#llx bytes, place %u)",
+		vm, region.slot, (unsigned long long)region.guest_phys_addr,
+		(unsigned long long)region.memory_size, place))
+		return;
+	ioctl(get_fd(vm), KVM_SET_USER_MEMORY_REGION, &region);
+}
+
+static void op_kvm_run(struct fuzzer *f)
+{
+	bool immediate = one_in(f, 4);
+	int vcpu = slot(f, VCPU);
+
+	if (say(f, "KVM_RUN(fd %d)%s", vcpu, immediate ? " with immediate_exit" : ""))
+		return;
+	MAY_FAULT(((struct kvm_run *)w.run[vcpu % NR])->immediate_exit = immediate);
+	ioctl(get_fd(vcpu), KVM_RUN, 0);
+}
+
+/* Registers: by ioctl, or in struct kvm_run, right or wrong */
+static void op_regs(struct fuzzer *f)
+{
+	struct kvm_sync_regs regs;
+	int vcpu = slot(f, VCPU);
+	bool by_ioctl = one_in(f, 2), page = one_in(f, 2);
+	u32 odd = one_in(f, 4) ? rnd(f, sizeof(regs)) : 0, value = rnd(f, 256);
+
+	if (say(f, "registers of fd %d %s%s", vcpu, by_ioctl ? "by ioctl" : "in kvm_run",
+		odd ? ", one byte odd" : ""))
+		return;
+	tvm_flat(&regs, TVM_CODE, TVM_STACK);
+	if (page) {
+		regs.sregs.cr0 = HLK_GUEST_CR0;
+		regs.sregs.cr3 = 0x40000;
+	}
+	if (odd)
+		((u8 *)&regs)[odd] = value;
+	if (by_ioctl) {
+		ioctl(get_fd(vcpu), KVM_SET_SREGS, &regs.sregs);
+		ioctl(get_fd(vcpu), KVM_SET_REGS, &regs.regs);
+	} else {
+		MAY_FAULT(struct kvm_run *run = (void *)w.run[vcpu % NR];
+			  run->s.regs.regs = regs.regs;
+			  run->s.regs.sregs = regs.sregs;
+			  run->kvm_valid_regs = SYNC_ALL;
+			  run->kvm_dirty_regs = KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS);
+	}
+}
+
+static void op_kvm_other(struct fuzzer *f)
+{
+	static const unsigned long get[] = {
+		KVM_GET_REGS, KVM_GET_SREGS, KVM_GET_FPU, KVM_GET_DEBUGREGS,
+		KVM_GET_MP_STATE, KVM_GET_VCPU_EVENTS,
+	};
+	static const unsigned long set[] = {
+		KVM_SET_REGS, KVM_SET_SREGS, KVM_SET_FPU, KVM_SET_DEBUGREGS,
+		KVM_SET_MP_STATE, KVM_SET_VCPU_EVENTS,
+	};
+	u32 which = rnd(f, ARRAY_SIZE(get));
+	int vcpu = slot(f, VCPU), other = slot(f, VCPU);
+	u8 state[4096];
+
+	if (say(f, "state %u of fd %d, into fd %d", which, vcpu, other))
+		return;
+	if (!ioctl(get_fd(vcpu), get[which], state))
+		ioctl(get_fd(other), set[which], state);
+}
+
+/* ---- io_uring ---- */
+
+static void op_uring(struct fuzzer *f)
+{
+	struct io_uring_params p = {};
+	struct hlk_uring cmd = {};
+	int hlk = slot(f, HLK), other;
+	u32 kind = rnd(f, 4), flags = 0, op, i, nr = 1 + rnd(f, 4), *ring;
+	u32 to = rnd(f, NR);
+	bool async = one_in(f, 2), keep = one_in(f, 4);
+	struct io_uring_sqe *sqes;
+	void *arg;
+	int fd;
+
+	arg = kind ? (void *)a_restore(f, &other, &flags) : (void *)a_run(f, &other, &flags);
+	op = one_in(f, 30) ? odd_number(f) : kind ? HLK_RESTORE : HLK_RUN;
+	cmd.arg = one_in(f, 30) ? odd_number(f) : (uintptr_t)arg;
+	if (say(f, "io_uring: %u times %#x on fd %d%s", nr, op, hlk, async ? ", async" : ""))
+		return;
+	fd = syscall(SYS_io_uring_setup, 8, &p);
+	if (fd < 0)
+		return;
+	ring = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, IORING_OFF_SQ_RING);
+	sqes = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, IORING_OFF_SQES);
+	if (ring != MAP_FAILED && sqes != MAP_FAILED) {
+		for (i = 0; i < nr; i++) {
+			sqes[i].opcode = IORING_OP_URING_CMD;
+			sqes[i].flags = async ? IOSQE_ASYNC : 0;
+			sqes[i].fd = get_fd(hlk);
+			sqes[i].off = op;
+			memcpy((u8 *)&sqes[i] + 48, &cmd, sizeof(cmd));
+			ring[p.sq_off.array / 4 + i] = i;
+		}
+		__atomic_store_n(&ring[p.sq_off.tail / 4], nr, __ATOMIC_RELEASE);
+		syscall(SYS_io_uring_enter, fd, nr, keep ? 0 : nr,
+			IORING_ENTER_GETEVENTS, NULL, 0);
+	}
+	if (ring != MAP_FAILED)
+		munmap(ring, PAGE);
+	if (sqes != MAP_FAILED)
+		munmap(sqes, PAGE);
+	if (keep)
+		put_fd(OTHER, to, fd);
+	else
+		close(fd);
+}
+
+const struct op call_ops[] = {
+	{ "open", 1, op_open },
+	{ "info", 1, op_info },
+	{ "attach", 3, op_attach },
+	{ "build", 3, op_build },
+	{ "window_add", 3, op_window_add },
+	{ "snapshot", 8, op_snapshot },
+	{ "restore", 12, op_restore },
+	{ "run", 8, op_run },
+	{ "translate", 3, op_translate },
+	{ "walk", 5, op_walk },
+	{ "mark_cow", 4, op_mark_cow },
+	{ "stats", 1, op_stats },
+	{ "prefault", 4, op_prefault },
+	{ "snapshot_info", 2, op_snapshot_info },
+	{ "raw", 4, op_raw },
+	{ "vm", 1, op_vm },
+	{ "vcpu", 2, op_vcpu },
+	{ "memslot", 4, op_memslot },
+	{ "kvm_run", 8, op_kvm_run },
+	{ "regs", 4, op_regs },
+	{ "kvm_other", 2, op_kvm_other },
+	{ "uring", 5, op_uring },
+};
+
+const u32 nr_call_ops = ARRAY_SIZE(call_ops);

@@ -1,0 +1,56 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# check-debug.sh [--long]: all kselftests on a kernel that catches our mistakes:
+# KASAN, UBSAN, lockdep, sleep in atomic context, page-table check, list and
+# object debugging, two CPUs side by side, and kmemleak at the end. With them
+# those that inject failures and the fuzzer. Any report of the kernel is a
+# failure.
+#
+# --long runs the fuzzer alone, for FUZZ_SECONDS (default two hours). SEED= starts
+# it from a seed of its own. The last line is `N passed, N failed, N skipped`.
+. "$(dirname "$0")/common.sh"
+
+long=''
+[ "${1:-}" != --long ] || long=1
+seconds=${FUZZ_SECONDS:-${long:+7200}}
+seconds=${seconds:-60}
+
+"$VM_DIR/setup.sh"
+log=$BUILD/debug/check${long:+-long}
+mkdir -p "$log"
+make -C "$TOP" user > "$BUILD/user.log" 2>&1 || {
+	cat "$BUILD/user.log"
+	echo "not ok - user space does not build"
+	echo "0 passed, 1 failed, 0 skipped"
+	exit 1
+}
+
+programs=() data=()
+if [ -n "$long" ]; then
+	programs=("$BUILD/selftests/fuzz")
+else
+	mapfile -t programs < <(make -s -C "$TOP/selftests" list list-debug)
+	while read -r file; do
+		data+=(--data "$file")
+	done < <(make -s -C "$TOP/selftests" data)
+fi
+
+rc=0
+"$VM_DIR/run.sh" debug --thread multi --mem 2048 --log "$log" \
+	--timeout $((900 + seconds)) --limit $((3600 + 2 * seconds)) \
+	--append kasan_multi_shot --env "FUZZ_SECONDS=$seconds" \
+	${SEED:+--env "SEED=$SEED"} "${data[@]}" -- "${programs[@]}" \
+	> >(tee "$log/tap.log") 2>&1 || rc=$?
+wait
+
+# What was reached, before the line that counts
+awk 'match($0, /[0-9]+ faults injected/) { faults += substr($0, RSTART); calls++ }
+     / PCs reached/ { sub(/^# */, ""); fuzz = $0 }
+     END {
+	if (calls)
+		print "debug kernel: " faults " faults injected in " calls " calls"
+	if (fuzz)
+		print "debug kernel: " fuzz
+     }' "$log/tap.log"
+tail -n 1 "$log/tap.log"
+exit $rc
