@@ -17,6 +17,9 @@
 
 #include "hlk.h"
 
+/* Bytes of an XSAVE area with x87 and SSE alone; SDM volume 1, "XSAVE Area" */
+#define XSAVE_LEGACY	576
+
 #define SYNC_ALL (KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS | KVM_SYNC_X86_EVENTS)
 
 /* Power-up values; Intel SDM volume 1, "x87 FPU Control Word", "MXCSR" */
@@ -35,6 +38,7 @@
  * @dr6: DR6
  * @dr7: DR7
  * @xcr0: XCR0
+ * @xsave_bytes: what CPUID says that XSAVE takes for it, plain and compacted
  * @fpu_bytes: size of @fpu; 0 stands for an FPU after reset
  * @fpu: the FPU's register image, in the host's XSAVE format
  */
@@ -45,6 +49,7 @@ struct hlk_vcpu_state {
 	unsigned long dr6;
 	unsigned long dr7;
 	u64 xcr0;
+	u32 xsave_bytes[2];
 	u32 fpu_bytes;
 	u8 fpu[] __aligned(64);
 };
@@ -147,11 +152,25 @@ void hlk_vcpus_flush(struct hlk_vm *vm)
 		kvm_make_request(KVM_REQ_TLB_FLUSH_GUEST, kvm_get_vcpu(vm->kvm, i));
 }
 
+/* CPUID leaf 0xD follows XCR0, by KVM's hand. NULL if the vCPU has none. */
+static u32 *vcpu_xsave_bytes(struct kvm_vcpu *vcpu, u32 index)
+{
+	struct kvm_cpuid_entry2 *entry = vcpu->arch.cpuid_entries;
+	int i;
+
+	for (i = 0; i < vcpu->arch.cpuid_nent; i++)
+		if (entry[i].function == 0xd && entry[i].index == index)
+			return &entry[i].ebx;
+	return NULL;
+}
+
 static int vcpu_capture(struct kvm_vcpu *vcpu, u32 nr, struct hlk_snap *snap,
 			struct hlk_why_at *at)
 {
 	struct fpstate *fpstate = vcpu_fpstate(vcpu);
 	struct hlk_vcpu_state *state;
+	u32 *bytes;
+	u32 i;
 
 	lockdep_assert_held(&vcpu->mutex);
 	if (vcpu->arch.complete_userspace_io)
@@ -168,6 +187,10 @@ static int vcpu_capture(struct kvm_vcpu *vcpu, u32 nr, struct hlk_snap *snap,
 	state->dr6 = vcpu->arch.dr6;
 	state->dr7 = vcpu->arch.dr7;
 	state->xcr0 = vcpu->arch.xcr0;
+	for (i = 0; i < ARRAY_SIZE(state->xsave_bytes); i++) {
+		bytes = vcpu_xsave_bytes(vcpu, i);
+		state->xsave_bytes[i] = bytes ? *bytes : 0;
+	}
 	state->fpu_bytes = fpstate->size;
 	memcpy(state->fpu, &fpstate->regs, fpstate->size);
 	snap->vcpus[snap->nr_vcpus++] = state;
@@ -227,6 +250,8 @@ int hlk_vcpu_from_user(const void __user *from, struct hlk_snap *snap)
 	state->dr6 = DR6_RESET;
 	state->dr7 = DR7_RESET;
 	state->xcr0 = XFEATURE_MASK_FP;
+	state->xsave_bytes[0] = XSAVE_LEGACY;
+	state->xsave_bytes[1] = XSAVE_LEGACY;
 	snap->vcpus[snap->nr_vcpus++] = state;
 	return 0;
 }
@@ -283,6 +308,25 @@ static void vcpu_cancel(struct kvm_vcpu *vcpu)
 	vcpu->arch.pio.count = 0;
 	vcpu->mmio_needed = 0;
 	kvm_clear_request(KVM_REQ_TRIPLE_FAULT, vcpu);
+#ifdef KVM_REQ_SMI
+	kvm_clear_request(KVM_REQ_SMI, vcpu);
+#endif
+}
+
+static void vcpu_restore_xcr0(struct kvm_vcpu *vcpu,
+			      const struct hlk_vcpu_state *state)
+{
+	u32 *bytes;
+	u32 i;
+
+	if (vcpu->arch.xcr0 == state->xcr0)
+		return;
+	vcpu->arch.xcr0 = state->xcr0;
+	for (i = 0; i < ARRAY_SIZE(state->xsave_bytes); i++) {
+		bytes = vcpu_xsave_bytes(vcpu, i);
+		if (bytes && state->xsave_bytes[i])
+			*bytes = state->xsave_bytes[i];
+	}
 }
 
 /*
@@ -309,8 +353,10 @@ static u32 vcpu_restore(struct kvm_vcpu *vcpu, const struct hlk_vcpu_state *stat
 	vcpu_cancel(vcpu);
 	memcpy(&vcpu->run->s.regs, &state->sync, sizeof(state->sync));
 	vcpu->run->kvm_dirty_regs |= SYNC_ALL;
+	/* without an APIC of its own, KVM loads this one after the registers */
+	vcpu->run->cr8 = state->sync.sregs.cr8;
 	vcpu->arch.mp_state = state->mp_state;
-	vcpu->arch.xcr0 = state->xcr0;
+	vcpu_restore_xcr0(vcpu, state);
 	if (state->fpu_bytes)
 		memcpy(&fpstate->regs, state->fpu, state->fpu_bytes);
 	else
@@ -347,7 +393,8 @@ static enum hlk_audit_reg vcpu_audit(struct kvm_vcpu *vcpu,
 
 	lockdep_assert_held(&vcpu->mutex);
 	if ((vcpu->run->kvm_dirty_regs & SYNC_ALL) != SYNC_ALL ||
-	    memcmp(&vcpu->run->s.regs, &state->sync, sizeof(state->sync)))
+	    memcmp(&vcpu->run->s.regs, &state->sync, sizeof(state->sync)) ||
+	    vcpu->run->cr8 != state->sync.sregs.cr8)
 		return HLK_AUDIT_REGS;
 	if (state->fpu_bytes ?
 	    memcmp(&fpstate->regs, state->fpu, state->fpu_bytes) :
