@@ -255,7 +255,7 @@ TEST_F(fused, what_the_guest_prints_comes_in_order)
 	/* more than the log takes, until it is stopped */
 	self->len = 0;
 	ret = hlk_sandbox_restore_call(self->sb, "p", NULL, 0, NULL, 0, NULL,
-				       300 * MS);
+				       4000 * MS);
 	ASSERT_EQ(-ETIMEDOUT, ret);
 	ASSERT_LT(variant->no_features ? 100 : 1024, self->len);
 	for (len = 0; len < self->len; len++)
