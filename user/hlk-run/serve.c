@@ -430,11 +430,11 @@ static int serve_bench(struct serve *serve)
 	int ret;
 
 	ret = init(serve);
-	if (ret)
+	if (ret) {
 		fprintf(stderr, "hlk-run: out of memory\n");
-	else if (hlk_open(&ctx, &err))
+	} else if (hlk_open(&ctx, &err)) {
 		ret = fail_err(NULL, &err);
-	else {
+	} else {
 		ret = with_ctx(serve, ctx);
 		hlk_close(ctx);
 	}

@@ -76,7 +76,8 @@ static const struct field {
 	FIELD(debug.dr6, "dr6", 0), FIELD(debug.dr7, "dr7", 0),
 	FIELD(mp, "mp_state", 0),
 	FIELD(xcrs, "xcr0", 0),
-	FIELD(fpu.fpr, "st", 16),
+	/* its first member */
+	{ "st", offsetof(struct hlk_vcpu_state, fpu), 8 * 16, 16 },
 	FIELD(fpu.fcw, "fcw", 0), FIELD(fpu.fsw, "fsw", 0),
 	FIELD(fpu.ftwx, "ftw", 0), FIELD(fpu.last_opcode, "fop", 0),
 	FIELD(fpu.last_ip, "fip", 0), FIELD(fpu.last_dp, "fdp", 0),

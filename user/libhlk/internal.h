@@ -65,7 +65,7 @@ struct hlk_snap {
 	uint64_t generation;
 	uint32_t input_size;
 	uint32_t output_size;
-	_Atomic(struct hlk_vcpu_state *) vcpu;
+	struct hlk_vcpu_state *_Atomic vcpu;
 };
 
 int hlk_snap_new(int fd, struct hlk_snap **snap, struct hlk_err *err);
