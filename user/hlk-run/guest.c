@@ -23,6 +23,17 @@ static int echo(void *arg, const void *in, size_t in_len, void *out,
 }
 
 /**
+ * guest_functions() - give a guest the functions that hlk-run has for guests
+ * @sb: the sandbox
+ *
+ * Return: 0 or a negative errno
+ */
+int guest_functions(struct hlk_sandbox *sb)
+{
+	return hlk_sandbox_host_function(sb, "echo", echo, NULL);
+}
+
+/**
  * guest_open() - load a guest and run it until it is ready
  * @ctx: the context
  * @opt: the command line
@@ -45,7 +56,7 @@ int guest_open(struct hlk_ctx *ctx, const struct options *opt,
 	config.print_arg = (void *)opt;
 	if (hlk_sandbox_from_path(ctx, opt->guest, &config, &new, &err))
 		return fail_err(NULL, &err);
-	if (hlk_sandbox_host_function(new, "echo", echo, NULL) ||
+	if (guest_functions(new) ||
 	    hlk_sandbox_boot(new, opt->timeout_us)) {
 		ret = fail_sandbox(new);
 		hlk_sandbox_close(new);

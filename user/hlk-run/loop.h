@@ -20,6 +20,7 @@
  * @done: turns of the loop
  * @calls: calls made
  * @restores: restores made
+ * @audits: restores after which all was compared
  * @timeouts: calls that took too long
  * @start: when the loop began
  * @elapsed: how long it took
@@ -45,6 +46,7 @@ struct loop {
 	uint64_t done;
 	uint64_t calls;
 	uint64_t restores;
+	uint64_t audits;
 	uint64_t timeouts;
 	uint64_t start;
 	uint64_t elapsed;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "run.h"
+#include "serve.h"
 
 const char *argp_program_version = "hlk-run " HLK_RUN_VERSION;
 
@@ -27,6 +28,8 @@ enum {
 	OPT_CR3,
 	OPT_MAX_PRIVATE,
 	OPT_NO_PROGRESS,
+	OPT_AUDIT,
+	OPT_DEDUP,
 };
 
 static uint64_t number(struct argp_state *state, const char *name,
@@ -87,6 +90,9 @@ static error_t parse_snapshot(int key, struct options *opt)
 	case OPT_CR3:
 		opt->snapshot |= HLK_SNAP_CR3;
 		return 0;
+	case OPT_DEDUP:
+		opt->snapshot |= HLK_SNAP_DEDUP;
+		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
@@ -130,6 +136,9 @@ static error_t parse_run(int key, char *arg, struct argp_state *state)
 	case OPT_REPEAT:
 		opt->repeat = number(state, "repeat", arg, 1ULL << 40);
 		return 0;
+	case OPT_AUDIT:
+		opt->audit = number(state, "audit", arg, 1ULL << 40);
+		return 0;
 	case OPT_QUIET:
 		opt->quiet = true;
 		return 0;
@@ -139,6 +148,8 @@ static error_t parse_run(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_END:
 		if (!opt->call && (opt->input || opt->expect))
 			argp_error(state, "--input and --expect want --call");
+		if (opt->audit && !opt->restore)
+			argp_error(state, "--audit is about restores");
 		return parse_guest(key, arg, state);
 	default:
 		if (!parse_snapshot(key, opt))
@@ -166,6 +177,8 @@ static const struct argp_option run_options[] = {
 	{ "repeat", OPT_REPEAT, "N", 0, "Call so many times (default 1)", 1 },
 	{ "no-restore", OPT_NO_RESTORE, NULL, 0,
 	  "Do not restore the guest between calls", 1 },
+	{ "audit", OPT_AUDIT, "N", 0,
+	  "Compare all with the snapshot after every N-th restore", 1 },
 	OPTIONS_MEMORY,
 	{ "flat", OPT_FLAT, NULL, 0,
 	  "Snapshot each page at its place, for guests that know nothing of hlk", 3 },
@@ -175,6 +188,8 @@ static const struct argp_option run_options[] = {
 	  "Refuse a guest with mappings that lead outside its memory", 3 },
 	{ "cr3", OPT_CR3, NULL, 0,
 	  "Take CR3 as the only page directory, not those that the guest published", 3 },
+	{ "dedup", OPT_DEDUP, NULL, 0,
+	  "Keep equal pages once", 3 },
 	{ "quiet", OPT_QUIET, NULL, 0,
 	  "Do not print what the guest prints", 4 },
 	{ "no-progress", OPT_NO_PROGRESS, NULL, 0,
@@ -219,10 +234,12 @@ static const struct command {
 	const char *name;
 	const struct argp *argp;
 	int (*run)(const struct options *opt);
+	int (*own)(int argc, char **argv);
 } commands[] = {
-	{ "run", &run_argp, cmd_run },
-	{ "info", &info_argp, cmd_info },
-	{ "pt", &pt_argp, cmd_pt },
+	{ "run", &run_argp, cmd_run, NULL },
+	{ "info", &info_argp, cmd_info, NULL },
+	{ "pt", &pt_argp, cmd_pt, NULL },
+	{ "serve-bench", NULL, NULL, cmd_serve_bench },
 };
 
 static int run_command(const struct command *command, int argc, char **argv)
@@ -232,6 +249,8 @@ static int run_command(const struct command *command, int argc, char **argv)
 
 	snprintf(name, sizeof(name), "hlk-run %s", command->name);
 	argv[0] = name;
+	if (command->own)
+		return command->own(argc, argv);
 	if (argp_parse(command->argp, argc, argv, 0, NULL, &opt))
 		return RUN_USAGE;
 	return command->run(&opt);
@@ -270,7 +289,9 @@ static const struct argp top_argp = {
 	       "Commands:\n"
 	       "  run GUEST   boot, snapshot, restore and call a guest\n"
 	       "  info        version, limits and live objects of the module\n"
-	       "  pt GUEST    what a guest's page tables map\n\n"
+	       "  pt GUEST    what a guest's page tables map\n"
+	       "  serve-bench GUEST\n"
+	       "              a pool of sandboxes under the calls of several threads\n\n"
 	       "'hlk-run COMMAND --help' tells more; so does hlk-run(1).",
 };
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* hlk-run run: what it took. */
+#include <errno.h>
+
 #include "json.h"
 #include "loop.h"
 
@@ -37,6 +39,10 @@ static void print_counts(const struct loop *loop)
 	count("calls", loop->calls, loop->calls ? more : "");
 	if (loop->timeouts)
 		count("timeouts", loop->timeouts, "");
+	if (loop->audits)
+		count("audits", loop->audits,
+		      loop->err.code == EUCLEAN ? "and a difference" :
+		      "no difference");
 	if (!loop->snap)
 		return;
 	count("restores", loop->restores, loop->calls ? "" : more);
@@ -142,6 +148,8 @@ static void json_snapshot(struct cJSON *to, const struct loop *loop)
 	json_u64(one, "large", counts->large);
 	json_u64(one, "leaf_not_ram", counts->leaf_not_ram);
 	json_u64(one, "table_not_ram", counts->table_not_ram);
+	json_u64(one, "duplicate", counts->duplicate);
+	json_u64(one, "tables_kept", counts->tables_kept);
 }
 
 static void json_stats(struct cJSON *to, const struct hlk_vm_stats *stats)
@@ -158,6 +166,9 @@ static void json_stats(struct cJSON *to, const struct hlk_vm_stats *stats)
 	json_u64(one, "pages_copied", stats->pages_copied);
 	json_u64(one, "pages_cleared", stats->pages_cleared);
 	json_u64(one, "pages_freed", stats->pages_freed);
+	json_u64(one, "pages_idle", stats->pages_idle);
+	json_u64(one, "prefaulted", stats->prefaulted);
+	json_u64(one, "runs", stats->runs);
 }
 
 static void json_failure(struct cJSON *to, const struct loop *loop)
@@ -193,6 +204,7 @@ static void print_json(const struct loop *loop)
 	cJSON_AddNumberToObject(root, "exit_code", loop->exit_code);
 	json_u64(root, "calls", loop->calls);
 	json_u64(root, "restores", loop->restores);
+	json_u64(root, "audits", loop->audits);
 	json_u64(root, "timeouts", loop->timeouts);
 	json_u64(root, "elapsed_ns", loop->elapsed);
 	if (loop->answers)

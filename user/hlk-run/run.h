@@ -27,6 +27,7 @@ enum {
  * @expect_len: length of that
  * @repeat: how many calls
  * @restore: restore before each call
+ * @audit: audit every so many restores; 0 is none
  * @timeout_us: limit of one call
  * @mem: bytes of memory
  * @scratch: bytes of scratch
@@ -45,6 +46,7 @@ struct options {
 	size_t expect_len;
 	uint64_t repeat;
 	bool restore;
+	uint64_t audit;
 	uint64_t timeout_us;
 	uint64_t mem;
 	uint64_t scratch;
@@ -75,6 +77,7 @@ int exit_code(const struct hlk_err *err);
 void report_guest(FILE *file, struct hlk_sandbox *sb);
 
 /* guest.c: a guest that is ready */
+int guest_functions(struct hlk_sandbox *sb);
 int guest_open(struct hlk_ctx *ctx, const struct options *opt,
 	       struct hlk_sandbox **sb);
 

@@ -66,6 +66,30 @@ static int compare(const void *a, const void *b)
 	return left < right ? -1 : left > right;
 }
 
+/**
+ * samples_merge() - add those of another collection
+ * @to: where they go
+ * @from: the other one
+ *
+ * Beyond SAMPLES_MAX those kept of @from stand for all of it.
+ */
+void samples_merge(struct samples *to, const struct samples *from)
+{
+	uint64_t sum = 0;
+	size_t i;
+
+	for (i = 0; i < from->nr; i++) {
+		samples_add(to, from->ns[i]);
+		sum += from->ns[i];
+	}
+	to->seen += from->seen - from->nr;
+	to->sum += from->sum - sum;
+	if (from->min < to->min)
+		to->min = from->min;
+	if (from->max > to->max)
+		to->max = from->max;
+}
+
 void samples_sort(struct samples *samples)
 {
 	qsort(samples->ns, samples->nr, sizeof(*samples->ns), compare);

@@ -33,6 +33,7 @@ struct samples {
 int samples_init(struct samples *samples);
 void samples_free(struct samples *samples);
 void samples_add(struct samples *samples, uint64_t ns);
+void samples_merge(struct samples *to, const struct samples *from);
 void samples_sort(struct samples *samples);
 uint64_t samples_at(const struct samples *samples, unsigned int percent);
 uint64_t samples_mean(const struct samples *samples);

@@ -93,10 +93,20 @@ static int buffer_failed(struct hlk_sandbox *sb, int ret)
 	return hlk_err_populate(&sb->err, ret, op_call);
 }
 
-static int push_call(struct hlk_sandbox *sb, const char *name, const void *in,
-		     size_t in_len)
+/**
+ * hlk_push_call() - push a call on an input buffer
+ * @sb: the sandbox
+ * @buf: its input buffer, or a copy of one
+ * @name: the function
+ * @in: its argument
+ * @in_len: length of that
+ *
+ * Return: 0 or a negative errno
+ */
+int hlk_push_call(struct hlk_sandbox *sb, struct hlk_buffer *buf,
+		  const char *name, const void *in, size_t in_len)
 {
-	size_t room = hlk_buffer_room(&sb->input);
+	size_t room = hlk_buffer_room(buf);
 	size_t name_len = strlen(name);
 	struct hlk_guest_call head = {
 		.magic = HLK_GUEST_CALL_MAGIC,
@@ -113,7 +123,7 @@ static int push_call(struct hlk_sandbox *sb, const char *name, const void *in,
 	/* Also keeps the lengths in the header from being cut */
 	if (name_len > room || in_len > room)
 		return buffer_failed(sb, -ENOBUFS);
-	ret = hlk_buffer_push(&sb->input, part, 3);
+	ret = hlk_buffer_push(buf, part, 3);
 	return ret ? buffer_failed(sb, ret) : 0;
 }
 
@@ -131,14 +141,18 @@ static int start_over(struct hlk_sandbox *sb)
 	return ret ? buffer_failed(sb, ret) : 0;
 }
 
-static void set_regs(struct hlk_sandbox *sb)
+/**
+ * hlk_call_regs() - the registers that a call starts with
+ * @sb: the sandbox
+ * @regs: out: the registers
+ */
+void hlk_call_regs(const struct hlk_sandbox *sb, struct kvm_regs *regs)
 {
-	sb->run->s.regs.regs = (struct kvm_regs) {
+	*regs = (struct kvm_regs) {
 		.rip = sb->dispatch,
 		.rsp = sb->stack,
 		.rflags = 2,
 	};
-	sb->run->kvm_dirty_regs |= KVM_SYNC_X86_REGS;
 }
 
 static int bad_answer(struct hlk_sandbox *sb, int ret)
@@ -147,9 +161,16 @@ static int bad_answer(struct hlk_sandbox *sb, int ret)
 	return hlk_exit_buffer(sb, ret);
 }
 
-static int pop_answer(struct hlk_sandbox *sb, const char *name, void *out,
-		      size_t out_size, size_t *out_len)
+/**
+ * hlk_pop_answer() - take the answer of a call
+ * @sb: the sandbox, whose guest halted
+ * @answer: where it goes
+ *
+ * Return: 0 or a negative errno
+ */
+int hlk_pop_answer(struct hlk_sandbox *sb, const struct hlk_answer *answer)
 {
+	size_t out_size = answer->out_size;
 	struct hlk_guest_ret head;
 	uint32_t len;
 	int ret;
@@ -163,15 +184,15 @@ static int pop_answer(struct hlk_sandbox *sb, const char *name, void *out,
 	if (head.magic != HLK_GUEST_RET_MAGIC ||
 	    head.len > len - sizeof(head))
 		return bad_answer(sb, -EPROTO);
-	if (out_len)
-		*out_len = head.len;
+	if (answer->out_len)
+		*answer->out_len = head.len;
 	if (out_size > head.len)
 		out_size = head.len;
 	if (out_size)
-		memcpy(out, sb->bounce + sizeof(head), out_size);
+		memcpy(answer->out, sb->bounce + sizeof(head), out_size);
 	if (head.status) {
 		hlk_err_text(&sb->err, EREMOTEIO, HLK_WHAT_GUEST_STATUS,
-			     op_call, "%s", name);
+			     op_call, "%s", answer->name);
 		sb->err.where = head.status;
 		return -EREMOTEIO;
 	}
@@ -186,6 +207,7 @@ EXPORT int hlk_sandbox_call(struct hlk_sandbox *sb, const char *name,
 			    void *out, size_t out_size, size_t *out_len,
 			    uint64_t timeout_us)
 {
+	const struct hlk_answer answer = { name, out, out_size, out_len };
 	int ret;
 
 	hlk_err_clear(&sb->err);
@@ -195,13 +217,14 @@ EXPORT int hlk_sandbox_call(struct hlk_sandbox *sb, const char *name,
 	if (!ret && !sb->fresh)
 		ret = start_over(sb);
 	if (!ret)
-		ret = push_call(sb, name, in, in_len);
+		ret = hlk_push_call(sb, &sb->input, name, in, in_len);
 	if (ret)
 		return ret;
-	set_regs(sb);
+	hlk_call_regs(sb, &sb->run->s.regs.regs);
+	sb->run->kvm_dirty_regs |= KVM_SYNC_X86_REGS;
 	sb->fresh = false;
 	ret = hlk_run(sb, timeout_us);
 	if (!ret)
-		ret = pop_answer(sb, name, out, out_size, out_len);
+		ret = hlk_pop_answer(sb, &answer);
 	return ret;
 }

@@ -50,6 +50,21 @@ int hlk_counter_restore(struct hlk_sandbox *sb)
 }
 
 /**
+ * hlk_counter_refresh() - write the counter again, if it is used
+ * @sb: the sandbox, which came out of a fused restore and call
+ *
+ * There the module writes the counter, and reads it from the sandbox to do so.
+ * Another thread that counts in between can lose; here it wins.
+ */
+void hlk_counter_refresh(struct hlk_sandbox *sb)
+{
+	pthread_mutex_lock(&sb->lock);
+	if (sb->counter_set)
+		write_counter(sb, sb->counter);
+	pthread_mutex_unlock(&sb->lock);
+}
+
+/**
  * hlk_counter_forget() - the counter's page may not be private any more
  * @sb: the sandbox
  */
@@ -63,7 +78,7 @@ void hlk_counter_forget(struct hlk_sandbox *sb)
 EXPORT int hlk_sandbox_counter_add(struct hlk_sandbox *sb, int64_t by)
 {
 	uint64_t distance = by < 0 ? -(uint64_t)by : (uint64_t)by;
-	uint64_t value;
+	uint64_t before, value;
 	bool out;
 	int ret;
 
@@ -72,10 +87,16 @@ EXPORT int hlk_sandbox_counter_add(struct hlk_sandbox *sb, int64_t by)
 		out = __builtin_sub_overflow(sb->counter, distance, &value);
 	else
 		out = __builtin_add_overflow(sb->counter, distance, &value);
-	ret = out ? -EOVERFLOW : write_counter(sb, value);
+	ret = out ? -EOVERFLOW : 0;
 	if (!ret) {
-		sb->counter = value;
-		sb->counter_set = true;
+		/* The number first: the module may read it, after a restore. */
+		before = sb->counter;
+		__atomic_store_n(&sb->counter, value, __ATOMIC_SEQ_CST);
+		ret = write_counter(sb, value);
+		if (ret)
+			__atomic_store_n(&sb->counter, before, __ATOMIC_SEQ_CST);
+		else
+			sb->counter_set = true;
 	}
 	pthread_mutex_unlock(&sb->lock);
 	return ret;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "internal.h"
+#include "prefault.h"
 
 static const char op[] = "cannot open hlk";
 
@@ -33,6 +34,7 @@ static int open_hlk(struct hlk_ctx *ctx, struct hlk_err *err)
 	if (info.version != HLK_ABI_VERSION)
 		return hlk_err_where(err, EPROTONOSUPPORT, HLK_WHAT_VERSION,
 				     info.version, op);
+	ctx->features = info.features;
 	return 0;
 }
 
@@ -66,6 +68,7 @@ static int check_caps(struct hlk_ctx *ctx, struct hlk_err *err)
 			return hlk_err_text(err, EOPNOTSUPP, HLK_WHAT_KVM_CAP,
 					    op, "%s", want[i].name);
 	}
+	ctx->pre_fault = has_cap(ctx, KVM_CAP_PRE_FAULT_MEMORY);
 	ctx->enforce_pv = has_cap(ctx, KVM_CAP_ENFORCE_PV_FEATURE_CPUID);
 	return 0;
 }

@@ -110,7 +110,8 @@ int hlk_err_open(struct hlk_err *err, enum hlk_what missing, const char *path)
 
 /*
  * Of struct hlk_err: %w and %d are @where as address and as number, %i is
- * @index, %t is @text, %e is @code as errno, and %s @where as errno.
+ * @index, %t is @text, %e is @code as errno, %s
+ * @where as errno, and %a @where as enum hlk_audit_reg.
  */
 static const char * const why_text[] = {
 	[HLK_WHY_SIZE] = "the module wants a longer struct than this libhlk has",
@@ -155,7 +156,28 @@ static const char * const why_text[] = {
 	[HLK_WHY_NOT_PRESENT] = "not mapped: the entry at %w is not present",
 	[HLK_WHY_NOT_RAM] = "the page at %w is not in memory",
 	[HLK_WHY_BUDGET] = "the sandbox has used up its private pages",
+	[HLK_WHY_NOT_VCPU] = "the file descriptor is not that of a vCPU of this VM",
+	[HLK_WHY_INPUT] = "input %i lies outside memory or there is too much of it (%w)",
+	[HLK_WHY_WORKER] = "a guest cannot run in a kernel worker (submit without IOSQE_ASYNC and SQPOLL)",
+	[HLK_WHY_PRIVILEGE] = "CAP_SYS_PTRACE is needed to look at another process's VM",
+	[HLK_WHY_INSPECT_ONLY] = "the VM was attached only to look at its page tables",
+	[HLK_WHY_NESTED] = "vCPU %i is in a guest of its own",
+	[HLK_WHY_AUDIT_MEMORY] = "audit: the byte at %w is not that of the snapshot",
+	[HLK_WHY_AUDIT_VCPU] = "audit: vCPU %i is not that of the snapshot: %a",
+	[HLK_WHY_READ_ONLY] = "the memory at %w cannot be written",
 };
+
+static const char * const audit_text[] = {
+	[HLK_AUDIT_REGS] = "registers",
+	[HLK_AUDIT_FPU] = "FPU",
+	[HLK_AUDIT_MP_STATE] = "halted or not",
+	[HLK_AUDIT_DEBUGREGS] = "debug registers",
+	[HLK_AUDIT_XCR0] = "XCR0",
+	[HLK_AUDIT_PENDING] = "an I/O or a shutdown is pending",
+	[HLK_AUDIT_TLB] = "no flush of the TLB is pending",
+};
+
+#define AUDIT_TEXTS	(sizeof(audit_text) / sizeof(*audit_text))
 
 static const char * const what_text[] = {
 	[HLK_WHAT_NO_MODULE] = "kernel module is not loaded: %t does not exist (modprobe hlk)",
@@ -180,6 +202,10 @@ static const char * const what_text[] = {
 	[HLK_WHAT_TIMEOUT] = "the guest ran longer than allowed and was stopped",
 	[HLK_WHAT_KICKED] = "the call was ended from outside",
 	[HLK_WHAT_EXISTS] = "there is a host function %t already",
+	[HLK_WHAT_FEATURE] = "this kernel module does not offer %t",
+	[HLK_WHAT_AUDIT] = "vCPU register %t is not that of the snapshot",
+	[HLK_WHAT_POOL_EMPTY] = "no sandbox of the pool became free in time",
+	[HLK_WHAT_POOL_IN_USE] = "%d sandboxes of the pool were not given back",
 };
 
 struct line {
@@ -242,6 +268,11 @@ static void line_field(struct line *line, const struct hlk_err *err, char field)
 		break;
 	case 's':
 		line_errno(line, err->where);
+		break;
+	case 'a':
+		line_add(line, "%s", err->where < AUDIT_TEXTS &&
+			 audit_text[err->where] ? audit_text[err->where] :
+			 "something");
 		break;
 	}
 }

@@ -51,6 +51,20 @@ EXPORT int hlk_sandbox_walk(struct hlk_sandbox *sb, struct hlk_walk *walk)
 	return 0;
 }
 
+EXPORT int hlk_sandbox_mark_cow(struct hlk_sandbox *sb,
+				struct hlk_mark_cow *mark)
+{
+	static const char op[] = "cannot mark pages copy-on-write";
+	int ret = at_rest(sb, op);
+
+	if (ret)
+		return ret;
+	mark->head = (struct hlk_head) { .size = sizeof(*mark) };
+	if (ioctl(sb->hlk_fd, HLK_MARK_COW, mark))
+		return hlk_err_module(&sb->err, &mark->head, op);
+	return 0;
+}
+
 /* Memory of the guest, with pages that are there, so that access cannot fail */
 static int reach(struct hlk_sandbox *sb, uint64_t gpa, size_t len, bool write,
 		 unsigned char **mem)

@@ -30,6 +30,8 @@
  * @kvm_fd: /dev/kvm
  * @run_size: bytes of a vCPU's struct kvm_run
  * @enforce_pv: KVM can hide its own interfaces from the guest
+ * @pre_fault: KVM can make nested page tables ahead of the guest's access
+ * @features: HLK_FEATURE_* of the module
  * @cpuid: what the guest's processor is, in the form that KVM_SET_CPUID2 takes
  */
 struct hlk_ctx {
@@ -38,6 +40,8 @@ struct hlk_ctx {
 	int kvm_fd;
 	int run_size;
 	bool enforce_pv;
+	bool pre_fault;
+	uint64_t features;
 	struct kvm_cpuid2 *cpuid;
 };
 
@@ -53,6 +57,7 @@ int hlk_cpuid_make(struct hlk_ctx *ctx, struct hlk_err *err);
  * @generation: 0 is the state before the guest's boot
  * @input_size: bytes of the input buffer
  * @output_size: bytes of the output buffer
+ * @vcpu: what a restored vCPU is compared with; NULL until it is known
  */
 struct hlk_snap {
 	atomic_uint refs;
@@ -60,12 +65,35 @@ struct hlk_snap {
 	uint64_t generation;
 	uint32_t input_size;
 	uint32_t output_size;
+	struct hlk_vcpu_state *_Atomic vcpu;
 };
 
 int hlk_snap_new(int fd, struct hlk_snap **snap, struct hlk_err *err);
 struct hlk_snap *hlk_snap_get(struct hlk_snap *snap);
 int hlk_snap_read_info(int fd, struct hlk_snapshot_info *info,
 		       struct hlk_err *err);
+
+/**
+ * struct hlk_vcpu_state - all that KVM says of a vCPU
+ * @regs: general registers
+ * @sregs: segments and control registers
+ * @events: what is pending
+ * @debug: debug registers
+ * @mp: halted or not
+ * @xcrs: XCR0
+ * @fpu: FPU and SSE
+ * @xsave: the same, and what else XSAVE keeps
+ */
+struct hlk_vcpu_state {
+	struct kvm_regs regs;
+	struct kvm_sregs sregs;
+	struct kvm_vcpu_events events;
+	struct kvm_debugregs debug;
+	struct kvm_mp_state mp;
+	struct kvm_xcrs xcrs;
+	struct kvm_fpu fpu;
+	struct kvm_xsave xsave;
+};
 
 /**
  * struct hlk_mapped - a window, mapped
@@ -125,9 +153,40 @@ struct hlk_timeout {
 	sigset_t mask;
 };
 
+#define HLK_LIB_LOG	1024
+
+/**
+ * struct hlk_fused - a restore and a call in one system call
+ * @arg: what the module gets
+ * @inputs: the image of the input buffer, and the counter
+ * @regs: the registers that the call starts with
+ * @log: what the guest printed byte by byte
+ */
+struct hlk_fused {
+	struct hlk_run arg;
+	struct hlk_segment inputs[2];
+	struct kvm_regs regs;
+	char log[HLK_LIB_LOG];
+};
+
+/**
+ * struct hlk_answer - where the answer of a call goes
+ * @name: the function
+ * @out: see hlk_sandbox_call()
+ * @out_size: see hlk_sandbox_call()
+ * @out_len: see hlk_sandbox_call()
+ */
+struct hlk_answer {
+	const char *name;
+	void *out;
+	size_t out_size;
+	size_t *out_len;
+};
+
 /**
  * struct hlk_sandbox - see hlk_sandbox_from_image()
  * @ctx: the context
+ * @slot: its place in a pool, or NULL
  * @hlk_fd: the hlk VM
  * @vm_fd: the KVM VM
  * @vcpu_fd: its vCPU
@@ -144,6 +203,10 @@ struct hlk_timeout {
  * @last: the snapshot restored last
  * @switched: what depends on @last was not read from it yet
  * @restored: what that restore did
+ * @cr8: CR8 of that snapshot
+ * @debug_residue: the last restore found that the guest changed its debug
+ *	registers; it may do so again
+ * @doubtful: KVM failed in a way that a restore need not cure
  * @state: what the sandbox is good for
  * @fresh: restored, and no call since
  * @dispatch: EIP of a call
@@ -153,6 +216,7 @@ struct hlk_timeout {
  * @err: why the last call failed
  * @timeout: ends a KVM_RUN in time
  * @in_call: a call is under way; it may be set while a host function runs
+ * @fused: the restore and call under way, or the last one
  * @lock: protects what follows
  * @runner: the thread whose call can be kicked; 0 is none
  * @kicked: it was
@@ -163,6 +227,7 @@ struct hlk_timeout {
  */
 struct hlk_sandbox {
 	struct hlk_ctx *ctx;
+	struct hlk_slot *slot;
 	int hlk_fd;
 	int vm_fd;
 	int vcpu_fd;
@@ -179,6 +244,9 @@ struct hlk_sandbox {
 	struct hlk_snap *last;
 	bool switched;
 	struct hlk_restore restored;
+	uint8_t cr8;
+	bool debug_residue;
+	bool doubtful;
 	enum hlk_state state;
 	bool fresh;
 	uint32_t dispatch;
@@ -188,6 +256,7 @@ struct hlk_sandbox {
 	struct hlk_err err;
 	struct hlk_timeout timeout;
 	bool in_call;
+	struct hlk_fused fused;
 
 	pthread_mutex_t lock;
 	pid_t runner;
@@ -216,7 +285,32 @@ void hlk_timeout_destroy(struct hlk_sandbox *sb);
 
 /* run.c */
 int hlk_run(struct hlk_sandbox *sb, uint64_t timeout_us);
+int hlk_run_on(struct hlk_sandbox *sb, int ret,
+	       int (*enter)(struct hlk_sandbox *sb));
 int hlk_settle(struct hlk_sandbox *sb);
+
+/* restore.c */
+int hlk_restore_prepare(struct hlk_sandbox *sb, struct hlk_snap *snap,
+			uint32_t flags);
+int hlk_restore_finish(struct hlk_sandbox *sb, struct hlk_snap *snap, int ret);
+int hlk_restore_again(struct hlk_sandbox *sb);
+int hlk_restore_ready(struct hlk_sandbox *sb);
+
+/* fused.c */
+bool hlk_fused_can(const struct hlk_sandbox *sb, const char *name,
+		   size_t in_len);
+int hlk_fused_prepare(struct hlk_sandbox *sb, const char *name, const void *in,
+		      size_t in_len);
+int hlk_fused_finish(struct hlk_sandbox *sb, int ret,
+		     const struct hlk_answer *answer);
+
+/* audit.c */
+int hlk_vcpu_note(struct hlk_sandbox *sb, struct hlk_snap *snap);
+int hlk_vcpu_compare(struct hlk_sandbox *sb, const struct hlk_vcpu_state *is,
+		     const struct hlk_vcpu_state *want);
+
+/* prefault.c */
+void hlk_prefault(struct hlk_sandbox *sb);
 
 /* exit.c */
 int hlk_exit_set(struct hlk_sandbox *sb, enum hlk_exit_reason reason,
@@ -232,6 +326,7 @@ int hlk_host_print(struct hlk_sandbox *sb);
 void hlk_host_free(struct hlk_sandbox *sb);
 
 /* counter.c */
+void hlk_counter_refresh(struct hlk_sandbox *sb);
 int hlk_counter_restore(struct hlk_sandbox *sb);
 void hlk_counter_forget(struct hlk_sandbox *sb);
 
@@ -242,6 +337,10 @@ void hlk_forget_pages(struct hlk_sandbox *sb);
 
 /* call.c */
 int hlk_check_ready(struct hlk_sandbox *sb, const char *op);
+int hlk_push_call(struct hlk_sandbox *sb, struct hlk_buffer *buf,
+		  const char *name, const void *in, size_t in_len);
+int hlk_pop_answer(struct hlk_sandbox *sb, const struct hlk_answer *answer);
+void hlk_call_regs(const struct hlk_sandbox *sb, struct kvm_regs *regs);
 int hlk_get_fpu(struct hlk_sandbox *sb);
 int hlk_set_fpu(struct hlk_sandbox *sb);
 

@@ -76,9 +76,11 @@ static int handle_exit(struct hlk_sandbox *sb)
 	case KVM_EXIT_SHUTDOWN:
 		return hlk_exit_set(sb, HLK_EXIT_SHUTDOWN, 0);
 	case KVM_EXIT_FAIL_ENTRY:
+		sb->doubtful = true;
 		return hlk_exit_set(sb, HLK_EXIT_FAIL_ENTRY,
 			run->fail_entry.hardware_entry_failure_reason);
 	case KVM_EXIT_INTERNAL_ERROR:
+		sb->doubtful = true;
 		return hlk_exit_set(sb, HLK_EXIT_INTERNAL,
 				    run->internal.suberror);
 	default:
@@ -88,16 +90,49 @@ static int handle_exit(struct hlk_sandbox *sb)
 
 static int enter(struct hlk_sandbox *sb)
 {
-	if (!ioctl(sb->vcpu_fd, KVM_RUN, 0))
+	return ioctl(sb->vcpu_fd, KVM_RUN, 0) ? -errno : 0;
+}
+
+/* @ret is what entering the guest returned. */
+static int came_out(struct hlk_sandbox *sb, int ret)
+{
+	switch (ret) {
+	case 0:
 		return handle_exit(sb);
-	switch (errno) {
-	case EINTR:
+	case -EINTR:
 		return hlk_timeout_woken(sb);
-	case EFAULT:
+	case -EFAULT:
 		return hlk_exit_fault(sb);
 	default:
+		sb->doubtful = true;
+		errno = -ret;
 		return hlk_err_system(&sb->err, "KVM cannot run the guest");
 	}
+}
+
+/**
+ * hlk_run_on() - a guest came out; run it until it halts
+ * @sb: the sandbox, with its timeout begun, which is ended here
+ * @ret: what entering it returned: 0 or a negative errno
+ * @again: enters it again, and returns the same
+ *
+ * Return: 0 when it halted, or a negative errno: the guest has to be restored
+ */
+int hlk_run_on(struct hlk_sandbox *sb, int ret,
+	       int (*again)(struct hlk_sandbox *sb))
+{
+	sb->in_call = true;
+	ret = came_out(sb, ret);
+	while (!ret)
+		ret = came_out(sb, again(sb));
+	sb->in_call = false;
+	hlk_timeout_end(sb);
+	if (ret != HALTED) {
+		sb->state = HLK_STATE_BROKEN;
+		return ret;
+	}
+	sb->exit.reason = HLK_EXIT_HALT;
+	return 0;
 }
 
 /**
@@ -113,20 +148,7 @@ int hlk_run(struct hlk_sandbox *sb, uint64_t timeout_us)
 
 	sb->exit.reason = HLK_EXIT_NONE;
 	ret = hlk_timeout_begin(sb, timeout_us);
-	if (ret)
-		return ret;
-	sb->in_call = true;
-	do {
-		ret = enter(sb);
-	} while (!ret);
-	sb->in_call = false;
-	hlk_timeout_end(sb);
-	if (ret != HALTED) {
-		sb->state = HLK_STATE_BROKEN;
-		return ret;
-	}
-	sb->exit.reason = HLK_EXIT_HALT;
-	return 0;
+	return ret ? ret : hlk_run_on(sb, enter(sb), enter);
 }
 
 /**

@@ -73,7 +73,8 @@ static int check_config(const struct hlk_config *config, struct hlk_err *err)
 {
 	int signal = config->signal ? (int)config->signal : SIGRTMAX;
 
-	if (config->size != sizeof(*config) || config->flags)
+	if (config->size != sizeof(*config) ||
+	    config->flags & ~HLK_CONFIG_NO_PREFAULT)
 		return hlk_err_text(err, EINVAL, HLK_WHAT_ARGUMENT, op,
 				    "struct hlk_config is not initialised with HLK_CONFIG_INIT");
 	if (signal < SIGRTMIN || signal > SIGRTMAX)
@@ -449,6 +450,8 @@ EXPORT int hlk_sandbox_from_snapshot(struct hlk_ctx *ctx, struct hlk_snap *snap,
 		ret = guess_buffers(new, config);
 	if (ret)
 		return drop_sandbox(new, err, ret);
+	if (!(config->flags & HLK_CONFIG_NO_PREFAULT))
+		hlk_prefault(new);
 	*sb = new;
 	return 0;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
-/* Snapshots: their life, their fds, and going back to them. */
+/* Snapshots: how they are made, their life, their fds. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -10,7 +10,6 @@
 #include "internal.h"
 
 static const char op_make[] = "cannot make a snapshot";
-static const char op_restore[] = "cannot restore";
 
 /**
  * hlk_snap_new() - a handle for a snapshot's fd
@@ -35,6 +34,7 @@ int hlk_snap_new(int fd, struct hlk_snap **snap, struct hlk_err *err)
 		goto close_fd;
 	}
 	atomic_init(&new->refs, 1);
+	atomic_init(&new->vcpu, NULL);
 	new->fd = fd;
 	new->generation = info.generation;
 	new->input_size = info.input_bytes;
@@ -58,6 +58,7 @@ EXPORT void hlk_snapshot_close(struct hlk_snap *snap)
 	if (!snap || atomic_fetch_sub(&snap->refs, 1) != 1)
 		return;
 	close(snap->fd);
+	free(atomic_load(&snap->vcpu));
 	free(snap);
 }
 
@@ -111,6 +112,8 @@ static uint32_t module_flags(const struct hlk_snapshot_config *config)
 		flags |= HLK_SNAPSHOT_HOST_COW;
 	if (config->flags & HLK_SNAP_STRICT)
 		flags |= HLK_SNAPSHOT_STRICT;
+	if (config->flags & HLK_SNAP_DEDUP)
+		flags |= HLK_SNAPSHOT_DEDUP;
 	return flags;
 }
 
@@ -118,7 +121,10 @@ static int check_config(struct hlk_sandbox *sb,
 			const struct hlk_snapshot_config *config)
 {
 	const uint32_t known = HLK_SNAP_FLAT | HLK_SNAP_HOST_COW |
-			       HLK_SNAP_STRICT | HLK_SNAP_CR3;
+			       HLK_SNAP_STRICT | HLK_SNAP_CR3 |
+			       HLK_SNAP_DEDUP;
+	const uint32_t compact = HLK_SNAP_HOST_COW | HLK_SNAP_STRICT |
+				 HLK_SNAP_CR3;
 	const char *text = NULL;
 
 	if (config->size != sizeof(*config) || config->__reserved)
@@ -126,8 +132,8 @@ static int check_config(struct hlk_sandbox *sb,
 	else if (config->flags & ~known)
 		text = "unknown flag";
 	else if (config->flags & HLK_SNAP_FLAT &&
-		 (config->nr_roots || config->flags & ~HLK_SNAP_FLAT))
-		text = "a flat snapshot has no roots and no other flags";
+		 (config->nr_roots || config->flags & compact))
+		text = "a flat snapshot has no roots and no flags of compact ones";
 	else if (config->flags & HLK_SNAP_CR3 && config->nr_roots)
 		text = "either CR3 or a list of roots";
 	if (!text)
@@ -202,100 +208,10 @@ EXPORT int hlk_sandbox_snapshot(struct hlk_sandbox *sb,
 		return ret;
 	(*snap)->input_size = sb->input.size;
 	(*snap)->output_size = sb->output.size;
-	return 0;
-}
-
-/*
- * The module has put KVM's copy of the debug registers back, but the hardware's
- * follow only when KVM is told to set them.
- */
-static int reload_debugregs(struct hlk_sandbox *sb)
-{
-	struct kvm_debugregs regs;
-
-	if (ioctl(sb->vcpu_fd, KVM_GET_DEBUGREGS, &regs) ||
-	    ioctl(sb->vcpu_fd, KVM_SET_DEBUGREGS, &regs))
-		return hlk_err_system(&sb->err,
-				      "cannot reset the debug registers");
-	return 0;
-}
-
-/* What differs from one snapshot to the next, and so is read once */
-static int after_switch(struct hlk_sandbox *sb)
-{
-	const struct kvm_regs *regs = &sb->run->s.regs.regs;
-	const struct hlk_snap *snap = sb->last;
-	int ret;
-
-	hlk_forget_pages(sb);
-	if (snap->input_size) {
-		ret = hlk_set_buffers(sb, snap->input_size,
-				      snap->output_size);
-		if (ret)
-			return ret;
+	ret = hlk_vcpu_note(sb, *snap);
+	if (ret) {
+		hlk_snapshot_close(*snap);
+		*snap = NULL;
 	}
-	if (snap->generation) {
-		sb->dispatch = regs->rax;
-		sb->stack = regs->rsp;
-		ret = hlk_get_fpu(sb);
-		if (ret)
-			return ret;
-	}
-	sb->switched = false;
-	return 0;
-}
-
-static int after_restore(struct hlk_sandbox *sb)
-{
-	struct kvm_run *run = sb->run;
-	int ret;
-
-	if (sb->restored.freed)
-		hlk_forget_pages(sb);
-	/* KVM takes CR8 from here, after it took all else from s.regs. */
-	run->cr8 = run->s.regs.sregs.cr8;
-	if (sb->restored.residue & HLK_RESIDUE_DEBUGREGS) {
-		ret = reload_debugregs(sb);
-		if (ret)
-			return ret;
-	}
-	ret = hlk_counter_restore(sb);
-	if (ret)
-		return ret;
-	sb->state = sb->last->generation ? HLK_STATE_READY : HLK_STATE_NEW;
-	sb->fresh = true;
-	return 0;
-}
-
-EXPORT int hlk_sandbox_restore(struct hlk_sandbox *sb, struct hlk_snap *snap)
-{
-	struct hlk_restore *arg = &sb->restored;
-	bool other = snap && snap != sb->last;
-	int ret;
-
-	if (sb->in_call)
-		return hlk_err_set(&sb->err, EBUSY, HLK_WHAT_IN_CALL,
-				   op_restore);
-	*arg = (struct hlk_restore) {
-		.head.size = sizeof(*arg),
-		.snapshot_fd = other ? snap->fd : -1,
-	};
-	if (ioctl(sb->hlk_fd, HLK_RESTORE, arg))
-		return hlk_err_module(&sb->err, &arg->head, op_restore);
-	/* Until all of it is done */
-	sb->state = HLK_STATE_BROKEN;
-	if (other) {
-		hlk_snap_get(snap);
-		hlk_snapshot_close(sb->last);
-		sb->last = snap;
-		sb->switched = true;
-	}
-	ret = sb->switched ? after_switch(sb) : 0;
-	return ret ? ret : after_restore(sb);
-}
-
-EXPORT const struct hlk_restore *
-hlk_sandbox_restored(const struct hlk_sandbox *sb)
-{
-	return &sb->restored;
+	return ret;
 }

@@ -115,8 +115,38 @@ static void test_drawing(void)
 	samples_free(&samples);
 }
 
+static void test_merge(void)
+{
+	struct samples a, b;
+	int i;
+
+	samples_init(&a);
+	samples_init(&b);
+	samples_merge(&a, &b);
+	tap(!a.seen && !a.nr, "nothing merged with nothing");
+	for (i = 0; i < 100; i++) {
+		samples_add(&a, 100);
+		samples_add(&b, 300);
+	}
+	samples_add(&b, 7);
+	samples_merge(&a, &b);
+	samples_sort(&a);
+	tap(a.seen == 201 && samples_at(&a, 0) == 7 && samples_at(&a, 100) == 300 &&
+	    samples_at(&a, 40) == 100 && samples_at(&a, 60) == 300 &&
+	    samples_mean(&a) == 40007 / 201, "two collections merged");
+	for (i = 0; i < (int)SAMPLES_MAX; i++)
+		samples_add(&b, 300);
+	samples_merge(&a, &b);
+	tap(a.seen == 201 + 101 + SAMPLES_MAX && a.nr == SAMPLES_MAX &&
+	    samples_mean(&a) == (40007 + 30007 + 300ULL * SAMPLES_MAX) / a.seen,
+	    "more than are kept");
+	samples_free(&a);
+	samples_free(&b);
+}
+
 int main(void)
 {
+	test_merge();
 	test_percentiles();
 	test_many();
 	test_units();

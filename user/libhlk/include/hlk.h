@@ -29,7 +29,9 @@
 extern "C" {
 #endif
 
+struct hlk_batch;
 struct hlk_ctx;
+struct hlk_pool;
 struct hlk_sandbox;
 struct hlk_snap;
 
@@ -62,6 +64,10 @@ struct hlk_snap;
  * @HLK_WHAT_TIMEOUT: the call took longer than allowed
  * @HLK_WHAT_KICKED: hlk_sandbox_kick() ended the call
  * @HLK_WHAT_EXISTS: a host function @text is there already
+ * @HLK_WHAT_FEATURE: the module cannot do @text
+ * @HLK_WHAT_AUDIT: register @text is not that of the snapshot
+ * @HLK_WHAT_POOL_EMPTY: no sandbox of the pool became free in time
+ * @HLK_WHAT_POOL_IN_USE: @where sandboxes of the pool were not given back
  */
 enum hlk_what {
 	HLK_WHAT_NONE = 0,
@@ -89,6 +95,10 @@ enum hlk_what {
 	HLK_WHAT_TIMEOUT,
 	HLK_WHAT_KICKED,
 	HLK_WHAT_EXISTS,
+	HLK_WHAT_FEATURE,
+	HLK_WHAT_AUDIT,
+	HLK_WHAT_POOL_EMPTY,
+	HLK_WHAT_POOL_IN_USE,
 };
 
 #define HLK_ERR_TEXT	112
@@ -174,10 +184,14 @@ typedef void (*hlk_print_fn)(void *arg, const char *text, size_t len);
 typedef int (*hlk_host_fn)(void *arg, const void *in, size_t in_len,
 			   void *out, size_t out_size, size_t *out_len);
 
+/* flags of struct hlk_config */
+#define HLK_CONFIG_NO_PREFAULT	(1U << 0)
+
 /**
  * struct hlk_config - how a sandbox is to be
  * @size: sizeof(struct hlk_config), see HLK_CONFIG_INIT
- * @flags: 0
+ * @flags: HLK_CONFIG_NO_PREFAULT: a sandbox that is made from a snapshot does
+ *	not get ahead of its first call the pages that calls of others touched
  * @mem_size: end of the guest's low memory, in bytes; 0 is 16 MiB
  * @scratch_size: bytes of scratch; 0 is HLK_GUEST_SCRATCH_SIZE, or more if the
  *	first page tables want more
@@ -347,6 +361,40 @@ int hlk_sandbox_call(struct hlk_sandbox *sb, const char *name,
 		     uint64_t timeout_us);
 
 /**
+ * hlk_sandbox_restore_call() - restore, then call a function of the guest
+ * @sb: the sandbox, not in a call
+ * @name: see hlk_sandbox_call()
+ * @in: see hlk_sandbox_call()
+ * @in_len: see hlk_sandbox_call()
+ * @out: see hlk_sandbox_call()
+ * @out_size: see hlk_sandbox_call()
+ * @out_len: see hlk_sandbox_call()
+ * @timeout_us: see hlk_sandbox_call(); the time of the restore counts
+ *
+ * As hlk_sandbox_restore() to the snapshot restored last and
+ * hlk_sandbox_call() after it, in one system call if there is no timeout.
+ * hlk_sandbox_restored() tells of the restore. When name and argument do not
+ * fit the input buffer, nothing was done. What the guest prints byte by byte
+ * may come in larger pieces.
+ *
+ * A guest that changes debug registers costs more: what a restore leaves to be
+ * loaded by user space (HLK_RESIDUE_DEBUGREGS) is known only when the guest
+ * has run with it. That run is then thrown away before anything of it has left
+ * the guest, and is made again from a second restore, with the registers
+ * loaded; as long as it goes on so, restore and call are made one after
+ * the other.
+ *
+ * A thread that counts with hlk_sandbox_counter_add() in the moment in which
+ * the guest is entered may be seen by the guest only after its next exit.
+ *
+ * Return: 0 or a negative errno, see hlk_sandbox_call(), and those of a restore
+ */
+int hlk_sandbox_restore_call(struct hlk_sandbox *sb, const char *name,
+			     const void *in, size_t in_len,
+			     void *out, size_t out_size, size_t *out_len,
+			     uint64_t timeout_us);
+
+/**
  * hlk_sandbox_kick() - end a call that another thread has under way
  * @sb: the sandbox
  *
@@ -361,6 +409,7 @@ int hlk_sandbox_kick(struct hlk_sandbox *sb);
 #define HLK_SNAP_HOST_COW	(1U << 1)
 #define HLK_SNAP_STRICT		(1U << 2)
 #define HLK_SNAP_CR3		(1U << 3)
+#define HLK_SNAP_DEDUP		(1U << 4)
 
 /**
  * struct hlk_snapshot_config - how a snapshot is to be made
@@ -368,7 +417,9 @@ int hlk_sandbox_kick(struct hlk_sandbox *sb);
  * @flags: HLK_SNAP_FLAT: each page keeps its guest-physical address.
  *	HLK_SNAP_HOST_COW: the guest does not copy on write, the host does.
  *	HLK_SNAP_STRICT: refuse a guest with mappings that lead outside memory.
- *	HLK_SNAP_CR3: CR3 is the only page directory
+ *	HLK_SNAP_CR3: CR3 is the only page directory. HLK_SNAP_DEDUP, with
+ *	each layout: equal pages are kept once, which who shares them can be
+ *	told by timing
  * @roots: guest-physical addresses of the page directories. Without these
  *	and HLK_SNAP_CR3, those that the guest published
  * @nr_roots: how many
@@ -417,6 +468,23 @@ int hlk_sandbox_restore(struct hlk_sandbox *sb, struct hlk_snap *snap);
  * Return: the reply of HLK_RESTORE, valid until the next restore
  */
 const struct hlk_restore *hlk_sandbox_restored(const struct hlk_sandbox *sb);
+
+/**
+ * hlk_sandbox_audit() - restore, and compare all with the snapshot
+ * @sb: the sandbox, not in a call
+ *
+ * Restores to the snapshot restored last. Memory is compared by the module.
+ * Then KVM is made to load the registers, without running the guest, and all
+ * that it says of the vCPU is compared with what it said when the snapshot was
+ * made; for a snapshot that came as an fd, and for the state before the boot,
+ * with what it said after the first audit. Slow.
+ *
+ * The error names the first address, or the first register, that differs. The
+ * sandbox has to be restored then.
+ *
+ * Return: 0, -EUCLEAN if there is a difference, or another negative errno
+ */
+int hlk_sandbox_audit(struct hlk_sandbox *sb);
 
 /**
  * hlk_snapshot_from_fd() - a snapshot from a file descriptor
@@ -580,6 +648,15 @@ int hlk_sandbox_translate(struct hlk_sandbox *sb,
 int hlk_sandbox_walk(struct hlk_sandbox *sb, struct hlk_walk *walk);
 
 /**
+ * hlk_sandbox_mark_cow() - make the guest's writable pages copy-on-write
+ * @sb: the sandbox, not in a call
+ * @mark: in and out: see struct hlk_mark_cow; @head need not be set
+ *
+ * Return: 0 or a negative errno
+ */
+int hlk_sandbox_mark_cow(struct hlk_sandbox *sb, struct hlk_mark_cow *mark);
+
+/**
  * hlk_sandbox_roots() - the page directories that the guest published
  * @sb: the sandbox, not in a call
  * @roots: out: their guest-physical addresses; not checked in any way
@@ -659,6 +736,255 @@ enum hlk_fd {
  * Return: the fd, or -EINVAL
  */
 int hlk_sandbox_fd(const struct hlk_sandbox *sb, enum hlk_fd which);
+
+#define HLK_BATCH_MAX	4096U
+
+/* flags of hlk_batch_restore() */
+#define HLK_BATCH_ASYNC	(1U << 0)
+
+/**
+ * hlk_batch_open() - many sandboxes in one system call
+ * @ctx: the context
+ * @size: how many at most, up to HLK_BATCH_MAX
+ * @batch: out: the batch; it belongs to one thread at a time
+ * @err: out: why it failed, or NULL
+ *
+ * It is an io_uring, which the system may forbid.
+ *
+ * Return: 0 or a negative errno
+ */
+int hlk_batch_open(struct hlk_ctx *ctx, uint32_t size, struct hlk_batch **batch,
+		   struct hlk_err *err);
+
+/**
+ * hlk_batch_close() - close a batch
+ * @batch: the batch, or NULL; what was not submitted is not done
+ */
+void hlk_batch_close(struct hlk_batch *batch);
+
+/**
+ * hlk_batch_restore() - put a restore into a batch
+ * @batch: the batch
+ * @sb: the sandbox; it counts as in a call until the batch is submitted
+ * @snap: see hlk_sandbox_restore(); it must live until then
+ * @flags: HLK_BATCH_ASYNC: not by the thread that submits, but by workers of
+ *	the kernel, so that several cores restore
+ *
+ * Return: 0, or a negative errno: it was not put there, -ENOSPC when it is full
+ */
+int hlk_batch_restore(struct hlk_batch *batch, struct hlk_sandbox *sb,
+		      struct hlk_snap *snap, uint32_t flags);
+
+/**
+ * hlk_batch_restore_call() - put a restore and a call into a batch
+ * @batch: the batch
+ * @sb: the sandbox; it counts as in a call until the batch is submitted
+ * @name: see hlk_sandbox_restore_call()
+ * @in: see there; not needed any more after this call
+ * @in_len: see there
+ * @out: see there; the answer is written when the batch is submitted
+ * @out_size: see there
+ * @out_len: see there
+ * @timeout_us: see there; it runs from now on
+ *
+ * Guests run in the thread that submits, one after the other. What they ask of
+ * the host is done when all of them have come out once.
+ *
+ * Return: 0, or a negative errno: it was not put there, -ENOSPC when it is full
+ */
+int hlk_batch_restore_call(struct hlk_batch *batch, struct hlk_sandbox *sb,
+			   const char *name, const void *in, size_t in_len,
+			   void *out, size_t out_size, size_t *out_len,
+			   uint64_t timeout_us);
+
+/**
+ * hlk_batch_submit() - do what is in a batch
+ * @batch: the batch, empty again for the next call that puts something there
+ *
+ * Of each sandbox hlk_batch_result(), hlk_sandbox_restored(),
+ * hlk_sandbox_error() and hlk_sandbox_exit() say afterwards what came of it.
+ *
+ * Return: 0 if all went well, or the first negative errno
+ */
+int hlk_batch_submit(struct hlk_batch *batch);
+
+/**
+ * hlk_batch_result() - what came of one sandbox in a batch
+ * @batch: the batch, submitted
+ * @index: which one, in the order in which they were put there
+ *
+ * Return: what hlk_sandbox_restore() or hlk_sandbox_restore_call() would have
+ * returned, or -EINVAL if there is no such one
+ */
+int hlk_batch_result(const struct hlk_batch *batch, uint32_t index);
+
+/**
+ * typedef hlk_setup_fn - a pool made a sandbox
+ * @arg: as given in struct hlk_pool_config
+ * @sb: the sandbox, restored to the pool's snapshot
+ *
+ * For hlk_sandbox_host_function() and the like. It may run in a thread of the
+ * pool.
+ *
+ * Return: 0, or a negative errno: the sandbox is not used
+ */
+typedef int (*hlk_setup_fn)(void *arg, struct hlk_sandbox *sb);
+
+#define HLK_POOL_MAX	4096U
+
+/**
+ * struct hlk_pool_config - how a pool is to be
+ * @size: sizeof(struct hlk_pool_config), see HLK_POOL_CONFIG_INIT
+ * @flags: 0
+ * @sandboxes: how many; 0 is one for each core
+ * @restorers: threads that restore what was given back; 0 is 1
+ * @config: how each sandbox is to be, or NULL; not needed after the call
+ * @setup: called for each new sandbox, or NULL
+ * @setup_arg: its first argument
+ */
+struct hlk_pool_config {
+	uint32_t size;
+	uint32_t flags;
+	uint32_t sandboxes;
+	uint32_t restorers;
+	const struct hlk_config *config;
+	hlk_setup_fn setup;
+	void *setup_arg;
+};
+
+#define HLK_POOL_CONFIG_INIT { .size = sizeof(struct hlk_pool_config) }
+
+#define HLK_POOL_BUCKETS	40
+
+/**
+ * struct hlk_pool_stats - what a pool did
+ * @sandboxes: how many it is to have
+ * @ready: of these, restored and free
+ * @out: of these, taken
+ * @dirty: of these, given back and not restored yet
+ * @missing: of these, broken and not made anew yet
+ * @gets: sandboxes taken
+ * @waits: of these, how many were not there at once
+ * @wait_timeouts: times that none became free in time
+ * @moved: of @gets, those that ran last in another thread, which KVM lets wait
+ * @calls: calls by hlk_pool_call()
+ * @call_failures: of these, how many failed
+ * @restores: restores in the background
+ * @restore_failures: of these, how many failed
+ * @replaced: sandboxes made in place of broken ones
+ * @make_failures: times that one could not be made
+ * @wait_ns: nanoseconds waited for sandboxes, together
+ * @restore_ns: nanoseconds spent in restores, together
+ * @wait_hist: waits, by time: bucket n counts those of at least 2^n and less
+ *	than 2^(n+1) nanoseconds, the last one longer ones too; sandboxes that
+ *	were there at once are in bucket 0
+ * @restore_hist: restores, in the same way
+ */
+struct hlk_pool_stats {
+	uint32_t sandboxes;
+	uint32_t ready;
+	uint32_t out;
+	uint32_t dirty;
+	uint32_t missing;
+	uint32_t __reserved;
+	uint64_t gets;
+	uint64_t waits;
+	uint64_t wait_timeouts;
+	uint64_t moved;
+	uint64_t calls;
+	uint64_t call_failures;
+	uint64_t restores;
+	uint64_t restore_failures;
+	uint64_t replaced;
+	uint64_t make_failures;
+	uint64_t wait_ns;
+	uint64_t restore_ns;
+	uint64_t wait_hist[HLK_POOL_BUCKETS];
+	uint64_t restore_hist[HLK_POOL_BUCKETS];
+};
+
+/**
+ * hlk_pool_open() - a pool of warm sandboxes of one snapshot
+ * @ctx: the context
+ * @snap: the snapshot, of a guest that is ready; the pool holds it
+ * @config: how the pool is to be; NULL takes the defaults
+ * @pool: out: the pool; any thread may use it
+ * @err: out: why it failed, or NULL
+ *
+ * All sandboxes are there when this returns.
+ *
+ * Return: 0 or a negative errno
+ */
+int hlk_pool_open(struct hlk_ctx *ctx, struct hlk_snap *snap,
+		  const struct hlk_pool_config *config, struct hlk_pool **pool,
+		  struct hlk_err *err);
+
+/**
+ * hlk_pool_close() - end a pool
+ * @pool: the pool, or NULL; no thread may be in a call for it
+ *
+ * Return: 0, or -EBUSY when sandboxes were not given back: nothing was done
+ */
+int hlk_pool_close(struct hlk_pool *pool);
+
+/**
+ * hlk_pool_get() - take a sandbox
+ * @pool: the pool
+ * @wait_us: how long to wait, in microseconds; HLK_TIMEOUT_NONE sets no limit
+ * @sb: out: a sandbox that is restored; it belongs to the caller
+ * @err: out: why there is none, or NULL
+ *
+ * Preferred are sandboxes that ran last in the same thread: KVM lets a vCPU
+ * wait that changes the thread.
+ *
+ * Return: 0, -ETIMEDOUT, or, when the pool has no sandbox any more and cannot
+ * make one, why not
+ */
+int hlk_pool_get(struct hlk_pool *pool, uint64_t wait_us,
+		 struct hlk_sandbox **sb, struct hlk_err *err);
+
+/**
+ * hlk_pool_put() - give a sandbox back
+ * @pool: the pool
+ * @sb: the sandbox, not in a call, in whatever state
+ *
+ * It is restored in the background; if that fails, or KVM failed in a call of
+ * it, another one is made in its place.
+ */
+void hlk_pool_put(struct hlk_pool *pool, struct hlk_sandbox *sb);
+
+/**
+ * hlk_pool_discard() - give a sandbox back that is not to be used again
+ * @pool: the pool
+ * @sb: the sandbox, not in a call; another one is made in its place
+ */
+void hlk_pool_discard(struct hlk_pool *pool, struct hlk_sandbox *sb);
+
+/**
+ * hlk_pool_call() - take a sandbox, call it, give it back
+ * @pool: the pool
+ * @wait_us: see hlk_pool_get()
+ * @name: see hlk_sandbox_call()
+ * @in: see there
+ * @in_len: see there
+ * @out: see there
+ * @out_size: see there
+ * @out_len: see there
+ * @timeout_us: see there
+ * @err: out: why it failed, or NULL
+ *
+ * Return: 0 or a negative errno, see hlk_pool_get() and hlk_sandbox_call()
+ */
+int hlk_pool_call(struct hlk_pool *pool, uint64_t wait_us, const char *name,
+		  const void *in, size_t in_len, void *out, size_t out_size,
+		  size_t *out_len, uint64_t timeout_us, struct hlk_err *err);
+
+/**
+ * hlk_pool_stats() - what a pool did
+ * @pool: the pool
+ * @stats: out: see struct hlk_pool_stats
+ */
+void hlk_pool_stats(struct hlk_pool *pool, struct hlk_pool_stats *stats);
 
 #ifdef __cplusplus
 }

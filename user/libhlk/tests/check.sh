@@ -47,7 +47,8 @@ step "install" make -s -C "$source" O="$build" DESTDIR="$dest" PREFIX=/usr/local
 	install
 
 PKG_CONFIG_SYSROOT_DIR=$dest
-PKG_CONFIG_LIBDIR=$dest/usr/local/lib/pkgconfig
+# liburing, which ours asks for, is the system's.
+PKG_CONFIG_LIBDIR=$dest/usr/local/lib/pkgconfig:$(pkg-config --variable pc_path pkg-config)
 export PKG_CONFIG_SYSROOT_DIR PKG_CONFIG_LIBDIR
 warn="-Wall -Wextra -Wpedantic -Werror"
 cflags=$(pkg-config --cflags libhlk)

@@ -20,7 +20,7 @@ static void test_all(void)
 	unsigned int i;
 	bool all = true;
 
-	for (i = HLK_WHY_SIZE; i <= HLK_WHY_BUDGET; i++) {
+	for (i = HLK_WHY_SIZE; i <= HLK_WHY_READ_ONLY; i++) {
 		head.why = i;
 		errno = EINVAL;
 		hlk_err_module(&err, &head, NULL);
@@ -30,7 +30,7 @@ static void test_all(void)
 		}
 	}
 	tap(all, "each enum hlk_why has words");
-	for (all = true, i = HLK_WHAT_NO_MODULE; i <= HLK_WHAT_EXISTS; i++) {
+	for (all = true, i = HLK_WHAT_NO_MODULE; i <= HLK_WHAT_POOL_IN_USE; i++) {
 		hlk_err_text(&err, EINVAL, i, NULL, "it");
 		if (!strcmp(text(&err), "Invalid argument")) {
 			printf("# no words for %u\n", i);

@@ -1,0 +1,607 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* hlk-run serve-bench: a pool of sandboxes under the calls of several threads. */
+#include "serve.h"
+
+#include <argp.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "json.h"
+#include "samples.h"
+
+#define NSEC		1000000000ULL
+#define ANSWER_SIZE	65536
+#define MAX_THREADS	256
+
+/**
+ * struct serve - one run
+ * @opt: what of the command line other commands have too
+ * @threads: threads that call
+ * @sandboxes: sandboxes in the pool
+ * @restorers: threads of the pool
+ * @pool: the pool
+ * @left: calls that are still to be made
+ * @elapsed: how long all of it took
+ * @stats: what the pool did
+ * @callers: the threads
+ * @wait: how long they waited for a sandbox
+ * @call: how long calls took
+ * @both: from the wish for a sandbox until it was given back
+ */
+struct serve {
+	struct options opt;
+	uint32_t threads;
+	uint32_t sandboxes;
+	uint32_t restorers;
+	struct hlk_pool *pool;
+	int64_t left;
+	uint64_t elapsed;
+	struct hlk_pool_stats stats;
+	struct caller *callers;
+	struct samples wait;
+	struct samples call;
+	struct samples both;
+};
+
+/**
+ * struct caller - one thread
+ * @serve: the run
+ * @thread: the thread
+ * @calls: calls it made
+ * @ret: how it ended, an exit code
+ * @err: why
+ * @wait: see struct serve
+ * @call: see struct serve
+ * @both: see struct serve
+ */
+struct caller {
+	struct serve *serve;
+	pthread_t thread;
+	uint64_t calls;
+	int ret;
+	struct hlk_err err;
+	struct samples wait;
+	struct samples call;
+	struct samples both;
+};
+
+static uint64_t now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * NSEC + ts.tv_nsec;
+}
+
+/* ---- the threads ---- */
+
+static int check_answer(const struct options *opt, const char *answer,
+			size_t len)
+{
+	if (!opt->expect ||
+	    (len == opt->expect_len && !memcmp(answer, opt->expect, len)))
+		return RUN_OK;
+	return RUN_MISMATCH;
+}
+
+static int one_call(struct caller *caller, char *answer)
+{
+	struct serve *serve = caller->serve;
+	const struct options *opt = &serve->opt;
+	uint64_t start = now(), got, called;
+	struct hlk_sandbox *sb;
+	size_t len = 0;
+	int ret;
+
+	if (hlk_pool_get(serve->pool, opt->timeout_us, &sb, &caller->err))
+		return exit_code(&caller->err);
+	got = now();
+	ret = hlk_sandbox_call(sb, opt->call, opt->input, opt->input_len,
+			       answer, ANSWER_SIZE, &len, opt->timeout_us);
+	called = now();
+	if (ret)
+		caller->err = *hlk_sandbox_error(sb);
+	hlk_pool_put(serve->pool, sb);
+	samples_add(&caller->wait, got - start);
+	samples_add(&caller->call, called - got);
+	samples_add(&caller->both, now() - start);
+	caller->calls++;
+	return ret ? exit_code(&caller->err) : check_answer(opt, answer, len);
+}
+
+static void *call_on(void *arg)
+{
+	struct caller *caller = arg;
+	struct serve *serve = caller->serve;
+	char *answer = malloc(ANSWER_SIZE);
+
+	if (!answer)
+		caller->ret = RUN_ERROR;
+	while (!caller->ret &&
+	       __atomic_fetch_sub(&serve->left, 1, __ATOMIC_RELAXED) > 0)
+		caller->ret = one_call(caller, answer);
+	/* One that failed ends all. */
+	if (caller->ret)
+		__atomic_store_n(&serve->left, 0, __ATOMIC_RELAXED);
+	free(answer);
+	return NULL;
+}
+
+static int run_threads(struct serve *serve)
+{
+	uint64_t start = now();
+	uint32_t nr, i;
+	int ret = RUN_OK;
+
+	serve->left = serve->opt.repeat;
+	for (nr = 0; nr < serve->threads; nr++) {
+		errno = pthread_create(&serve->callers[nr].thread, NULL, call_on,
+				       &serve->callers[nr]);
+		if (errno)
+			break;
+	}
+	if (nr < serve->threads) {
+		fprintf(stderr, "hlk-run: cannot start a thread: %s\n",
+			strerror(errno));
+		__atomic_store_n(&serve->left, 0, __ATOMIC_RELAXED);
+		ret = RUN_ERROR;
+	}
+	for (i = 0; i < nr; i++)
+		pthread_join(serve->callers[i].thread, NULL);
+	serve->elapsed = now() - start;
+	return ret;
+}
+
+/* ---- what it took ---- */
+
+static uint64_t all_calls(const struct serve *serve)
+{
+	uint64_t calls = 0;
+	uint32_t i;
+
+	for (i = 0; i < serve->threads; i++)
+		calls += serve->callers[i].calls;
+	return calls;
+}
+
+static double rate(const struct serve *serve)
+{
+	return serve->elapsed ? all_calls(serve) * 1e9 / serve->elapsed : 0;
+}
+
+static const struct {
+	const char *name;
+	unsigned int percent;
+} columns[] = {
+	{ "min", 0 }, { "p50", 50 }, { "p90", 90 }, { "p99", 99 },
+	{ "max", 100 },
+};
+
+#define NR_COLUMNS	(sizeof(columns) / sizeof(*columns))
+
+static void print_latency(const char *name, const struct samples *samples)
+{
+	char text[24];
+	size_t i;
+
+	printf("%-16s", name);
+	for (i = 0; i < NR_COLUMNS; i++) {
+		format_ns(text, sizeof(text),
+			  samples_at(samples, columns[i].percent));
+		printf(" %10s", text);
+	}
+	format_ns(text, sizeof(text), samples_mean(samples));
+	printf(" %10s\n", text);
+}
+
+static void count(const char *name, unsigned long long value, const char *more)
+{
+	printf("%-22s %12llu%s%s\n", name, value, *more ? "  " : "", more);
+}
+
+static void print_table(const struct serve *serve)
+{
+	const struct hlk_pool_stats *stats = &serve->stats;
+	char more[96], text[24];
+	struct term term;
+	size_t i;
+
+	term_init(&term, stdout);
+	snprintf(more, sizeof(more), "%.0f per second, by %u threads",
+		 rate(serve), serve->threads);
+	count("calls", all_calls(serve), more);
+	snprintf(more, sizeof(more), "%llu restored by %u threads, %llu made anew",
+		 (unsigned long long)stats->restores, serve->restorers,
+		 (unsigned long long)stats->replaced);
+	count("sandboxes", stats->sandboxes, more);
+	count("waits for one", stats->waits, "");
+	count("taken by another", stats->moved, "thread than the last time");
+	if (stats->restores) {
+		format_ns(text, sizeof(text),
+			  stats->restore_ns / stats->restores);
+		snprintf(more, sizeof(more), "%s on average, in the background",
+			 text);
+		count("restores", stats->restores, more);
+	}
+	if (!serve->both.nr)
+		return;
+	printf("\n%s%-16s", term_on(&term, "\033[1m"), "latency");
+	for (i = 0; i < NR_COLUMNS; i++)
+		printf(" %10s", columns[i].name);
+	printf(" %10s%s\n", "mean", term_off(&term));
+	print_latency("wait", &serve->wait);
+	print_latency("call", &serve->call);
+	print_latency("both", &serve->both);
+	if (emulated())
+		puts("\nThis machine's processor is emulated: times mean something only in relation\nto each other.");
+}
+
+static void json_latency(struct cJSON *to, const char *name,
+			 const struct samples *samples)
+{
+	struct cJSON *one;
+	size_t i;
+
+	if (!samples->nr)
+		return;
+	one = cJSON_AddObjectToObject(to, name);
+	for (i = 0; i < NR_COLUMNS; i++)
+		json_u64(one, columns[i].name,
+			 samples_at(samples, columns[i].percent));
+	json_u64(one, "mean", samples_mean(samples));
+}
+
+static void json_hist(struct cJSON *to, const char *name, const uint64_t *hist)
+{
+	struct cJSON *array = cJSON_AddArrayToObject(to, name);
+	int i;
+
+	for (i = 0; i < HLK_POOL_BUCKETS; i++)
+		cJSON_AddItemToArray(array, cJSON_CreateNumber(hist[i]));
+}
+
+static void json_pool(struct cJSON *to, const struct hlk_pool_stats *stats)
+{
+	struct cJSON *one = cJSON_AddObjectToObject(to, "pool");
+
+	json_u64(one, "sandboxes", stats->sandboxes);
+	json_u64(one, "gets", stats->gets);
+	json_u64(one, "waits", stats->waits);
+	json_u64(one, "wait_timeouts", stats->wait_timeouts);
+	json_u64(one, "moved", stats->moved);
+	json_u64(one, "restores", stats->restores);
+	json_u64(one, "restore_failures", stats->restore_failures);
+	json_u64(one, "replaced", stats->replaced);
+	json_u64(one, "make_failures", stats->make_failures);
+	json_u64(one, "wait_ns", stats->wait_ns);
+	json_u64(one, "restore_ns", stats->restore_ns);
+	json_hist(one, "wait_hist_log2_ns", stats->wait_hist);
+	json_hist(one, "restore_hist_log2_ns", stats->restore_hist);
+}
+
+static void print_json(const struct serve *serve, int code)
+{
+	struct cJSON *root = cJSON_CreateObject();
+	struct cJSON *latency;
+
+	cJSON_AddNumberToObject(root, "exit_code", code);
+	json_u64(root, "threads", serve->threads);
+	json_u64(root, "restorers", serve->restorers);
+	json_u64(root, "calls", all_calls(serve));
+	json_u64(root, "elapsed_ns", serve->elapsed);
+	cJSON_AddNumberToObject(root, "calls_per_second", rate(serve));
+	latency = cJSON_AddObjectToObject(root, "latency_ns");
+	json_latency(latency, "wait", &serve->wait);
+	json_latency(latency, "call", &serve->call);
+	json_latency(latency, "both", &serve->both);
+	json_pool(root, &serve->stats);
+	cJSON_AddBoolToObject(root, "emulated", emulated());
+	json_print(root);
+}
+
+static int collect(struct serve *serve)
+{
+	struct caller *caller;
+	int ret = RUN_OK;
+	uint32_t i;
+
+	for (i = 0; i < serve->threads; i++) {
+		caller = &serve->callers[i];
+		samples_merge(&serve->wait, &caller->wait);
+		samples_merge(&serve->call, &caller->call);
+		samples_merge(&serve->both, &caller->both);
+		if (!caller->ret || ret)
+			continue;
+		ret = caller->ret;
+		if (caller->err.code)
+			fail_err(NULL, &caller->err);
+		else if (ret == RUN_MISMATCH)
+			fprintf(stderr, "hlk-run: an answer was not the one expected\n");
+		else
+			fprintf(stderr, "hlk-run: out of memory\n");
+	}
+	samples_sort(&serve->wait);
+	samples_sort(&serve->call);
+	samples_sort(&serve->both);
+	return ret;
+}
+
+/* ---- the run ---- */
+
+static int add_functions(void *arg, struct hlk_sandbox *sb)
+{
+	(void)arg;
+	return guest_functions(sb);
+}
+
+static int with_snapshot(struct serve *serve, struct hlk_ctx *ctx,
+			 struct hlk_snap *snap)
+{
+	struct hlk_pool_config config = HLK_POOL_CONFIG_INIT;
+	struct hlk_config sandbox = HLK_CONFIG_INIT;
+	struct hlk_err err;
+	int ret, code;
+
+	sandbox.max_private = serve->opt.max_private;
+	config.sandboxes = serve->sandboxes;
+	config.restorers = serve->restorers;
+	config.config = &sandbox;
+	config.setup = add_functions;
+	if (hlk_pool_open(ctx, snap, &config, &serve->pool, &err))
+		return fail_err(NULL, &err);
+	ret = run_threads(serve);
+	hlk_pool_stats(serve->pool, &serve->stats);
+	code = collect(serve);
+	if (!ret)
+		ret = code;
+	if (serve->opt.json)
+		print_json(serve, ret);
+	else
+		print_table(serve);
+	hlk_pool_close(serve->pool);
+	return ret;
+}
+
+static int with_ctx(struct serve *serve, struct hlk_ctx *ctx)
+{
+	struct hlk_snapshot_config how = HLK_SNAPSHOT_CONFIG_INIT;
+	struct hlk_sandbox *sb;
+	struct hlk_snap *snap;
+	int ret;
+
+	ret = guest_open(ctx, &serve->opt, &sb);
+	if (ret)
+		return ret;
+	how.flags = serve->opt.snapshot;
+	if (hlk_sandbox_snapshot(sb, &how, &snap)) {
+		ret = fail_sandbox(sb);
+		hlk_sandbox_close(sb);
+		return ret;
+	}
+	hlk_sandbox_close(sb);
+	ret = with_snapshot(serve, ctx, snap);
+	hlk_snapshot_close(snap);
+	return ret;
+}
+
+static int init(struct serve *serve)
+{
+	struct caller *caller;
+	uint32_t i;
+
+	if (samples_init(&serve->wait) || samples_init(&serve->call) ||
+	    samples_init(&serve->both))
+		return RUN_ERROR;
+	serve->callers = calloc(serve->threads, sizeof(*serve->callers));
+	if (!serve->callers)
+		return RUN_ERROR;
+	for (i = 0; i < serve->threads; i++) {
+		caller = &serve->callers[i];
+		caller->serve = serve;
+		if (samples_init(&caller->wait) ||
+		    samples_init(&caller->call) || samples_init(&caller->both))
+			return RUN_ERROR;
+	}
+	return RUN_OK;
+}
+
+static void deinit(struct serve *serve)
+{
+	uint32_t i;
+
+	for (i = 0; serve->callers && i < serve->threads; i++) {
+		samples_free(&serve->callers[i].wait);
+		samples_free(&serve->callers[i].call);
+		samples_free(&serve->callers[i].both);
+	}
+	free(serve->callers);
+	samples_free(&serve->wait);
+	samples_free(&serve->call);
+	samples_free(&serve->both);
+}
+
+static int serve_bench(struct serve *serve)
+{
+	struct hlk_ctx *ctx;
+	struct hlk_err err;
+	int ret;
+
+	ret = init(serve);
+	if (ret) {
+		fprintf(stderr, "hlk-run: out of memory\n");
+	} else if (hlk_open(&ctx, &err)) {
+		ret = fail_err(NULL, &err);
+	} else {
+		ret = with_ctx(serve, ctx);
+		hlk_close(ctx);
+	}
+	deinit(serve);
+	return ret;
+}
+
+/* ---- the command line ---- */
+
+enum {
+	OPT_THREADS = 'T',
+	OPT_POOL = 'p',
+	OPT_CALLS = 'n',
+	OPT_RESTORERS = 'r',
+	OPT_CALL = 'c',
+	OPT_INPUT = 'i',
+	OPT_EXPECT = 'e',
+	OPT_TIMEOUT = 't',
+	OPT_MEM = 'm',
+	OPT_SCRATCH = 's',
+	OPT_JSON = 'j',
+	OPT_FLAT = 256,
+	OPT_HOST_COW,
+	OPT_DEDUP,
+	OPT_MAX_PRIVATE,
+};
+
+static const struct argp_option options[] = {
+	{ "threads", OPT_THREADS, "N", 0, "Threads that call (default 2)", 1 },
+	{ "pool", OPT_POOL, "N", 0, "Sandboxes (default twice the threads)", 1 },
+	{ "calls", OPT_CALLS, "N", 0, "Calls, together (default 1000)", 1 },
+	{ "restorers", OPT_RESTORERS, "N", 0,
+	  "Threads of the pool that restore (default 1)", 1 },
+	{ "call", OPT_CALL, "NAME", 0,
+	  "Call this function of the guest (default echo)", 2 },
+	{ "input", OPT_INPUT, "TEXT", 0, "Its argument", 2 },
+	{ "expect", OPT_EXPECT, "TEXT", 0,
+	  "Compare each answer with this, stop at the first that differs", 2 },
+	{ "timeout", OPT_TIMEOUT, "MS", 0,
+	  "Longest boot, wait for a sandbox, and call", 3 },
+	{ "mem", OPT_MEM, "MIB", 0, "The guest's memory (default 16)", 3 },
+	{ "scratch", OPT_SCRATCH, "KIB", 0, "The guest's scratch region", 3 },
+	{ "max-private", OPT_MAX_PRIVATE, "PAGES", 0,
+	  "Most pages that the guest may write between two restores", 3 },
+	{ "flat", OPT_FLAT, NULL, 0, "Snapshot each page at its place", 4 },
+	{ "host-cow", OPT_HOST_COW, NULL, 0, "Leave copy-on-write to the host", 4 },
+	{ "dedup", OPT_DEDUP, NULL, 0, "Keep equal pages once", 4 },
+	{ "json", OPT_JSON, NULL, 0, "Print JSON", 5 },
+	{ 0 }
+};
+
+static uint64_t number(struct argp_state *state, const char *name,
+		       const char *arg, uint64_t least, uint64_t most)
+{
+	unsigned long long value;
+	char *end;
+
+	errno = 0;
+	value = strtoull(arg, &end, 0);
+	if (errno || *end || end == arg || *arg == '-' || value < least ||
+	    value > most)
+		argp_error(state, "--%s wants a number from %llu to %llu, not '%s'",
+			   name, (unsigned long long)least,
+			   (unsigned long long)most, arg);
+	return value;
+}
+
+static error_t parse_guest(int key, char *arg, struct argp_state *state)
+{
+	struct serve *serve = state->input;
+	struct options *opt = &serve->opt;
+
+	switch (key) {
+	case OPT_MEM:
+		opt->mem = number(state, "mem", arg, 1, 4096) << 20;
+		return 0;
+	case OPT_SCRATCH:
+		opt->scratch = number(state, "scratch", arg, 1, 1 << 22) << 10;
+		return 0;
+	case OPT_MAX_PRIVATE:
+		opt->max_private = number(state, "max-private", arg, 1, 1 << 20);
+		return 0;
+	case OPT_FLAT:
+		opt->snapshot |= HLK_SNAP_FLAT;
+		return 0;
+	case OPT_HOST_COW:
+		opt->snapshot |= HLK_SNAP_HOST_COW;
+		return 0;
+	case OPT_DEDUP:
+		opt->snapshot |= HLK_SNAP_DEDUP;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (opt->guest)
+			argp_error(state, "one guest at a time, please");
+		opt->guest = arg;
+		return 0;
+	case ARGP_KEY_END:
+		if (!opt->guest)
+			argp_error(state, "which guest? (an i686 ELF file)");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct serve *serve = state->input;
+	struct options *opt = &serve->opt;
+
+	switch (key) {
+	case OPT_THREADS:
+		serve->threads = number(state, "threads", arg, 1, MAX_THREADS);
+		return 0;
+	case OPT_POOL:
+		serve->sandboxes = number(state, "pool", arg, 1, HLK_POOL_MAX);
+		return 0;
+	case OPT_CALLS:
+		opt->repeat = number(state, "calls", arg, 1, 1ULL << 40);
+		return 0;
+	case OPT_RESTORERS:
+		serve->restorers = number(state, "restorers", arg, 1, 64);
+		return 0;
+	case OPT_CALL:
+		opt->call = arg;
+		return 0;
+	case OPT_INPUT:
+		opt->input = arg;
+		opt->input_len = strlen(arg);
+		return 0;
+	case OPT_EXPECT:
+		opt->expect = arg;
+		opt->expect_len = strlen(arg);
+		return 0;
+	case OPT_TIMEOUT:
+		opt->timeout_us = number(state, "timeout", arg, 1,
+					 86400000) * 1000;
+		return 0;
+	case OPT_JSON:
+		opt->json = true;
+		return 0;
+	default:
+		return parse_guest(key, arg, state);
+	}
+}
+
+static const struct argp serve_argp = {
+	.options = options,
+	.parser = parse,
+	.args_doc = "GUEST",
+	.doc = "Boot a guest, make a pool of sandboxes of it, and call it from several threads.\v"
+	       "Sandboxes are restored in the background after each call. "
+	       "The exit status is that of 'hlk-run run'.",
+};
+
+int cmd_serve_bench(int argc, char **argv)
+{
+	struct serve serve = {
+		.opt = { .restore = true, .repeat = 1000, .call = "echo",
+			 .quiet = true },
+		.threads = 2,
+		.restorers = 1,
+	};
+
+	if (argp_parse(&serve_argp, argc, argv, 0, NULL, &serve))
+		return RUN_USAGE;
+	if (!serve.sandboxes)
+		serve.sandboxes = 2 * serve.threads;
+	return serve_bench(&serve);
+}

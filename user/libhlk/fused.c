@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * Restore and call in one system call.
+ *
+ * HLK_RUN restores, writes the call's input and the counter into the guest,
+ * and enters it. From the first exit on that somebody has to see, the call is
+ * like any other.
+ *
+ * One thing a restore cannot do by itself: load debug registers that the guest
+ * had changed. In a fused call this is known only when the guest has run with
+ * those of the call before. Nothing of that run has left the guest by then: an
+ * OUT is an exit, and what it printed is still in our log. So the run is thrown
+ * away and made again, after the registers were loaded; and the next call from
+ * this sandbox restores first and looks.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "internal.h"
+
+/* Two of these and what is around them are less than the module takes. */
+#define MAX_PART	(HLK_MAX_INPUT_BYTES / 4)
+
+static const char op[] = "restore and call failed";
+
+/**
+ * hlk_fused_can() - can restore and call be one system call?
+ * @sb: the sandbox
+ * @name: the function
+ * @in_len: length of its argument
+ *
+ * Return: whether they can; else it is done in two steps
+ */
+bool hlk_fused_can(const struct hlk_sandbox *sb, const char *name,
+		   size_t in_len)
+{
+	return sb->ctx->features & HLK_FEATURE_RUN && !sb->switched &&
+	       !sb->debug_residue && in_len <= MAX_PART &&
+	       strlen(name) <= MAX_PART;
+}
+
+/* The input buffer as the guest is to find it */
+static int make_image(struct hlk_sandbox *sb, const char *name, const void *in,
+		      size_t in_len, uint64_t *bytes)
+{
+	struct hlk_buffer image = {
+		.mem = sb->bounce + sb->output.size,
+		.size = sb->input.size,
+		.written = sb->input.size,
+	};
+	int ret;
+
+	hlk_buffer_reset(&image);
+	ret = hlk_push_call(sb, &image, name, in, in_len);
+	if (!ret)
+		memcpy(bytes, image.mem, sizeof(*bytes));
+	return ret;
+}
+
+/**
+ * hlk_fused_prepare() - fill in the request for a restore and call
+ * @sb: the sandbox, for which hlk_fused_can() holds, not in a call
+ * @name: the function
+ * @in: its argument; not needed any more afterwards
+ * @in_len: length of that
+ *
+ * Return: 0 or a negative errno
+ */
+int hlk_fused_prepare(struct hlk_sandbox *sb, const char *name, const void *in,
+		      size_t in_len)
+{
+	struct hlk_fused *fused = &sb->fused;
+	uint32_t nr_inputs;
+	uint64_t bytes = 0;
+	int ret;
+
+	ret = make_image(sb, name, in, in_len, &bytes);
+	if (ret)
+		return ret;
+	fused->inputs[0] = (struct hlk_segment) {
+		.gpa = sb->scratch->gpa,
+		.bytes = bytes,
+		.data = (uintptr_t)sb->bounce + sb->output.size,
+	};
+	/* From the sandbox, so that a thread that counts now is not lost */
+	fused->inputs[1] = (struct hlk_segment) {
+		.gpa = HLK_GUEST_SCRATCH_TOP - HLK_GUEST_OFF_COUNTER,
+		.bytes = sizeof(sb->counter),
+		.data = (uintptr_t)&sb->counter,
+	};
+	hlk_call_regs(sb, &fused->regs);
+	pthread_mutex_lock(&sb->lock);
+	nr_inputs = sb->counter_set ? 2 : 1;
+	pthread_mutex_unlock(&sb->lock);
+	fused->arg = (struct hlk_run) {
+		.head.size = sizeof(fused->arg),
+		.head.flags = HLK_RUN_REGS,
+		.vcpu_fd = sb->vcpu_fd,
+		.inputs = (uintptr_t)fused->inputs,
+		.nr_inputs = nr_inputs,
+		.regs = (uintptr_t)&fused->regs,
+		.log_port = HLK_GUEST_PORT_PUTC,
+		.log = (uintptr_t)fused->log,
+		.log_size = sizeof(fused->log),
+	};
+	sb->run->cr8 = sb->cr8;
+	sb->exit.reason = HLK_EXIT_NONE;
+	return 0;
+}
+
+static int submit(struct hlk_sandbox *sb)
+{
+	return ioctl(sb->hlk_fd, HLK_RUN, &sb->fused.arg) ? -errno : 0;
+}
+
+static void print_log(struct hlk_sandbox *sb)
+{
+	struct hlk_fused *fused = &sb->fused;
+
+	if (sb->print && fused->arg.log_used)
+		sb->print(sb->print_arg, fused->log, fused->arg.log_used);
+	fused->arg.log_used = 0;
+}
+
+static int go_on(struct hlk_sandbox *sb)
+{
+	struct hlk_run *arg = &sb->fused.arg;
+	int ret;
+
+	arg->head.flags = HLK_RUN_CONTINUE;
+	arg->nr_inputs = 0;
+	ret = submit(sb);
+	print_log(sb);
+	return ret;
+}
+
+/* Restore, look at the debug registers, and only then enter. */
+static int in_two_steps(struct hlk_sandbox *sb, int *ret)
+{
+	*ret = hlk_restore_again(sb);
+	if (*ret)
+		return *ret;
+	sb->fused.arg.head.flags = HLK_RUN_REGS | HLK_RUN_CONTINUE;
+	*ret = submit(sb);
+	return 0;
+}
+
+/* What HLK_RUN's restore did, as HLK_RESTORE would say it */
+static void note_restored(struct hlk_sandbox *sb)
+{
+	const struct hlk_run *arg = &sb->fused.arg;
+
+	sb->restored = (struct hlk_restore) {
+		.head.size = sizeof(sb->restored),
+		.snapshot_fd = -1,
+		.residue = arg->residue,
+		.copied = arg->copied,
+		.cleared = arg->cleared,
+		.freed = arg->freed,
+		.private_pages = arg->private_pages,
+	};
+	if (arg->freed)
+		hlk_forget_pages(sb);
+	sb->state = HLK_STATE_READY;
+}
+
+static int fail(struct hlk_sandbox *sb, int ret)
+{
+	hlk_timeout_end(sb);
+	errno = -ret;
+	return hlk_err_module(&sb->err, &sb->fused.arg.head, op);
+}
+
+/**
+ * hlk_fused_finish() - what follows the request of hlk_fused_prepare()
+ * @sb: the sandbox, with its timeout begun
+ * @ret: what the module returned: 0 or a negative errno
+ * @answer: where the answer goes
+ *
+ * Return: 0 or a negative errno
+ */
+int hlk_fused_finish(struct hlk_sandbox *sb, int ret,
+		     const struct hlk_answer *answer)
+{
+	struct hlk_run *arg = &sb->fused.arg;
+
+	/* Nothing was done, as when hlk_sandbox_restore() fails. */
+	if (!(arg->done & (HLK_DONE_RESTORED | HLK_DONE_INPUT)))
+		return fail(sb, ret);
+	if (arg->done & HLK_DONE_RESTORED)
+		note_restored(sb);
+	sb->fresh = false;
+	if (arg->residue & HLK_RESIDUE_DEBUGREGS) {
+		if (in_two_steps(sb, &ret)) {
+			hlk_timeout_end(sb);
+			return ret;
+		}
+		sb->fresh = false;
+	}
+	if (!(arg->done & HLK_DONE_ENTERED))
+		return fail(sb, ret);
+	hlk_counter_refresh(sb);
+	print_log(sb);
+	ret = hlk_run_on(sb, ret, go_on);
+	return ret ? ret : hlk_pop_answer(sb, answer);
+}
+
+static int check(struct hlk_sandbox *sb)
+{
+	if (sb->in_call)
+		return hlk_err_set(&sb->err, EBUSY, HLK_WHAT_IN_CALL, op);
+	if (!sb->last->generation)
+		return hlk_err_set(&sb->err, ESTALE, HLK_WHAT_NOT_READY, op);
+	return 0;
+}
+
+EXPORT int hlk_sandbox_restore_call(struct hlk_sandbox *sb, const char *name,
+				    const void *in, size_t in_len,
+				    void *out, size_t out_size,
+				    size_t *out_len, uint64_t timeout_us)
+{
+	const struct hlk_answer answer = { name, out, out_size, out_len };
+	int ret;
+
+	hlk_err_clear(&sb->err);
+	if (out_len)
+		*out_len = 0;
+	ret = check(sb);
+	if (ret)
+		return ret;
+	if (!hlk_fused_can(sb, name, in_len)) {
+		ret = hlk_sandbox_restore(sb, NULL);
+		return ret ? ret : hlk_sandbox_call(sb, name, in, in_len, out,
+						    out_size, out_len,
+						    timeout_us);
+	}
+	ret = hlk_fused_prepare(sb, name, in, in_len);
+	if (!ret)
+		ret = hlk_timeout_begin(sb, timeout_us);
+	return ret ? ret : hlk_fused_finish(sb, submit(sb), &answer);
+}

@@ -1,0 +1,624 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * A pool of warm sandboxes of one snapshot.
+ *
+ * Who takes one finds it restored; what is given back is restored by threads of
+ * the pool, off the caller's path. Threads rather than the workers of an
+ * io_uring: a sandbox that broke has to be made anew, which no io_uring does,
+ * and systems often forbid io_uring.
+ *
+ * KVM_RUN in another thread than the last time makes many kernels wait for an
+ * RCU grace period. So a thread gets back what it ran itself, if that is
+ * there, then what nobody ran yet, and only then what another one did.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "internal.h"
+
+#define NSEC		1000000000ULL
+#define RETRY_FIRST	(NSEC / 100)
+#define RETRY_MOST	(5 * NSEC)
+#define MAX_RESTORERS	64
+
+static const char op[] = "cannot make a pool";
+
+/**
+ * struct hlk_slot - a place for a sandbox
+ * @next: the next one in the same queue
+ * @sb: the sandbox, or NULL
+ * @ran: it ran
+ * @owner: in this thread
+ * @discard: it is not to be used again
+ */
+struct hlk_slot {
+	struct hlk_slot *next;
+	struct hlk_sandbox *sb;
+	bool ran;
+	pthread_t owner;
+	bool discard;
+};
+
+/* First in, first out */
+struct queue {
+	struct hlk_slot *first;
+	struct hlk_slot **last;
+};
+
+/**
+ * struct hlk_pool - see hlk_pool_open()
+ * @ctx: the context
+ * @snap: what its sandboxes are restored to
+ * @config: how they are to be
+ * @setup: see struct hlk_pool_config
+ * @setup_arg: see struct hlk_pool_config
+ * @nr: length of @slots
+ * @nr_threads: threads that restore
+ * @threads: these
+ * @lock: protects what follows
+ * @is_ready: @ready is not empty, or a sandbox could not be made
+ * @is_work: @dirty or @missing is not empty, or @stop
+ * @ready: sandboxes to be taken
+ * @dirty: sandboxes to be restored
+ * @missing: slots without a sandbox
+ * @stop: the threads are to end
+ * @retry_at: when a sandbox may be made again, after that failed
+ * @retry_after: how long to wait when it fails again
+ * @make_err: why the last try failed
+ * @stats: counts
+ * @slots: the slots
+ */
+struct hlk_pool {
+	struct hlk_ctx *ctx;
+	struct hlk_snap *snap;
+	struct hlk_config config;
+	hlk_setup_fn setup;
+	void *setup_arg;
+	uint32_t nr;
+	uint32_t nr_threads;
+	pthread_t threads[MAX_RESTORERS];
+
+	pthread_mutex_t lock;
+	pthread_cond_t is_ready;
+	pthread_cond_t is_work;
+	struct queue ready;
+	struct queue dirty;
+	struct queue missing;
+	bool stop;
+	uint64_t retry_at;
+	uint64_t retry_after;
+	struct hlk_err make_err;
+	struct hlk_pool_stats stats;
+	struct hlk_slot slots[];
+};
+
+static uint64_t now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * NSEC + ts.tv_nsec;
+}
+
+static void queue_init(struct queue *queue)
+{
+	queue->first = NULL;
+	queue->last = &queue->first;
+}
+
+static void queue_add(struct queue *queue, struct hlk_slot *slot)
+{
+	slot->next = NULL;
+	*queue->last = slot;
+	queue->last = &slot->next;
+}
+
+/* Take the slot that @at points to */
+static struct hlk_slot *queue_take(struct queue *queue, struct hlk_slot **at)
+{
+	struct hlk_slot *slot = *at;
+
+	*at = slot->next;
+	if (!slot->next)
+		queue->last = at;
+	return slot;
+}
+
+static unsigned int bucket(uint64_t ns)
+{
+	unsigned int nr = ns ? 63 - __builtin_clzll(ns) : 0;
+
+	return nr < HLK_POOL_BUCKETS ? nr : HLK_POOL_BUCKETS - 1;
+}
+
+/* ---- sandboxes made and restored; not under the lock ---- */
+
+static struct hlk_sandbox *make(struct hlk_pool *pool, struct hlk_slot *slot,
+				struct hlk_err *err)
+{
+	struct hlk_sandbox *sb;
+	int ret;
+
+	if (hlk_sandbox_from_snapshot(pool->ctx, pool->snap, &pool->config,
+				      &sb, err))
+		return NULL;
+	ret = pool->setup ? pool->setup(pool->setup_arg, sb) : 0;
+	if (ret) {
+		*err = sb->err;
+		if (!err->code)
+			hlk_err_set(err, ret < 0 ? -ret : ret, HLK_WHAT_NONE,
+				    op);
+		hlk_sandbox_close(sb);
+		return NULL;
+	}
+	sb->slot = slot;
+	return sb;
+}
+
+static bool refresh(struct hlk_pool *pool, struct hlk_slot *slot, uint64_t *ns)
+{
+	uint64_t start = now();
+	int ret;
+
+	if (slot->discard || slot->sb->doubtful)
+		return false;
+	ret = hlk_sandbox_restore(slot->sb, pool->snap);
+	*ns = now() - start;
+	return !ret;
+}
+
+/* ---- the threads ---- */
+
+static void made(struct hlk_pool *pool, struct hlk_slot *slot,
+		 struct hlk_sandbox *sb, const struct hlk_err *err)
+{
+	slot->sb = sb;
+	slot->ran = false;
+	slot->discard = false;
+	if (sb) {
+		pool->stats.replaced++;
+		pool->retry_at = 0;
+		pool->retry_after = RETRY_FIRST;
+		hlk_err_clear(&pool->make_err);
+		queue_add(&pool->ready, slot);
+		pthread_cond_signal(&pool->is_ready);
+		return;
+	}
+	pool->stats.make_failures++;
+	pool->make_err = *err;
+	pool->retry_at = now() + pool->retry_after;
+	pool->retry_after *= 2;
+	if (pool->retry_after > RETRY_MOST)
+		pool->retry_after = RETRY_MOST;
+	queue_add(&pool->missing, slot);
+	pthread_cond_broadcast(&pool->is_ready);
+}
+
+static void replace(struct hlk_pool *pool)
+{
+	struct hlk_slot *slot = queue_take(&pool->missing, &pool->missing.first);
+	struct hlk_sandbox *sb;
+	struct hlk_err err = {};
+
+	pthread_mutex_unlock(&pool->lock);
+	sb = make(pool, slot, &err);
+	pthread_mutex_lock(&pool->lock);
+	made(pool, slot, sb, &err);
+}
+
+static void restore(struct hlk_pool *pool)
+{
+	struct hlk_slot *slot = queue_take(&pool->dirty, &pool->dirty.first);
+	struct hlk_pool_stats *stats = &pool->stats;
+	uint64_t ns = 0;
+	bool good;
+
+	pthread_mutex_unlock(&pool->lock);
+	good = refresh(pool, slot, &ns);
+	if (!good) {
+		hlk_sandbox_close(slot->sb);
+		slot->sb = NULL;
+	}
+	pthread_mutex_lock(&pool->lock);
+	if (ns) {
+		stats->restores++;
+		stats->restore_ns += ns;
+		stats->restore_hist[bucket(ns)]++;
+		stats->restore_failures += !good;
+	}
+	queue_add(good ? &pool->ready : &pool->missing, slot);
+	if (good)
+		pthread_cond_signal(&pool->is_ready);
+}
+
+static int wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, uint64_t ns)
+{
+	const struct timespec ts = {
+		.tv_sec = ns / NSEC,
+		.tv_nsec = ns % NSEC,
+	};
+
+	return pthread_cond_timedwait(cond, lock, &ts);
+}
+
+static void *restorer(void *arg)
+{
+	struct hlk_pool *pool = arg;
+
+	pthread_mutex_lock(&pool->lock);
+	while (!pool->stop) {
+		if (pool->dirty.first)
+			restore(pool);
+		else if (!pool->missing.first)
+			pthread_cond_wait(&pool->is_work, &pool->lock);
+		else if (now() >= pool->retry_at)
+			replace(pool);
+		else
+			wait_until(&pool->is_work, &pool->lock,
+				   pool->retry_at);
+	}
+	pthread_mutex_unlock(&pool->lock);
+	return NULL;
+}
+
+/* ---- a pool's life ---- */
+
+static void stop_threads(struct hlk_pool *pool)
+{
+	uint32_t i;
+
+	pthread_mutex_lock(&pool->lock);
+	pool->stop = true;
+	pthread_cond_broadcast(&pool->is_work);
+	pthread_mutex_unlock(&pool->lock);
+	for (i = 0; i < pool->nr_threads; i++)
+		pthread_join(pool->threads[i], NULL);
+}
+
+static void free_pool(struct hlk_pool *pool)
+{
+	uint32_t i;
+
+	stop_threads(pool);
+	for (i = 0; i < pool->nr; i++)
+		hlk_sandbox_close(pool->slots[i].sb);
+	pthread_cond_destroy(&pool->is_work);
+	pthread_cond_destroy(&pool->is_ready);
+	pthread_mutex_destroy(&pool->lock);
+	hlk_snapshot_close(pool->snap);
+	hlk_close(pool->ctx);
+	free(pool);
+}
+
+/* The application's signals are not for its library's threads. */
+static int start_threads(struct hlk_pool *pool, uint32_t nr,
+			 struct hlk_err *err)
+{
+	sigset_t all, before;
+	int ret = 0;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	while (!ret && pool->nr_threads < nr) {
+		ret = pthread_create(&pool->threads[pool->nr_threads], NULL,
+				     restorer, pool);
+		pool->nr_threads += !ret;
+	}
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (!ret)
+		return 0;
+	errno = ret;
+	return hlk_err_system(err, "cannot start a thread");
+}
+
+static int init_conds(struct hlk_pool *pool)
+{
+	pthread_condattr_t attr;
+	int ret;
+
+	ret = pthread_condattr_init(&attr);
+	if (ret)
+		return ret;
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	ret = pthread_cond_init(&pool->is_ready, &attr);
+	if (!ret) {
+		ret = pthread_cond_init(&pool->is_work, &attr);
+		if (ret)
+			pthread_cond_destroy(&pool->is_ready);
+	}
+	pthread_condattr_destroy(&attr);
+	return ret;
+}
+
+static int init_locks(struct hlk_pool *pool)
+{
+	int ret = pthread_mutex_init(&pool->lock, NULL);
+
+	if (ret)
+		return ret;
+	ret = init_conds(pool);
+	if (ret)
+		pthread_mutex_destroy(&pool->lock);
+	return ret;
+}
+
+static struct hlk_pool *alloc_pool(struct hlk_ctx *ctx, struct hlk_snap *snap,
+				   const struct hlk_pool_config *config,
+				   uint32_t nr)
+{
+	const struct hlk_config fallback = HLK_CONFIG_INIT;
+	struct hlk_pool *pool;
+
+	pool = calloc(1, sizeof(*pool) + nr * sizeof(*pool->slots));
+	if (!pool)
+		return NULL;
+	errno = init_locks(pool);
+	if (errno) {
+		free(pool);
+		return NULL;
+	}
+	pool->ctx = hlk_ctx_get(ctx);
+	pool->snap = hlk_snap_get(snap);
+	pool->config = config->config ? *config->config : fallback;
+	pool->setup = config->setup;
+	pool->setup_arg = config->setup_arg;
+	pool->nr = nr;
+	pool->retry_after = RETRY_FIRST;
+	queue_init(&pool->ready);
+	queue_init(&pool->dirty);
+	queue_init(&pool->missing);
+	return pool;
+}
+
+static int check_config(const struct hlk_pool_config *config,
+			const struct hlk_snap *snap, struct hlk_err *err)
+{
+	if (config->size != sizeof(*config) || config->flags)
+		return hlk_err_text(err, EINVAL, HLK_WHAT_ARGUMENT, op,
+				    "struct hlk_pool_config is not initialised with HLK_POOL_CONFIG_INIT");
+	if (config->sandboxes > HLK_POOL_MAX ||
+	    config->restorers > MAX_RESTORERS)
+		return hlk_err_text(err, EINVAL, HLK_WHAT_ARGUMENT, op,
+				    "at most %u sandboxes and %u threads",
+				    HLK_POOL_MAX, MAX_RESTORERS);
+	if (!snap->generation)
+		return hlk_err_set(err, ESTALE, HLK_WHAT_NOT_READY, op);
+	return 0;
+}
+
+static uint32_t cores(void)
+{
+	long nr = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return nr < 1 ? 1 : nr > HLK_POOL_MAX ? HLK_POOL_MAX : nr;
+}
+
+static int fill(struct hlk_pool *pool, struct hlk_err *err)
+{
+	struct hlk_slot *slot;
+	uint32_t i;
+
+	for (i = 0; i < pool->nr; i++) {
+		slot = &pool->slots[i];
+		slot->sb = make(pool, slot, err);
+		if (!slot->sb)
+			return -err->code;
+		queue_add(&pool->ready, slot);
+	}
+	return 0;
+}
+
+EXPORT int hlk_pool_open(struct hlk_ctx *ctx, struct hlk_snap *snap,
+			 const struct hlk_pool_config *config,
+			 struct hlk_pool **out, struct hlk_err *err)
+{
+	const struct hlk_pool_config fallback = HLK_POOL_CONFIG_INIT;
+	struct hlk_err local = {};
+	struct hlk_pool *pool;
+	int ret;
+
+	*out = NULL;
+	if (!err)
+		err = &local;
+	hlk_err_clear(err);
+	if (!config)
+		config = &fallback;
+	ret = check_config(config, snap, err);
+	if (ret)
+		return ret;
+	pool = alloc_pool(ctx, snap, config,
+			  config->sandboxes ? config->sandboxes : cores());
+	if (!pool)
+		return hlk_err_system(err, op);
+	ret = fill(pool, err);
+	if (!ret)
+		ret = start_threads(pool, config->restorers ?
+				    config->restorers : 1, err);
+	if (ret) {
+		free_pool(pool);
+		return ret;
+	}
+	*out = pool;
+	return 0;
+}
+
+EXPORT int hlk_pool_close(struct hlk_pool *pool)
+{
+	uint32_t out;
+
+	if (!pool)
+		return 0;
+	pthread_mutex_lock(&pool->lock);
+	out = pool->stats.out;
+	pthread_mutex_unlock(&pool->lock);
+	if (out)
+		return -EBUSY;
+	free_pool(pool);
+	return 0;
+}
+
+/* ---- taking and giving back ---- */
+
+static struct hlk_slot *pick(struct hlk_pool *pool)
+{
+	struct hlk_slot **at, **unused = NULL;
+
+	if (!pool->ready.first)
+		return NULL;
+	for (at = &pool->ready.first; *at; at = &(*at)->next) {
+		if (!(*at)->ran && !unused)
+			unused = at;
+		if ((*at)->ran && pthread_equal((*at)->owner, pthread_self()))
+			return queue_take(&pool->ready, at);
+	}
+	return queue_take(&pool->ready, unused ? unused : &pool->ready.first);
+}
+
+static uint32_t count(const struct queue *queue)
+{
+	const struct hlk_slot *slot;
+	uint32_t nr = 0;
+
+	for (slot = queue->first; slot; slot = slot->next)
+		nr++;
+	return nr;
+}
+
+/* Is there nothing that could become ready by itself? */
+static bool hopeless(const struct hlk_pool *pool)
+{
+	return pool->make_err.code && count(&pool->missing) == pool->nr;
+}
+
+static int wait_for_one(struct hlk_pool *pool, uint64_t start, uint64_t wait_us,
+			struct hlk_slot **slot, struct hlk_err *err)
+{
+	uint64_t longest = (INT64_MAX - start) / 1000;
+	uint64_t end = start + (wait_us < longest ? wait_us : longest) * 1000;
+	int ret = 0;
+
+	while (!(*slot = pick(pool))) {
+		if (hopeless(pool)) {
+			*err = pool->make_err;
+			return -err->code;
+		}
+		if (ret == ETIMEDOUT) {
+			pool->stats.wait_timeouts++;
+			return hlk_err_set(err, ETIMEDOUT, HLK_WHAT_POOL_EMPTY,
+					   NULL);
+		}
+		if (wait_us == HLK_TIMEOUT_NONE)
+			pthread_cond_wait(&pool->is_ready, &pool->lock);
+		else
+			ret = wait_until(&pool->is_ready, &pool->lock, end);
+	}
+	return 0;
+}
+
+static int take(struct hlk_pool *pool, uint64_t wait_us, struct hlk_slot **slot,
+		struct hlk_err *err)
+{
+	struct hlk_pool_stats *stats = &pool->stats;
+	uint64_t start, ns = 0;
+	int ret = 0;
+
+	*slot = pick(pool);
+	if (!*slot) {
+		start = now();
+		ret = wait_for_one(pool, start, wait_us, slot, err);
+		ns = now() - start;
+		stats->waits++;
+		stats->wait_ns += ns;
+	}
+	if (ret)
+		return ret;
+	stats->gets++;
+	stats->out++;
+	stats->wait_hist[bucket(ns)]++;
+	if ((*slot)->ran && !pthread_equal((*slot)->owner, pthread_self()))
+		stats->moved++;
+	return 0;
+}
+
+EXPORT int hlk_pool_get(struct hlk_pool *pool, uint64_t wait_us,
+			struct hlk_sandbox **sb, struct hlk_err *err)
+{
+	struct hlk_err local;
+	struct hlk_slot *slot;
+	int ret;
+
+	*sb = NULL;
+	if (!err)
+		err = &local;
+	hlk_err_clear(err);
+	pthread_mutex_lock(&pool->lock);
+	ret = take(pool, wait_us, &slot, err);
+	pthread_mutex_unlock(&pool->lock);
+	if (!ret)
+		*sb = slot->sb;
+	return ret;
+}
+
+static void give_back(struct hlk_pool *pool, struct hlk_sandbox *sb,
+		      bool discard)
+{
+	struct hlk_slot *slot = sb->slot;
+
+	slot->ran = true;
+	slot->owner = pthread_self();
+	slot->discard = discard;
+	pthread_mutex_lock(&pool->lock);
+	pool->stats.out--;
+	queue_add(&pool->dirty, slot);
+	pthread_cond_signal(&pool->is_work);
+	pthread_mutex_unlock(&pool->lock);
+}
+
+EXPORT void hlk_pool_put(struct hlk_pool *pool, struct hlk_sandbox *sb)
+{
+	give_back(pool, sb, false);
+}
+
+EXPORT void hlk_pool_discard(struct hlk_pool *pool, struct hlk_sandbox *sb)
+{
+	give_back(pool, sb, true);
+}
+
+EXPORT int hlk_pool_call(struct hlk_pool *pool, uint64_t wait_us,
+			 const char *name, const void *in, size_t in_len,
+			 void *out, size_t out_size, size_t *out_len,
+			 uint64_t timeout_us, struct hlk_err *err)
+{
+	struct hlk_sandbox *sb;
+	int ret;
+
+	if (out_len)
+		*out_len = 0;
+	ret = hlk_pool_get(pool, wait_us, &sb, err);
+	if (ret)
+		return ret;
+	ret = hlk_sandbox_call(sb, name, in, in_len, out, out_size, out_len,
+			       timeout_us);
+	if (ret && err)
+		*err = sb->err;
+	pthread_mutex_lock(&pool->lock);
+	pool->stats.calls++;
+	pool->stats.call_failures += ret != 0;
+	pthread_mutex_unlock(&pool->lock);
+	hlk_pool_put(pool, sb);
+	return ret;
+}
+
+EXPORT void hlk_pool_stats(struct hlk_pool *pool, struct hlk_pool_stats *stats)
+{
+	pthread_mutex_lock(&pool->lock);
+	*stats = pool->stats;
+	stats->sandboxes = pool->nr;
+	stats->ready = count(&pool->ready);
+	stats->dirty = count(&pool->dirty);
+	stats->missing = count(&pool->missing);
+	pthread_mutex_unlock(&pool->lock);
+}
