@@ -100,6 +100,7 @@ static int gmem_hold(struct hlk_gmem *gmem, u64 gfn, struct page **page)
 {
 	struct hlk_vm_gmem *g = container_of(gmem, struct hlk_vm_gmem, gmem);
 	struct hlk_gmem_slot *slot = gmem_find(g, gfn);
+	struct page *private;
 	unsigned long hva;
 
 	if (!slot)
@@ -107,11 +108,12 @@ static int gmem_hold(struct hlk_gmem *gmem, u64 gfn, struct page **page)
 	if (slot->readonly)
 		return -EACCES;
 	if (slot->window) {
-		*page = hlk_window_private(slot->window,
-					   slot->first + (gfn - slot->gfn));
-		if (IS_ERR(*page))
-			return PTR_ERR(*page);
-		get_page(*page);
+		private = hlk_window_private(slot->window,
+					     slot->first + (gfn - slot->gfn));
+		if (IS_ERR(private))
+			return PTR_ERR(private);
+		get_page(private);
+		*page = private;
 		return 0;
 	}
 	hva = slot->hva + ((gfn - slot->gfn) << PAGE_SHIFT);

@@ -21,7 +21,8 @@
  */
 struct page *hlk_page_alloc(gfp_t flags)
 {
-	struct page *page = alloc_page(GFP_KERNEL_ACCOUNT | flags);
+	struct page *page = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL |
+				       __GFP_NOWARN | flags);
 
 	if (page)
 		hlk_count_pages(1);
@@ -591,9 +592,7 @@ static int dedup_find(struct xarray *seen, u64 hash, u64 mask, struct page *page
 		if (!other)
 			return xa_err(xa_store(seen, (hash + i) & mask, page,
 					       GFP_KERNEL_ACCOUNT));
-		if (other == page)
-			return 0;
-		if (!memcmp(page_address(other), page_address(page), PAGE_SIZE)) {
+		if (other == page || !memcmp(page_address(other), page_address(page), PAGE_SIZE)) {
 			*same = other;
 			return 0;
 		}
@@ -614,9 +613,11 @@ static int dedup_page(struct hlk_snap *snap, u64 gfn, struct xarray *seen, u64 m
 			 page, &same);
 	if (err || !same)
 		return err;
+	snap->counts.duplicate++;
+	if (same == page)
+		return 0;
 	get_page(same);
 	hlk_count_pages(1);
-	snap->counts.duplicate++;
 	return hlk_snap_set(snap, gfn, same);
 }
 

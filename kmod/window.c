@@ -170,9 +170,14 @@ vm_fault_t hlk_insert_shared(struct vm_area_struct *vma, unsigned long address,
 	return ret && ret != -EBUSY ? VM_FAULT_SIGBUS : VM_FAULT_NOPAGE;
 }
 
-static vm_fault_t window_errno(int err)
+/*
+ * Out of memory is an error for who asks in the name of a guest. A thread of user
+ * space would fault again for ever, for nobody was killed to make room.
+ */
+static vm_fault_t window_errno(const struct vm_fault *vmf, int err)
 {
-	return err == -ENOMEM ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
+	return err == -ENOMEM && !(vmf->flags & FAULT_FLAG_USER) ?
+	       VM_FAULT_OOM : VM_FAULT_SIGBUS;
 }
 
 static vm_fault_t window_fault(struct vm_fault *vmf)
@@ -190,7 +195,7 @@ static vm_fault_t window_fault(struct vm_fault *vmf)
 	if (vmf->flags & FAULT_FLAG_WRITE) {
 		err = window_make_private(window, index);
 		if (err) {
-			ret = window_errno(err);
+			ret = window_errno(vmf, err);
 			goto unlock;
 		}
 	}
@@ -227,7 +232,7 @@ static vm_fault_t window_mkwrite(struct vm_fault *vmf)
 	} else if (!private) {
 		err = window_make_private(window, index);
 		if (err)
-			ret = window_errno(err);
+			ret = window_errno(vmf, err);
 	}
 	mutex_unlock(&window->lock);
 	return ret;

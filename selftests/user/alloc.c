@@ -5,7 +5,8 @@
 
 static bool alloc_fails(gfp_t flags)
 {
-	SHIM_ASSERT((flags & ~__GFP_ZERO) == GFP_KERNEL_ACCOUNT);
+	SHIM_ASSERT((flags & ~(__GFP_ZERO | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)) ==
+		    GFP_KERNEL_ACCOUNT);
 	return ++shim.tries == shim.fail_at;
 }
 

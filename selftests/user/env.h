@@ -92,6 +92,8 @@ void shim_die(const char *file, int line, const char *what)
 
 /* Memory */
 #define __GFP_ZERO		0x100U
+#define __GFP_NOWARN		0x2000U
+#define __GFP_RETRY_MAYFAIL	0x4000U
 #define __GFP_ACCOUNT		0x400000U
 #define GFP_KERNEL		0xcc0U
 #define GFP_KERNEL_ACCOUNT	(GFP_KERNEL | __GFP_ACCOUNT)
