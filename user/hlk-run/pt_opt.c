@@ -170,9 +170,10 @@ static error_t parse_source(int key, char *arg, struct argp_state *state,
 static void check(struct argp_state *state, const struct options *opt)
 {
 	const struct pt_options *pt = &opt->pt;
-	bool other = pt->pid || pt->snapshot_fd >= 0;
+	bool snapshot = pt->snapshot_fd >= 0;
+	bool other = pt->pid || snapshot;
 
-	if (!opt->guest + !pt->pid + (pt->snapshot_fd < 0) != 2)
+	if (!!opt->guest + !!pt->pid + snapshot != 1)
 		argp_error(state, "of which guest? (an i686 ELF file, or --pid, or --snapshot-fd)");
 	if (!pt->pid && (pt->fd >= 0 || pt->running))
 		argp_error(state, "--fd and --running want --pid");

@@ -79,6 +79,7 @@ struct axis {
  * @high: where it ends
  * @base: where what it is for ends, without what went along
  * @small: it is for ranges that are less than a pixel each
+ * @mixed: something else went along
  */
 struct run {
 	const struct hlk_mapping *map;
@@ -88,6 +89,7 @@ struct run {
 	double high;
 	double base;
 	bool small;
+	bool mixed;
 };
 
 /* One side of a panel: which ranges, by which address */
@@ -324,6 +326,14 @@ static bool small(double low, double high)
 	return low - high < 1;
 }
 
+/* A run of many small ranges grows as long as they are of one kind. */
+static bool run_grows(const struct run *run, const struct hlk_mapping *map,
+		      double low, double high)
+{
+	return run->small && !run->mixed && small(low, high) &&
+	       pt_kind(run->map) == pt_kind(map);
+}
+
 /*
  * A range goes into the run before it if it adds less than a pixel to what
  * the run is for, or if both are small and of a kind; not into a large one that
@@ -335,9 +345,7 @@ static bool run_takes(const struct run *run, const struct hlk_mapping *map,
 {
 	if (low <= run->high - (run->small ? 1 : -0.01))
 		return false;
-	return high > run->base - 1 ||
-	       (run->small && small(low, high) &&
-		pt_kind(run->map) == pt_kind(map));
+	return high > run->base - 1 || run_grows(run, map, low, high);
 }
 
 static void run_take(struct run *run, const struct hlk_mapping *map, uint64_t end,
@@ -345,13 +353,14 @@ static void run_take(struct run *run, const struct hlk_mapping *map, uint64_t en
 {
 	bool writes = map->map & ~run->map->map & HLK_MAP_WRITE;
 
+	if (!run_grows(run, map, low, high))
+		run->mixed = true;
+	else if (high < run->base)
+		run->base = high;
+	run->nr++;
 	/* of two that are the same size, what can be written is what counts */
 	if (writes && low - high >= run->low - run->high)
 		run->map = map;
-	if (run->small && small(low, high) && pt_kind(run->map) == pt_kind(map) &&
-	    high < run->base)
-		run->base = high;
-	run->nr++;
 	if (end > run->end) {
 		run->end = end;
 		run->high = high;
@@ -375,7 +384,7 @@ static size_t make_runs(const struct side *side, struct run *run)
 			run_take(&run[nr - 1], map, end, low, high);
 		else
 			run[nr++] = (struct run) { map, 1, end, low, high, high,
-						   small(low, high) };
+						   small(low, high), false };
 	}
 	return nr;
 }
