@@ -96,10 +96,44 @@ static int gmem_changed(struct hlk_gmem *gmem, u64 *gfn)
 	return 0;
 }
 
+static int gmem_hold(struct hlk_gmem *gmem, u64 gfn, struct page **page)
+{
+	struct hlk_vm_gmem *g = container_of(gmem, struct hlk_vm_gmem, gmem);
+	struct hlk_gmem_slot *slot = gmem_find(g, gfn);
+	unsigned long hva;
+
+	if (!slot)
+		return -ENODEV;
+	if (slot->readonly)
+		return -EACCES;
+	if (slot->window) {
+		*page = hlk_window_private(slot->window,
+					   slot->first + (gfn - slot->gfn));
+		if (IS_ERR(*page))
+			return PTR_ERR(*page);
+		get_page(*page);
+		return 0;
+	}
+	hva = slot->hva + ((gfn - slot->gfn) << PAGE_SHIFT);
+	return pin_user_pages_fast(hva, 1, FOLL_WRITE, page) == 1 ? 0 : -EFAULT;
+}
+
+static void gmem_unhold(struct hlk_gmem *gmem, u64 gfn, struct page *page)
+{
+	struct hlk_vm_gmem *g = container_of(gmem, struct hlk_vm_gmem, gmem);
+
+	if (gmem_find(g, gfn)->window)
+		put_page(page);
+	else
+		unpin_user_pages_dirty_lock(&page, 1, true);
+}
+
 static const struct hlk_gmem_ops gmem_ops = {
 	.is_ram = gmem_is_ram,
 	.get = gmem_get,
 	.changed = gmem_changed,
+	.hold = gmem_hold,
+	.unhold = gmem_unhold,
 };
 
 static int gmem_by_gfn(const void *a, const void *b)
@@ -133,6 +167,7 @@ static u32 gmem_read_slots(struct hlk_vm_gmem *g, struct kvm *kvm, u32 room)
 			g->slots[nr].gfn = slot->base_gfn;
 			g->slots[nr].pages = slot->npages;
 			g->slots[nr].hva = slot->userspace_addr;
+			g->slots[nr].readonly = slot->flags & KVM_MEM_READONLY;
 		}
 		nr++;
 	}
@@ -173,10 +208,10 @@ static bool gmem_whole(struct hlk_vm_gmem *g)
 		next = range->gfn;
 		while (slot < end && slot->gfn < range->gfn)
 			slot++;
-		for (; slot < end && slot->gfn == next && slot->window &&
+		while (slot < end && slot->gfn == next &&
 		       slot->window == hlk_vm_window(g->vm, i) &&
-		       slot->first == next - range->gfn; slot++)
-			next += slot->pages;
+		       slot->first == next - range->gfn)
+			next += slot++->pages;
 		if (next != range->gfn + range->pages)
 			return false;
 	}

@@ -11,6 +11,7 @@
 #include <linux/uaccess.h>
 
 #include "hlk.h"
+#include "trace.h"
 
 /*
  * The vCPU behind an fd. Its statistics fd has the same private data, but
@@ -210,6 +211,7 @@ static int run_check(struct hlk_vm *vm, const struct hlk_run *run,
  */
 int hlk_cmd_run(void *obj, struct hlk_ucmd *ucmd)
 {
+	u64 start = trace_hlk_run_enabled() ? ktime_get_ns() : 0;
 	struct hlk_run *run = ucmd->cmd;
 	struct hlk_vm *vm = obj;
 	struct kvm_vcpu *vcpu;
@@ -241,6 +243,7 @@ int hlk_cmd_run(void *obj, struct hlk_ucmd *ucmd)
 	mutex_unlock(&vm->lock);
 	if (!ret)
 		ret = run_enter(vm, file, vcpu, run);
+	trace_hlk_run(vm->id, run, start, ret);
 put:
 	if (file)
 		fput(file);

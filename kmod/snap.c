@@ -164,8 +164,10 @@ struct hlk_snap *hlk_snap_alloc(const struct hlk_layout *layout, u64 max_pages)
 	kref_init(&snap->ref);
 	snap->layout = *layout;
 	snap->max_pages = max_pages;
-	for (i = 0; i < HLK_MAX_WINDOWS; i++)
+	for (i = 0; i < HLK_MAX_WINDOWS; i++) {
 		xa_init(&snap->base[i]);
+		xa_init(&snap->touched[i].pages);
+	}
 	hlk_count_snaps(1);
 	return snap;
 }
@@ -227,6 +229,8 @@ static void snap_release(struct kref *ref)
 	u32 i;
 
 	hlk_snap_clear(snap);
+	for (i = 0; i < HLK_MAX_WINDOWS; i++)
+		xa_destroy(&snap->touched[i].pages);
 	for (i = 0; i < snap->nr_vcpus; i++)
 		kvfree(snap->vcpus[i]);
 	kfree(snap);

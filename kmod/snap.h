@@ -80,6 +80,21 @@ struct hlk_tables {
 	struct hlk_table_info info[];
 };
 
+#define HLK_TOUCHED_READ_BIT	BIT(0)
+#define HLK_TOUCHED_WRITE_BIT	BIT(1)
+#define HLK_MAX_TOUCHED		16384
+
+/**
+ * struct hlk_touched_set - what guests that run from a snapshot touch in a window
+ * @pages: page number in the window -> value of HLK_TOUCHED_*_BIT; protected by
+ *	its own lock. Two guests at once may lose what one of them touched
+ * @nr: how many, at most about HLK_MAX_TOUCHED
+ */
+struct hlk_touched_set {
+	struct xarray pages;
+	atomic_t nr;
+};
+
 /**
  * struct hlk_snap - a snapshot
  * @ref: holders: its fd, each VM that was restored to it last, and whoever
@@ -103,9 +118,11 @@ struct hlk_tables {
  * @tables: compact: the new tables; held
  * @dense: compact: the window in which the next page would be placed
  * @dense_used: compact: pages of it that are used
+ * @touched: for each window: what guests touch, for the next sandbox
  *
- * Nothing protects the fields, because nothing changes them once the maker has
- * published the snapshot: it is immutable from then to its last reference.
+ * Nothing protects the fields but @touched, because nothing changes them once
+ * the maker has published the snapshot: it is immutable from then to its last
+ * reference.
  */
 struct hlk_snap {
 	struct kref ref;
@@ -127,6 +144,7 @@ struct hlk_snap {
 	struct hlk_tables *tables;
 	u32 dense;
 	u64 dense_used;
+	struct hlk_touched_set touched[HLK_MAX_WINDOWS];
 };
 
 /**

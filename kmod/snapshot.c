@@ -9,6 +9,7 @@
 #include <linux/uaccess.h>
 
 #include "hlk.h"
+#include "trace.h"
 
 /* Enough for any image; a longer list is a caller's mistake. */
 #define MAX_SEGMENTS	1024
@@ -464,6 +465,7 @@ static int snapshot_take(struct hlk_vm *vm, struct hlk_snapshot *s,
  */
 int hlk_cmd_snapshot(void *obj, struct hlk_ucmd *ucmd)
 {
+	u64 start = trace_hlk_snapshot_enabled() ? ktime_get_ns() : 0;
 	struct hlk_snapshot *s = ucmd->cmd;
 	struct hlk_vm *vm = obj;
 	struct hlk_snap *snap;
@@ -487,6 +489,7 @@ int hlk_cmd_snapshot(void *obj, struct hlk_ucmd *ucmd)
 		goto put;
 	ret = snapshot_take(vm, s, snap, &ucmd->at);
 	hlk_vcpus_release(vm);
+	trace_hlk_snapshot(vm->id, s->head.flags, &snap->counts, start, ret);
 	if (ret)
 		goto put;
 	vm->sealed = true;

@@ -39,6 +39,7 @@ typedef unsigned int gfp_t;
 #define PAGE_ALIGNED(x)		(!((x) & (PAGE_SIZE - 1)))
 
 #define ARRAY_SIZE(a)		(sizeof(a) / sizeof((a)[0]))
+#define cmpxchg(p, old, new)	__sync_val_compare_and_swap(p, old, new)
 #define READ_ONCE(x)		(*(const volatile typeof(x) *)&(x))
 
 #undef static_assert
@@ -61,6 +62,14 @@ typedef unsigned int gfp_t;
 	_Static_assert(SHIM_IS_SIGNED(_x) == SHIM_IS_SIGNED(_y),	\
 		       "signed and unsigned");				\
 	_x > _y ? _x : _y;						\
+})
+#define clamp(x, low, high) ({						\
+	typeof(x) _x = (x);						\
+									\
+	_Static_assert(SHIM_IS_SIGNED(_x) == SHIM_IS_SIGNED(low) &&	\
+		       SHIM_IS_SIGNED(_x) == SHIM_IS_SIGNED(high),	\
+		       "signed and unsigned");				\
+	_x < (low) ? (low) : _x > (high) ? (high) : _x;			\
 })
 #define min_t(type, x, y) ({						\
 	type _x = (x);							\
@@ -118,6 +127,10 @@ const void *memchr_inv(const void *from, int c, size_t bytes);
 void cond_resched(void);
 bool shim_fatal_signal(void);
 #define fatal_signal_pending(task) ((void)(task), shim_fatal_signal())
+
+typedef struct {
+	int counter;
+} atomic_t;
 
 /* References */
 struct kref {
