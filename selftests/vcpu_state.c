@@ -63,6 +63,10 @@ GUEST(tsc, "	rdtsc\n"
 	   "	mov %edx, 0x24004\n"
 	   "	hlt\n");
 
+/* A KVM that lets the hardware keep the GIF lets each guest have CLGI, too */
+GUEST(clgi, "	clgi\n"
+	    "	hlt\n");
+
 /* Interrupts on, and an instruction later the shadow of STI still there */
 GUEST(sti, "	sti\n"
 	   "	hlt\n");
@@ -670,6 +674,50 @@ TEST_F(vcpu_state, a_guest_of_the_guest_is_refused)
 	FAILS(EOPNOTSUPP, HLK_WHY_NESTED, hlk_restore(self->t.hlk, snap, NULL));
 	ASSERT_EQ(0, t_index);
 	FAILS(EOPNOTSUPP, HLK_WHY_NESTED, hlk_snapshot_flat(self->t.hlk));
+	close(snap);
+}
+
+static int nested_flags(struct tvm *t)
+{
+	struct {
+		struct kvm_nested_state head;
+		u8 vmcb[VMCB_BYTES];
+	} n = { .head.size = sizeof(n) };
+
+	t_must(!ioctl(t->vcpu, KVM_GET_NESTED_STATE, &n.head));
+	return n.head.flags;
+}
+
+/*
+ * Not the module's to restore: no guest can read the flag, and a VMM that
+ * gives its guest NMIs or interrupts sets it, by KVM_SET_NESTED_STATE.
+ */
+TEST_F(vcpu_state, the_global_interrupt_flag_is_the_vmms)
+{
+	struct kvm_nested_state gif = {
+		.format = KVM_STATE_NESTED_FORMAT_SVM,
+		.flags = KVM_STATE_NESTED_GIF_SET,
+		.size = sizeof(gif),
+	};
+	int snap;
+
+	if (ioctl(self->t.kvm, KVM_CHECK_EXTENSION, KVM_CAP_NESTED_STATE) <= 0)
+		SKIP(return, "KVM was built without nested guests");
+	tvm_load(&self->t, TVM_CODE, clgi);
+	snap = OK(hlk_snapshot_flat(self->t.hlk));
+	OK(hlk_restore(self->t.hlk, snap, NULL));
+	get_state(&self->t, &self->s[0]);
+	ASSERT_EQ(KVM_STATE_NESTED_GIF_SET, nested_flags(&self->t));
+	if (tvm_run(&self->t) == KVM_EXIT_SHUTDOWN)
+		SKIP(goto out, "no CLGI for guests");
+	OK(hlk_restore(self->t.hlk, -1, NULL));
+	get_state(&self->t, &self->s[1]);
+	SAME_STATE(self->s[0], self->s[1]);
+	ASSERT_EQ(0, ioctl(self->t.vcpu, KVM_SET_NESTED_STATE, &gif));
+	ASSERT_EQ(KVM_STATE_NESTED_GIF_SET, nested_flags(&self->t));
+	get_state(&self->t, &self->s[1]);
+	SAME_STATE(self->s[0], self->s[1]);
+out:
 	close(snap);
 }
 
