@@ -84,7 +84,28 @@ try "a budget of private pages ends a call" 3 "private pages" \
 try "a runaway guest is stopped" 5 . call loop --timeout 200
 try "an unknown function is the guest's answer" 3 "nonesuch" call nonesuch
 try "an unknown command is a usage error" 2 . hlk-run nonesuch
-try "a page table listing" 0 . hlk-run pt server.elf
+try "a page table listing" 0 "^  00001000-[0-9a-f]*  .* rw  --  AD-$" \
+	hlk-run pt server.elf
+lines "with sums" 1 "^physical: [0-9]* pages, "
+try "the page tables of a snapshot" 0 "same table as root 0 at ffc00000$" \
+	hlk-run pt microkernel.elf --snapshot
+lines "of five roots" 5 "^root [0-4] at fedc[0-9a-f]*$"
+lines "with the kernel's tables shared by four" 16 "same table as root 0 at 00[048c]00000$"
+lines "and copy-on-write pages of each process" 5 "^  40010000-.* r-  r-  AD-  cow$"
+try "of a snapshot that the host copies for" 0 "^  40010000-.* rw  rw  AD-$" \
+	hlk-run pt microkernel.elf --snapshot --host-cow
+try "after calls" 0 "^  00001000-" \
+	hlk-run pt server.elf --call echo --input x --repeat 3
+try "page tables as JSON" 0 '"cut": false$' hlk-run pt server.elf --json
+try "page tables as a picture" 0 . hlk-run pt microkernel.elf --svg /tmp/pt.svg
+try "which is whole" 0 "^</svg>$" tail -n 1 /tmp/pt.svg
+try "page tables of nothing" 2 "of which guest" hlk-run pt
+try "page tables of two things" 2 "of which guest" hlk-run pt server.elf --pid 1
+try "page tables of a file that is no snapshot" 1 . \
+	hlk-run pt --snapshot-fd 0
+try "a range that is none" 2 "two addresses" \
+	hlk-run pt server.elf --range 2000-1000
+try "a root that is not in memory" 1 . hlk-run pt server.elf --root 0xd0000000
 try "the module's limits" 0 . hlk-run info
 
 dd if=server.elf of=/tmp/short.elf bs=100 count=1 2> /dev/null

@@ -3,7 +3,7 @@
  * What a restore does to vCPUs: every register that KVM can show comes back,
  * an I/O that KVM had half done is forgotten, and TLBs are flushed.
  */
-#include "hlk_test.h"
+#include "state.h"
 #include "kselftest_harness.h"
 
 #define CR4_PSE		0x10
@@ -87,58 +87,6 @@ FIXTURE_TEARDOWN(vcpu)
 	tvm_close(&self->t);
 	EXPECT_EQ(0, t_end());
 }
-
-/* ---- all that KVM tells about a vCPU ---- */
-
-struct state {
-	struct kvm_regs regs;
-	struct kvm_sregs sregs;
-	struct kvm_vcpu_events events;
-	struct kvm_debugregs debug;
-	struct kvm_mp_state mp;
-	struct kvm_xcrs xcrs;
-	struct kvm_fpu fpu;
-	struct kvm_xsave xsave;
-};
-
-static void get_state(struct tvm *t, struct state *s)
-{
-	/* an entry that ends at once loads what a restore left in kvm_run */
-	t_must(!tvm_complete_io(t));
-	memset(s, 0, sizeof(*s));
-	t_must(!ioctl(t->vcpu, KVM_GET_REGS, &s->regs));
-	t_must(!ioctl(t->vcpu, KVM_GET_SREGS, &s->sregs));
-	t_must(!ioctl(t->vcpu, KVM_GET_VCPU_EVENTS, &s->events));
-	t_must(!ioctl(t->vcpu, KVM_GET_DEBUGREGS, &s->debug));
-	t_must(!ioctl(t->vcpu, KVM_GET_MP_STATE, &s->mp));
-	t_must(!ioctl(t->vcpu, KVM_GET_XCRS, &s->xcrs));
-	t_must(!ioctl(t->vcpu, KVM_GET_FPU, &s->fpu));
-	t_must(!ioctl(t->vcpu, KVM_GET_XSAVE, &s->xsave));
-}
-
-#define SAME(a, b, what)						\
-	do {								\
-		u32 i_;							\
-		for (i_ = 0; i_ < sizeof((a).what); i_++)		\
-			ASSERT_EQ(((u8 *)&(a).what)[i_], ((u8 *)&(b).what)[i_]) { \
-				TH_LOG("byte %u of " #what, i_);	\
-			}						\
-	} while (0)
-
-#define SAME_STATE(a, b)						\
-	do {								\
-		SAME(a, b, regs);					\
-		SAME(a, b, sregs);					\
-		SAME(a, b, events);					\
-		SAME(a, b, debug);					\
-		SAME(a, b, mp);						\
-		SAME(a, b, xcrs);					\
-		SAME(a, b, fpu);					\
-		SAME(a, b, xsave);					\
-	} while (0)
-
-#define DIFFERENT(a, b, what)						\
-	ASSERT_NE(0, memcmp(&(a).what, &(b).what, sizeof((a).what)))
 
 /* Registers of which each has a value of its own */
 static void odd_regs(struct kvm_sync_regs *regs, u32 eip)

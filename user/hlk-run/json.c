@@ -39,11 +39,17 @@ static size_t utf8_length(const unsigned char *text, size_t left)
 	return len;
 }
 
-/*
- * Bytes of a guest as a JSON string: what is no UTF-8 becomes U+FFFD, and so
- * does a zero, which would end a C string.
+/**
+ * text_clean() - bytes of any content as UTF-8
+ * @text: the bytes
+ * @len: how many
+ *
+ * What is no UTF-8 becomes U+FFFD, and so does a zero, which would end a C
+ * string.
+ *
+ * Return: a string to be freed, or NULL without memory
  */
-void json_text(struct cJSON *to, const char *name, const char *text, size_t len)
+char *text_clean(const char *text, size_t len)
 {
 	static const char replacement[] = "\xef\xbf\xbd";
 	const unsigned char *from = (const unsigned char *)text;
@@ -52,7 +58,7 @@ void json_text(struct cJSON *to, const char *name, const char *text, size_t len)
 	size_t part;
 
 	if (!buf)
-		return;
+		return NULL;
 	for (; len; len -= part, from += part) {
 		part = *from ? utf8_length(from, len) : 0;
 		if (part) {
@@ -65,8 +71,18 @@ void json_text(struct cJSON *to, const char *name, const char *text, size_t len)
 		}
 	}
 	*at = '\0';
-	cJSON_AddStringToObject(to, name, buf);
-	free(buf);
+	return buf;
+}
+
+/* Bytes of a guest as a JSON string */
+void json_text(struct cJSON *to, const char *name, const char *text, size_t len)
+{
+	char *clean = text_clean(text, len);
+
+	if (!clean)
+		return;
+	cJSON_AddStringToObject(to, name, clean);
+	free(clean);
 }
 
 /* Prints and frees */

@@ -32,7 +32,18 @@ enum {
 	OPT_DEDUP,
 };
 
-static uint64_t number(struct argp_state *state, const char *name,
+/**
+ * option_number() - a number of the command line
+ * @state: where the parser is
+ * @name: the option's name, for an error
+ * @arg: its argument
+ * @most: the largest that is valid
+ *
+ * Ends the program if it is none.
+ *
+ * Return: the number
+ */
+uint64_t option_number(struct argp_state *state, const char *name,
 		       const char *arg, uint64_t most)
 {
 	unsigned long long value;
@@ -52,17 +63,17 @@ static error_t parse_memory(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case OPT_MEM:
-		opt->mem = number(state, "mem", arg, 4096) << 20;
+		opt->mem = option_number(state, "mem", arg, 4096) << 20;
 		return 0;
 	case OPT_SCRATCH:
-		opt->scratch = number(state, "scratch", arg, 1 << 22) << 10;
+		opt->scratch = option_number(state, "scratch", arg, 1 << 22) << 10;
 		return 0;
 	case OPT_MAX_PRIVATE:
-		opt->max_private = number(state, "max-private", arg, 1 << 20);
+		opt->max_private = option_number(state, "max-private", arg, 1 << 20);
 		return 0;
 	case OPT_TIMEOUT:
-		opt->timeout_us = number(state, "timeout", arg,
-					 86400000) * 1000;
+		opt->timeout_us = option_number(state, "timeout", arg,
+						86400000) * 1000;
 		return 0;
 	case OPT_JSON:
 		opt->json = true;
@@ -96,6 +107,12 @@ static error_t parse_snapshot(int key, struct options *opt)
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
+}
+
+static error_t parse_snapshot_arg(int key, char *arg, struct argp_state *state)
+{
+	(void)arg;
+	return parse_snapshot(key, state->input);
 }
 
 static error_t parse_guest(int key, char *arg, struct argp_state *state)
@@ -134,10 +151,10 @@ static error_t parse_run(int key, char *arg, struct argp_state *state)
 		opt->expect_len = strlen(arg);
 		return 0;
 	case OPT_REPEAT:
-		opt->repeat = number(state, "repeat", arg, 1ULL << 40);
+		opt->repeat = option_number(state, "repeat", arg, 1ULL << 40);
 		return 0;
 	case OPT_AUDIT:
-		opt->audit = number(state, "audit", arg, 1ULL << 40);
+		opt->audit = option_number(state, "audit", arg, 1ULL << 40);
 		return 0;
 	case OPT_QUIET:
 		opt->quiet = true;
@@ -169,6 +186,16 @@ static error_t parse_run(int key, char *arg, struct argp_state *state)
 	  "Stop the guest when boot or a call takes longer", 2 },	\
 	{ "json", OPT_JSON, NULL, 0, "Print JSON", 4 }
 
+#define OPTIONS_SNAPSHOT						\
+	{ "flat", OPT_FLAT, NULL, 0,					\
+	  "Snapshot each page at its place, for guests that know nothing of hlk", 3 }, \
+	{ "host-cow", OPT_HOST_COW, NULL, 0,				\
+	  "Leave copy-on-write to the host", 3 },			\
+	{ "strict", OPT_STRICT, NULL, 0,				\
+	  "Refuse a guest with mappings that lead outside its memory", 3 }, \
+	{ "cr3", OPT_CR3, NULL, 0,					\
+	  "Take CR3 as the only page directory, not those that the guest published", 3 }
+
 static const struct argp_option run_options[] = {
 	{ "call", OPT_CALL, "NAME", 0, "Call this function of the guest", 1 },
 	{ "input", OPT_INPUT, "TEXT", 0, "Its argument", 1 },
@@ -180,14 +207,7 @@ static const struct argp_option run_options[] = {
 	{ "audit", OPT_AUDIT, "N", 0,
 	  "Compare all with the snapshot after every N-th restore", 1 },
 	OPTIONS_MEMORY,
-	{ "flat", OPT_FLAT, NULL, 0,
-	  "Snapshot each page at its place, for guests that know nothing of hlk", 3 },
-	{ "host-cow", OPT_HOST_COW, NULL, 0,
-	  "Leave copy-on-write to the host", 3 },
-	{ "strict", OPT_STRICT, NULL, 0,
-	  "Refuse a guest with mappings that lead outside its memory", 3 },
-	{ "cr3", OPT_CR3, NULL, 0,
-	  "Take CR3 as the only page directory, not those that the guest published", 3 },
+	OPTIONS_SNAPSHOT,
 	{ "dedup", OPT_DEDUP, NULL, 0,
 	  "Keep equal pages once", 3 },
 	{ "quiet", OPT_QUIET, NULL, 0,
@@ -197,8 +217,13 @@ static const struct argp_option run_options[] = {
 	{ 0 }
 };
 
-static const struct argp_option pt_options[] = {
+static const struct argp_option memory_options[] = {
 	OPTIONS_MEMORY,
+	{ 0 }
+};
+
+static const struct argp_option snapshot_options[] = {
+	OPTIONS_SNAPSHOT,
 	{ 0 }
 };
 
@@ -217,11 +242,15 @@ static const struct argp run_argp = {
 	       "5 timeout.",
 };
 
-static const struct argp pt_argp = {
-	.options = pt_options,
-	.parser = parse_guest,
-	.args_doc = "GUEST",
-	.doc = "Boot a guest and list what its page tables map.",
+/* Parts that other commands take in */
+const struct argp memory_argp = {
+	.options = memory_options,
+	.parser = parse_memory,
+};
+
+const struct argp snapshot_argp = {
+	.options = snapshot_options,
+	.parser = parse_snapshot_arg,
 };
 
 static const struct argp info_argp = {
@@ -244,7 +273,11 @@ static const struct command {
 
 static int run_command(const struct command *command, int argc, char **argv)
 {
-	struct options opt = { .restore = true, .repeat = 1 };
+	struct options opt = {
+		.restore = true,
+		.repeat = 1,
+		.pt = { .fd = -1, .snapshot_fd = -1 },
+	};
 	char name[32];
 
 	snprintf(name, sizeof(name), "hlk-run %s", command->name);
@@ -289,7 +322,7 @@ static const struct argp top_argp = {
 	       "Commands:\n"
 	       "  run GUEST   boot, snapshot, restore and call a guest\n"
 	       "  info        version, limits and live objects of the module\n"
-	       "  pt GUEST    what a guest's page tables map\n"
+	       "  pt          what a guest's page tables map\n"
 	       "  serve-bench GUEST\n"
 	       "              a pool of sandboxes under the calls of several threads\n\n"
 	       "'hlk-run COMMAND --help' tells more; so does hlk-run(1).",

@@ -1,159 +1,187 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* hlk-run pt: what a guest's page tables map. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
-#include "json.h"
+#include "pt.h"
 
-#define BATCH	256
-
-/**
- * struct listing - a list that is being printed
- * @json: the array that mappings are added to, or NULL for text
- * @root: the root that was printed last
- * @roots: all roots
- */
-struct listing {
-	struct cJSON *json;
-	uint32_t root;
-	const uint64_t *roots;
-};
-
-static const struct {
-	uint32_t bit;
-	const char *name;
-} kinds[] = {
-	{ HLK_MAP_LARGE, "4M" },
-	{ HLK_MAP_COW, "cow" },
-	{ HLK_MAP_NOT_RAM, "no-memory" },
-	{ HLK_MAP_TABLE_NOT_RAM, "table-not-in-memory" },
-	{ HLK_MAP_SUPER_WRITE, "wp-off" },
-};
-
-#define NR_KINDS	(sizeof(kinds) / sizeof(*kinds))
-
-static void add_json(struct listing *list, const struct hlk_mapping *map)
+static int walk_sandbox(void *arg, struct hlk_walk *walk)
 {
-	struct cJSON *one = cJSON_CreateObject();
-	size_t i;
-
-	json_u64(one, "root", map->root);
-	json_u64(one, "va", map->va);
-	json_u64(one, "pages", map->pages);
-	json_u64(one, "gpa", map->gpa);
-	cJSON_AddBoolToObject(one, "write", map->map & HLK_MAP_WRITE);
-	cJSON_AddBoolToObject(one, "user", map->map & HLK_MAP_USER);
-	for (i = 0; i < NR_KINDS; i++)
-		if (map->map & kinds[i].bit)
-			cJSON_AddTrueToObject(one, kinds[i].name);
-	if (map->map & HLK_MAP_ALIAS) {
-		json_u64(one, "alias_root", map->alias_root);
-		json_u64(one, "alias_va", map->alias_va);
-	}
-	cJSON_AddItemToArray(list->json, one);
-}
-
-static void print_mapping(struct listing *list, const struct hlk_mapping *map)
-{
-	size_t i;
-
-	if (map->root != list->root) {
-		list->root = map->root;
-		printf("root %u at 0x%08llx\n", map->root,
-		       (unsigned long long)list->roots[map->root]);
-	}
-	printf("  %08llx-%08llx  %6u pages  -> %08llx  %c%c",
-	       (unsigned long long)map->va,
-	       (unsigned long long)(map->va + map->pages * 4096ULL - 1),
-	       map->pages, (unsigned long long)map->gpa,
-	       map->map & HLK_MAP_WRITE ? 'w' : 'r',
-	       map->map & HLK_MAP_USER ? 'u' : 's');
-	for (i = 0; i < NR_KINDS; i++)
-		if (map->map & kinds[i].bit)
-			printf(" %s", kinds[i].name);
-	if (map->map & HLK_MAP_ALIAS)
-		printf(" table of root %u, %08x", map->alias_root,
-		       map->alias_va);
-	putchar('\n');
-}
-
-static int list_all(struct hlk_sandbox *sb, const uint64_t *roots, uint32_t nr,
-		    struct listing *list)
-{
-	struct hlk_mapping map[BATCH];
-	struct hlk_walk walk = {
-		.roots = (uintptr_t)roots,
-		.mappings = (uintptr_t)map,
-		.nr_roots = nr,
-	};
-	uint32_t i;
-
-	do {
-		walk.nr_mappings = BATCH;
-		if (hlk_sandbox_walk(sb, &walk))
-			return fail_sandbox(sb);
-		for (i = 0; i < walk.nr_mappings; i++) {
-			if (list->json)
-				add_json(list, &map[i]);
-			else
-				print_mapping(list, &map[i]);
-		}
-	} while (walk.cursor);
-	return RUN_OK;
+	return hlk_sandbox_walk(arg, walk) ? fail_sandbox(arg) : RUN_OK;
 }
 
 /* Roots that the guest published; a guest that published none has CR3 */
 static int find_roots(struct hlk_sandbox *sb, uint64_t *roots, uint32_t *nr)
 {
+	struct hlk_regs regs;
+
 	*nr = HLK_GUEST_MAX_ROOTS;
 	if (hlk_sandbox_roots(sb, roots, nr))
 		return fail_sandbox(sb);
-	if (!*nr) {
-		struct hlk_regs regs;
-
-		if (hlk_sandbox_regs(sb, &regs))
-			return fail_sandbox(sb);
-		roots[0] = regs.cr3;
-		*nr = 1;
-	}
+	if (*nr)
+		return RUN_OK;
+	if (hlk_sandbox_regs(sb, &regs))
+		return fail_sandbox(sb);
+	roots[0] = regs.cr3;
+	*nr = 1;
 	return RUN_OK;
 }
 
-static int list_guest(struct hlk_sandbox *sb, const struct options *opt)
+static int of_sandbox(struct hlk_sandbox *sb, const struct pt_options *pt,
+		      struct pt_space *space)
 {
-	uint64_t roots[HLK_GUEST_MAX_ROOTS];
-	struct listing list = { .root = UINT32_MAX, .roots = roots };
-	uint32_t nr;
+	uint64_t found[HLK_GUEST_MAX_ROOTS];
+	const uint64_t *roots = pt->roots;
+	uint32_t nr = pt->nr_roots;
 	int ret;
 
-	ret = find_roots(sb, roots, &nr);
+	if (!nr) {
+		ret = find_roots(sb, found, &nr);
+		if (ret)
+			return ret;
+		roots = found;
+	}
+	ret = pt_space_init(space, roots, nr);
+	return ret ? ret : pt_collect(space, pt, walk_sandbox, sb);
+}
+
+/* A snapshot has tables, but no CPU: a sandbox is made that runs from it. */
+static int of_snap(struct hlk_ctx *ctx, struct hlk_snap *snap,
+		   const struct options *opt, struct pt_space *space)
+{
+	struct hlk_sandbox *sb;
+	struct hlk_err err;
+	int ret;
+
+	if (hlk_sandbox_from_snapshot(ctx, snap, NULL, &sb, &err))
+		return fail_err(NULL, &err);
+	ret = of_sandbox(sb, &opt->pt, space);
+	hlk_sandbox_close(sb);
+	return ret;
+}
+
+static int of_snapshot_fd(struct hlk_ctx *ctx, const struct options *opt,
+			  struct pt_space *space)
+{
+	struct hlk_snap *snap;
+	struct hlk_err err;
+	int ret;
+
+	if (hlk_snapshot_from_fd(opt->pt.snapshot_fd, &snap, &err))
+		return fail_err(NULL, &err);
+	ret = of_snap(ctx, snap, opt, space);
+	hlk_snapshot_close(snap);
+	snprintf(space->source, sizeof(space->source), "snapshot, fd %d",
+		 opt->pt.snapshot_fd);
+	return ret;
+}
+
+static int make_calls(struct hlk_sandbox *sb, const struct options *opt)
+{
+	char answer[4096];
+	uint64_t i;
+
+	for (i = 0; opt->call && i < opt->repeat; i++)
+		if (hlk_sandbox_call(sb, opt->call, opt->input, opt->input_len,
+				     answer, sizeof(answer), NULL,
+				     opt->timeout_us) &&
+		    hlk_sandbox_error(sb)->code != EMSGSIZE)
+			return fail_sandbox(sb);
+	return RUN_OK;
+}
+
+static int of_guest_snapshot(struct hlk_ctx *ctx, struct hlk_sandbox *sb,
+			     const struct options *opt, struct pt_space *space)
+{
+	struct hlk_snapshot_config config = HLK_SNAPSHOT_CONFIG_INIT;
+	struct hlk_snap *snap;
+	int ret;
+
+	config.flags = opt->snapshot;
+	if (hlk_sandbox_snapshot(sb, &config, &snap))
+		return fail_sandbox(sb);
+	ret = of_snap(ctx, snap, opt, space);
+	hlk_snapshot_close(snap);
+	return ret;
+}
+
+static int of_guest(struct hlk_ctx *ctx, const struct options *opt,
+		    struct pt_space *space)
+{
+	struct options quiet = *opt;
+	struct hlk_sandbox *sb;
+	int ret;
+
+	quiet.quiet = true;
+	ret = guest_open(ctx, &quiet, &sb);
+	if (ret)
+		return ret;
+	ret = make_calls(sb, opt);
+	if (!ret && opt->pt.of_snapshot)
+		ret = of_guest_snapshot(ctx, sb, opt, space);
+	else if (!ret)
+		ret = of_sandbox(sb, &opt->pt, space);
+	hlk_sandbox_close(sb);
+	snprintf(space->source, sizeof(space->source), "%s%s",
+		 opt->pt.of_snapshot ? "snapshot of " : "", opt->guest);
+	return ret;
+}
+
+static int write_svg(const struct pt_space *space, const char *path)
+{
+	FILE *file = fopen(path, "we");
+	int ret;
+
+	if (!file) {
+		fprintf(stderr, "hlk-run: cannot write %s: %s\n", path,
+			strerror(errno));
+		return RUN_ERROR;
+	}
+	ret = pt_write_svg(space, file);
+	if (!ret && (fflush(file) || ferror(file))) {
+		fprintf(stderr, "hlk-run: cannot write %s: %s\n", path,
+			strerror(errno));
+		ret = RUN_ERROR;
+	}
+	fclose(file);
+	return ret;
+}
+
+static int print_all(struct pt_space *space, const struct options *opt)
+{
+	int ret = pt_count(space);
+
 	if (ret)
 		return ret;
 	if (opt->json)
-		list.json = cJSON_CreateArray();
-	ret = list_all(sb, roots, nr, &list);
-	if (list.json)
-		json_print(list.json);
-	return ret;
+		pt_print_json(space);
+	else
+		pt_print_text(space);
+	return opt->pt.svg ? write_svg(space, opt->pt.svg) : RUN_OK;
 }
 
 int cmd_pt(const struct options *opt)
 {
-	struct options quiet = *opt;
-	struct hlk_sandbox *sb;
+	struct pt_space space = {};
 	struct hlk_ctx *ctx;
 	struct hlk_err err;
 	int ret;
 
 	if (hlk_open(&ctx, &err))
 		return fail_err(NULL, &err);
-	quiet.quiet = true;
-	ret = guest_open(ctx, &quiet, &sb);
-	if (!ret) {
-		ret = list_guest(sb, opt);
-		hlk_sandbox_close(sb);
-	}
+	if (opt->pt.pid)
+		ret = pt_of_process(ctx, opt, &space);
+	else if (opt->pt.snapshot_fd >= 0)
+		ret = of_snapshot_fd(ctx, opt, &space);
+	else
+		ret = of_guest(ctx, opt, &space);
 	hlk_close(ctx);
+	if (!ret)
+		ret = print_all(&space, opt);
+	pt_space_free(&space);
 	return ret;
 }

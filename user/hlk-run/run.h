@@ -3,9 +3,11 @@
 #ifndef HLK_RUN_H
 #define HLK_RUN_H
 
+#include <argp.h>
 #include <hlk.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <sys/types.h>
 
 /* exit codes */
 enum {
@@ -15,6 +17,38 @@ enum {
 	RUN_GUEST = 3,
 	RUN_MISMATCH = 4,
 	RUN_TIMEOUT = 5,
+};
+
+#define PT_MAX_ROOTS	1024	/* the module's limit */
+
+/**
+ * struct pt_options - what 'hlk-run pt' has beside the rest
+ * @pid: another program, whose VM is listed; 0 is none
+ * @fd: its fd of the VM; -1 to look for it
+ * @running: do not stop it
+ * @of_snapshot: list a snapshot of the guest
+ * @snapshot_fd: an open snapshot to list, or -1
+ * @paging: how to read the tables; 0 as vCPU 0 does
+ * @roots: roots to list
+ * @nr_roots: length of @roots; 0 lists those that the guest published, or CR3
+ * @start: first virtual address
+ * @end: first virtual address that is not wanted; 0 is 4 GiB
+ * @limit: most ranges to list
+ * @svg: file for a picture, or NULL
+ */
+struct pt_options {
+	pid_t pid;
+	int fd;
+	bool running;
+	bool of_snapshot;
+	int snapshot_fd;
+	struct hlk_paging paging;
+	uint64_t roots[PT_MAX_ROOTS];
+	uint32_t nr_roots;
+	uint64_t start;
+	uint64_t end;
+	uint64_t limit;
+	const char *svg;
 };
 
 /**
@@ -36,6 +70,7 @@ enum {
  * @json: print JSON and nothing else
  * @quiet: do not print what the guest prints
  * @no_progress: no progress line
+ * @pt: the rest of what 'hlk-run pt' takes
  */
 struct options {
 	const char *guest;
@@ -55,7 +90,15 @@ struct options {
 	bool json;
 	bool quiet;
 	bool no_progress;
+	struct pt_options pt;
 };
+
+/* main.c, pt_opt.c: reading the command line */
+extern const struct argp memory_argp;
+extern const struct argp snapshot_argp;
+extern const struct argp pt_argp;
+uint64_t option_number(struct argp_state *state, const char *name,
+		       const char *arg, uint64_t most);
 
 /* term.c: what the terminal can do */
 struct term {

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
-/* Looking at a guest that is at rest. */
+/* Looking at a guest that is at rest, a sandbox's or another VM's. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "internal.h"
 
@@ -136,4 +138,67 @@ EXPORT int hlk_sandbox_fd(const struct hlk_sandbox *sb, enum hlk_fd which)
 		return sb->vcpu_fd;
 	}
 	return -EINVAL;
+}
+
+/**
+ * struct hlk_inspect - see hlk_inspect_open()
+ * @fd: the hlk VM
+ */
+struct hlk_inspect {
+	int fd;
+};
+
+EXPORT int hlk_inspect_open(struct hlk_ctx *ctx, int vm_fd,
+			    struct hlk_inspect **out, struct hlk_err *err)
+{
+	static const char op[] = "cannot look at the VM";
+	struct hlk_vm_attach attach = {
+		.head.size = sizeof(attach),
+		.head.flags = HLK_ATTACH_INSPECT,
+		.vm_fd = vm_fd,
+	};
+	struct hlk_inspect *inspect;
+	int ret;
+
+	*out = NULL;
+	inspect = malloc(sizeof(*inspect));
+	if (!inspect)
+		return hlk_err_system(err, op);
+	if (ioctl(ctx->hlk_fd, HLK_VM_ATTACH, &attach)) {
+		ret = hlk_err_module(err, &attach.head, op);
+		free(inspect);
+		return ret;
+	}
+	inspect->fd = attach.out_fd;
+	*out = inspect;
+	return hlk_err_clear(err);
+}
+
+EXPORT void hlk_inspect_close(struct hlk_inspect *inspect)
+{
+	if (!inspect)
+		return;
+	close(inspect->fd);
+	free(inspect);
+}
+
+EXPORT int hlk_inspect_translate(struct hlk_inspect *inspect,
+				 struct hlk_translate *translate,
+				 struct hlk_err *err)
+{
+	translate->head = (struct hlk_head) { .size = sizeof(*translate) };
+	if (ioctl(inspect->fd, HLK_TRANSLATE, translate))
+		return hlk_err_module(err, &translate->head,
+				      "cannot translate an address");
+	return hlk_err_clear(err);
+}
+
+EXPORT int hlk_inspect_walk(struct hlk_inspect *inspect, struct hlk_walk *walk,
+			    struct hlk_err *err)
+{
+	walk->head = (struct hlk_head) { .size = sizeof(*walk) };
+	if (ioctl(inspect->fd, HLK_WALK, walk))
+		return hlk_err_module(err, &walk->head,
+				      "cannot walk the page tables");
+	return hlk_err_clear(err);
 }

@@ -31,6 +31,7 @@ extern "C" {
 
 struct hlk_batch;
 struct hlk_ctx;
+struct hlk_inspect;
 struct hlk_pool;
 struct hlk_sandbox;
 struct hlk_snap;
@@ -655,6 +656,54 @@ int hlk_sandbox_walk(struct hlk_sandbox *sb, struct hlk_walk *walk);
  * Return: 0 or a negative errno
  */
 int hlk_sandbox_mark_cow(struct hlk_sandbox *sb, struct hlk_mark_cow *mark);
+
+/**
+ * hlk_inspect_open() - look at the page tables of a VM that is not a sandbox
+ * @ctx: the context
+ * @vm_fd: fd of the KVM VM, as from pidfd_getfd(2) if it is another process's,
+ *	which takes CAP_SYS_PTRACE; the library does not keep it
+ * @inspect: out: the view
+ * @err: out: why it failed, or NULL
+ *
+ * The VM lives for as long as the view.
+ *
+ * Return: 0 or a negative errno
+ */
+int hlk_inspect_open(struct hlk_ctx *ctx, int vm_fd,
+		     struct hlk_inspect **inspect, struct hlk_err *err);
+
+/**
+ * hlk_inspect_close() - end a view
+ * @inspect: the view, or NULL
+ */
+void hlk_inspect_close(struct hlk_inspect *inspect);
+
+/**
+ * hlk_inspect_translate() - translate an address of the VM
+ * @inspect: the view
+ * @translate: in and out: see struct hlk_translate; @head need not be set
+ * @err: out: why it failed, or NULL
+ *
+ * The vCPUs have to rest if CR3 or the paging modes are to be those of vCPU 0.
+ *
+ * Return: 0 or a negative errno
+ */
+int hlk_inspect_translate(struct hlk_inspect *inspect,
+			  struct hlk_translate *translate, struct hlk_err *err);
+
+/**
+ * hlk_inspect_walk() - list the VM's mappings
+ * @inspect: the view
+ * @walk: in and out: see struct hlk_walk; @head need not be set
+ * @err: out: why it failed, or NULL
+ *
+ * As for hlk_inspect_translate(). Tables that change while they are read give a
+ * list that never was true as a whole.
+ *
+ * Return: 0 or a negative errno
+ */
+int hlk_inspect_walk(struct hlk_inspect *inspect, struct hlk_walk *walk,
+		     struct hlk_err *err);
 
 /**
  * hlk_sandbox_roots() - the page directories that the guest published

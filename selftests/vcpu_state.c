@@ -1,0 +1,843 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The complete reset of a vCPU, piece by piece: each test changes one that
+ * Documentation/restore.rst lists, by the guest where the guest can, and looks.
+ * What makes up most of a vCPU's life is in vcpu.c.
+ */
+#include <pthread.h>
+
+#include "state.h"
+#include "kselftest_harness.h"
+
+#define CR0_WP		0x10000
+#define CR4_PSE		0x10
+#define CR4_PGE		0x80
+#define CR4_OSFXSR	0x200
+#define CR4_OSXSAVE	0x40000
+#define EFER_SCE	0x1
+#define EFER_SVME	0x1000
+
+#define IDT		0x22000U	/* 64 gates */
+#define GDT		0x22400U
+#define HANDLER		0x23000U
+#define MARK		0x24000U	/* what guests leave for tests */
+#define NOWHERE		0xdead0000U	/* nobody executes or touches it */
+
+GUEST(halt, "	hlt\n");
+
+/* An NMI handler that never returns leaves NMIs masked */
+GUEST(nmi_stays, "	incl 0x24000\n"
+		 "	hlt\n");
+/* One that does */
+GUEST(nmi_returns, "	incl 0x24000\n"
+		   "	iret\n");
+GUEST(count, "	incl 0x24004\n"
+	     "	hlt\n");
+
+/* AVX registers, and how much room CPUID says that XSAVE takes for XCR0 */
+GUEST(avx, "	vbroadcastss 0x24000, %ymm0\n"
+	   "	vmovaps %ymm0, %ymm7\n"
+	   "	jmp 1f\n"
+	   "1:	mov $0xd, %eax\n"
+	   "	xor %ecx, %ecx\n"
+	   "	cpuid\n"
+	   "	mov %ebx, 0x24004\n"
+	   "	hlt\n");
+
+GUEST(debug_all, "	mov $0xdead0000, %eax\n"
+		 "	mov %eax, %db0\n"
+		 "	inc %eax\n"
+		 "	mov %eax, %db1\n"
+		 "	inc %eax\n"
+		 "	mov %eax, %db2\n"
+		 "	inc %eax\n"
+		 "	mov %eax, %db3\n"
+		 "	mov $0xffff4ff0, %eax\n"
+		 "	mov %eax, %db6\n"
+		 "	mov $0x400, %eax\n"
+		 "	mov %eax, %db7\n"
+		 "	hlt\n");
+
+GUEST(tsc, "	rdtsc\n"
+	   "	mov %eax, 0x24000\n"
+	   "	mov %edx, 0x24004\n"
+	   "	hlt\n");
+
+/* A KVM that lets the hardware keep the GIF lets each guest have CLGI, too */
+GUEST(clgi, "	clgi\n"
+	    "	hlt\n");
+
+/* Interrupts on, and an instruction later the shadow of STI still there */
+GUEST(sti, "	sti\n"
+	   "	hlt\n");
+
+GUEST(spin, "1:	incl 0x20000\n"
+	    "	jmp 1b\n");
+
+FIXTURE(vcpu_state) {
+	struct tvm t;
+	struct state *s;
+};
+
+FIXTURE_SETUP(vcpu_state)
+{
+	t_begin();
+	tvm_start(&self->t, 0, 0);
+	tvm_load(&self->t, TVM_CODE, halt);
+	self->s = calloc(3, sizeof(*self->s));
+	t_must(self->s);
+}
+
+FIXTURE_TEARDOWN(vcpu_state)
+{
+	free(self->s);
+	tvm_close(&self->t);
+	EXPECT_EQ(0, t_end());
+}
+
+/* A gate in the guest's IDT; its code is at HANDLER */
+static void load_handler(struct tvm *t, u32 vector, const u8 *code, const u8 *end)
+{
+	static const u64 gdt[] = {
+		0, 0x00cf9b000000ffffULL, 0x00cf93000000ffffULL,
+	};
+	u64 gate = (HANDLER & 0xffff) | (u64)HLK_GUEST_CS << 16 |
+		   0x8e00ULL << 32 | (u64)(HANDLER >> 16) << 48;
+
+	memcpy(tvm_at(t, GDT), gdt, sizeof(gdt));
+	memcpy(tvm_at(t, IDT + 8 * vector), &gate, sizeof(gate));
+	tvm_load_(t, HANDLER, code, end);
+}
+
+static void with_tables(struct kvm_sync_regs *regs)
+{
+	tvm_flat(regs, TVM_CODE, TVM_STACK);
+	regs->sregs.gdt.base = GDT;
+	regs->sregs.gdt.limit = 23;
+	regs->sregs.idt.base = IDT;
+	regs->sregs.idt.limit = 0x1ff;
+}
+
+static u32 word(struct tvm *t, u32 gpa)
+{
+	return *(volatile u32 *)tvm_at(t, gpa);
+}
+
+/* ---- registers, one by one ---- */
+
+TEST_F(vcpu_state, each_general_register)
+{
+	struct kvm_regs regs, got;
+	u32 i;
+	int snap;
+
+	snap = OK(hlk_snapshot_flat(self->t.hlk));
+	get_state(&self->t, &self->s[0]);
+	for (i = 0; i < sizeof(regs) / sizeof(u64); i++) {
+		regs = self->s[0].regs;
+		((u64 *)&regs)[i] ^= i == 17 ? 0xd5 : 0x5a5a5a5aULL;
+		ASSERT_EQ(0, ioctl(self->t.vcpu, KVM_SET_REGS, &regs));
+		ASSERT_EQ(0, ioctl(self->t.vcpu, KVM_GET_REGS, &got));
+		DIFFERENT(self->s[0], (struct state){ .regs = got }, regs);
+		OK(hlk_restore(self->t.hlk, snap, NULL));
+		get_state(&self->t, &self->s[1]);
+		SAME_STATE(self->s[0], self->s[1]);
+	}
+	close(snap);
+}
+
+#define SEGMENTS	8	/* the segments come first in struct kvm_sregs */
+
+static void change_segment(struct kvm_segment *seg, u32 what)
+{
+	switch (what) {
+	case 0:
+		seg->base ^= 0x1000;
+		return;
+	case 1:
+		seg->limit = seg->unusable ? seg->limit : 0xfff;
+		seg->g = 0;
+		return;
+	case 2:
+		seg->selector ^= 0x40;
+		return;
+	case 3:
+		seg->avl ^= 1;
+		return;
+	}
+}
+
+TEST_F(vcpu_state, each_segment)
+{
+	struct kvm_sregs sregs;
+	u32 i, what;
+	int snap;
+
+	snap = OK(hlk_snapshot_flat(self->t.hlk));
+	get_state(&self->t, &self->s[0]);
+	for (i = 0; i < SEGMENTS; i++)
+		for (what = 0; what < 4; what++) {
+			sregs = self->s[0].sregs;
+			change_segment(&(&sregs.cs)[i], what);
+			ASSERT_EQ(0, ioctl(self->t.vcpu, KVM_SET_SREGS, &sregs));
+			OK(hlk_restore(self->t.hlk, snap, NULL));
+			get_state(&self->t, &self->s[1]);
+			SAME_STATE(self->s[0], self->s[1]);
+		}
+	close(snap);
+}
+
+TEST_F(vcpu_state, each_control_register)
+{
+	struct kvm_sregs sregs, got;
+	u32 i;
+	int snap;
+
+	snap = OK(hlk_snapshot_flat(self->t.hlk));
+	get_state(&self->t, &self->s[0]);
+	for (i = 0; i < 10; i++) {
+		sregs = self->s[0].sregs;
+		switch (i) {
+		case 0:
+			sregs.cr0 |= CR0_WP;
+			break;
+		case 1:
+			sregs.cr2 = 0x12345000;
+			break;
+		case 2:
+			sregs.cr3 = 0x7000;
+			break;
+		case 3:
+			sregs.cr4 |= CR4_PSE | CR4_PGE | CR4_OSFXSR;
+			break;
+		case 4:
+			sregs.cr8 = 9;
+			break;
+		case 5:
+			sregs.efer = EFER_SCE;
+			break;
+		case 6:
+			sregs.gdt.base = 0x5000;
+			sregs.gdt.limit = 0x77;
+			break;
+		case 7:
+			sregs.idt.base = 0x6000;
+			sregs.idt.limit = 0x77;
+			break;
+		case 8:
+			sregs.cr4 |= CR4_OSXSAVE;
+			break;
+		case 9:
+			sregs.apic_base ^= 0x100;
+			break;
+		}
+		ASSERT_EQ(0, ioctl(self->t.vcpu, KVM_SET_SREGS, &sregs));
+		ASSERT_EQ(0, ioctl(self->t.vcpu, KVM_GET_SREGS, &got));
+		ASSERT_NE(0, memcmp(&got, &self->s[0].sregs, sizeof(got))) {
+			TH_LOG("%u was not changed", i);
+		}
+		OK(hlk_restore(self->t.hlk, snap, NULL));
+		get_state(&self->t, &self->s[1]);
+		SAME_STATE(self->s[0], self->s[1]);
+	}
+	close(snap);
+}
+
+/*
+ * CR8 has a place of its own in struct kvm_run: an exit leaves it there, and the
+ * next entry loads it, after the registers area. AMD has a way to it from
+ * 32-bit code, which an emulated CPU has not.
+ */
+TEST_F(vcpu_state, cr8_as_an_exit_leaves_it)
+{
+	int snap;
+
+	snap = OK(hlk_snapshot_flat(self->t.hlk));
+	OK(hlk_restore(self->t.hlk, snap, NULL));
+	get_state(&self->t, &self->s[0]);
+	self->t.run->cr8 = 5;
+	ASSERT_EQ(KVM_EXIT_HLT, tvm_run(&self->t));
+	ASSERT_EQ(5, self->t.run->cr8);
+	get_state(&self->t, &self->s[1]);
+	ASSERT_EQ(5, self->s[1].sregs.cr8);
+	OK(hlk_restore(self->t.hlk, -1, NULL));
+	get_state(&self->t, &self->s[1]);
+	SAME_STATE(self->s[0], self->s[1]);
+	close(snap);
+}
+
+/* ---- events ---- */
+
+static const struct {
+	const char *name;
+	struct kvm_vcpu_events events;
+} events[] = {
+	{ "exception", { .exception = { .injected = 1, .nr = 6 } } },
+	{ "exception with code", { .exception = { .injected = 1, .nr = 13,
+						  .has_error_code = 1,
+						  .error_code = 0x50 } } },
+	{ "interrupt", { .interrupt = { .injected = 1, .nr = 0x30 } } },
+	{ "software interrupt", { .interrupt = { .injected = 1, .nr = 0x30,
+						 .soft = 1 } } },
+	{ "shadow of STI", { .flags = KVM_VCPUEVENT_VALID_SHADOW,
+			     .interrupt.shadow = KVM_X86_SHADOW_INT_STI } },
+	{ "NMI injected", { .nmi.injected = 1 } },
+	{ "NMI pending", { .flags = KVM_VCPUEVENT_VALID_NMI_PENDING,
+			   .nmi.pending = 1 } },
+	{ "NMI masked", { .nmi.masked = 1 } },
+};
+
+TEST_F(vcpu_state, each_event)
+{
+	struct kvm_vcpu_events got;
+	u32 i;
+	int snap;
+
+	snap = OK(hlk_snapshot_flat(self->t.hlk));
+	get_state(&self->t, &self->s[0]);
+	for (i = 0; i < ARRAY_SIZE(events); i++) {
+		ASSERT_EQ(0, ioctl(self->t.vcpu, KVM_SET_VCPU_EVENTS,
+				   &events[i].events)) {
+			TH_LOG("%s", events[i].name);
+		}
+		ASSERT_EQ(0, ioctl(self->t.vcpu, KVM_GET_VCPU_EVENTS, &got));
+		ASSERT_NE(0, memcmp(&got, &self->s[0].events, sizeof(got))) {
+			TH_LOG("%s is not there", events[i].name);
+		}
+		OK(hlk_restore(self->t.hlk, snap, NULL));
+		get_state(&self->t, &self->s[1]);
+		SAME_STATE(self->s[0], self->s[1]);
+		/* delivered, any of them would end in a triple fault */
+		ASSERT_EQ(KVM_EXIT_HLT, tvm_run(&self->t)) {
+			TH_LOG("%s", events[i].name);
+		}
+	}
+	close(snap);
+}
+
+/* The other way round: an event that the snapshot has is delivered, each time */
+TEST_F(vcpu_state, events_of_the_snapshot_come_back)
+{
+	struct kvm_vcpu_events set = {
+		.exception = { .injected = 1, .nr = 6 },
+	};
+	struct kvm_sync_regs regs;
+	int round;
+	int snap;
+
+	load_handler(&self->t, 6, nmi_stays, nmi_stays_end);
+	with_tables(&regs);
+	tvm_set_regs(&self->t, &regs);
+	ASSERT_EQ(0, ioctl(self->t.vcpu, KVM_SET_VCPU_EVENTS, &set));
+	ASSERT_EQ(0, tvm_complete_io(&self->t));
+	snap = OK(hlk_snapshot_flat(self->t.hlk));
+	for (round = 0; round < 3; round++) {
+		OK(hlk_restore(self->t.hlk, snap, NULL));
+		ASSERT_EQ(KVM_EXIT_HLT, tvm_run(&self->t));
+		ASSERT_EQ(1, word(&self->t, MARK));
+		ASSERT_EQ(HANDLER + (nmi_stays_end - nmi_stays),
+			  self->t.run->s.regs.regs.rip);
+	}
+	close(snap);
+}
+
+/* A guest that does not return from its NMI handler would never get another. */
+TEST_F(vcpu_state, nmis_that_the_guest_left_masked)
+{
+	struct kvm_vcpu_events nmi = {
+		.flags = KVM_VCPUEVENT_VALID_NMI_PENDING, .nmi.pending = 1,
+	};
+	struct kvm_sync_regs regs;
+	int round;
+	int snap;
+
+	load_handler(&self->t, 2, nmi_stays, nmi_stays_end);
+	with_tables(&regs);
+	tvm_set_regs(&self->t, &regs);
+	snap = OK(hlk_snapshot_flat(self->t.hlk));
+	OK(hlk_restore(self->t.hlk, snap, NULL));
+	get_state(&self->t, &self->s[0]);
+	for (round = 0; round < 3; round++) {
+		ASSERT_EQ(0, ioctl(self->t.vcpu, KVM_SET_VCPU_EVENTS, &nmi));
+		ASSERT_EQ(KVM_EXIT_HLT, tvm_run(&self->t));
+		ASSERT_EQ(1, word(&self->t, MARK));
+		get_state(&self->t, &self->s[1]);
+		ASSERT_EQ(1, self->s[1].events.nmi.masked);
+		OK(hlk_restore(self->t.hlk, -1, NULL));
+		get_state(&self->t, &self->s[1]);
+		SAME_STATE(self->s[0], self->s[1]);
+		ASSERT_EQ(0, word(&self->t, MARK));
+	}
+	close(snap);
+}
+
+/* What user space asked for before the restore belongs to what is thrown away. */
+TEST_F(vcpu_state, nmis_and_interrupts_that_were_asked_for)
+{
+	struct kvm_interrupt irq = { .irq = 0x30 };
+	struct kvm_sync_regs regs;
+	int snap;
+
+	load_handler(&self->t, 2, nmi_returns, nmi_returns_end);
+	load_handler(&self->t, 0x30, nmi_returns, nmi_returns_end);
+	tvm_load(&self->t, TVM_CODE, count);
+	with_tables(&regs);
+	tvm_set_regs(&self->t, &regs);
+	snap = OK(hlk_snapshot_flat(self->t.hlk));
+
+	/* it works if nobody restores */
+	OK(hlk_restore(self->t.hlk, snap, NULL));
+	get_state(&self->t, &self->s[0]);
+	ASSERT_EQ(0, ioctl(self->t.vcpu, KVM_NMI));
+	ASSERT_EQ(KVM_EXIT_HLT, tvm_run(&self->t));
+	ASSERT_EQ(1, word(&self->t, MARK));
+
+	OK(hlk_restore(self->t.hlk, -1, NULL));
+	get_state(&self->t, &self->s[1]);
+	ASSERT_EQ(0, ioctl(self->t.vcpu, KVM_NMI));
+	OK(hlk_restore(self->t.hlk, -1, NULL));
+	ASSERT_EQ(KVM_EXIT_HLT, tvm_run(&self->t));
+	ASSERT_EQ(1, word(&self->t, MARK + 4));
+	ASSERT_EQ(0, word(&self->t, MARK));
+
+	OK(hlk_restore(self->t.hlk, -1, NULL));
+	get_state(&self->t, &self->s[1]);
+	ASSERT_EQ(0, ioctl(self->t.vcpu, KVM_INTERRUPT, &irq));
+	OK(hlk_restore(self->t.hlk, -1, NULL));
+	ASSERT_EQ(KVM_EXIT_HLT, tvm_run(&self->t));
+	ASSERT_EQ(0, word(&self->t, MARK));
+	get_state(&self->t, &self->s[1]);
+	SAME(self->s[0], self->s[1], events);
+	close(snap);
+}
+
+TEST_F(vcpu_state, system_management_mode)
+{
+	struct kvm_vcpu_events smm = {
+		.flags = KVM_VCPUEVENT_VALID_SMM, .smi.smm = 1,
+	};
+	int snap;
+
+	if (ioctl(self->t.kvm, KVM_CHECK_EXTENSION, KVM_CAP_X86_SMM) <= 0)
+		SKIP(return, "KVM was built without SMM");
+	snap = OK(hlk_snapshot_flat(self->t.hlk));
+	get_state(&self->t, &self->s[0]);
+	ASSERT_EQ(0, ioctl(self->t.vcpu, KVM_SET_VCPU_EVENTS, &smm));
+	get_state(&self->t, &self->s[1]);
+	ASSERT_EQ(1, self->s[1].events.smi.smm);
+	OK(hlk_restore(self->t.hlk, snap, NULL));
+	get_state(&self->t, &self->s[1]);
+	SAME_STATE(self->s[0], self->s[1]);
+
+	/* one that was asked for, but did not come yet */
+	ASSERT_EQ(0, ioctl(self->t.vcpu, KVM_SMI));
+	OK(hlk_restore(self->t.hlk, -1, NULL));
+	get_state(&self->t, &self->s[1]);
+	SAME_STATE(self->s[0], self->s[1]);
+	ASSERT_EQ(KVM_EXIT_HLT, tvm_run(&self->t));
+	ASSERT_EQ(TVM_CODE + 1, self->t.run->s.regs.regs.rip);
+	close(snap);
+}
+
+TEST_F(vcpu_state, the_shadow_that_the_guest_left)
+{
+	struct kvm_sync_regs regs;
+	int snap;
+
+	tvm_load(&self->t, TVM_CODE, sti);
+	with_tables(&regs);
+	tvm_set_regs(&self->t, &regs);
+	snap = OK(hlk_snapshot_flat(self->t.hlk));
+	OK(hlk_restore(self->t.hlk, snap, NULL));
+	get_state(&self->t, &self->s[0]);
+	ASSERT_EQ(KVM_EXIT_HLT, tvm_run(&self->t));
+	get_state(&self->t, &self->s[1]);
+	ASSERT_NE(0, self->s[1].regs.rflags & 0x200);
+	OK(hlk_restore(self->t.hlk, -1, NULL));
+	get_state(&self->t, &self->s[1]);
+	SAME_STATE(self->s[0], self->s[1]);
+	close(snap);
+}
+
+/* ---- XSAVE ---- */
+
+static bool has_avx(const struct state *s)
+{
+	u32 i;
+
+	for (i = 0; i < s->cpuid.head.nent; i++)
+		if (s->cpuid.entries[i].function == 1)
+			return s->cpuid.entries[i].ecx >> 28 & 1;
+	return false;
+}
+
+/*
+ * By the host and not by the guest's XSETBV, which QEMU's emulation does not
+ * intercept, so that KVM does not learn of it.
+ */
+static void set_xcr0(struct tvm *t, u64 xcr0)
+{
+	struct kvm_xcrs xcrs = {
+		.nr_xcrs = 1,
+		.xcrs[0].value = xcr0,
+	};
+
+	t_must(!ioctl(t->vcpu, KVM_SET_XCRS, &xcrs));
+}
+
+static void run_avx(struct tvm *t, u32 value)
+{
+	*(u32 *)tvm_at(t, MARK) = value;
+	t_must(tvm_run(t) == KVM_EXIT_HLT);
+}
+
+TEST_F(vcpu_state, xcr0_and_avx)
+{
+	struct tvm *t = &self->t;
+	struct kvm_sync_regs regs;
+	int plain, wide;
+
+	get_state(t, &self->s[0]);
+	if (!has_avx(&self->s[0]))
+		SKIP(return, "no AVX");
+	tvm_load(t, TVM_CODE, avx);
+	plain = OK(hlk_snapshot_flat(t->hlk));
+	OK(hlk_restore(t->hlk, plain, NULL));
+	get_state(t, &self->s[0]);
+	ASSERT_EQ(1, self->s[0].xcrs.xcrs[0].value);
+
+	/* from a snapshot without to what was turned on */
+	tvm_flat(&regs, TVM_CODE, TVM_STACK);
+	regs.sregs.cr4 = CR4_OSFXSR | CR4_OSXSAVE;
+	tvm_set_regs(t, &regs);
+	set_xcr0(t, 7);
+	run_avx(t, 0x11112222);
+	get_state(t, &self->s[1]);
+	ASSERT_EQ(7, self->s[1].xcrs.xcrs[0].value);
+	DIFFERENT(self->s[0], self->s[1], xsave);
+	DIFFERENT(self->s[0], self->s[1], cpuid);
+	OK(hlk_restore(t->hlk, plain, NULL));
+	get_state(t, &self->s[1]);
+	SAME_STATE(self->s[0], self->s[1]);
+
+	/* and from one with to what was turned off, or changed */
+	tvm_set_regs(t, &regs);
+	set_xcr0(t, 7);
+	run_avx(t, 0x33334444);
+	regs.regs.rip = TVM_CODE;
+	tvm_set_regs(t, &regs);
+	wide = OK(hlk_snapshot_flat(t->hlk));
+	OK(hlk_restore(t->hlk, wide, NULL));
+	get_state(t, &self->s[0]);
+	run_avx(t, 0x55556666);
+	OK(hlk_restore(t->hlk, -1, NULL));
+	get_state(t, &self->s[1]);
+	SAME_STATE(self->s[0], self->s[1]);
+	set_xcr0(t, 3);
+	OK(hlk_restore(t->hlk, -1, NULL));
+	get_state(t, &self->s[1]);
+	SAME_STATE(self->s[0], self->s[1]);
+	close(plain);
+	close(wide);
+}
+
+/* ---- debug registers ---- */
+
+TEST_F(vcpu_state, each_debug_register)
+{
+	struct kvm_debugregs regs;
+	struct hlk_restore r;
+	u32 i;
+	int snap;
+
+	snap = OK(hlk_snapshot_flat(self->t.hlk));
+	OK(hlk_restore(self->t.hlk, snap, NULL));
+	get_state(&self->t, &self->s[0]);
+	for (i = 0; i < 6; i++) {
+		regs = self->s[0].debug;
+		if (i < 4)
+			regs.db[i] = NOWHERE + i;
+		else if (i == 4)
+			regs.dr6 ^= 0x4000;
+		else
+			regs.dr7 ^= 0x300;
+		ASSERT_EQ(0, ioctl(self->t.vcpu, KVM_SET_DEBUGREGS, &regs));
+		OK(hlk_restore(self->t.hlk, -1, &r));
+		ASSERT_EQ(HLK_RESIDUE_DEBUGREGS, r.residue) {
+			TH_LOG("%u", i);
+		}
+		ASSERT_EQ(0, ioctl(self->t.vcpu, KVM_GET_DEBUGREGS, &regs));
+		ASSERT_EQ(0, ioctl(self->t.vcpu, KVM_SET_DEBUGREGS, &regs));
+		get_state(&self->t, &self->s[1]);
+		SAME_STATE(self->s[0], self->s[1]);
+		OK(hlk_restore(self->t.hlk, -1, &r));
+		ASSERT_EQ(0, r.residue);
+	}
+	close(snap);
+}
+
+TEST_F(vcpu_state, debug_registers_that_the_guest_changed)
+{
+	struct kvm_debugregs regs;
+	struct hlk_restore r;
+	int snap;
+
+	tvm_load(&self->t, TVM_CODE, debug_all);
+	snap = OK(hlk_snapshot_flat(self->t.hlk));
+	OK(hlk_restore(self->t.hlk, snap, NULL));
+	get_state(&self->t, &self->s[0]);
+	ASSERT_EQ(KVM_EXIT_HLT, tvm_run(&self->t));
+	get_state(&self->t, &self->s[1]);
+	ASSERT_EQ(NOWHERE + 3, self->s[1].debug.db[3]);
+	OK(hlk_restore(self->t.hlk, -1, &r));
+	ASSERT_EQ(HLK_RESIDUE_DEBUGREGS, r.residue);
+	ASSERT_EQ(0, ioctl(self->t.vcpu, KVM_GET_DEBUGREGS, &regs));
+	ASSERT_EQ(0, ioctl(self->t.vcpu, KVM_SET_DEBUGREGS, &regs));
+	get_state(&self->t, &self->s[1]);
+	SAME_STATE(self->s[0], self->s[1]);
+	close(snap);
+}
+
+/* ---- what is refused or told ---- */
+
+TEST_F(vcpu_state, interrupt_controllers_are_residue)
+{
+	struct hlk_run run = HLK_STRUCT(hlk_run);
+	struct hlk_restore r;
+	struct tvm t;
+	int snap;
+
+	tvm_open_irqchip(&t);
+	tvm_machine(&t, 0, 0);
+	snap = OK(hlk_snapshot_flat(t.hlk));
+	OK(hlk_restore(t.hlk, snap, &r));
+	ASSERT_EQ(HLK_RESIDUE_IRQCHIP, r.residue);
+	OK(hlk_restore(t.hlk, -1, &r));
+	ASSERT_EQ(HLK_RESIDUE_IRQCHIP, r.residue);
+	run.vcpu_fd = t.vcpu;
+	t.run->immediate_exit = 1;
+	FAILS(EINTR, HLK_WHY_NONE, hlk_call(t.hlk, HLK_RUN, &run));
+	ASSERT_EQ(HLK_RESIDUE_IRQCHIP, run.residue);
+	close(snap);
+	tvm_close(&t);
+
+	snap = OK(hlk_snapshot_flat(self->t.hlk));
+	OK(hlk_restore(self->t.hlk, snap, &r));
+	ASSERT_EQ(0, r.residue);
+	close(snap);
+}
+
+#define VMCB_BYTES	0x2000
+
+/* In a guest of its own, by KVM_SET_NESTED_STATE; a VMM that migrates does so */
+static int enter_nested(struct tvm *t)
+{
+	struct {
+		struct kvm_nested_state head;
+		u8 vmcb[VMCB_BYTES];
+	} *n;
+	struct kvm_sync_regs regs;
+	u64 *save;
+	int ret;
+
+	tvm_flat(&regs, TVM_CODE, TVM_STACK);
+	regs.sregs.efer = EFER_SVME;
+	tvm_set_regs(t, &regs);
+	n = calloc(1, sizeof(*n));
+	t_must(n);
+	n->head.format = KVM_STATE_NESTED_FORMAT_SVM;
+	n->head.size = sizeof(n->head) + KVM_STATE_NESTED_SVM_VMCB_SIZE;
+	n->head.flags = KVM_STATE_NESTED_GUEST_MODE | KVM_STATE_NESTED_GIF_SET;
+	n->head.hdr.svm.vmcb_pa = 0x40000;
+	/* AMD manual volume 2, "VMCB Layout": control area, then save area */
+	*(u32 *)(n->vmcb + 0x10) = 1;		/* intercept VMRUN */
+	*(u32 *)(n->vmcb + 0x58) = 1;		/* ASID */
+	save = (u64 *)(n->vmcb + 0x400);
+	save[0xd0 / 8] = EFER_SVME;
+	save[0x150 / 8] = 0x7000;		/* CR3 */
+	save[0x158 / 8] = HLK_GUEST_CR0;
+	save[0x160 / 8] = 0x400;		/* DR7 */
+	save[0x168 / 8] = 0xffff0ff0;		/* DR6 */
+	save[0x170 / 8] = 2;			/* RFLAGS */
+	ret = ioctl(t->vcpu, KVM_SET_NESTED_STATE, &n->head) ? -errno : 0;
+	free(n);
+	return ret;
+}
+
+TEST_F(vcpu_state, a_guest_of_the_guest_is_refused)
+{
+	int snap;
+
+	if (ioctl(self->t.kvm, KVM_CHECK_EXTENSION, KVM_CAP_NESTED_STATE) <= 0)
+		SKIP(return, "KVM was built without nested guests");
+	snap = OK(hlk_snapshot_flat(self->t.hlk));
+	OK(hlk_restore(self->t.hlk, snap, NULL));
+	ASSERT_EQ(0, tvm_complete_io(&self->t));
+	ASSERT_EQ(0, enter_nested(&self->t));
+	FAILS(EOPNOTSUPP, HLK_WHY_NESTED, hlk_restore(self->t.hlk, snap, NULL));
+	ASSERT_EQ(0, t_index);
+	FAILS(EOPNOTSUPP, HLK_WHY_NESTED, hlk_snapshot_flat(self->t.hlk));
+	close(snap);
+}
+
+static int nested_flags(struct tvm *t)
+{
+	struct {
+		struct kvm_nested_state head;
+		u8 vmcb[VMCB_BYTES];
+	} n = { .head.size = sizeof(n) };
+
+	t_must(!ioctl(t->vcpu, KVM_GET_NESTED_STATE, &n.head));
+	return n.head.flags;
+}
+
+/*
+ * Not the module's to restore: no guest can read the flag, and a VMM that
+ * gives its guest NMIs or interrupts sets it, by KVM_SET_NESTED_STATE.
+ */
+TEST_F(vcpu_state, the_global_interrupt_flag_is_the_vmms)
+{
+	struct kvm_nested_state gif = {
+		.format = KVM_STATE_NESTED_FORMAT_SVM,
+		.flags = KVM_STATE_NESTED_GIF_SET,
+		.size = sizeof(gif),
+	};
+	int snap;
+
+	if (ioctl(self->t.kvm, KVM_CHECK_EXTENSION, KVM_CAP_NESTED_STATE) <= 0)
+		SKIP(return, "KVM was built without nested guests");
+	tvm_load(&self->t, TVM_CODE, clgi);
+	snap = OK(hlk_snapshot_flat(self->t.hlk));
+	OK(hlk_restore(self->t.hlk, snap, NULL));
+	get_state(&self->t, &self->s[0]);
+	ASSERT_EQ(KVM_STATE_NESTED_GIF_SET, nested_flags(&self->t));
+	/* a KVM that gives it to none has nothing to restore either */
+	if (tvm_run(&self->t) == KVM_EXIT_HLT)
+		ASSERT_EQ(0, nested_flags(&self->t));
+	OK(hlk_restore(self->t.hlk, -1, NULL));
+	get_state(&self->t, &self->s[1]);
+	SAME_STATE(self->s[0], self->s[1]);
+	ASSERT_EQ(0, ioctl(self->t.vcpu, KVM_SET_NESTED_STATE, &gif));
+	ASSERT_EQ(KVM_STATE_NESTED_GIF_SET, nested_flags(&self->t));
+	get_state(&self->t, &self->s[1]);
+	SAME_STATE(self->s[0], self->s[1]);
+	close(snap);
+}
+
+/* ---- time ---- */
+
+TEST_F(vcpu_state, time_goes_on)
+{
+	u64 last = 0, now;
+	int round;
+	int snap;
+
+	tvm_load(&self->t, TVM_CODE, tsc);
+	snap = OK(hlk_snapshot_flat(self->t.hlk));
+	for (round = 0; round < 5; round++) {
+		OK(hlk_restore(self->t.hlk, round ? -1 : snap, NULL));
+		ASSERT_EQ(KVM_EXIT_HLT, tvm_run(&self->t));
+		now = word(&self->t, MARK) | (u64)word(&self->t, MARK + 4) << 32;
+		ASSERT_LT(last, now);
+		last = now;
+	}
+	close(snap);
+}
+
+/* ---- the audit ---- */
+
+TEST_F(vcpu_state, an_audit_of_what_is_well_passes)
+{
+	int round;
+	int snap;
+
+	snap = OK(hlk_snapshot_flat(self->t.hlk));
+	for (round = 0; round < 10; round++) {
+		OK(hlk_restore_flags(self->t.hlk, round ? -1 : snap,
+				     HLK_RESTORE_AUDIT |
+				     (round % 2 ? HLK_RESTORE_REPRODUCIBLE : 0),
+				     NULL));
+		ASSERT_EQ(KVM_EXIT_HLT, tvm_run(&self->t));
+		memset(tvm_at(&self->t, TVM_DATA), round, 30 * PAGE);
+		memset(tvm_at(&self->t, TVM_SCRATCH_GPA), round, TVM_SCRATCH);
+	}
+	close(snap);
+}
+
+/**
+ * struct meddler - a thread that changes things while a restore is under way
+ * @at: what it changes
+ * @stop: end it
+ */
+struct meddler {
+	volatile u32 *at;
+	volatile bool stop;
+	pthread_t thread;
+};
+
+static void *meddle(void *arg)
+{
+	struct meddler *m = arg;
+
+	while (!m->stop)
+		(*m->at)++;
+	return NULL;
+}
+
+static void meddle_start(struct meddler *m, void *at)
+{
+	m->at = at;
+	m->stop = false;
+	t_must(!pthread_create(&m->thread, NULL, meddle, m));
+}
+
+static void meddle_end(struct meddler *m)
+{
+	m->stop = true;
+	pthread_join(m->thread, NULL);
+}
+
+/* Until an audit finds something; how it ended then */
+static int audit_until(int vm, int snap, int tries)
+{
+	int ret = 0;
+
+	while (!ret && tries--)
+		ret = hlk_restore_flags(vm, snap, HLK_RESTORE_AUDIT, NULL);
+	return ret;
+}
+
+TEST_F_TIMEOUT(vcpu_state, an_audit_finds_memory_that_changed, 120)
+{
+	u8 *at = tvm_at(&self->t, TVM_DATA + 5 * PAGE + 0x123 * 4);
+	struct meddler m;
+	int snap;
+
+	snap = OK(hlk_snapshot_flat(self->t.hlk));
+	OK(hlk_restore(self->t.hlk, snap, NULL));
+	meddle_start(&m, at);
+	FAILS(EUCLEAN, HLK_WHY_AUDIT_MEMORY, audit_until(self->t.hlk, -1, 5000));
+	meddle_end(&m);
+	/* the first byte of the word that is different */
+	ASSERT_EQ(TVM_DATA + 5 * PAGE + 0x123 * 4, t_where & ~3ULL);
+	OK(hlk_restore_flags(self->t.hlk, -1, HLK_RESTORE_AUDIT, NULL));
+	close(snap);
+}
+
+TEST_F_TIMEOUT(vcpu_state, an_audit_finds_registers_that_changed, 120)
+{
+	struct meddler m;
+	int snap;
+
+	snap = OK(hlk_snapshot_flat(self->t.hlk));
+	OK(hlk_restore(self->t.hlk, snap, NULL));
+	meddle_start(&m, &self->t.run->s.regs.regs.rbx);
+	FAILS(EUCLEAN, HLK_WHY_AUDIT_VCPU, audit_until(self->t.hlk, -1, 5000));
+	meddle_end(&m);
+	ASSERT_EQ(0, t_index);
+	ASSERT_EQ(HLK_AUDIT_REGS, t_where);
+	OK(hlk_restore_flags(self->t.hlk, -1, HLK_RESTORE_AUDIT, NULL));
+	close(snap);
+}
+
+TEST_HARNESS_MAIN

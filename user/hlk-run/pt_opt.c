@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* hlk-run pt: its command line. */
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "run.h"
+
+/* keys that main.c's options do not have */
+enum {
+	OPT_PID = 'p',
+	OPT_ROOT = 'r',
+	OPT_CALL = 'c',
+	OPT_INPUT = 'i',
+	OPT_REPEAT = 'n',
+	OPT_FD = 512,
+	OPT_RUNNING,
+	OPT_SNAPSHOT,
+	OPT_SNAPSHOT_FD,
+	OPT_NO_WP,
+	OPT_NO_PSE,
+	OPT_MAXPHYADDR,
+	OPT_RANGE,
+	OPT_LIMIT,
+	OPT_SVG,
+};
+
+#define VA_END		(1ULL << 32)
+#define MAX_LIMIT	(1ULL << 24)
+
+static const struct argp_option pt_options[] = {
+	{ "pid", OPT_PID, "PID", 0,
+	  "The VM of another program; wants CAP_SYS_PTRACE", 1 },
+	{ "fd", OPT_FD, "N", 0, "Which of its VMs: the one with this fd there", 1 },
+	{ "running", OPT_RUNNING, NULL, 0,
+	  "Do not stop the program; wants --root", 1 },
+	{ "snapshot", OPT_SNAPSHOT, NULL, 0,
+	  "List a snapshot of the guest, not the guest", 1 },
+	{ "snapshot-fd", OPT_SNAPSHOT_FD, "N", 0,
+	  "List the snapshot that is open as fd N", 1 },
+	{ "call", OPT_CALL, "NAME", 0,
+	  "Call this function of the guest before", 2 },
+	{ "input", OPT_INPUT, "TEXT", 0, "Its argument", 2 },
+	{ "repeat", OPT_REPEAT, "N", 0, "Call so many times (default 1)", 2 },
+	{ "root", OPT_ROOT, "GPA", 0,
+	  "A page directory, as in CR3; can be given again and again", 3 },
+	{ "no-wp", OPT_NO_WP, NULL, 0, "Read the tables as with CR0.WP clear", 3 },
+	{ "no-pse", OPT_NO_PSE, NULL, 0, "Read the tables as with CR4.PSE clear", 3 },
+	{ "maxphyaddr", OPT_MAXPHYADDR, "BITS", 0,
+	  "Physical-address bits of the processor, 32 to 40", 3 },
+	{ "range", OPT_RANGE, "START-END", 0,
+	  "Only these virtual addresses; END is the last one", 3 },
+	{ "limit", OPT_LIMIT, "N", 0,
+	  "Stop after N ranges (default 262144)", 3 },
+	{ "svg", OPT_SVG, "FILE", 0,
+	  "Draw a map of virtual and physical memory", 4 },
+	{ 0 }
+};
+
+static void parse_range(struct argp_state *state, const char *arg,
+			struct pt_options *pt)
+{
+	unsigned long long start, last;
+	char *end;
+
+	errno = 0;
+	start = strtoull(arg, &end, 16);
+	if (errno || end == arg || *end != '-' || strchr(arg, '+'))
+		goto bad;
+	arg = end + 1;
+	last = strtoull(arg, &end, 16);
+	if (errno || end == arg || *end || *arg == '-' || last >= VA_END ||
+	    start > last)
+		goto bad;
+	pt->start = start & ~4095ULL;
+	pt->end = (last | 4095) + 1;
+	return;
+bad:
+	argp_error(state, "--range wants two addresses below 4 GiB, such as 8000000-80fffff");
+}
+
+static void parse_root(struct argp_state *state, const char *arg,
+		       struct pt_options *pt)
+{
+	if (pt->nr_roots == PT_MAX_ROOTS)
+		argp_error(state, "at most %u roots", PT_MAX_ROOTS);
+	pt->roots[pt->nr_roots++] = option_number(state, "root", arg, UINT32_MAX);
+}
+
+/* A mode that is given says that all are */
+static void give(struct pt_options *pt, uint32_t clear)
+{
+	if (!pt->paging.flags)
+		pt->paging.flags = HLK_PAGING_GIVEN | HLK_PAGING_WP |
+				   HLK_PAGING_PSE;
+	pt->paging.flags &= ~clear;
+}
+
+static error_t parse_tables(int key, char *arg, struct argp_state *state,
+			    struct pt_options *pt)
+{
+	switch (key) {
+	case OPT_ROOT:
+		parse_root(state, arg, pt);
+		return 0;
+	case OPT_NO_WP:
+		give(pt, HLK_PAGING_WP);
+		return 0;
+	case OPT_NO_PSE:
+		give(pt, HLK_PAGING_PSE);
+		return 0;
+	case OPT_MAXPHYADDR:
+		give(pt, 0);
+		pt->paging.maxphyaddr = option_number(state, "maxphyaddr", arg, 40);
+		if (pt->paging.maxphyaddr < 32)
+			argp_error(state, "--maxphyaddr wants 32 to 40");
+		return 0;
+	case OPT_RANGE:
+		parse_range(state, arg, pt);
+		return 0;
+	case OPT_LIMIT:
+		pt->limit = option_number(state, "limit", arg, MAX_LIMIT);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static error_t parse_source(int key, char *arg, struct argp_state *state,
+			    struct options *opt)
+{
+	switch (key) {
+	case OPT_PID:
+		opt->pt.pid = option_number(state, "pid", arg, INT_MAX);
+		if (!opt->pt.pid)
+			argp_error(state, "no program has process id 0");
+		return 0;
+	case OPT_FD:
+		opt->pt.fd = option_number(state, "fd", arg, INT_MAX);
+		return 0;
+	case OPT_RUNNING:
+		opt->pt.running = true;
+		return 0;
+	case OPT_SNAPSHOT:
+		opt->pt.of_snapshot = true;
+		return 0;
+	case OPT_SNAPSHOT_FD:
+		opt->pt.snapshot_fd = option_number(state, "snapshot-fd", arg,
+						    INT_MAX);
+		return 0;
+	case OPT_CALL:
+		opt->call = arg;
+		return 0;
+	case OPT_INPUT:
+		opt->input = arg;
+		opt->input_len = strlen(arg);
+		return 0;
+	case OPT_REPEAT:
+		opt->repeat = option_number(state, "repeat", arg, 1ULL << 40);
+		return 0;
+	case OPT_SVG:
+		opt->pt.svg = arg;
+		return 0;
+	default:
+		return parse_tables(key, arg, state, &opt->pt);
+	}
+}
+
+static void check(struct argp_state *state, const struct options *opt)
+{
+	const struct pt_options *pt = &opt->pt;
+	bool snapshot = pt->snapshot_fd >= 0;
+	bool other = pt->pid || snapshot;
+
+	if (!!opt->guest + !!pt->pid + snapshot != 1)
+		argp_error(state, "of which guest? (an i686 ELF file, or --pid, or --snapshot-fd)");
+	if (!pt->pid && (pt->fd >= 0 || pt->running))
+		argp_error(state, "--fd and --running want --pid");
+	if (pt->running && !pt->nr_roots)
+		argp_error(state, "--running wants --root: CR3 changes while the guest runs");
+	if (other && (pt->of_snapshot || opt->call))
+		argp_error(state, "--snapshot and --call want a guest of one's own");
+	if (!opt->call && opt->input)
+		argp_error(state, "--input wants --call");
+}
+
+static error_t parse_pt(int key, char *arg, struct argp_state *state)
+{
+	struct options *opt = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = opt;
+		state->child_inputs[1] = opt;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (opt->guest)
+			argp_error(state, "one guest at a time, please");
+		opt->guest = arg;
+		return 0;
+	case ARGP_KEY_END:
+		check(state, opt);
+		/* a guest that runs has no modes to be read */
+		if (opt->pt.running)
+			give(&opt->pt, 0);
+		return 0;
+	default:
+		return parse_source(key, arg, state, opt);
+	}
+}
+
+static const struct argp_child children[] = {
+	{ .argp = &memory_argp, .group = 5 },
+	{ .argp = &snapshot_argp, .group = 6 },
+	{ 0 }
+};
+
+const struct argp pt_argp = {
+	.options = pt_options,
+	.parser = parse_pt,
+	.args_doc = "GUEST\n--pid PID\n--snapshot-fd N",
+	.doc = "List what the page tables of a guest map: of one that is booted "
+	       "here, of a snapshot, or of another program's VM.",
+	.children = children,
+};
