@@ -13,6 +13,8 @@
 #                       then now and then crashes a kernel that patches its own
 #                       code (static keys) while another CPU runs it
 #   --kvm ARGUMENT      for the module kvm-amd
+#   --cpu MODEL         default max
+#   --qemu ARGS         more for QEMU
 #   --append ARGS       more for the kernel's command line
 #
 # What the programs print appears as it comes. The exit code is 0 only if the
@@ -22,7 +24,8 @@
 
 series=${1:?usage: run.sh SERIES [OPTION...] -- PROGRAM...}
 shift
-smp=2 mem=1024 timeout=300 limit=1800 log='' append='' thread=single shell='' module='' kvm=''
+smp=2 mem=1024 timeout=300 limit=1800 log='' append='' thread=single shell='' module='' kvm='' cpu=max
+qemu=()
 data=()
 while [ $# -gt 0 ]; do
 	case $1 in
@@ -37,6 +40,8 @@ while [ $# -gt 0 ]; do
 	--append) append=$2 ;;
 	--kvm) kvm=$2 ;;
 	--thread) thread=$2 ;;
+	--cpu) cpu=$2 ;;
+	--qemu) read -ra qemu <<< "$2" ;;
 	--) shift; break ;;
 	*) die "unknown option $1" ;;
 	esac
@@ -77,7 +82,7 @@ printf 'TIMEOUT=%s\nKVM_ARGS=%s\n' "$timeout" "$kvm" > "$root/run.env"
 
 # A CPU with SVM and nested paging; a clock that need not be calibrated, for
 # without one KVM_RUN may hang on a busy host.
-timeout -k 10 "$limit" qemu-system-x86_64 -accel "tcg,thread=$thread" -cpu max \
+timeout -k 10 "$limit" qemu-system-x86_64 -accel "tcg,thread=$thread" -cpu "$cpu" "${qemu[@]}" \
 	-smp "$smp,sockets=$smp,cores=1,threads=1" -m "$mem" \
 	-display none -no-reboot -nodefaults \
 	-chardev "file,id=console,path=$log/console.log" -serial chardev:console \

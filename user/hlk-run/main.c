@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench.h"
 #include "run.h"
 
 const char *argp_program_version = "hlk-run " HLK_RUN_VERSION;
@@ -219,10 +220,12 @@ static const struct command {
 	const char *name;
 	const struct argp *argp;
 	int (*run)(const struct options *opt);
+	int (*own)(int argc, char **argv);
 } commands[] = {
-	{ "run", &run_argp, cmd_run },
-	{ "info", &info_argp, cmd_info },
-	{ "pt", &pt_argp, cmd_pt },
+	{ "run", &run_argp, cmd_run, NULL },
+	{ "info", &info_argp, cmd_info, NULL },
+	{ "pt", &pt_argp, cmd_pt, NULL },
+	{ "bench", NULL, NULL, cmd_bench },
 };
 
 static int run_command(const struct command *command, int argc, char **argv)
@@ -232,6 +235,8 @@ static int run_command(const struct command *command, int argc, char **argv)
 
 	snprintf(name, sizeof(name), "hlk-run %s", command->name);
 	argv[0] = name;
+	if (command->own)
+		return command->own(argc, argv);
 	if (argp_parse(command->argp, argc, argv, 0, NULL, &opt))
 		return RUN_USAGE;
 	return command->run(&opt);
@@ -270,7 +275,8 @@ static const struct argp top_argp = {
 	       "Commands:\n"
 	       "  run GUEST   boot, snapshot, restore and call a guest\n"
 	       "  info        version, limits and live objects of the module\n"
-	       "  pt GUEST    what a guest's page tables map\n\n"
+	       "  pt GUEST    what a guest's page tables map\n"
+	       "  bench       what a restore costs, here and by other ways\n\n"
 	       "'hlk-run COMMAND --help' tells more; so does hlk-run(1).",
 };
 
