@@ -9,13 +9,14 @@ export KERNELS
 
 vm	:= selftests/vm
 
-.PHONY: help setup modules user demo check check-native lint install \
+.PHONY: help setup modules user demo check check-native bench lint install \
 	update-kernels clean distclean
 
 help:
 	@echo 'make demo          run two guests in a throw-away VM (HOST=1: on this host)'
 	@echo 'make check         all tests, on each of KERNELS="$(KERNELS)"'
 	@echo 'make check-native  the tests that need no VM'
+	@echo 'make bench         what a restore costs, on each of KERNELS; and compaction'
 	@echo 'make lint          W=1, sparse, checkpatch and their like'
 	@echo 'make modules       hlk.ko for the kernel in KDIR=$(KDIR)'
 	@echo 'make user          libhlk, hlk-run, guests and test programs'
@@ -48,6 +49,10 @@ check: setup
 
 check-native: setup
 	@KERNELS= $(vm)/check.sh
+
+# BENCH= passes options on, such as BENCH=--full
+bench: setup
+	@$(vm)/bench.sh $(BENCH)
 
 lint: setup
 	@$(vm)/lint.sh

@@ -29,6 +29,7 @@ enum {
 	OPT_PERF_COUNTS,
 	OPT_COPY,
 	OPT_THREADS,
+	OPT_CONFIG,
 };
 
 struct bench_options {
@@ -36,6 +37,8 @@ struct bench_options {
 	const char *json;
 	const char *svg;
 	const char *copy;
+	struct bench_cfg cfg[MAX_CFGS];
+	uint32_t nr_cfgs;
 };
 
 static const struct argp_option options[] = {
@@ -44,6 +47,8 @@ static const struct argp_option options[] = {
 	{ "quick", OPT_QUICK, NULL, 0,
 	  "Two configurations, and no time for each: to see that it works", 0 },
 	{ "full", OPT_FULL, NULL, 0, "All of the matrix", 0 },
+	{ "config", OPT_CONFIG, "P,S,G[,data]", 0,
+	  "Only this configuration: P pages, scratch of S KiB, guest of G MiB; can be given again", 0 },
 	{ "ways", OPT_WAYS, "LIST", 0, "Only these, such as A2,B6,C", 0 },
 	{ "budget", OPT_BUDGET, "MS", 0,
 	  "Time for each way in each configuration (default 300)", 0 },
@@ -77,6 +82,26 @@ static void parse_budget(struct bench_options *opt, const char *arg,
 	opt->env.budget_ns = ms * 1000000ULL;
 }
 
+static void parse_config(struct bench_options *opt, const char *arg,
+			 struct argp_state *state)
+{
+	struct bench_cfg *cfg = &opt->cfg[opt->nr_cfgs];
+	unsigned int pages, scratch, guest;
+	int end = 0, data = 0;
+
+	if (opt->nr_cfgs == MAX_CFGS)
+		argp_error(state, "too many configurations");
+	if (sscanf(arg, "%u,%u,%u%n,data%n", &pages, &scratch, &guest, &end,
+		   &data) < 3 || arg[data ?: end])
+		argp_error(state, "--config wants P,S,G or P,S,G,data, not '%s'",
+			   arg);
+	*cfg = (struct bench_cfg){ pages, scratch * KIB, guest * MIB, data };
+	if (scratch < 64 || scratch > 1 << 20 || scratch % 4 || guest < 16 ||
+	    guest > 2048 || !cfg_fits(cfg))
+		argp_error(state, "'%s' does not fit together", arg);
+	opt->nr_cfgs++;
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct bench_options *opt = state->input;
@@ -99,6 +124,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPT_BUDGET:
 		parse_budget(opt, arg, state);
+		return 0;
+	case OPT_CONFIG:
+		parse_config(opt, arg, state);
 		return 0;
 	case OPT_THREADS:
 		opt->env.threads_only = true;
@@ -168,10 +196,16 @@ static uint32_t full_matrix(struct bench_cfg *cfg)
 	return nr;
 }
 
-static uint32_t choose(const struct bench_env *env, struct bench_cfg *cfg)
+static uint32_t choose(const struct bench_options *opt, struct bench_cfg *cfg)
 {
+	const struct bench_env *env = &opt->env;
+
 	if (env->threads_only)
 		return 0;
+	if (opt->nr_cfgs) {
+		memcpy(cfg, opt->cfg, opt->nr_cfgs * sizeof(*cfg));
+		return opt->nr_cfgs;
+	}
 	if (env->full)
 		return full_matrix(cfg);
 	if (env->quick) {
@@ -264,10 +298,11 @@ static int init(struct bench_options *opt)
 	return 0;
 }
 
-static int measure(const struct bench_env *env, struct bench_report *report)
+static int measure(const struct bench_options *opt, struct bench_report *report)
 {
+	const struct bench_env *env = &opt->env;
 	struct bench_cfg cfg[MAX_CFGS];
-	uint32_t nr = choose(env, cfg);
+	uint32_t nr = choose(opt, cfg);
 	char text[96];
 	uint32_t i;
 
@@ -343,7 +378,7 @@ int cmd_bench(int argc, char **argv)
 		return RUN_USAGE;
 	if (init(&opt))
 		return RUN_ERROR;
-	if (measure(&opt.env, &report))
+	if (measure(&opt, &report))
 		ret = RUN_ERROR;
 	if (report.run && output(&opt, &report))
 		ret = RUN_ERROR;

@@ -65,13 +65,15 @@ static void style(FILE *f, int height)
 	fprintf(f,
 		"<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" width=\"%d\" height=\"%d\" role=\"img\" aria-label=\"Restore and call: hlk and user space\">\n"
 		"<style>\n"
-		"svg{--back:#fff;--ink:#1d2733;--soft:#5d6b7a;--grid:#e3e8ee;--hlk:#0b7a75;--user:#b9c3cf;--line:#7d8b9a;--none:#e0a458}\n"
-		"@media(prefers-color-scheme:dark){svg{--back:#12181f;--ink:#e8edf2;--soft:#9aa8b6;--grid:#26313d;--hlk:#2bb8ae;--user:#465464;--line:#8493a3;--none:#d39a4c}}\n"
-		"text{font:13px system-ui,-apple-system,'Segoe UI',sans-serif;fill:var(--ink)}\n"
-		".soft{fill:var(--soft);font-size:12px}.head{font-size:19px;font-weight:600}.num{font-variant-numeric:tabular-nums}\n"
-		".hlk{fill:var(--hlk)}.user{fill:var(--user)}.none{fill:var(--none)}.end{text-anchor:end}.mid{text-anchor:middle}\n"
-		".grid{stroke:var(--grid)}polyline{fill:none;stroke-width:2.2}.l-hlk{stroke:var(--hlk)}.l-user{stroke:var(--line);stroke-width:1.4}.l-none{stroke:var(--none);stroke-dasharray:4 4}\n"
-		"</style>\n<rect width=\"100%%\" height=\"100%%\" fill=\"var(--back)\"/>\n",
+		"text{font:13px system-ui,-apple-system,'Segoe UI',sans-serif;fill:#1d2733}\n"
+		".soft{fill:#5d6b7a;font-size:12px}.head{font-size:19px;font-weight:600}\n"
+		".end{text-anchor:end}.mid{text-anchor:middle}.back{fill:#fff}.grid{stroke:#e3e8ee}\n"
+		".hlk{fill:#0b7a75}.user{fill:#b9c3cf}.none{fill:#e0a458}\n"
+		"polyline{fill:none;stroke-width:2.4}.l-hlk{stroke:#0b7a75}.l-user{stroke:#a3afbc;stroke-width:1.4}\n"
+		".l-none{stroke:#e0a458;stroke-dasharray:4 4}\n"
+		"@media(prefers-color-scheme:dark){text{fill:#e8edf2}.soft{fill:#9aa8b6}.back{fill:#12181f}.grid{stroke:#26313d}\n"
+		".hlk{fill:#2bb8ae}.user{fill:#465464}.l-hlk{stroke:#2bb8ae}.l-user{stroke:#66768a}}\n"
+		"</style>\n<rect width=\"100%%\" height=\"100%%\" class=\"back\"/>\n",
 		WIDTH, height, WIDTH, height);
 }
 
@@ -122,7 +124,7 @@ static void bars(FILE *f, const struct bench_env *env, const struct bench_run *r
 		}
 		format_time(env, text, sizeof(text), r->p50);
 		x = at(&s, r->p50, PLOT);
-		fprintf(f, "<rect class=\"%s\" x=\"%d\" y=\"%d\" width=\"%.1f\" height=\"%d\" rx=\"2\"/><text class=\"num\" x=\"%.1f\" y=\"%d\">%s</text>\n",
+		fprintf(f, "<rect class=\"%s\" x=\"%d\" y=\"%d\" width=\"%.1f\" height=\"%d\" rx=\"2\"/><text x=\"%.1f\" y=\"%d\">%s</text>\n",
 			color_of(r->ops), LEFT, y, x < 2 ? 2 : x, BAR, LEFT + x + 6,
 			y + 12, text);
 	}
