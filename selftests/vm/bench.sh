@@ -23,7 +23,7 @@ in_vm() {
 	shift 3
 	"$VM_DIR/run.sh" "$series" --data "$hlk_run" --cpu max,-erms,-fsrm \
 		--mem 2048 --limit 7200 "$@" --shell "
-		hlk-run bench --emulated $options --json /tmp/json --svg /tmp/svg \
+		hlk-run bench --emulated $options --json /tmp/json \
 			> /tmp/table 2> /tmp/err
 		rc=\$?
 		for file in err table json svg; do
@@ -44,10 +44,10 @@ failed=0
 for series in $KERNELS; do
 	echo
 	echo "== Linux $series: time"
-	in_vm "$series" '' "$*" || failed=1
+	in_vm "$series" '' "--svg /tmp/svg $*" || failed=1
 	echo
 	echo "== Linux $series: instructions"
-	in_vm "$series" -counts "--perf-counts --budget 100 $*" --smp 1 \
+	in_vm "$series" -counts "--perf-counts --budget 100 --svg /tmp/svg $*" --smp 1 \
 		--qemu '-icount shift=0,sleep=off' || failed=1
 	echo
 	echo "== Linux $series: two threads on two CPUs"
