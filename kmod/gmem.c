@@ -68,9 +68,72 @@ static int gmem_get(struct hlk_gmem *gmem, u64 gfn, struct hlk_gpage *gpage)
 	return gmem_user_page(g, hva, &gpage->page);
 }
 
+/*
+ * Private pages of the windows, in order of their frames. What the guest can
+ * reach beside the windows nobody keeps track of.
+ */
+static int gmem_changed(struct hlk_gmem *gmem, u64 *gfn)
+{
+	struct hlk_vm_gmem *g = container_of(gmem, struct hlk_vm_gmem, gmem);
+	const struct hlk_range *range;
+	struct hlk_vm_window *window;
+	unsigned long index;
+	u32 i;
+
+	if (!g->whole)
+		return -EOPNOTSUPP;
+	for (i = 0; i < g->vm->layout.nr; i++) {
+		range = &g->vm->layout.range[i];
+		if (*gfn >= range->gfn + range->pages)
+			continue;
+		window = hlk_vm_window(g->vm, i);
+		index = *gfn > range->gfn ? *gfn - range->gfn : 0;
+		if (hlk_window_next(window, &index)) {
+			*gfn = range->gfn + index;
+			return 1;
+		}
+	}
+	return 0;
+}
+
+static int gmem_hold(struct hlk_gmem *gmem, u64 gfn, struct page **page)
+{
+	struct hlk_vm_gmem *g = container_of(gmem, struct hlk_vm_gmem, gmem);
+	struct hlk_gmem_slot *slot = gmem_find(g, gfn);
+	unsigned long hva;
+
+	if (!slot)
+		return -ENODEV;
+	if (slot->readonly)
+		return -EACCES;
+	if (slot->window) {
+		*page = hlk_window_private(slot->window,
+					   slot->first + (gfn - slot->gfn));
+		if (IS_ERR(*page))
+			return PTR_ERR(*page);
+		get_page(*page);
+		return 0;
+	}
+	hva = slot->hva + ((gfn - slot->gfn) << PAGE_SHIFT);
+	return pin_user_pages_fast(hva, 1, FOLL_WRITE, page) == 1 ? 0 : -EFAULT;
+}
+
+static void gmem_unhold(struct hlk_gmem *gmem, u64 gfn, struct page *page)
+{
+	struct hlk_vm_gmem *g = container_of(gmem, struct hlk_vm_gmem, gmem);
+
+	if (gmem_find(g, gfn)->window)
+		put_page(page);
+	else
+		unpin_user_pages_dirty_lock(&page, 1, true);
+}
+
 static const struct hlk_gmem_ops gmem_ops = {
 	.is_ram = gmem_is_ram,
 	.get = gmem_get,
+	.changed = gmem_changed,
+	.hold = gmem_hold,
+	.unhold = gmem_unhold,
 };
 
 static int gmem_by_gfn(const void *a, const void *b)
@@ -104,6 +167,7 @@ static u32 gmem_read_slots(struct hlk_vm_gmem *g, struct kvm *kvm, u32 room)
 			g->slots[nr].gfn = slot->base_gfn;
 			g->slots[nr].pages = slot->npages;
 			g->slots[nr].hva = slot->userspace_addr;
+			g->slots[nr].readonly = slot->flags & KVM_MEM_READONLY;
 		}
 		nr++;
 	}
@@ -130,6 +194,30 @@ static void gmem_find_window(struct hlk_gmem_slot *slot, struct hlk_vm *vm)
 	slot->first = pgoff - window->range.gfn;
 }
 
+/* Is each window mapped, at its place, as a whole? */
+static bool gmem_whole(struct hlk_vm_gmem *g)
+{
+	const struct hlk_gmem_slot *slot = g->slots;
+	const struct hlk_gmem_slot *end = g->slots + g->nr;
+	const struct hlk_range *range;
+	u64 next;
+	u32 i;
+
+	for (i = 0; i < g->vm->layout.nr; i++) {
+		range = &g->vm->layout.range[i];
+		next = range->gfn;
+		while (slot < end && slot->gfn < range->gfn)
+			slot++;
+		while (slot < end && slot->gfn == next &&
+		       slot->window == hlk_vm_window(g->vm, i) &&
+		       slot->first == next - range->gfn)
+			next += slot++->pages;
+		if (next != range->gfn + range->pages)
+			return false;
+	}
+	return true;
+}
+
 /**
  * hlk_gmem_init() - look at a VM's memory
  * @g: what to fill
@@ -145,6 +233,7 @@ int hlk_gmem_init(struct hlk_vm_gmem *g, struct hlk_vm *vm)
 
 	memset(g, 0, sizeof(*g));
 	g->gmem.ops = &gmem_ops;
+	g->vm = vm;
 	if (vm->kvm->mm != current->mm) {
 		if (!mmget_not_zero(vm->kvm->mm))
 			return -ESRCH;
@@ -167,6 +256,7 @@ int hlk_gmem_init(struct hlk_vm_gmem *g, struct hlk_vm *vm)
 	for (i = 0; i < g->nr; i++)
 		gmem_find_window(&g->slots[i], vm);
 	mmap_read_unlock(vm->kvm->mm);
+	g->whole = gmem_whole(g);
 	return 0;
 }
 

@@ -40,11 +40,13 @@ struct hlk_vm;
  * @base: what a restore copies into it; NULL clears it. Borrowed from the
  *	snapshot that @vm holds
  * @index: page number in the window
+ * @idle: probes in a row that found it unwritten
  */
 struct hlk_private {
 	struct page *page;
 	struct page *base;
 	u64 index;
+	u32 idle;
 };
 
 /**
@@ -54,6 +56,7 @@ struct hlk_private {
  * @lock: protects all below, and makes a page's becoming private one step for
  *	all mappings of it
  * @base: base pages of the snapshot restored last, or NULL
+ * @touched: what that snapshot remembers of the window, or NULL
  * @index: page number -> position in @list, as a value
  * @list: private pages
  * @nr: how many
@@ -67,6 +70,7 @@ struct hlk_vm_window {
 	struct hlk_range range;
 	struct mutex lock;	/* protects all below */
 	struct xarray *base;
+	struct hlk_touched_set *touched;
 	struct xarray index;
 	struct hlk_private *list;
 	u64 nr;
@@ -103,6 +107,9 @@ struct hlk_vm_window {
  * @copied: pages copied back
  * @cleared: pages cleared
  * @freed: pages given back
+ * @idle: of these, those that were found idle
+ * @prefaulted: pages made private by HLK_PREFAULT
+ * @id: for tracepoints; constant
  * @runs: times that a guest was entered; any context
  *
  * Its file holds it; each mapping of a window holds that file.
@@ -129,6 +136,9 @@ struct hlk_vm {
 	u64 copied;
 	u64 cleared;
 	u64 freed;
+	u64 idle;
+	u64 prefaulted;
+	u32 id;
 	atomic64_t runs;
 };
 
@@ -138,6 +148,7 @@ struct hlk_vm {
  * @copied: pages copied back
  * @cleared: pages cleared
  * @freed: pages given back
+ * @idle: of these, those that were found idle
  * @private_pages: private pages left
  */
 struct hlk_restored {
@@ -145,6 +156,7 @@ struct hlk_restored {
 	u64 copied;
 	u64 cleared;
 	u64 freed;
+	u64 idle;
 	u64 private_pages;
 };
 
@@ -203,6 +215,7 @@ int hlk_ucmd_new(struct hlk_ucmd *ucmd, struct file *file, s32 *out_fd);
 
 /* vm.c */
 int hlk_cmd_vm_attach(void *obj, struct hlk_ucmd *ucmd);
+struct hlk_vm_window *hlk_vm_window(struct hlk_vm *vm, u32 nr);
 int hlk_vm_check(struct hlk_vm *vm, struct hlk_why_at *at);
 int hlk_vm_check_look(struct hlk_vm *vm, struct hlk_why_at *at);
 int hlk_layout_add_user(struct hlk_layout *layout, const struct hlk_window *window,
@@ -219,8 +232,11 @@ int hlk_window_pin(struct hlk_vm_window *window, u64 index);
 struct page *hlk_window_private(struct hlk_vm_window *window, u64 index);
 void hlk_window_poke(struct hlk_vm_window *window, u64 gpa, const void *from,
 		     size_t bytes);
-void hlk_window_rebase(struct hlk_vm_window *window, struct xarray *base);
-void hlk_window_drop(struct hlk_vm_window *window, u64 pages);
+void hlk_window_rebase(struct hlk_vm_window *window, struct xarray *base,
+		       struct hlk_touched_set *touched);
+void hlk_window_touch(struct hlk_vm_window *window, u64 index, unsigned long bits,
+		      gfp_t gfp);
+u64 hlk_window_drop(struct hlk_vm_window *window, u64 pages, u32 idle);
 vm_fault_t hlk_insert_shared(struct vm_area_struct *vma, unsigned long address,
 			     struct page *page);
 
@@ -228,6 +244,13 @@ vm_fault_t hlk_insert_shared(struct vm_area_struct *vma, unsigned long address,
 int hlk_restore(struct hlk_vm *vm, struct hlk_snap *snap, u32 flags,
 		struct hlk_restored *r, struct hlk_why_at *at);
 int hlk_cmd_restore(void *obj, struct hlk_ucmd *ucmd);
+
+/* prefault.c */
+int hlk_cmd_prefault(void *obj, struct hlk_ucmd *ucmd);
+
+/* audit.c */
+int hlk_audit(struct hlk_vm *vm, struct hlk_snap *snap, u32 flags,
+	      struct hlk_why_at *at);
 
 /* run.c */
 int hlk_cmd_run(void *obj, struct hlk_ucmd *ucmd);
@@ -240,17 +263,21 @@ struct hlk_snap *hlk_snap_from_fd(int fd);
 /* inspect.c */
 int hlk_cmd_translate(void *obj, struct hlk_ucmd *ucmd);
 int hlk_cmd_walk(void *obj, struct hlk_ucmd *ucmd);
+int hlk_cmd_mark_cow(void *obj, struct hlk_ucmd *ucmd);
 
 /* vcpu.c */
 struct hlk_vcpu_state;
 int hlk_vcpus_hold(struct hlk_vm *vm, struct hlk_why_at *at);
 void hlk_vcpus_release(struct hlk_vm *vm);
+void hlk_vcpus_flush(struct hlk_vm *vm);
 int hlk_vcpus_capture(struct hlk_vm *vm, struct hlk_snap *snap,
 		      struct hlk_why_at *at);
 int hlk_vcpu_from_user(const void __user *from, struct hlk_snap *snap);
 int hlk_vcpus_fit(struct hlk_vm *vm, const struct hlk_snap *snap,
 		  struct hlk_why_at *at);
 u32 hlk_vcpus_restore(struct hlk_vm *vm, const struct hlk_snap *snap);
+int hlk_vcpus_audit(struct hlk_vm *vm, const struct hlk_snap *snap,
+		    struct hlk_why_at *at);
 u64 hlk_vcpu_cr3(const struct hlk_snap *snap, u32 nr);
 void hlk_vcpu_set_cr3(struct hlk_snap *snap, u32 nr, u64 cr3);
 int hlk_vcpu_paging(struct hlk_vm *vm, struct i686_mode *mode, u64 *cr3,
@@ -262,6 +289,7 @@ int hlk_vcpu_paging(struct hlk_vm *vm, struct i686_mode *mode, u64 *cr3,
  * @gfn: first frame
  * @pages: how many
  * @hva: where it is mapped in the process of the VM
+ * @readonly: the guest cannot write it
  * @window: the window that is mapped there, if one is
  * @first: page number in the window
  */
@@ -269,6 +297,7 @@ struct hlk_gmem_slot {
 	u64 gfn;
 	u64 pages;
 	unsigned long hva;
+	bool readonly;
 	struct hlk_vm_window *window;
 	u64 first;
 };
@@ -276,17 +305,21 @@ struct hlk_gmem_slot {
 /**
  * struct hlk_vm_gmem - the memory of a VM for the pure files
  * @gmem: what they see
+ * @vm: the VM
  * @slots: sorted by gfn
  * @nr: how many
  * @hit: the slot that was found last
+ * @whole: all windows are mapped where they belong
  * @mm: held, where it is not that of the caller; else NULL
  */
 struct hlk_vm_gmem {
 	struct hlk_gmem gmem;
+	struct hlk_vm *vm;
 	struct mm_struct *mm;
 	struct hlk_gmem_slot *slots;
 	u32 nr;
 	u32 hit;
+	bool whole;
 };
 
 int hlk_gmem_init(struct hlk_vm_gmem *g, struct hlk_vm *vm);

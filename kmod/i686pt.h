@@ -110,10 +110,19 @@ struct hlk_gpage {
  * @is_ram: is there memory at this gfn?
  * @get: takes a reference to the page; -ENODEV where there is no memory.
  *	May sleep and fault
+ * @changed: the next frame, from *gfn on, that may differ from the snapshot that
+ *	the guest was restored to last: 1 if there is one, 0 if not, -EOPNOTSUPP
+ *	where this is not known for all memory
+ * @hold: the page at this gfn, to be written until @unhold; -ENODEV where there
+ *	is no memory, -EACCES where it is read-only
+ * @unhold: let go of it
  */
 struct hlk_gmem_ops {
 	bool (*is_ram)(struct hlk_gmem *gmem, u64 gfn);
 	int (*get)(struct hlk_gmem *gmem, u64 gfn, struct hlk_gpage *gpage);
+	int (*changed)(struct hlk_gmem *gmem, u64 *gfn);
+	int (*hold)(struct hlk_gmem *gmem, u64 gfn, struct page **page);
+	void (*unhold)(struct hlk_gmem *gmem, u64 gfn, struct page *page);
 };
 
 struct hlk_gmem {
@@ -195,5 +204,37 @@ struct i686_walk {
 };
 
 int i686_walk(struct i686_walk *walk, struct hlk_why_at *at);
+
+/**
+ * struct i686_mark - copy-on-write to be marked in place
+ * @gmem: in: memory
+ * @mode: in: modes
+ * @roots: in: addresses of the directories, as in CR3, below 4 GiB
+ * @nr_roots: in: how many
+ * @start: in: first address
+ * @end: in: first address not to be marked, at most 4 GiB
+ * @max_tables: in: how many distinct tables and directories may be met
+ * @out: out: @marked to @tables are written
+ * @tables: private: gfn -> struct mark_table
+ * @nr_tables: private: how many
+ * @buffer: private: a table as it was read
+ */
+struct i686_mark {
+	struct hlk_gmem *gmem;
+	struct i686_mode mode;
+	const u64 *roots;
+	u32 nr_roots;
+	u64 start;
+	u64 end;
+	u32 max_tables;
+	struct hlk_mark_cow *out;
+
+	struct xarray tables;
+	u32 nr_tables;
+	u32 *buffer;
+};
+
+/* mark.c */
+int i686_mark(struct i686_mark *mark, struct hlk_why_at *at);
 
 #endif /* _HLK_I686PT_H */

@@ -1,11 +1,35 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Looking at a guest's page tables: translate and walk.
+ * A guest's page tables: translate, walk, mark.
  */
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
 #include "hlk.h"
+#include "trace.h"
+
+static int paging_check(const struct hlk_paging *paging, struct hlk_why_at *at)
+{
+	bool given = paging->flags & HLK_PAGING_GIVEN;
+
+	if (paging->flags & ~(HLK_PAGING_GIVEN | HLK_PAGING_WP | HLK_PAGING_PSE))
+		return hlk_fail(at, -EOPNOTSUPP, HLK_WHY_FLAGS, 0, 0);
+	if (!given && (paging->flags || paging->maxphyaddr))
+		return hlk_fail(at, -EINVAL, HLK_WHY_FLAGS, 0, 0);
+	if (paging->maxphyaddr &&
+	    (paging->maxphyaddr < 32 || paging->maxphyaddr > I686_PSE36_BITS))
+		return hlk_fail(at, -EINVAL, HLK_WHY_GPA_RANGE, 0, 0);
+	return 0;
+}
+
+static void paging_given(const struct hlk_paging *paging, struct i686_mode *mode)
+{
+	if (!(paging->flags & HLK_PAGING_GIVEN))
+		return;
+	mode->wp = paging->flags & HLK_PAGING_WP;
+	mode->pse = paging->flags & HLK_PAGING_PSE;
+	mode->maxphyaddr = paging->maxphyaddr ?: I686_PSE36_BITS;
+}
 
 /*
  * How to read the tables: as given, or as vCPU 0 does. The vCPU is looked at
@@ -16,17 +40,12 @@ static int paging_modes(struct hlk_vm *vm, const struct hlk_paging *paging,
 			bool want_cr3, struct i686_mode *mode, u64 *cr3,
 			struct hlk_why_at *at)
 {
-	bool given = paging->flags & HLK_PAGING_GIVEN;
 	int ret;
 
-	if (paging->flags & ~(HLK_PAGING_GIVEN | HLK_PAGING_WP | HLK_PAGING_PSE))
-		return hlk_fail(at, -EOPNOTSUPP, HLK_WHY_FLAGS, 0, 0);
-	if (!given && (paging->flags || paging->maxphyaddr))
-		return hlk_fail(at, -EINVAL, HLK_WHY_FLAGS, 0, 0);
-	if (paging->maxphyaddr &&
-	    (paging->maxphyaddr < 32 || paging->maxphyaddr > I686_PSE36_BITS))
-		return hlk_fail(at, -EINVAL, HLK_WHY_GPA_RANGE, 0, 0);
-	if (!given || want_cr3) {
+	ret = paging_check(paging, at);
+	if (ret)
+		return ret;
+	if (!(paging->flags & HLK_PAGING_GIVEN) || want_cr3) {
 		ret = mutex_lock_killable(&vm->lock);
 		if (ret)
 			return ret;
@@ -39,11 +58,7 @@ static int paging_modes(struct hlk_vm *vm, const struct hlk_paging *paging,
 		if (ret)
 			return ret;
 	}
-	if (given) {
-		mode->wp = paging->flags & HLK_PAGING_WP;
-		mode->pse = paging->flags & HLK_PAGING_PSE;
-		mode->maxphyaddr = paging->maxphyaddr ?: I686_PSE36_BITS;
-	}
+	paging_given(paging, mode);
 	return 0;
 }
 
@@ -118,14 +133,24 @@ static int walk_emit(struct i686_walk *walk, const struct hlk_mapping *mapping)
 	return 0;
 }
 
+/* A range of virtual addresses; @end is 0 for 4 GiB */
+static int range_check(u64 start, u64 end, struct hlk_why_at *at)
+{
+	end = end ?: I686_VA_END;
+	if (!PAGE_ALIGNED(start) || !PAGE_ALIGNED(end))
+		return hlk_fail(at, -EINVAL, HLK_WHY_GPA_ALIGN, 0, start);
+	if (end > I686_VA_END || start >= end)
+		return hlk_fail(at, -EINVAL, HLK_WHY_GPA_RANGE, 0, end);
+	return 0;
+}
+
 static int walk_check(struct hlk_walk *w, struct hlk_why_at *at)
 {
-	u64 end = w->end ?: I686_VA_END;
+	int ret;
 
-	if (!PAGE_ALIGNED(w->start) || !PAGE_ALIGNED(end))
-		return hlk_fail(at, -EINVAL, HLK_WHY_GPA_ALIGN, 0, w->start);
-	if (end > I686_VA_END || w->start >= end)
-		return hlk_fail(at, -EINVAL, HLK_WHY_GPA_RANGE, 0, end);
+	ret = range_check(w->start, w->end, at);
+	if (ret)
+		return ret;
 	if (!PAGE_ALIGNED(w->cursor))
 		return hlk_fail(at, -EINVAL, HLK_WHY_GPA_ALIGN, 0, w->cursor);
 	if (w->nr_roots > HLK_MAX_ROOTS)
@@ -135,23 +160,29 @@ static int walk_check(struct hlk_walk *w, struct hlk_why_at *at)
 	return 0;
 }
 
-static int walk_roots(struct hlk_walk *w, u64 cr3, u64 *roots, u32 nr,
-		      struct hlk_why_at *at)
+/* The roots that are given, or CR3 if there are none; to be freed */
+static u64 *roots_get(u64 from, u32 given, u64 cr3, struct hlk_why_at *at)
 {
+	u32 nr = max(given, 1U);
+	u64 *roots = kvmalloc_array(nr, sizeof(*roots), GFP_KERNEL_ACCOUNT);
+	int err = -EFAULT;
 	u32 i;
-	int ret;
 
-	if (!w->nr_roots)
+	if (!roots)
+		return ERR_PTR(-ENOMEM);
+	if (!given)
 		roots[0] = cr3;
-	else if (copy_from_user(roots, u64_to_user_ptr(w->roots),
-				nr * sizeof(*roots)))
-		return -EFAULT;
+	else if (copy_from_user(roots, u64_to_user_ptr(from), nr * sizeof(*roots)))
+		goto free;
 	for (i = 0; i < nr; i++) {
-		ret = root_check(roots[i], i, at);
-		if (ret)
-			return ret;
+		err = root_check(roots[i], i, at);
+		if (err)
+			goto free;
 	}
-	return 0;
+	return roots;
+free:
+	kvfree(roots);
+	return ERR_PTR(err);
 }
 
 /**
@@ -163,6 +194,7 @@ static int walk_roots(struct hlk_walk *w, u64 cr3, u64 *roots, u32 nr,
  */
 int hlk_cmd_walk(void *obj, struct hlk_ucmd *ucmd)
 {
+	u64 start = trace_hlk_walk_enabled() ? ktime_get_ns() : 0;
 	struct hlk_walk *w = ucmd->cmd;
 	u32 nr = max(w->nr_roots, 1U);
 	struct user_walk user = {
@@ -191,12 +223,9 @@ int hlk_cmd_walk(void *obj, struct hlk_ucmd *ucmd)
 			   &ucmd->at);
 	if (ret)
 		return ret;
-	roots = kvmalloc_array(nr, sizeof(*roots), GFP_KERNEL_ACCOUNT);
-	if (!roots)
-		return -ENOMEM;
-	ret = walk_roots(w, cr3, roots, nr, &ucmd->at);
-	if (ret)
-		goto free;
+	roots = roots_get(w->roots, w->nr_roots, cr3, &ucmd->at);
+	if (IS_ERR(roots))
+		return PTR_ERR(roots);
 	user.walk.roots = roots;
 	ret = hlk_gmem_init(&g, vm);
 	if (ret)
@@ -207,7 +236,91 @@ int hlk_cmd_walk(void *obj, struct hlk_ucmd *ucmd)
 	w->nr_mappings = user.nr;
 	w->cursor = user.walk.cursor;
 	w->tables_read = user.walk.tables_read;
+	trace_hlk_walk(vm->id, nr, w->tables_read, user.nr, start, ret);
 free:
 	kvfree(roots);
+	return ret;
+}
+
+/* The guest rests. */
+static int mark_cow(struct hlk_vm *vm, struct hlk_mark_cow *m, struct hlk_why_at *at)
+{
+	struct i686_mark mark = {
+		.nr_roots = max(m->nr_roots, 1U),
+		.start = m->start,
+		.end = m->end ?: I686_VA_END,
+		.max_tables = hlk_max_tables,
+		.out = m,
+	};
+	struct hlk_vm_gmem g;
+	u64 cr3 = 0;
+	u64 *roots;
+	int ret;
+
+	if (!(m->paging.flags & HLK_PAGING_GIVEN) || !m->nr_roots) {
+		ret = hlk_vcpu_paging(vm, &mark.mode, &cr3, at);
+		if (ret)
+			return ret;
+	}
+	paging_given(&m->paging, &mark.mode);
+	roots = roots_get(m->roots, m->nr_roots, cr3, at);
+	if (IS_ERR(roots))
+		return PTR_ERR(roots);
+	mark.roots = roots;
+	ret = hlk_gmem_init(&g, vm);
+	if (!ret) {
+		mark.gmem = &g.gmem;
+		ret = i686_mark(&mark, at);
+		hlk_gmem_exit(&g);
+	}
+	if (!ret)
+		hlk_vcpus_flush(vm);
+	kvfree(roots);
+	return ret;
+}
+
+/**
+ * hlk_cmd_mark_cow() - HLK_MARK_COW
+ * @obj: the VM
+ * @ucmd: the call
+ *
+ * Return: 0 or an errno; no entry was changed then
+ */
+int hlk_cmd_mark_cow(void *obj, struct hlk_ucmd *ucmd)
+{
+	u64 start = trace_hlk_mark_cow_enabled() ? ktime_get_ns() : 0;
+	struct hlk_mark_cow *m = ucmd->cmd;
+	struct hlk_vm *vm = obj;
+	int ret;
+
+	m->marked = 0;
+	m->already = 0;
+	m->read_only = 0;
+	m->live = 0;
+	m->not_ram = 0;
+	m->tables = 0;
+	ret = hlk_vm_check(vm, &ucmd->at);
+	if (ret)
+		return ret;
+	if (m->__reserved)
+		return hlk_fail(&ucmd->at, -EOPNOTSUPP, HLK_WHY_RESERVED, 0, 0);
+	if (m->nr_roots > HLK_MAX_ROOTS)
+		return hlk_fail(&ucmd->at, -E2BIG, HLK_WHY_TOO_MANY_ROOTS,
+				m->nr_roots, 0);
+	ret = range_check(m->start, m->end, &ucmd->at);
+	if (!ret)
+		ret = paging_check(&m->paging, &ucmd->at);
+	if (ret)
+		return ret;
+	ret = mutex_lock_killable(&vm->lock);
+	if (ret)
+		return ret;
+	ret = hlk_vcpus_hold(vm, &ucmd->at);
+	if (!ret) {
+		ret = mark_cow(vm, m, &ucmd->at);
+		hlk_vcpus_release(vm);
+		trace_hlk_mark_cow(vm->id, m, start, ret);
+	}
+	mutex_unlock(&vm->lock);
 	return ret;
 }

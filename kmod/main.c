@@ -14,6 +14,9 @@
 
 #include "hlk.h"
 
+#define CREATE_TRACE_POINTS
+#include "trace.h"
+
 #define HLK_FS_MAGIC	0x686c6b31	/* "hlk1" */
 
 unsigned int hlk_max_tables = 16384;
@@ -182,6 +185,8 @@ union hlk_cmd_buffer {
 	struct hlk_translate translate;
 	struct hlk_walk walk;
 	struct hlk_vm_stats stats;
+	struct hlk_mark_cow mark;
+	struct hlk_prefault prefault;
 	struct hlk_run run;
 	struct hlk_snapshot_info snapshot_info;
 };
@@ -278,7 +283,10 @@ static int cmd_info(void *obj, struct hlk_ucmd *ucmd)
 	info->max_tables = hlk_max_tables;
 	info->__reserved = 0;
 	info->features = HLK_FEATURE_FLAT | HLK_FEATURE_COMPACT | HLK_FEATURE_WALK |
-			 HLK_FEATURE_RUN | HLK_FEATURE_URING | HLK_FEATURE_INSPECT;
+			 HLK_FEATURE_MARK_COW | HLK_FEATURE_RUN |
+			 HLK_FEATURE_URING | HLK_FEATURE_DEDUP |
+			 HLK_FEATURE_INSPECT | HLK_FEATURE_PREFAULT |
+			 HLK_FEATURE_AUDIT;
 	info->max_pages = hlk_max_pages;
 	info->max_private = hlk_max_private;
 	info->live_vms = atomic_long_read(&live_vms);

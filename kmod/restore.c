@@ -6,17 +6,37 @@
  * the registers of the vCPUs. No allocation, no page tables, no work that grows
  * with anything but the pages that the guest wrote. Going over to another
  * snapshot first rebases the windows; from then on it is the same loop.
+ *
+ * Private pages are copied back without asking whether they were written: they
+ * are the pages that calls write. Now and then a restore asks, by comparing
+ * before it copies, and gives those back that calls have stopped to write.
  */
 #include <linux/highmem.h>
 #include <linux/random.h>
 #include <linux/slab.h>
 
 #include "hlk.h"
+#include "trace.h"
 
 /* How many pages are copied before others may run */
 #define RESCHED_PAGES	256
 
-static void restore_window(struct hlk_vm_window *window, struct hlk_restored *r)
+/* Every so many restores a page is compared before it is copied, */
+#define PROBE_EVERY	16
+/* and if it was not written in so many such restores in a row, it goes. */
+#define PROBE_IDLE	2
+
+static bool restore_unwritten(const struct hlk_private *private)
+{
+	void *page = page_address(private->page);
+
+	return private->base ?
+	       !memcmp(page, page_address(private->base), PAGE_SIZE) :
+	       !memchr_inv(page, 0, PAGE_SIZE);
+}
+
+static void restore_window(struct hlk_vm_window *window, bool probe,
+			   struct hlk_restored *r)
 {
 	struct hlk_private *private;
 	u64 i;
@@ -24,6 +44,19 @@ static void restore_window(struct hlk_vm_window *window, struct hlk_restored *r)
 	mutex_lock(&window->lock);
 	for (i = 0; i < window->nr; i++) {
 		private = &window->list[i];
+		if (i % RESCHED_PAGES == RESCHED_PAGES - 1)
+			cond_resched();
+		if (probe) {
+			if (restore_unwritten(private)) {
+				private->idle++;
+				continue;
+			}
+			private->idle = 0;
+			/* news of a page that was private from before */
+			hlk_window_touch(window, private->index,
+					 HLK_TOUCHED_WRITE_BIT,
+					 GFP_NOWAIT | __GFP_ACCOUNT);
+		}
 		if (private->base) {
 			copy_highpage(private->page, private->base);
 			r->copied++;
@@ -31,23 +64,39 @@ static void restore_window(struct hlk_vm_window *window, struct hlk_restored *r)
 			clear_highpage(private->page);
 			r->cleared++;
 		}
-		if (i % RESCHED_PAGES == RESCHED_PAGES - 1)
-			cond_resched();
 	}
 	mutex_unlock(&window->lock);
 }
 
-/* Give back what is above the watermark; the last window's pages first. */
-static void restore_trim(struct hlk_vm *vm, struct hlk_restored *r)
+static u64 restore_drop(struct hlk_vm *vm, u64 pages, u32 idle)
 {
-	u64 now = atomic64_read(&vm->nr_private);
+	u64 dropped = 0;
 	u32 i = vm->nr_windows;
 
-	while (vm->keep_private && now > vm->keep_private && i--) {
-		hlk_window_drop(vm->windows[i], now - vm->keep_private);
-		r->freed += now - atomic64_read(&vm->nr_private);
-		now = atomic64_read(&vm->nr_private);
-	}
+	while (dropped < pages && i--)
+		dropped += hlk_window_drop(vm->windows[i], pages - dropped, idle);
+	return dropped;
+}
+
+static u64 restore_excess(struct hlk_vm *vm)
+{
+	u64 now = atomic64_read(&vm->nr_private);
+
+	return vm->keep_private && now > vm->keep_private ?
+	       now - vm->keep_private : 0;
+}
+
+/*
+ * Give back what calls do not write any more, and what is above the
+ * watermark: idle pages first, then the youngest.
+ */
+static void restore_trim(struct hlk_vm *vm, bool probe, struct hlk_restored *r)
+{
+	if (probe)
+		r->idle = restore_drop(vm, U64_MAX, PROBE_IDLE);
+	r->freed = r->idle;
+	r->freed += restore_drop(vm, restore_excess(vm), 1);
+	r->freed += restore_drop(vm, restore_excess(vm), 0);
 }
 
 static void restore_switch(struct hlk_vm *vm, struct hlk_snap *snap)
@@ -57,7 +106,8 @@ static void restore_switch(struct hlk_vm *vm, struct hlk_snap *snap)
 
 	for (i = 0; i < vm->nr_windows; i++) {
 		nr = hlk_layout_find(&snap->layout, vm->windows[i]->range.gfn);
-		hlk_window_rebase(vm->windows[i], &snap->base[nr]);
+		hlk_window_rebase(vm->windows[i], &snap->base[nr],
+				  &snap->touched[nr]);
 	}
 	kref_get(&snap->ref);
 	hlk_snap_put(vm->snap);
@@ -102,6 +152,7 @@ static int restore_fits(struct hlk_vm *vm, const struct hlk_snap *snap,
 static int restore(struct hlk_vm *vm, struct hlk_snap *snap, u32 flags,
 		   struct hlk_restored *r, struct hlk_why_at *at)
 {
+	bool probe = vm->restores % PROBE_EVERY == PROBE_EVERY - 1;
 	u32 i;
 	int ret;
 
@@ -113,18 +164,19 @@ static int restore(struct hlk_vm *vm, struct hlk_snap *snap, u32 flags,
 	if (snap != vm->snap)
 		restore_switch(vm, snap);
 	for (i = 0; i < vm->nr_windows; i++)
-		restore_window(vm->windows[i], r);
+		restore_window(vm->windows[i], probe, r);
 	if (vm->book && !(flags & HLK_RESTORE_REPRODUCIBLE))
 		restore_unique(vm);
 	r->residue = hlk_vcpus_restore(vm, snap);
-	restore_trim(vm, r);
+	restore_trim(vm, probe, r);
 	r->private_pages = atomic64_read(&vm->nr_private);
 	vm->sealed = true;
 	vm->restores++;
 	vm->copied += r->copied;
 	vm->cleared += r->cleared;
 	vm->freed += r->freed;
-	return 0;
+	vm->idle += r->idle;
+	return flags & HLK_RESTORE_AUDIT ? hlk_audit(vm, snap, flags, at) : 0;
 }
 
 /**
@@ -137,11 +189,12 @@ static int restore(struct hlk_vm *vm, struct hlk_snap *snap, u32 flags,
  *
  * Return: 0; -EBUSY if a vCPU is running, -EMEDIUMTYPE if the snapshot does not
  * fit, -EINVAL if there is none, -EOPNOTSUPP for a VM that cannot be
- * restored: nothing was changed
+ * restored: nothing was changed. -EUCLEAN if an audit found a difference
  */
 int hlk_restore(struct hlk_vm *vm, struct hlk_snap *snap, u32 flags,
 		struct hlk_restored *r, struct hlk_why_at *at)
 {
+	u64 start = trace_hlk_restore_enabled() ? ktime_get_ns() : 0;
 	int ret;
 
 	lockdep_assert_held(&vm->lock);
@@ -155,6 +208,7 @@ int hlk_restore(struct hlk_vm *vm, struct hlk_snap *snap, u32 flags,
 		return ret;
 	ret = restore(vm, snap, flags, r, at);
 	hlk_vcpus_release(vm);
+	trace_hlk_restore(vm->id, r, start, ret);
 	return ret;
 }
 

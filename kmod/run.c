@@ -11,6 +11,7 @@
 #include <linux/uaccess.h>
 
 #include "hlk.h"
+#include "trace.h"
 
 /*
  * The vCPU behind an fd. Its statistics fd has the same private data, but
@@ -29,16 +30,14 @@ static struct kvm_vcpu *run_vcpu(struct hlk_vm *vm, struct file *file)
 	return NULL;
 }
 
+/* The window that has all of a range and may be written */
 static struct hlk_vm_window *run_window(struct hlk_vm *vm, u64 gpa, u64 bytes)
 {
 	int nr = hlk_layout_find_bytes(&vm->layout, gpa, bytes);
-	u32 i;
 
-	for (i = 0; nr >= 0 && i < vm->nr_windows; i++)
-		if (vm->windows[i]->range.gfn == vm->layout.range[nr].gfn &&
-		    !(vm->windows[i]->range.flags & HLK_WINDOW_READONLY))
-			return vm->windows[i];
-	return NULL;
+	if (nr < 0 || vm->layout.range[nr].flags & HLK_WINDOW_READONLY)
+		return NULL;
+	return hlk_vm_window(vm, nr);
 }
 
 /**
@@ -212,6 +211,7 @@ static int run_check(struct hlk_vm *vm, const struct hlk_run *run,
  */
 int hlk_cmd_run(void *obj, struct hlk_ucmd *ucmd)
 {
+	u64 start = trace_hlk_run_enabled() ? ktime_get_ns() : 0;
 	struct hlk_run *run = ucmd->cmd;
 	struct hlk_vm *vm = obj;
 	struct kvm_vcpu *vcpu;
@@ -243,6 +243,7 @@ int hlk_cmd_run(void *obj, struct hlk_ucmd *ucmd)
 	mutex_unlock(&vm->lock);
 	if (!ret)
 		ret = run_enter(vm, file, vcpu, run);
+	trace_hlk_run(vm->id, run, start, ret);
 put:
 	if (file)
 		fput(file);

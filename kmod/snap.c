@@ -1,42 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Snapshots: an immutable set of base pages, and the relocation that compacts
- * a guest into one.
+ * Snapshots: an immutable set of base pages.
  *
  * Everything that a restore must bring back is in the base pages, so the
- * restore path knows nothing of what is done here.
+ * restore path knows nothing of how they came to be: copied from an image,
+ * kept as they were, or compacted (reloc.c, delta.c).
  *
- * Relocation rests on one observation: what a page table becomes depends on
- * the physical page that it is in, not on the address at which it is reached.
- * So there is one map from source frames to new tables, filled as tables are
- * met, over all roots. Tables shared by many address spaces stay shared, a
- * directory that maps itself maps its own new directory, and a leaf that maps
- * a table maps the new table, all without a special case. The exceptions are
- * tables that are made and not copied: those of split 4 MiB pages, those of
- * scratch, and those of the one slot that scratch may share with other
- * mappings; they are keyed by what decides their contents.
+ * Pages are kept in chunks, which the snapshots of one line share: a child
+ * takes its parent's chunks by reference and copies those that it changes.
  */
 #include "snap.h"
 
 #include <linux/hlk_guest.h>
-
-static_assert(HLK_GUEST_PAGE_SIZE == PAGE_SIZE);
-
-/* The fixed places of GUEST-ABI are apart from each other. */
-static_assert(HLK_GUEST_OFF_SEED - HLK_GUEST_SEED_SIZE >= HLK_GUEST_OFF_UNIQUE + 8);
-static_assert(HLK_GUEST_OFF_SEED <= PAGE_SIZE);
-static_assert(8 * (1 + HLK_GUEST_MAX_ROOTS) <=
-	      HLK_GUEST_OFF_ROOTS - HLK_GUEST_OFF_COUNTER);
-static_assert(HLK_GUEST_OFF_ROOTS % PAGE_SIZE == 0);
-static_assert(HLK_GUEST_OFF_EXN_STACK >= HLK_GUEST_OFF_ROOTS);
-static_assert(HLK_GUEST_OFF_GUARD ==
-	      HLK_GUEST_OFF_EXN_STACK + HLK_GUEST_EXN_STACK_SIZE + PAGE_SIZE);
-static_assert(HLK_GUEST_OFF_ALLOC_END >= HLK_GUEST_OFF_GUARD);
-static_assert(HLK_GUEST_OFF_ALLOC_END + PAGE_SIZE <= HLK_GUEST_SCRATCH_EXTRA);
-static_assert((u64)HLK_GUEST_SCRATCH_TOP + HLK_GUEST_SCRATCH_DELTA == I686_VA_END);
-static_assert(HLK_GUEST_PTE_COW == I686_COW);
-
-#define SCRATCH_END	(HLK_GUEST_SCRATCH_TOP >> PAGE_SHIFT)
 
 /**
  * hlk_page_alloc() - a page of guest memory
@@ -175,10 +150,11 @@ int hlk_layout_scratch(const struct hlk_layout *layout)
 /**
  * hlk_snap_alloc() - an empty snapshot
  * @layout: its windows
+ * @max_pages: how many base pages it may have
  *
  * Return: the snapshot with one reference, or NULL
  */
-struct hlk_snap *hlk_snap_alloc(const struct hlk_layout *layout)
+struct hlk_snap *hlk_snap_alloc(const struct hlk_layout *layout, u64 max_pages)
 {
 	struct hlk_snap *snap = kzalloc(sizeof(*snap), GFP_KERNEL_ACCOUNT);
 	u32 i;
@@ -187,29 +163,76 @@ struct hlk_snap *hlk_snap_alloc(const struct hlk_layout *layout)
 		return NULL;
 	kref_init(&snap->ref);
 	snap->layout = *layout;
-	for (i = 0; i < HLK_MAX_WINDOWS; i++)
+	snap->max_pages = max_pages;
+	for (i = 0; i < HLK_MAX_WINDOWS; i++) {
 		xa_init(&snap->base[i]);
+		xa_init(&snap->touched[i].pages);
+	}
 	hlk_count_snaps(1);
 	return snap;
+}
+
+static void chunk_release(struct kref *ref)
+{
+	struct hlk_chunk *chunk = container_of(ref, struct hlk_chunk, ref);
+	u32 i;
+
+	for (i = 0; i < HLK_CHUNK_PAGES; i++)
+		if (chunk->page[i])
+			hlk_page_free(chunk->page[i]);
+	kfree(chunk);
+}
+
+/* Forget all pages. */
+static void snap_empty(struct hlk_snap *snap)
+{
+	struct hlk_chunk *chunk;
+	unsigned long index;
+	u32 i;
+
+	for (i = 0; i < snap->layout.nr; i++) {
+		xa_for_each(&snap->base[i], index, chunk) {
+			kref_put(&chunk->ref, chunk_release);
+			cond_resched();
+		}
+		xa_destroy(&snap->base[i]);
+	}
+	snap->nr_pages = 0;
+}
+
+static void tables_release(struct kref *ref)
+{
+	kvfree(container_of(ref, struct hlk_tables, ref));
+}
+
+/**
+ * hlk_snap_clear() - forget pages, tables and roots
+ * @snap: the snapshot that is being made
+ */
+void hlk_snap_clear(struct hlk_snap *snap)
+{
+	snap_empty(snap);
+	if (snap->tables)
+		kref_put(&snap->tables->ref, tables_release);
+	snap->tables = NULL;
+	kvfree(snap->roots);
+	snap->roots = NULL;
+	snap->nr_roots = 0;
+	snap->dense = 0;
+	snap->dense_used = 0;
+	memset(&snap->counts, 0, sizeof(snap->counts));
 }
 
 static void snap_release(struct kref *ref)
 {
 	struct hlk_snap *snap = container_of(ref, struct hlk_snap, ref);
-	unsigned long index;
-	struct page *page;
 	u32 i;
 
-	for (i = 0; i < snap->layout.nr; i++) {
-		xa_for_each(&snap->base[i], index, page) {
-			hlk_page_free(page);
-			cond_resched();
-		}
-		xa_destroy(&snap->base[i]);
-	}
+	hlk_snap_clear(snap);
+	for (i = 0; i < HLK_MAX_WINDOWS; i++)
+		xa_destroy(&snap->touched[i].pages);
 	for (i = 0; i < snap->nr_vcpus; i++)
 		kvfree(snap->vcpus[i]);
-	kvfree(snap->roots);
 	kfree(snap);
 	hlk_count_snaps(-1);
 }
@@ -224,39 +247,235 @@ void hlk_snap_put(struct hlk_snap *snap)
 		kref_put(&snap->ref, snap_release);
 }
 
-/* Make @page the base of @gfn; takes over the reference. */
-static int snap_set(struct hlk_snap *snap, u64 gfn, struct page *page)
+/**
+ * hlk_base_page() - a base page
+ * @base: the base pages of a window
+ * @index: page number in the window
+ *
+ * Return: the page, without a reference; NULL is a page of zeroes
+ */
+struct page *hlk_base_page(struct xarray *base, u64 index)
+{
+	struct hlk_chunk *chunk = xa_load(base, index / HLK_CHUNK_PAGES);
+
+	return chunk ? chunk->page[index % HLK_CHUNK_PAGES] : NULL;
+}
+
+/**
+ * hlk_snap_page() - a base page by its frame
+ * @snap: the snapshot
+ * @gfn: the frame
+ *
+ * Return: as hlk_base_page()
+ */
+struct page *hlk_snap_page(struct hlk_snap *snap, u64 gfn)
 {
 	int nr = hlk_layout_find(&snap->layout, gfn);
-	struct page *old;
 
-	if (WARN_ON_ONCE(nr < 0)) {
-		hlk_page_free(page);
-		return -EINVAL;
+	return nr < 0 ? NULL :
+	       hlk_base_page(&snap->base[nr], gfn - snap->layout.range[nr].gfn);
+}
+
+/**
+ * hlk_snap_next() - the next base page
+ * @snap: the snapshot
+ * @nr: in and out: the window
+ * @index: in: page number in it from which on to look. out: that of the page
+ *
+ * Return: the page, or NULL if there are no more
+ */
+struct page *hlk_snap_next(struct hlk_snap *snap, u32 *nr, u64 *index)
+{
+	struct hlk_chunk *chunk;
+	unsigned long at;
+	u64 from = *index;
+	u32 i;
+
+	for (; *nr < snap->layout.nr; ++*nr, from = 0) {
+		for (at = from / HLK_CHUNK_PAGES;
+		     (chunk = xa_find(&snap->base[*nr], &at, ULONG_MAX, XA_PRESENT));
+		     at++) {
+			i = at == from / HLK_CHUNK_PAGES ? from % HLK_CHUNK_PAGES : 0;
+			for (; i < HLK_CHUNK_PAGES; i++) {
+				if (!chunk->page[i])
+					continue;
+				*index = (u64)at * HLK_CHUNK_PAGES + i;
+				return chunk->page[i];
+			}
+		}
 	}
-	old = xa_store(&snap->base[nr], gfn - snap->layout.range[nr].gfn, page,
-		       GFP_KERNEL_ACCOUNT);
-	if (xa_is_err(old)) {
-		hlk_page_free(page);
-		return xa_err(old);
+	return NULL;
+}
+
+static struct hlk_chunk *chunk_copy(const struct hlk_chunk *from)
+{
+	struct hlk_chunk *chunk = kzalloc(sizeof(*chunk), GFP_KERNEL_ACCOUNT);
+	u32 i;
+
+	if (!chunk)
+		return NULL;
+	kref_init(&chunk->ref);
+	if (!from)
+		return chunk;
+	memcpy(chunk->leaves, from->leaves, sizeof(chunk->leaves));
+	for (i = 0; i < HLK_CHUNK_PAGES; i++) {
+		if (!from->page[i])
+			continue;
+		get_page(from->page[i]);
+		chunk->page[i] = from->page[i];
+		hlk_count_pages(1);
+	}
+	return chunk;
+}
+
+/* The chunk of a frame, to be changed: not one that others hold too. */
+static struct hlk_chunk *snap_chunk(struct hlk_snap *snap, u64 gfn, u32 *slot)
+{
+	int nr = hlk_layout_find(&snap->layout, gfn);
+	struct hlk_chunk *chunk;
+	struct hlk_chunk *old;
+	u64 index;
+
+	if (WARN_ON_ONCE(nr < 0))
+		return NULL;
+	index = gfn - snap->layout.range[nr].gfn;
+	*slot = index % HLK_CHUNK_PAGES;
+	index /= HLK_CHUNK_PAGES;
+	old = xa_load(&snap->base[nr], index);
+	if (old && kref_read(&old->ref) == 1)
+		return old;
+	chunk = chunk_copy(old);
+	if (!chunk)
+		return NULL;
+	if (xa_is_err(xa_store(&snap->base[nr], index, chunk, GFP_KERNEL_ACCOUNT))) {
+		kref_put(&chunk->ref, chunk_release);
+		return NULL;
 	}
 	if (old)
+		kref_put(&old->ref, chunk_release);
+	return chunk;
+}
+
+/**
+ * hlk_snap_set() - make a page the base page of a frame
+ * @snap: the snapshot that is being made
+ * @gfn: the frame
+ * @page: the page, counted; its reference is taken over. NULL for zeroes
+ *
+ * Return: 0, -ENOMEM, or -EDQUOT if the snapshot has too many pages
+ */
+int hlk_snap_set(struct hlk_snap *snap, u64 gfn, struct page *page)
+{
+	struct hlk_chunk *chunk;
+	struct page *old;
+	int err = -ENOMEM;
+	u32 slot;
+
+	if (!page && !hlk_snap_page(snap, gfn))
+		return 0;
+	chunk = snap_chunk(snap, gfn, &slot);
+	if (!chunk)
+		goto drop;
+	old = chunk->page[slot];
+	err = -EDQUOT;
+	if (!old && snap->nr_pages >= snap->max_pages)
+		goto drop;
+	chunk->page[slot] = page;
+	if (old)
 		hlk_page_free(old);
+	snap->nr_pages += !!page;
+	snap->nr_pages -= !!old;
+	return 0;
+drop:
+	if (page)
+		hlk_page_free(page);
+	return err;
+}
+
+/**
+ * hlk_snap_leaves() - how many leaves map a frame
+ * @snap: a compact snapshot
+ * @gfn: the frame
+ */
+u16 hlk_snap_leaves(struct hlk_snap *snap, u64 gfn)
+{
+	int nr = hlk_layout_find(&snap->layout, gfn);
+	struct hlk_chunk *chunk;
+	u64 index;
+
+	if (nr < 0)
+		return 0;
+	index = gfn - snap->layout.range[nr].gfn;
+	chunk = xa_load(&snap->base[nr], index / HLK_CHUNK_PAGES);
+	return chunk ? chunk->leaves[index % HLK_CHUNK_PAGES] : 0;
+}
+
+/**
+ * hlk_snap_count_leaf() - one leaf more or less maps a frame
+ * @snap: the snapshot that is being made
+ * @gfn: the frame
+ * @by: 1 or -1
+ *
+ * A count that has reached its end stays there: the frame is kept.
+ *
+ * Return: 0 or -ENOMEM
+ */
+int hlk_snap_count_leaf(struct hlk_snap *snap, u64 gfn, int by)
+{
+	struct hlk_chunk *chunk;
+	u32 slot;
+
+	chunk = snap_chunk(snap, gfn, &slot);
+	if (!chunk)
+		return -ENOMEM;
+	if (chunk->leaves[slot] != U16_MAX)
+		chunk->leaves[slot] += by;
+	return 0;
+}
+
+/**
+ * hlk_snap_inherit() - begin with the pages of another snapshot
+ * @snap: an empty snapshot with the same layout
+ * @parent: the other one
+ *
+ * All its pages count as inherited.
+ *
+ * Return: 0 or -ENOMEM
+ */
+int hlk_snap_inherit(struct hlk_snap *snap, struct hlk_snap *parent)
+{
+	struct hlk_chunk *chunk;
+	unsigned long index;
+	void *old;
+	u32 i;
+
+	for (i = 0; i < parent->layout.nr; i++) {
+		xa_for_each(&parent->base[i], index, chunk) {
+			old = xa_store(&snap->base[i], index, chunk,
+				       GFP_KERNEL_ACCOUNT);
+			if (xa_is_err(old))
+				return xa_err(old);
+			kref_get(&chunk->ref);
+		}
+	}
+	snap->nr_pages = parent->nr_pages;
+	snap->counts.pages = parent->counts.pages;
+	snap->counts.inherited = parent->counts.pages;
 	return 0;
 }
 
 /* The base page of @gfn, to be written while the snapshot is being made. */
-static void *snap_page(struct hlk_snap *snap, u64 gfn)
+static void *snap_page(struct hlk_snap *snap, u64 gfn, int *err)
 {
-	int nr = hlk_layout_find(&snap->layout, gfn);
-	struct page *page;
+	struct page *page = hlk_snap_page(snap, gfn);
 
-	if (nr < 0)
-		return NULL;
-	page = xa_load(&snap->base[nr], gfn - snap->layout.range[nr].gfn);
 	if (!page) {
+		*err = -ENOMEM;
 		page = hlk_page_alloc(__GFP_ZERO);
-		if (!page || snap_set(snap, gfn, page))
+		if (!page)
+			return NULL;
+		*err = hlk_snap_set(snap, gfn, page);
+		if (*err)
 			return NULL;
 		snap->counts.pages++;
 	}
@@ -265,13 +484,14 @@ static void *snap_page(struct hlk_snap *snap, u64 gfn)
 
 /**
  * hlk_snap_write() - put bytes into a snapshot that is being made
- * @snap: the snapshot
+ * @snap: the snapshot; none of the pages are shared
  * @gpa: where
  * @bytes: how many; the whole range has to lie in windows
  * @fill: called for each piece; returns 0 or an errno
  * @arg: for @fill
  *
- * Return: 0, -ENOMEM, -EINTR after a fatal signal, or what @fill returned
+ * Return: 0, -ENOMEM, -EDQUOT if the snapshot has too many pages, -EINTR after
+ * a fatal signal, or what @fill returned
  */
 int hlk_snap_write(struct hlk_snap *snap, u64 gpa, u64 bytes,
 		   int (*fill)(void *to, size_t bytes, void *arg), void *arg)
@@ -284,9 +504,9 @@ int hlk_snap_write(struct hlk_snap *snap, u64 gpa, u64 bytes,
 	for (; bytes; bytes -= piece, gpa += piece) {
 		offset = gpa % PAGE_SIZE;
 		piece = min_t(u64, bytes, PAGE_SIZE - offset);
-		to = snap_page(snap, gpa >> PAGE_SHIFT);
+		to = snap_page(snap, gpa >> PAGE_SHIFT, &ret);
 		if (!to)
-			return -ENOMEM;
+			return ret;
 		ret = fill(to + offset, piece, arg);
 		if (ret)
 			return ret;
@@ -303,819 +523,127 @@ int hlk_snap_write(struct hlk_snap *snap, u64 gpa, u64 bytes,
  * @gfn: the frame in the snapshot
  * @gpage: the page; its reference is taken over
  *
- * A frozen page is shared, one of zeroes costs nothing, any other is copied.
+ * A frozen page is shared, and so is the one that is there already, from a
+ * parent, if it is equal; one of zeroes costs nothing; any other is copied.
  *
- * Return: 0 or -ENOMEM
+ * Return: 0, -ENOMEM, or -EDQUOT if the snapshot has too many pages
  */
 int hlk_snap_keep(struct hlk_snap *snap, u64 gfn, struct hlk_gpage *gpage)
 {
-	struct page *copy;
+	struct page *old = hlk_snap_page(snap, gfn);
+	struct page *copy = NULL;
 	void *from;
 	bool zero;
 
+	if (old) {
+		snap->counts.pages--;
+		snap->counts.inherited--;
+	}
 	if (!gpage->page) {
 		snap->counts.zero++;
-		return 0;
+		return hlk_snap_set(snap, gfn, NULL);
 	}
 	if (gpage->frozen) {
 		hlk_count_pages(1);
 		snap->counts.inherited++;
 		snap->counts.pages++;
-		return snap_set(snap, gfn, gpage->page);
+		return hlk_snap_set(snap, gfn, gpage->page);
 	}
 	from = kmap_local_page(gpage->page);
+	if (old && !memcmp(page_address(old), from, PAGE_SIZE)) {
+		kunmap_local(from);
+		put_page(gpage->page);
+		snap->counts.inherited++;
+		snap->counts.pages++;
+		return 0;
+	}
 	zero = !memchr_inv(from, 0, PAGE_SIZE);
-	copy = zero ? NULL : hlk_page_alloc(0);
+	if (!zero)
+		copy = hlk_page_alloc(0);
 	if (copy)
 		memcpy(page_address(copy), from, PAGE_SIZE);
 	kunmap_local(from);
 	put_page(gpage->page);
 	if (zero) {
 		snap->counts.zero++;
-		return 0;
+		return hlk_snap_set(snap, gfn, NULL);
 	}
 	if (!copy)
 		return -ENOMEM;
 	snap->counts.copied++;
 	snap->counts.pages++;
-	return snap_set(snap, gfn, copy);
+	return hlk_snap_set(snap, gfn, copy);
 }
 
-/* What is known of a source frame, as an xarray value */
-#define FRAME_WRITABLE	BIT(0)	/* some leaf maps it writable */
-#define FRAME_SEVERAL	BIT(1)	/* more than one leaf maps it */
-#define FRAME_PLACED	BIT(2)	/* has a new frame */
-#define FRAME_TABLE	BIT(3)	/* is a table; the new frame is the new table */
-#define FRAME_NEW_SHIFT	4
+/* How many places are tried for a page by its content */
+#define DEDUP_TRIES	8
 
-/* Keys of tables that depend on more than one source frame */
-#define KEY_COPY(gfn)		(gfn)
-#define KEY_SHARED_SLOT(gfn, wu) (1ULL << 33 | (u64)(gfn) << 2 | (wu))
-#define KEY_SCRATCH(slot)	(1ULL << 34 | (slot))
-#define KEY_SPLIT(pde, partly)	(1ULL << 35 | (u64)(partly) << 32 | (pde))
-
-/**
- * struct new_table - a table of the snapshot while it is being made
- * @node: in reloc.tables, in order of @gfn
- * @gfn: where it will be
- * @page: it; holds the source's entries until they are relocated
- * @root: index of the root by which it was met first
- * @slot: slot by which it was met first
- * @is_root: a directory
- * @split: made from a 4 MiB entry
- * @split_gfn: first source frame of that entry
- * @split_leaf: its flags, as those of a leaf
- * @keep: flags that leaves may keep: without the rights that the directory
- *	entry did not give, where the new one has to give them
- * @end: entries from this one on map scratch
- */
-struct new_table {
-	struct list_head node;
-	u64 gfn;
-	struct page *page;
-	u32 root;
-	u32 slot;
-	bool is_root;
-	bool split;
-	u64 split_gfn;
-	u32 split_leaf;
-	u32 keep;
-	u32 end;
-};
-
-/**
- * struct reloc - one relocation
- * @snap: the snapshot that is being made
- * @gmem: the guest
- * @p: what was asked
- * @at: the reason of a failure
- * @memo: key -> struct new_table, or a value for a 4 MiB entry to be kept
- * @frames: source gfn -> FRAME_* value
- * @tables: all new tables
- * @nr_tables: how many
- * @nr_met: tables and 4 MiB entries met, for the limit
- * @nr_frames: distinct frames mapped
- * @scratch: the scratch window
- * @scratch_slot: the first slot that maps scratch
- * @scratch_first: the first entry in that slot that does
- * @tables_gfn: first frame of the new tables
- * @next_shared: next frame in scratch for pages with several mappings
- * @dense: window that is being filled
- * @dense_used: pages of it used
- */
-struct reloc {
-	struct hlk_snap *snap;
-	struct hlk_gmem *gmem;
-	const struct hlk_snap_params *p;
-	struct hlk_why_at *at;
-	struct xarray memo;
-	struct xarray frames;
-	struct list_head tables;
-	u64 nr_tables;
-	u64 nr_met;
-	u64 nr_frames;
-	const struct hlk_range *scratch;
-	u32 scratch_slot;
-	u32 scratch_first;
-	u64 tables_gfn;
-	u64 next_shared;
-	u32 dense;
-	u64 dense_used;
-};
-
-static u64 slot_va(u32 slot, u32 nr)
+/* A page with the same content, or NULL; a page that is new is noted. */
+static int dedup_find(struct xarray *seen, u64 hash, u64 mask, struct page *page,
+		      struct page **same)
 {
-	return (u64)slot << I686_SLOT_SHIFT | (u64)nr << PAGE_SHIFT;
-}
+	struct page *other;
+	u32 i;
 
-static u32 *table_entries(const struct new_table *table)
-{
-	return page_address(table->page);
-}
-
-static int reloc_limit(struct reloc *r, u32 root, u32 slot)
-{
-	if (r->nr_met++ >= r->p->max_tables)
-		return hlk_fail(r->at, -EDQUOT, HLK_WHY_TOO_MANY_TABLES, root,
-				slot_va(slot, 0));
-	if (fatal_signal_pending(current))
-		return -EINTR;
-	cond_resched();
+	*same = NULL;
+	for (i = 0; i < DEDUP_TRIES; i++) {
+		other = xa_load(seen, (hash + i) & mask);
+		if (!other)
+			return xa_err(xa_store(seen, (hash + i) & mask, page,
+					       GFP_KERNEL_ACCOUNT));
+		if (other == page)
+			return 0;
+		if (!memcmp(page_address(other), page_address(page), PAGE_SIZE)) {
+			*same = other;
+			return 0;
+		}
+	}
 	return 0;
 }
 
-/* An empty new table, known by @key. */
-static struct new_table *reloc_new(struct reloc *r, u64 key, u32 root, u32 slot,
-				   int *err)
+static int dedup_page(struct hlk_snap *snap, u64 gfn, struct xarray *seen, u64 mask,
+		      const siphash_key_t *key)
 {
-	struct new_table *table;
+	struct page *page = hlk_snap_page(snap, gfn);
+	struct page *same;
+	int err;
 
-	*err = reloc_limit(r, root, slot);
-	if (*err)
-		return NULL;
-	*err = -ENOMEM;
-	table = kzalloc(sizeof(*table), GFP_KERNEL_ACCOUNT);
-	if (!table)
-		return NULL;
-	table->page = hlk_page_alloc(__GFP_ZERO);
-	if (!table->page)
-		goto free_table;
-	*err = xa_err(xa_store(&r->memo, key, table, GFP_KERNEL_ACCOUNT));
-	if (*err)
-		goto free_page;
-	table->gfn = r->tables_gfn + r->nr_tables++;
-	table->root = root;
-	table->slot = slot;
-	table->keep = ~0;
-	table->end = I686_ENTRIES;
-	list_add_tail(&table->node, &r->tables);
-	return table;
-
-free_page:
-	hlk_page_free(table->page);
-free_table:
-	kfree(table);
-	return NULL;
-}
-
-/* The new table for the one in source frame @gfn. */
-static struct new_table *reloc_copy(struct reloc *r, u64 key, u64 gfn, u32 root,
-				    u32 slot, int *err)
-{
-	struct new_table *table = xa_load(&r->memo, key);
-	unsigned long frame;
-	void *old;
-
-	if (table)
-		return table;
-	table = reloc_new(r, key, root, slot, err);
-	if (!table)
-		return NULL;
-	*err = i686_read_table(r->gmem, gfn, table_entries(table));
-	if (*err)
-		return NULL;
-
-	/* A leaf that maps this frame will map the copy made first. */
-	if (xa_load(&r->frames, gfn))
-		return table;
-	r->snap->counts.tables_read++;
-	frame = FRAME_TABLE | FRAME_PLACED | table->gfn << FRAME_NEW_SHIFT;
-	old = xa_store(&r->frames, gfn, xa_mk_value(frame), GFP_KERNEL_ACCOUNT);
-	*err = xa_err(old);
-	return *err ? NULL : table;
-}
-
-/* The guard page under the exception stack stays unmapped. */
-static u32 scratch_leaf(u64 gfn)
-{
-	if (gfn == SCRATCH_END - (HLK_GUEST_OFF_GUARD >> PAGE_SHIFT))
+	if (!page)
 		return 0;
-	return gfn << PAGE_SHIFT | I686_P | I686_W | I686_A | I686_D;
+	err = dedup_find(seen, siphash(page_address(page), PAGE_SIZE, key), mask,
+			 page, &same);
+	if (err || !same)
+		return err;
+	get_page(same);
+	hlk_count_pages(1);
+	snap->counts.duplicate++;
+	return hlk_snap_set(snap, gfn, same);
 }
 
-/* Map scratch in the entries of @table from @table->end on. */
-static void reloc_fill_scratch(struct reloc *r, struct new_table *table, u32 slot)
-{
-	u32 *entries = table_entries(table);
-	u64 gfn;
-	u32 nr;
-
-	table->end = slot == r->scratch_slot ? r->scratch_first : 0;
-	gfn = r->scratch->gfn + (u64)(slot - r->scratch_slot) * I686_SLOT_PAGES -
-	      r->scratch_first + table->end;
-	for (nr = table->end; nr < I686_ENTRIES; nr++)
-		entries[nr] = scratch_leaf(gfn++);
-}
-
-/* Does all of a 4 MiB page lie outside memory? */
-static bool large_not_ram(struct reloc *r, u64 gfn)
-{
-	u32 nr;
-
-	for (nr = 0; nr < I686_SLOT_PAGES; nr++)
-		if (r->gmem->ops->is_ram(r->gmem, gfn + nr))
-			return false;
-	return true;
-}
-
-/*
- * A 4 MiB entry becomes a table, but for device memory, which stays as it is.
- * Entries that differ in accessed and dirty bits alone share the table, so
- * that a shared kernel half stays shared.
+/**
+ * hlk_snap_dedup() - keep equal pages once
+ * @snap: the snapshot that is being made; all its pages are in place
+ * @key: random, so that no guest can choose what collides
+ *
+ * Return: 0, -ENOMEM, -EINTR after a fatal signal
  */
-static int reloc_large(struct reloc *r, u32 root, u32 slot, bool partly, u32 *pde)
+int hlk_snap_dedup(struct hlk_snap *snap, const siphash_key_t *key)
 {
-	u32 flags = I686_P | I686_W | I686_U | I686_A;
-	u64 key = KEY_SPLIT(*pde & ~(I686_A | I686_D), partly);
-	struct new_table *table;
-	void *known = xa_load(&r->memo, key);
-	bool writable;
+	u64 mask = roundup_pow_of_two(2 * snap->nr_pages + DEDUP_TRIES) - 1;
+	struct xarray seen;
+	u64 index = 0;
+	u64 gfn;
+	u32 nr = 0;
 	int err = 0;
 
-	if (!known && !partly && large_not_ram(r, i686_large_gfn(*pde))) {
-		err = reloc_limit(r, root, slot);
-		if (err)
-			return err;
-		known = xa_mk_value(0);
-		err = xa_err(xa_store(&r->memo, key, known, GFP_KERNEL_ACCOUNT));
-		if (err)
-			return err;
-	}
-	if (xa_is_value(known)) {
-		if (r->p->flags & HLK_SNAPSHOT_STRICT)
-			return hlk_fail(r->at, -ENODEV, HLK_WHY_LEAF_NOT_RAM,
-					root, slot_va(slot, 0));
-		r->snap->counts.leaf_not_ram++;
-		return 0;
-	}
-	table = known;
-	if (!table) {
-		table = reloc_new(r, key, root, slot, &err);
-		if (!table)
-			return err;
-		table->split = true;
-		table->split_gfn = i686_large_gfn(*pde);
-		table->split_leaf = i686_large_leaf(*pde);
-		if (partly)
-			reloc_fill_scratch(r, table, slot);
-	}
-	table->split_leaf |= *pde & (I686_A | I686_D);
-	r->snap->counts.large++;
-
-	/* A leaf that may be written after a copy wants a writable directory. */
-	writable = partly || *pde & (I686_W | I686_COW);
-	*pde = (*pde & flags) | (writable ? I686_W : 0) | table->gfn << PAGE_SHIFT;
-	return 0;
-}
-
-static int reloc_no_table(struct reloc *r, u32 root, u32 slot, u32 *pde)
-{
-	if (r->p->flags & HLK_SNAPSHOT_STRICT)
-		return hlk_fail(r->at, -ENODEV, HLK_WHY_TABLE_NOT_RAM, root,
-				slot_va(slot, 0));
-	r->snap->counts.table_not_ram++;
-	*pde &= ~I686_P;
-	return 0;
-}
-
-/*
- * The slot in which scratch begins may hold other mappings below it. The
- * directory entry must be writable for scratch's sake, so what the old one
- * denied is taken from the leaves.
- */
-static int reloc_shared_slot(struct reloc *r, u32 root, u32 slot, u32 *pde)
-{
-	u32 rights = *pde & (I686_W | I686_U);
-	u64 key = KEY_SHARED_SLOT(i686_gfn(*pde), rights >> 1);
-	struct new_table *table = xa_load(&r->memo, key);
-	int err;
-
-	if (!table) {
-		table = reloc_copy(r, key, i686_gfn(*pde), root, slot, &err);
-		if (!table)
-			return err;
-		reloc_fill_scratch(r, table, slot);
-		if (!(rights & I686_W))
-			table->keep &= ~(I686_W | I686_COW);
-		if (!(rights & I686_U))
-			table->keep &= ~I686_U;
-	}
-	*pde = (*pde & I686_FLAGS) | I686_W | table->gfn << PAGE_SHIFT;
-	return 0;
-}
-
-static int reloc_scratch(struct reloc *r, u32 root, u32 slot, u32 *pde)
-{
-	u64 key = KEY_SCRATCH(slot);
-	struct new_table *table = xa_load(&r->memo, key);
-	int err;
-
-	if (!table) {
-		table = reloc_new(r, key, root, slot, &err);
-		if (!table)
-			return err;
-		reloc_fill_scratch(r, table, slot);
-	}
-	*pde = I686_P | I686_W | I686_A | table->gfn << PAGE_SHIFT;
-	return 0;
-}
-
-/* Relocate one directory entry in place. */
-static int reloc_pde(struct reloc *r, u32 root, u32 slot, u32 *pde)
-{
-	bool partly = slot == r->scratch_slot && r->scratch_first;
-	enum i686_pde_kind kind = i686_pde_kind(*pde, &r->p->mode);
-	struct new_table *table;
-	u64 gfn = i686_gfn(*pde);
-	int err;
-
-	if (slot >= r->scratch_slot && !partly)
-		return reloc_scratch(r, root, slot, pde);
-
-	switch (kind) {
-	case I686_PDE_RESERVED:
-		return hlk_fail(r->at, -EINVAL, HLK_WHY_PDE_RESERVED, root,
-				slot_va(slot, 0));
-	case I686_PDE_LARGE:
-		return reloc_large(r, root, slot, partly, pde);
-	case I686_PDE_TABLE:
-		if (!r->gmem->ops->is_ram(r->gmem, gfn)) {
-			err = reloc_no_table(r, root, slot, pde);
-			if (err || !partly)
-				return err;
-			break;
-		}
-		if (partly)
-			return reloc_shared_slot(r, root, slot, pde);
-		table = reloc_copy(r, KEY_COPY(gfn), gfn, root, slot, &err);
-		if (!table)
-			return err;
-		*pde = (*pde & I686_FLAGS) | table->gfn << PAGE_SHIFT;
-		return 0;
-	case I686_PDE_ABSENT:
-		break;
-	}
-	return partly ? reloc_scratch(r, root, slot, pde) : 0;
-}
-
-/*
- * All roots first: a frame that is a directory is one wherever else it is
- * mapped, and root i is the i-th new table as long as no root is repeated.
- */
-static int reloc_roots(struct reloc *r)
-{
-	struct new_table *table;
-	u64 gfn;
-	u32 i;
-	int err;
-
-	for (i = 0; i < r->p->nr_roots; i++) {
-		if (r->p->roots[i] >= I686_VA_END)
-			return hlk_fail(r->at, -EINVAL, HLK_WHY_GPA_RANGE, i,
-					r->p->roots[i]);
-		gfn = i686_gfn(r->p->roots[i]);
-		table = reloc_copy(r, KEY_COPY(gfn), gfn, i, 0, &err);
-		if (!table)
-			return err == -ENODEV ?
-				hlk_fail(r->at, err, HLK_WHY_ROOT_NOT_RAM, i,
-					 gfn << PAGE_SHIFT) : err;
-		table->is_root = true;
-		r->snap->roots[i] = table->gfn << PAGE_SHIFT |
-				    (r->p->roots[i] & (I686_PWT | I686_PCD));
-	}
-	return 0;
-}
-
-static int reloc_directories(struct reloc *r)
-{
-	struct new_table *table;
-	u32 *entries;
-	u32 slot;
-	int err;
-
-	/* Tables are added at the end, behind all directories. */
-	list_for_each_entry(table, &r->tables, node) {
-		if (!table->is_root)
-			break;
-		entries = table_entries(table);
-		for (slot = 0; slot < I686_ENTRIES; slot++) {
-			err = reloc_pde(r, table->root, slot, &entries[slot]);
-			if (err)
-				return err;
-		}
-	}
-	return 0;
-}
-
-/* Entry @nr of a table as a leaf: source frame and flags; false if absent. */
-static bool table_leaf(const struct new_table *table, u32 nr, u64 *gfn, u32 *flags)
-{
-	u32 entry;
-
-	if (table->split) {
-		*gfn = table->split_gfn + nr;
-		*flags = table->split_leaf;
-		return true;
-	}
-	entry = table_entries(table)[nr];
-	*gfn = i686_gfn(entry);
-	*flags = entry & I686_FLAGS & table->keep;
-	return entry & I686_P;
-}
-
-/* Buffers, bookkeeping and exception stack stay where they are. */
-static bool reloc_fixed(const struct reloc *r, u64 gfn)
-{
-	return hlk_range_has(r->scratch, gfn) &&
-	       (gfn < r->tables_gfn ||
-		gfn >= SCRATCH_END - (HLK_GUEST_OFF_ALLOC_END >> PAGE_SHIFT));
-}
-
-/*
- * Pages that the guest writes through one mapping and sees through another
- * must stay one page, so who maps what is known before any page is placed.
- */
-static int reloc_count_leaf(struct reloc *r, u64 gfn, u32 flags)
-{
-	unsigned long frame = 0;
-	unsigned long old;
-	void *entry;
-
-	entry = xa_load(&r->frames, gfn);
-	if (entry) {
-		frame = xa_to_value(entry) | FRAME_SEVERAL;
-		if (frame & FRAME_TABLE)
-			return 0;
-	} else {
-		if (reloc_fixed(r, gfn) || !r->gmem->ops->is_ram(r->gmem, gfn))
-			return 0;
-		if (r->nr_frames++ >= r->p->max_pages)
-			return hlk_fail(r->at, -EDQUOT, HLK_WHY_TOO_MANY_PAGES,
-					0, gfn << PAGE_SHIFT);
-	}
-	old = entry ? xa_to_value(entry) : 0;
-	if (flags & I686_W)
-		frame |= FRAME_WRITABLE;
-	if (entry && frame == old)
-		return 0;
-	return xa_err(xa_store(&r->frames, gfn, xa_mk_value(frame),
-			       GFP_KERNEL_ACCOUNT));
-}
-
-/* The next frame for a data page, densely from the lowest window on. */
-static int reloc_next_dense(struct reloc *r, u64 *gfn)
-{
-	const struct hlk_layout *layout = &r->snap->layout;
-	const struct hlk_range *range;
-
-	for (; r->dense < layout->nr; r->dense++, r->dense_used = 0) {
-		range = &layout->range[r->dense];
-		if (range == r->scratch || r->dense_used == range->pages)
-			continue;
-		/* there a write that the guest may make would be an exit */
-		if (range->flags & HLK_WINDOW_READONLY &&
-		    r->p->flags & HLK_SNAPSHOT_HOST_COW)
-			continue;
-		*gfn = range->gfn + r->dense_used++;
-		if (*gfn >> I686_GFN_BITS)
-			break;
-		return 0;
-	}
-	return hlk_fail(r->at, -ENOSPC, HLK_WHY_SNAPSHOT_FULL, 0,
-			r->nr_frames << PAGE_SHIFT);
-}
-
-static bool reloc_aliased(const struct reloc *r, unsigned long frame)
-{
-	return (frame & FRAME_WRITABLE) && (frame & FRAME_SEVERAL) &&
-	       !(r->p->flags & HLK_SNAPSHOT_HOST_COW);
-}
-
-/* Give a data page its place in the snapshot. */
-static int reloc_place(struct reloc *r, u64 gfn, unsigned long *frame)
-{
-	struct hlk_gpage gpage;
-	u64 new;
-	int err;
-
-	if (reloc_aliased(r, *frame)) {
-		new = r->next_shared++;
-		r->snap->counts.aliased++;
-	} else {
-		err = reloc_next_dense(r, &new);
-		if (err)
-			return err;
-	}
-	err = r->gmem->ops->get(r->gmem, gfn, &gpage);
-	if (err)
-		return hlk_fail(r->at, err, HLK_WHY_NOT_RAM, 0, gfn << PAGE_SHIFT);
-	err = hlk_snap_keep(r->snap, new, &gpage);
-	if (err)
-		return err;
-	*frame |= FRAME_PLACED | new << FRAME_NEW_SHIFT;
-	return xa_err(xa_store(&r->frames, gfn, xa_mk_value(*frame),
-			       GFP_KERNEL_ACCOUNT));
-}
-
-/* A leaf that leads outside memory stays as it is, if an entry can say so. */
-static int reloc_device(struct reloc *r, const struct new_table *table, u32 nr,
-			u64 gfn, u32 flags)
-{
-	if (r->p->flags & HLK_SNAPSHOT_STRICT)
-		return hlk_fail(r->at, -ENODEV, HLK_WHY_LEAF_NOT_RAM,
-				table->root, slot_va(table->slot, nr));
-	if (gfn >> I686_GFN_BITS)
-		return hlk_fail(r->at, -EINVAL, HLK_WHY_PDE_RESERVED,
-				table->root, slot_va(table->slot, nr));
-	r->snap->counts.leaf_not_ram++;
-	table_entries(table)[nr] = gfn << PAGE_SHIFT | flags;
-	return 0;
-}
-
-static int reloc_leaf(struct reloc *r, struct new_table *table, u32 nr)
-{
-	unsigned long frame;
-	void *entry;
-	u32 flags;
-	u64 gfn;
-	int err;
-
-	if (!table_leaf(table, nr, &gfn, &flags))
-		return 0;
-	entry = xa_load(&r->frames, gfn);
-	if (!entry) {
-		if (!reloc_fixed(r, gfn))
-			return reloc_device(r, table, nr, gfn, flags);
-		table_entries(table)[nr] = gfn << PAGE_SHIFT | flags;
-		return 0;
-	}
-	frame = xa_to_value(entry);
-	if (!(frame & FRAME_PLACED)) {
-		err = reloc_place(r, gfn, &frame);
-		if (err)
-			return err;
-	}
-	if (reloc_aliased(r, frame)) {
-		if (flags & I686_W)
-			flags &= ~I686_COW;
-	} else if (!(frame & FRAME_TABLE) &&
-		   !(r->p->flags & HLK_SNAPSHOT_HOST_COW) &&
-		   flags & (I686_W | I686_COW)) {
-		flags = (flags & ~I686_W) | I686_COW;
-	}
-	table_entries(table)[nr] = frame >> FRAME_NEW_SHIFT << PAGE_SHIFT | flags;
-	return 0;
-}
-
-static int reloc_count_leaves(struct reloc *r)
-{
-	struct new_table *table;
-	u32 flags;
-	u64 gfn;
-	u32 nr;
-	int err;
-
-	list_for_each_entry(table, &r->tables, node) {
-		for (nr = 0; nr < table->end && !table->is_root; nr++) {
-			if (!table_leaf(table, nr, &gfn, &flags))
-				continue;
-			err = reloc_count_leaf(r, gfn, flags);
-			if (err)
-				return err;
-		}
-		if (fatal_signal_pending(current))
-			return -EINTR;
+	xa_init(&seen);
+	for (; !err && hlk_snap_next(snap, &nr, &index); index++) {
+		gfn = snap->layout.range[nr].gfn + index;
+		err = dedup_page(snap, gfn, &seen, mask, key);
+		if (!err && fatal_signal_pending(current))
+			err = -EINTR;
 		cond_resched();
 	}
-	return 0;
-}
-
-static int reloc_leaves(struct reloc *r)
-{
-	struct new_table *table;
-	u32 nr;
-	int err;
-
-	list_for_each_entry(table, &r->tables, node) {
-		for (nr = 0; nr < table->end && !table->is_root; nr++) {
-			err = reloc_leaf(r, table, nr);
-			if (err)
-				return err;
-		}
-		if (fatal_signal_pending(current))
-			return -EINTR;
-		cond_resched();
-	}
-	return 0;
-}
-
-/* How much of scratch tables and shared pages need; the rest is the guest's. */
-static int reloc_reserve(struct reloc *r)
-{
-	u64 limit = SCRATCH_END - (HLK_GUEST_OFF_ALLOC_END >> PAGE_SHIFT);
-	unsigned long index;
-	u64 shared = 0;
-	u64 end;
-	void *entry;
-
-	xa_for_each(&r->frames, index, entry) {
-		unsigned long frame = xa_to_value(entry);
-
-		shared += !(frame & FRAME_TABLE) && reloc_aliased(r, frame);
-	}
-	r->next_shared = r->tables_gfn + r->nr_tables;
-	end = r->next_shared + shared;
-	if (end > limit)
-		return hlk_fail(r->at, -ENOSPC, HLK_WHY_SCRATCH_FULL, 0,
-				(r->scratch->pages + end - limit) << PAGE_SHIFT);
-	r->snap->first_free = end << PAGE_SHIFT;
-	return 0;
-}
-
-/* The new tables become base pages of scratch. */
-static int reloc_finish_tables(struct reloc *r)
-{
-	struct new_table *table;
-	int err;
-
-	list_for_each_entry(table, &r->tables, node) {
-		err = snap_set(r->snap, table->gfn, table->page);
-		table->page = NULL;
-		if (err)
-			return err;
-		r->snap->counts.tables++;
-	}
-	return 0;
-}
-
-static int snap_poke(struct hlk_snap *snap, u64 gpa, u64 value)
-{
-	void *to = snap_page(snap, gpa >> PAGE_SHIFT);
-
-	if (!to)
-		return -ENOMEM;
-	memcpy(to + gpa % PAGE_SIZE, &value, sizeof(value));
-	return 0;
-}
-
-/* Bookkeeping, published roots and empty buffers, as guests find them. */
-static int reloc_bookkeeping(struct reloc *r)
-{
-	const u64 top = HLK_GUEST_SCRATCH_TOP;
-	u64 bottom = r->scratch->gfn << PAGE_SHIFT;
-	struct hlk_snap *snap = r->snap;
-	u32 published = snap->nr_roots <= HLK_GUEST_MAX_ROOTS ? snap->nr_roots : 0;
-	u32 i;
-	struct {
-		u64 gpa;
-		u64 value;
-	} words[] = {
-		{ top - HLK_GUEST_OFF_SIZE, r->scratch->pages << PAGE_SHIFT },
-		{ top - HLK_GUEST_OFF_ALLOC, snap->first_free },
-		{ top - HLK_GUEST_OFF_PT_BASE, r->tables_gfn << PAGE_SHIFT },
-		{ top - HLK_GUEST_OFF_GENERATION, snap->generation },
-		{ top - HLK_GUEST_OFF_ROOTS, published },
-		{ bottom, HLK_GUEST_BUFFER_EMPTY },
-		{ bottom + snap->input_bytes, HLK_GUEST_BUFFER_EMPTY },
-	};
-
-	for (i = 0; i < ARRAY_SIZE(words); i++)
-		if (snap_poke(snap, words[i].gpa, words[i].value))
-			return -ENOMEM;
-	for (i = 0; i < published; i++)
-		if (snap_poke(snap, top - HLK_GUEST_OFF_ROOTS + 8 * (i + 1),
-			      snap->roots[i]))
-			return -ENOMEM;
-	return 0;
-}
-
-static int reloc_init(struct reloc *r)
-{
-	const struct hlk_snap_params *p = r->p;
-	int scratch = hlk_layout_scratch(&r->snap->layout);
-	u64 least = (u64)p->input_bytes + p->output_bytes + HLK_GUEST_SCRATCH_EXTRA;
-	u64 va;
-
-	if (scratch < 0)
-		return hlk_fail(r->at, -EINVAL, HLK_WHY_NO_SCRATCH, 0, 0);
-	r->scratch = &r->snap->layout.range[scratch];
-	if (r->scratch->gfn + r->scratch->pages != SCRATCH_END)
-		return hlk_fail(r->at, -EINVAL, HLK_WHY_NO_SCRATCH, 0,
-				r->scratch->gfn << PAGE_SHIFT);
-	if (!PAGE_ALIGNED(p->input_bytes) || !PAGE_ALIGNED(p->output_bytes) ||
-	    p->input_bytes < HLK_GUEST_BUFFER_MIN ||
-	    p->output_bytes < HLK_GUEST_BUFFER_MIN ||
-	    r->scratch->pages << PAGE_SHIFT < least)
-		return hlk_fail(r->at, -EINVAL, HLK_WHY_IO_BUFFERS, 0, least);
-	if (!p->nr_roots)
-		return hlk_fail(r->at, -EINVAL, HLK_WHY_NO_ROOTS, 0, 0);
-
-	va = I686_VA_END - (r->scratch->pages << PAGE_SHIFT);
-	r->scratch_slot = va >> I686_SLOT_SHIFT;
-	r->scratch_first = (va >> PAGE_SHIFT) % I686_ENTRIES;
-	r->tables_gfn = r->scratch->gfn +
-			((p->input_bytes + p->output_bytes) >> PAGE_SHIFT);
-	r->snap->input_bytes = p->input_bytes;
-	r->snap->output_bytes = p->output_bytes;
-	r->snap->roots = kvcalloc(p->nr_roots, sizeof(u64), GFP_KERNEL_ACCOUNT);
-	if (!r->snap->roots)
-		return -ENOMEM;
-	r->snap->nr_roots = p->nr_roots;
-	return 0;
-}
-
-/**
- * hlk_snap_compact() - compact a guest into a snapshot
- * @snap: an empty snapshot with the layout of the guest's windows and its
- *	generation set
- * @gmem: the guest's memory
- * @params: what is asked
- * @at: the reason of a failure
- *
- * Nothing of the guest is changed. After a failure @snap is only good for
- * hlk_snap_put().
- *
- * Return: 0; -EINVAL, -ENODEV, -ENOSPC or -EDQUOT with a reason; -ENOMEM;
- * -EINTR after a fatal signal
- */
-int hlk_snap_compact(struct hlk_snap *snap, struct hlk_gmem *gmem,
-		     const struct hlk_snap_params *params, struct hlk_why_at *at)
-{
-	struct reloc r = {
-		.snap = snap,
-		.gmem = gmem,
-		.p = params,
-		.at = at,
-	};
-	struct new_table *table;
-	struct new_table *next;
-	int err;
-
-	INIT_LIST_HEAD(&r.tables);
-	xa_init(&r.memo);
-	xa_init(&r.frames);
-	err = reloc_init(&r);
-	if (!err)
-		err = reloc_roots(&r);
-	if (!err)
-		err = reloc_directories(&r);
-	if (!err)
-		err = reloc_count_leaves(&r);
-	if (!err)
-		err = reloc_reserve(&r);
-	if (!err)
-		err = reloc_leaves(&r);
-	if (!err)
-		err = reloc_finish_tables(&r);
-	if (!err)
-		err = reloc_bookkeeping(&r);
-
-	list_for_each_entry_safe(table, next, &r.tables, node) {
-		if (table->page)
-			hlk_page_free(table->page);
-		kfree(table);
-	}
-	xa_destroy(&r.memo);
-	xa_destroy(&r.frames);
+	xa_destroy(&seen);
 	return err;
-}
-
-/**
- * hlk_snap_cr3() - the CR3 that stands for an old one
- * @snap: a compact snapshot
- * @old_roots: the roots that it was made from, @snap->nr_roots of them
- * @cr3: the old CR3
- *
- * Return: the new address of that directory, or of root 0 if it was not among
- * the roots
- */
-u64 hlk_snap_cr3(const struct hlk_snap *snap, const u64 *old_roots, u64 cr3)
-{
-	u64 flags = cr3 & (I686_PWT | I686_PCD);
-	u32 i;
-
-	for (i = 0; i < snap->nr_roots; i++)
-		if (i686_gfn(old_roots[i]) == i686_gfn(cr3))
-			return (snap->roots[i] & ~(u64)I686_FLAGS) | flags;
-	return (snap->roots[0] & ~(u64)I686_FLAGS) | flags;
 }

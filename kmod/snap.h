@@ -42,13 +42,68 @@ struct hlk_layout {
 	struct hlk_range range[HLK_MAX_WINDOWS];
 };
 
+#define HLK_CHUNK_PAGES		256
+
+/**
+ * struct hlk_chunk - base pages of HLK_CHUNK_PAGES frames in a row
+ * @ref: snapshots that share it; one that is shared is not changed any more
+ * @leaves: compact: leaves that map the frame; U16_MAX is that many or more
+ * @page: the pages, with a reference each; NULL is a page of zeroes
+ */
+struct hlk_chunk {
+	struct kref ref;
+	u16 leaves[HLK_CHUNK_PAGES];
+	struct page *page[HLK_CHUNK_PAGES];
+};
+
+/**
+ * struct hlk_table_info - what is remembered of a new table
+ * @end: entries from this one on map scratch
+ * @is_root: a directory
+ */
+struct hlk_table_info {
+	u16 end;
+	bool is_root;
+};
+
+/**
+ * struct hlk_tables - the tables of a line of compact snapshots
+ * @ref: snapshots that have the same tables at the same frames
+ * @gfn: frame of the first
+ * @nr: how many
+ * @info: of each, in order of their frames
+ */
+struct hlk_tables {
+	struct kref ref;
+	u64 gfn;
+	u32 nr;
+	struct hlk_table_info info[];
+};
+
+#define HLK_TOUCHED_READ_BIT	BIT(0)
+#define HLK_TOUCHED_WRITE_BIT	BIT(1)
+#define HLK_MAX_TOUCHED		16384
+
+/**
+ * struct hlk_touched_set - what guests that run from a snapshot touch in a window
+ * @pages: page number in the window -> value of HLK_TOUCHED_*_BIT; protected by
+ *	its own lock. Two guests at once may lose what one of them touched
+ * @nr: how many, at most about HLK_MAX_TOUCHED
+ */
+struct hlk_touched_set {
+	struct xarray pages;
+	atomic_t nr;
+};
+
 /**
  * struct hlk_snap - a snapshot
  * @ref: holders: its fd, each VM that was restored to it last, and whoever
  *	works with it
  * @layout: the windows it fits
- * @base: for each window: page number in the window -> struct page; absent is
- *	a page of zeroes. The snapshot holds a reference to each
+ * @base: for each window: page number in the window / HLK_CHUNK_PAGES -> struct
+ *	hlk_chunk, held; absent are pages of zeroes
+ * @nr_pages: base pages that are not zero
+ * @max_pages: how many it may have
  * @flags: HLK_SNAPSHOT_* flags it was made with
  * @generation: snapshots on the path from an image to this one
  * @counts: what it holds
@@ -59,14 +114,22 @@ struct hlk_layout {
  * @input_bytes: compact: size of the input buffer
  * @output_bytes: compact: size of the output buffer
  * @first_free: compact: address of the first free page of scratch
+ * @mode: compact: how the tables were read
+ * @tables: compact: the new tables; held
+ * @dense: compact: the window in which the next page would be placed
+ * @dense_used: compact: pages of it that are used
+ * @touched: for each window: what guests touch, for the next sandbox
  *
- * Nothing protects the fields, because nothing changes them once the maker has
- * published the snapshot: it is immutable from then to its last reference.
+ * Nothing protects the fields but @touched, because nothing changes them once
+ * the maker has published the snapshot: it is immutable from then to its last
+ * reference.
  */
 struct hlk_snap {
 	struct kref ref;
 	struct hlk_layout layout;
 	struct xarray base[HLK_MAX_WINDOWS];
+	u64 nr_pages;
+	u64 max_pages;
 	u32 flags;
 	u64 generation;
 	struct hlk_snapshot_counts counts;
@@ -77,6 +140,11 @@ struct hlk_snap {
 	u32 input_bytes;
 	u32 output_bytes;
 	u64 first_free;
+	struct i686_mode mode;
+	struct hlk_tables *tables;
+	u32 dense;
+	u64 dense_used;
+	struct hlk_touched_set touched[HLK_MAX_WINDOWS];
 };
 
 /**
@@ -87,6 +155,7 @@ struct hlk_snap {
  * @nr_roots: how many
  * @input_bytes: size of the input buffer
  * @output_bytes: size of the output buffer
+ * @parent: the snapshot that the guest was restored to last, or NULL
  * @max_tables: limit of distinct tables, read or made
  * @max_pages: limit of distinct pages
  */
@@ -97,6 +166,7 @@ struct hlk_snap_params {
 	u32 nr_roots;
 	u32 input_bytes;
 	u32 output_bytes;
+	struct hlk_snap *parent;
 	u64 max_tables;
 	u64 max_pages;
 };
@@ -114,11 +184,22 @@ int hlk_layout_find(const struct hlk_layout *layout, u64 gfn);
 int hlk_layout_find_bytes(const struct hlk_layout *layout, u64 gpa, u64 bytes);
 int hlk_layout_scratch(const struct hlk_layout *layout);
 
-struct hlk_snap *hlk_snap_alloc(const struct hlk_layout *layout);
+struct hlk_snap *hlk_snap_alloc(const struct hlk_layout *layout, u64 max_pages);
+void hlk_snap_clear(struct hlk_snap *snap);
 void hlk_snap_put(struct hlk_snap *snap);
+struct page *hlk_base_page(struct xarray *base, u64 index);
+struct page *hlk_snap_page(struct hlk_snap *snap, u64 gfn);
+struct page *hlk_snap_next(struct hlk_snap *snap, u32 *nr, u64 *index);
+int hlk_snap_set(struct hlk_snap *snap, u64 gfn, struct page *page);
+u16 hlk_snap_leaves(struct hlk_snap *snap, u64 gfn);
+int hlk_snap_count_leaf(struct hlk_snap *snap, u64 gfn, int by);
+int hlk_snap_inherit(struct hlk_snap *snap, struct hlk_snap *parent);
 int hlk_snap_write(struct hlk_snap *snap, u64 gpa, u64 bytes,
 		   int (*fill)(void *to, size_t bytes, void *arg), void *arg);
 int hlk_snap_keep(struct hlk_snap *snap, u64 gfn, struct hlk_gpage *gpage);
+int hlk_snap_dedup(struct hlk_snap *snap, const siphash_key_t *key);
+
+/* reloc.c */
 int hlk_snap_compact(struct hlk_snap *snap, struct hlk_gmem *gmem,
 		     const struct hlk_snap_params *params, struct hlk_why_at *at);
 u64 hlk_snap_cr3(const struct hlk_snap *snap, const u64 *old_roots, u64 cr3);

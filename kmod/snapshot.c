@@ -4,10 +4,12 @@
  */
 #include <linux/fs.h>
 #include <linux/mm.h>
+#include <linux/random.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
 #include "hlk.h"
+#include "trace.h"
 
 /* Enough for any image; a longer list is a caller's mistake. */
 #define MAX_SEGMENTS	1024
@@ -15,12 +17,10 @@
 static vm_fault_t snapshot_fault(struct vm_fault *vmf)
 {
 	struct hlk_snap *snap = vmf->vma->vm_private_data;
-	int nr = hlk_layout_find(&snap->layout, vmf->pgoff);
-	struct page *page;
+	struct page *page = hlk_snap_page(snap, vmf->pgoff);
 
-	if (nr < 0)
+	if (hlk_layout_find(&snap->layout, vmf->pgoff) < 0)
 		return VM_FAULT_SIGBUS;
-	page = xa_load(&snap->base[nr], vmf->pgoff - snap->layout.range[nr].gfn);
 	return hlk_insert_shared(vmf->vma, vmf->address, page ?: hlk_zero_page);
 }
 
@@ -149,6 +149,12 @@ static int snap_publish(struct hlk_ucmd *ucmd, struct hlk_snap *snap, s32 *out_f
 	return hlk_ucmd_new(ucmd, file, out_fd);
 }
 
+/* The guest's pages, its tables, and what is written beside them */
+static u64 snapshot_max_pages(void)
+{
+	return (u64)hlk_max_pages + hlk_max_tables + 16;
+}
+
 struct image_piece {
 	const void __user *from;
 };
@@ -247,12 +253,14 @@ int hlk_cmd_snapshot_build(void *obj, struct hlk_ucmd *ucmd)
 	ret = build_layout(&layout, build, &ucmd->at);
 	if (ret)
 		return ret;
-	snap = hlk_snap_alloc(&layout);
+	snap = hlk_snap_alloc(&layout, snapshot_max_pages());
 	if (!snap)
 		return -ENOMEM;
 	ret = build_segments(snap, build, &ucmd->at);
 	if (!ret)
 		ret = build_vcpus(snap, build, &ucmd->at);
+	if (ret == -EDQUOT && ucmd->at.why == HLK_WHY_NONE)
+		hlk_fail(&ucmd->at, ret, HLK_WHY_TOO_MANY_PAGES, 0, 0);
 	if (ret) {
 		hlk_snap_put(snap);
 		return ret;
@@ -340,6 +348,7 @@ static int snapshot_compact(struct hlk_vm *vm, struct hlk_snapshot *s,
 		.flags = s->head.flags,
 		.input_bytes = s->input_bytes,
 		.output_bytes = s->output_bytes,
+		.parent = vm->snap,
 		.max_tables = hlk_max_tables,
 		.max_pages = hlk_max_pages,
 	};
@@ -376,23 +385,21 @@ exit_gmem:
 }
 
 /* Every page at its place: what is private is copied, the rest shared. */
-static int snapshot_flat(struct hlk_vm *vm, struct hlk_snap *snap,
-			 struct hlk_why_at *at)
+static int snapshot_flat(struct hlk_vm *vm, struct hlk_snap *snap)
 {
 	struct hlk_vm_window *window;
 	unsigned long index;
-	u64 kept = 0;
 	u32 i;
 	int ret;
 
+	ret = vm->snap ? hlk_snap_inherit(snap, vm->snap) : 0;
+	if (ret)
+		return ret;
 	for (i = 0; i < vm->nr_windows; i++) {
 		window = vm->windows[i];
 		for (index = 0; hlk_window_next(window, &index); index++) {
 			struct hlk_gpage gpage;
 
-			if (kept++ >= hlk_max_pages)
-				return hlk_fail(at, -EDQUOT,
-						HLK_WHY_TOO_MANY_PAGES, 0, 0);
 			hlk_window_get(window, index, &gpage);
 			ret = hlk_snap_keep(snap, window->range.gfn + index, &gpage);
 			if (ret)
@@ -435,8 +442,18 @@ static int snapshot_take(struct hlk_vm *vm, struct hlk_snapshot *s,
 	snap->flags = s->head.flags;
 	snap->generation = vm->snap ? vm->snap->generation + 1 : 1;
 	if (s->head.flags & HLK_SNAPSHOT_COMPACT)
-		return snapshot_compact(vm, s, snap, at);
-	return snapshot_flat(vm, snap, at);
+		ret = snapshot_compact(vm, s, snap, at);
+	else
+		ret = snapshot_flat(vm, snap);
+	if (!ret && s->head.flags & HLK_SNAPSHOT_DEDUP) {
+		siphash_key_t key;
+
+		get_random_bytes(&key, sizeof(key));
+		ret = hlk_snap_dedup(snap, &key);
+	}
+	if (ret == -EDQUOT && at->why == HLK_WHY_NONE)
+		hlk_fail(at, ret, HLK_WHY_TOO_MANY_PAGES, 0, 0);
+	return ret;
 }
 
 /**
@@ -448,6 +465,7 @@ static int snapshot_take(struct hlk_vm *vm, struct hlk_snapshot *s,
  */
 int hlk_cmd_snapshot(void *obj, struct hlk_ucmd *ucmd)
 {
+	u64 start = trace_hlk_snapshot_enabled() ? ktime_get_ns() : 0;
 	struct hlk_snapshot *s = ucmd->cmd;
 	struct hlk_vm *vm = obj;
 	struct hlk_snap *snap;
@@ -463,7 +481,7 @@ int hlk_cmd_snapshot(void *obj, struct hlk_ucmd *ucmd)
 	if (ret)
 		return ret;
 	ret = -ENOMEM;
-	snap = hlk_snap_alloc(&vm->layout);
+	snap = hlk_snap_alloc(&vm->layout, snapshot_max_pages());
 	if (!snap)
 		goto unlock;
 	ret = hlk_vcpus_hold(vm, &ucmd->at);
@@ -471,6 +489,7 @@ int hlk_cmd_snapshot(void *obj, struct hlk_ucmd *ucmd)
 		goto put;
 	ret = snapshot_take(vm, s, snap, &ucmd->at);
 	hlk_vcpus_release(vm);
+	trace_hlk_snapshot(vm->id, s->head.flags, &snap->counts, start, ret);
 	if (ret)
 		goto put;
 	vm->sealed = true;

@@ -135,6 +135,18 @@ static int vcpus_restorable(struct hlk_vm *vm, struct hlk_why_at *at)
 	return 0;
 }
 
+/**
+ * hlk_vcpus_flush() - have guest TLBs flushed, global entries too
+ * @vm: the VM, whose vCPUs are held
+ */
+void hlk_vcpus_flush(struct hlk_vm *vm)
+{
+	u32 i;
+
+	for (i = 0; i < vcpus_nr(vm); i++)
+		kvm_make_request(KVM_REQ_TLB_FLUSH_GUEST, kvm_get_vcpu(vm->kvm, i));
+}
+
 static int vcpu_capture(struct kvm_vcpu *vcpu, u32 nr, struct hlk_snap *snap,
 			struct hlk_why_at *at)
 {
@@ -317,20 +329,70 @@ static u32 vcpu_restore(struct kvm_vcpu *vcpu, const struct hlk_vcpu_state *stat
  */
 u32 hlk_vcpus_restore(struct hlk_vm *vm, const struct hlk_snap *snap)
 {
-	u32 nr = vcpus_nr(vm);
-	struct kvm_vcpu *vcpu;
 	u32 residue = 0;
 	u32 i;
 
 	if (snap->nr_vcpus && vm->kvm->arch.irqchip_mode != KVM_IRQCHIP_NONE)
 		residue = HLK_RESIDUE_IRQCHIP;
-	for (i = 0; i < nr; i++) {
-		vcpu = kvm_get_vcpu(vm->kvm, i);
-		if (i < snap->nr_vcpus)
-			residue |= vcpu_restore(vcpu, snap->vcpus[i]);
-		kvm_make_request(KVM_REQ_TLB_FLUSH_GUEST, vcpu);
-	}
+	for (i = 0; i < snap->nr_vcpus; i++)
+		residue |= vcpu_restore(kvm_get_vcpu(vm->kvm, i), snap->vcpus[i]);
+	hlk_vcpus_flush(vm);
 	return residue;
+}
+
+static enum hlk_audit_reg vcpu_audit(struct kvm_vcpu *vcpu,
+				     const struct hlk_vcpu_state *state)
+{
+	struct fpstate *fpstate = vcpu_fpstate(vcpu);
+
+	lockdep_assert_held(&vcpu->mutex);
+	if ((vcpu->run->kvm_dirty_regs & SYNC_ALL) != SYNC_ALL ||
+	    memcmp(&vcpu->run->s.regs, &state->sync, sizeof(state->sync)))
+		return HLK_AUDIT_REGS;
+	if (state->fpu_bytes ?
+	    memcmp(&fpstate->regs, state->fpu, state->fpu_bytes) :
+	    fpstate->regs.fxsave.cwd != FPU_FCW_RESET ||
+	    fpstate->regs.fxsave.mxcsr != FPU_MXCSR_RESET ||
+	    memchr_inv(fpstate->regs.fxsave.st_space, 0,
+		       sizeof(fpstate->regs.fxsave.st_space)) ||
+	    memchr_inv(fpstate->regs.fxsave.xmm_space, 0,
+		       sizeof(fpstate->regs.fxsave.xmm_space)))
+		return HLK_AUDIT_FPU;
+	if (vcpu->arch.mp_state != state->mp_state)
+		return HLK_AUDIT_MP_STATE;
+	if (memcmp(vcpu->arch.db, state->db, sizeof(state->db)) ||
+	    vcpu->arch.dr6 != state->dr6 || vcpu->arch.dr7 != state->dr7)
+		return HLK_AUDIT_DEBUGREGS;
+	if (vcpu->arch.xcr0 != state->xcr0)
+		return HLK_AUDIT_XCR0;
+	if (vcpu->arch.complete_userspace_io || vcpu->arch.pio.count ||
+	    vcpu->mmio_needed || kvm_test_request(KVM_REQ_TRIPLE_FAULT, vcpu))
+		return HLK_AUDIT_PENDING;
+	if (!kvm_test_request(KVM_REQ_TLB_FLUSH_GUEST, vcpu))
+		return HLK_AUDIT_TLB;
+	return 0;
+}
+
+/**
+ * hlk_vcpus_audit() - compare all vCPUs with those of a snapshot
+ * @vm: the VM, whose vCPUs are held
+ * @snap: the snapshot that they were restored to
+ * @at: what differs first
+ *
+ * Return: 0 or -EUCLEAN
+ */
+int hlk_vcpus_audit(struct hlk_vm *vm, const struct hlk_snap *snap,
+		    struct hlk_why_at *at)
+{
+	enum hlk_audit_reg reg;
+	u32 i;
+
+	for (i = 0; i < snap->nr_vcpus; i++) {
+		reg = vcpu_audit(kvm_get_vcpu(vm->kvm, i), snap->vcpus[i]);
+		if (reg)
+			return hlk_fail(at, -EUCLEAN, HLK_WHY_AUDIT_VCPU, i, reg);
+	}
+	return 0;
 }
 
 /**

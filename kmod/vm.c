@@ -10,6 +10,21 @@
 #include "hlk.h"
 
 /**
+ * hlk_vm_window() - the window of a range
+ * @vm: the VM
+ * @nr: index of the range in its layout, which is sorted; windows are not
+ */
+struct hlk_vm_window *hlk_vm_window(struct hlk_vm *vm, u32 nr)
+{
+	u32 i;
+
+	for (i = 0; i < vm->nr_windows; i++)
+		if (vm->windows[i]->range.gfn == vm->layout.range[nr].gfn)
+			return vm->windows[i];
+	return NULL;
+}
+
+/**
  * hlk_vm_check() - may the caller use the VM?
  * @vm: the VM
  * @at: the reason of a failure
@@ -137,6 +152,8 @@ static int cmd_stats(void *obj, struct hlk_ucmd *ucmd)
 	stats->pages_freed = vm->freed;
 	stats->unique = vm->unique;
 	stats->generation = vm->snap ? vm->snap->generation : 0;
+	stats->pages_idle = vm->idle;
+	stats->prefaulted = vm->prefaulted;
 	stats->runs = atomic64_read(&vm->runs);
 	stats->read_faults = 0;
 	stats->write_faults = 0;
@@ -157,17 +174,23 @@ static const struct hlk_op vm_ops[] = {
 	[HLK_CMD_SNAPSHOT - HLK_CMD_WINDOW_ADD] =
 		HLK_OP(struct hlk_snapshot, counts,
 		       HLK_SNAPSHOT_COMPACT | HLK_SNAPSHOT_GUEST_ROOTS |
-		       HLK_SNAPSHOT_HOST_COW | HLK_SNAPSHOT_STRICT,
+		       HLK_SNAPSHOT_HOST_COW | HLK_SNAPSHOT_STRICT |
+		       HLK_SNAPSHOT_DEDUP,
 		       hlk_cmd_snapshot),
 	[HLK_CMD_RESTORE - HLK_CMD_WINDOW_ADD] =
 		HLK_OP(struct hlk_restore, private_pages,
-		       HLK_RESTORE_REPRODUCIBLE, hlk_cmd_restore),
+		       HLK_RESTORE_REPRODUCIBLE | HLK_RESTORE_AUDIT,
+		       hlk_cmd_restore),
 	[HLK_CMD_TRANSLATE - HLK_CMD_WINDOW_ADD] =
 		HLK_OP(struct hlk_translate, page_shift, 0, hlk_cmd_translate),
 	[HLK_CMD_WALK - HLK_CMD_WINDOW_ADD] =
 		HLK_OP(struct hlk_walk, tables_read, 0, hlk_cmd_walk),
 	[HLK_CMD_VM_STATS - HLK_CMD_WINDOW_ADD] =
 		HLK_OP(struct hlk_vm_stats, runs, 0, cmd_stats),
+	[HLK_CMD_MARK_COW - HLK_CMD_WINDOW_ADD] =
+		HLK_OP(struct hlk_mark_cow, tables, 0, hlk_cmd_mark_cow),
+	[HLK_CMD_PREFAULT - HLK_CMD_WINDOW_ADD] =
+		HLK_OP(struct hlk_prefault, made, 0, hlk_cmd_prefault),
 	[HLK_CMD_RUN - HLK_CMD_WINDOW_ADD] =
 		HLK_OP(struct hlk_run, private_pages,
 		       HLK_RESTORE_REPRODUCIBLE | HLK_RUN_CONTINUE | HLK_RUN_REGS,
@@ -288,6 +311,7 @@ static int vm_hold_kvm(struct hlk_vm *vm, int fd, struct hlk_why_at *at)
  */
 int hlk_cmd_vm_attach(void *obj, struct hlk_ucmd *ucmd)
 {
+	static atomic_t last_id = ATOMIC_INIT(0);
 	struct hlk_vm_attach *attach = ucmd->cmd;
 	struct file *file;
 	struct hlk_vm *vm;
@@ -300,6 +324,7 @@ int hlk_cmd_vm_attach(void *obj, struct hlk_ucmd *ucmd)
 	if (!vm)
 		return -ENOMEM;
 	mutex_init(&vm->lock);
+	vm->id = atomic_inc_return(&last_id);
 	vm->max_private = attach->max_private ?: hlk_max_private;
 	vm->keep_private = attach->keep_private;
 	vm->inspect = attach->head.flags & HLK_ATTACH_INSPECT;

@@ -18,6 +18,7 @@
 #include <linux/slab.h>
 
 #include "hlk.h"
+#include "trace.h"
 
 /* Mappings of one shared page that leave its counters far from wrapping */
 #define MAX_SHARES	(INT_MAX / 4)
@@ -34,7 +35,7 @@ static struct hlk_private *window_private(struct hlk_vm_window *window, u64 inde
 static struct page *window_base(struct hlk_vm_window *window, u64 index)
 {
 	lockdep_assert_held(&window->lock);
-	return window->base ? xa_load(window->base, index) : NULL;
+	return window->base ? hlk_base_page(window->base, index) : NULL;
 }
 
 static int window_room(struct hlk_vm_window *window)
@@ -53,6 +54,47 @@ static int window_room(struct hlk_vm_window *window)
 	window->list = list;
 	window->room = room;
 	return 0;
+}
+
+/**
+ * hlk_window_touch() - remember in the snapshot what its guests touch
+ * @window: the window; its lock is held
+ * @index: page number in it
+ * @bits: HLK_TOUCHED_*_BIT
+ * @gfp: how to allocate, if it was not known yet
+ *
+ * So that the next sandbox can be made ready for it. Only a hint: nothing is
+ * lost if there is no room.
+ */
+void hlk_window_touch(struct hlk_vm_window *window, u64 index, unsigned long bits,
+		      gfp_t gfp)
+{
+	struct hlk_touched_set *set = window->touched;
+	unsigned long known = 0;
+	void *entry;
+
+	lockdep_assert_held(&window->lock);
+	if (!set)
+		return;
+	entry = xa_load(&set->pages, index);
+	if (entry)
+		known = xa_to_value(entry);
+	else if (atomic_read(&set->nr) >= HLK_MAX_TOUCHED)
+		return;
+	if ((known | bits) == known)
+		return;
+	entry = xa_store(&set->pages, index, xa_mk_value(known | bits), gfp);
+	if (!entry)
+		atomic_inc(&set->nr);
+}
+
+/* Written once, but not any more */
+static void window_cool(struct hlk_vm_window *window, u64 index)
+{
+	lockdep_assert_held(&window->lock);
+	if (window->touched && xa_load(&window->touched->pages, index))
+		xa_store(&window->touched->pages, index,
+			 xa_mk_value(HLK_TOUCHED_READ_BIT), GFP_KERNEL_ACCOUNT);
 }
 
 /* Make a page private: no mapping shows the shared one when this returns. */
@@ -91,7 +133,11 @@ static int window_make_private(struct hlk_vm_window *window, u64 index)
 	private->page = page;
 	private->base = base;
 	private->index = index;
+	private->idle = 0;
 	window->write_faults++;
+	hlk_window_touch(window, index, HLK_TOUCHED_WRITE_BIT, GFP_KERNEL_ACCOUNT);
+	trace_hlk_cow_fault(vm->id, (window->range.gfn + index) << PAGE_SHIFT,
+			    atomic64_read(&vm->nr_private));
 	unmap_mapping_pages(vm->mapping, window->range.gfn + index, 1, false);
 	return 0;
 
@@ -150,8 +196,11 @@ static vm_fault_t window_fault(struct vm_fault *vmf)
 	}
 	private = window_private(window, index);
 	page = private ? private->page : window_base(window, index);
-	if (!private)
+	if (!private) {
 		window->read_faults++;
+		hlk_window_touch(window, index, HLK_TOUCHED_READ_BIT,
+				 GFP_KERNEL_ACCOUNT);
+	}
 	ret = hlk_insert_shared(vmf->vma, vmf->address, page ?: hlk_zero_page);
 unlock:
 	mutex_unlock(&window->lock);
@@ -231,7 +280,7 @@ void hlk_window_get(struct hlk_vm_window *window, u64 index, struct hlk_gpage *g
 }
 
 /**
- * hlk_window_next() - the next page that is not one of zeroes by default
+ * hlk_window_next() - the next private page
  * @window: the window
  * @index: in: where to begin. out: its page number
  *
@@ -239,20 +288,11 @@ void hlk_window_get(struct hlk_vm_window *window, u64 index, struct hlk_gpage *g
  */
 bool hlk_window_next(struct hlk_vm_window *window, unsigned long *index)
 {
-	unsigned long private = *index;
-	unsigned long base = *index;
 	bool found;
 
 	mutex_lock(&window->lock);
-	found = xa_find(&window->index, &private, ULONG_MAX, XA_PRESENT);
-	if (!found)
-		private = ULONG_MAX;
-	if (window->base && xa_find(window->base, &base, ULONG_MAX, XA_PRESENT))
-		found = true;
-	else
-		base = ULONG_MAX;
+	found = xa_find(&window->index, index, ULONG_MAX, XA_PRESENT);
 	mutex_unlock(&window->lock);
-	*index = min(private, base);
 	return found;
 }
 
@@ -320,43 +360,70 @@ void hlk_window_poke(struct hlk_vm_window *window, u64 gpa, const void *from,
  * hlk_window_rebase() - go over to the base pages of another snapshot
  * @window: the window
  * @base: the new base pages
+ * @touched: what is remembered of them
  *
  * Private pages stay private, with their old contents until they are copied
  * back; shared ones are unmapped.
  */
-void hlk_window_rebase(struct hlk_vm_window *window, struct xarray *base)
+void hlk_window_rebase(struct hlk_vm_window *window, struct xarray *base,
+		       struct hlk_touched_set *touched)
 {
 	u64 i;
 
 	mutex_lock(&window->lock);
 	window->base = base;
+	window->touched = touched;
 	for (i = 0; i < window->nr; i++)
-		window->list[i].base = xa_load(base, window->list[i].index);
+		window->list[i].base = hlk_base_page(base, window->list[i].index);
 	unmap_mapping_pages(window->vm->mapping, window->range.gfn,
 			    window->range.pages, false);
 	mutex_unlock(&window->lock);
 }
 
+/* Give a private page back; the last one takes its place in the list. */
+static void window_drop(struct hlk_vm_window *window, u64 pos)
+{
+	struct hlk_private private = window->list[pos];
+
+	lockdep_assert_held(&window->lock);
+	xa_erase(&window->index, private.index);
+	if (pos != --window->nr) {
+		window->list[pos] = window->list[window->nr];
+		/* in place of another value: no allocation */
+		xa_store(&window->index, window->list[pos].index,
+			 xa_mk_value(pos), GFP_KERNEL_ACCOUNT);
+	}
+	unmap_mapping_pages(window->vm->mapping, window->range.gfn + private.index,
+			    1, false);
+	if (private.idle)
+		window_cool(window, private.index);
+	hlk_page_free(private.page);
+	atomic64_dec(&window->vm->nr_private);
+}
+
 /**
  * hlk_window_drop() - give private pages back, the youngest first
  * @window: the window
- * @pages: how many; those that are pinned stay
+ * @pages: how many at most; those that are pinned stay
+ * @idle: only those that so many probes found unwritten
+ *
+ * Return: how many were given back
  */
-void hlk_window_drop(struct hlk_vm_window *window, u64 pages)
+u64 hlk_window_drop(struct hlk_vm_window *window, u64 pages, u32 idle)
 {
-	struct hlk_private *private;
+	u64 dropped = 0;
+	u64 pos;
 
 	mutex_lock(&window->lock);
-	while (pages-- && window->nr > window->pinned) {
-		private = &window->list[--window->nr];
-		xa_erase(&window->index, private->index);
-		unmap_mapping_pages(window->vm->mapping,
-				    window->range.gfn + private->index, 1, false);
-		hlk_page_free(private->page);
-		atomic64_dec(&window->vm->nr_private);
+	for (pos = window->nr; pos-- > window->pinned && dropped < pages;) {
+		if (window->list[pos].idle < idle)
+			continue;
+		window_drop(window, pos);
+		dropped++;
 		cond_resched();
 	}
 	mutex_unlock(&window->lock);
+	return dropped;
 }
 
 /**

@@ -21,6 +21,7 @@ FIXTURE(abi) {
 	struct hlk_window window[8];
 	struct hlk_mapping mapping[8];
 	u64 roots[8];
+	struct hlk_touched touched[64];
 	int fresh;	/* a VM for HLK_WINDOW_ADD */
 	u8 *page;	/* with a hole behind it */
 };
@@ -135,8 +136,38 @@ static void fill_snapshot_info(fixture *self, void *arg)
 	info->nr_windows = ARRAY_SIZE(self->window);
 }
 
+static void fill_mark_cow(fixture *self, void *arg)
+{
+	struct hlk_mark_cow *mark = arg;
+
+	mark->paging.flags = HLK_PAGING_GIVEN;
+	self->roots[0] = ROOT;
+	mark->roots = (uintptr_t)self->roots;
+	mark->nr_roots = 1;
+}
+
+/* Each run needs a snapshot to go back to. */
+static void fill_run(fixture *self, void *arg)
+{
+	struct hlk_run *run = arg;
+
+	t_must(!hlk_restore(self->t.hlk, snapshot(self), NULL));
+	run->vcpu_fd = self->t.vcpu;
+	run->regs = (uintptr_t)&self->t.run->s.regs.regs;
+}
+
+static void fill_prefault(fixture *self, void *arg)
+{
+	struct hlk_prefault *prefault = arg;
+
+	t_must(!hlk_restore(self->t.hlk, snapshot(self), NULL));
+	prefault->runs = (uintptr_t)self->touched;
+	prefault->nr_runs = ARRAY_SIZE(self->touched);
+}
+
 #define SNAPSHOT_FLAGS (HLK_SNAPSHOT_COMPACT | HLK_SNAPSHOT_GUEST_ROOTS | \
-			HLK_SNAPSHOT_HOST_COW | HLK_SNAPSHOT_STRICT)
+			HLK_SNAPSHOT_HOST_COW | HLK_SNAPSHOT_STRICT | \
+			HLK_SNAPSHOT_DEDUP)
 
 /* @fd_at: where the fd of a new object is, or 0 */
 static const struct call {
@@ -154,7 +185,7 @@ static const struct call {
 	  offsetof(struct type, last) + sizeof(((struct type *)0)->last), \
 	  flags, fd_at, fill }
 	CALL(DEV, HLK_INFO, hlk_info, live_pages, 0, 0, fill_none),
-	CALL(DEV, HLK_VM_ATTACH, hlk_vm_attach, keep_private, 0,
+	CALL(DEV, HLK_VM_ATTACH, hlk_vm_attach, keep_private, HLK_ATTACH_INSPECT,
 	     offsetof(struct hlk_vm_attach, out_fd), fill_attach),
 	CALL(DEV, HLK_SNAPSHOT_BUILD, hlk_snapshot_build, __reserved, 0,
 	     offsetof(struct hlk_snapshot_build, out_fd), fill_build),
@@ -162,10 +193,14 @@ static const struct call {
 	CALL(VM, HLK_SNAPSHOT, hlk_snapshot, counts, SNAPSHOT_FLAGS,
 	     offsetof(struct hlk_snapshot, out_fd), fill_none),
 	CALL(VM, HLK_RESTORE, hlk_restore, private_pages,
-	     HLK_RESTORE_REPRODUCIBLE, 0, fill_restore),
+	     HLK_RESTORE_REPRODUCIBLE | HLK_RESTORE_AUDIT, 0, fill_restore),
 	CALL(VM, HLK_TRANSLATE, hlk_translate, page_shift, 0, 0, fill_translate),
 	CALL(VM, HLK_WALK, hlk_walk, tables_read, 0, 0, fill_walk),
-	CALL(VM, HLK_VM_STATS, hlk_vm_stats, generation, 0, 0, fill_none),
+	CALL(VM, HLK_VM_STATS, hlk_vm_stats, runs, 0, 0, fill_none),
+	CALL(VM, HLK_MARK_COW, hlk_mark_cow, tables, 0, 0, fill_mark_cow),
+	CALL(VM, HLK_RUN, hlk_run, private_pages,
+	     HLK_RESTORE_REPRODUCIBLE | HLK_RUN_CONTINUE | HLK_RUN_REGS, 0, fill_run),
+	CALL(VM, HLK_PREFAULT, hlk_prefault, made, 0, 0, fill_prefault),
 	CALL(SNAP, HLK_SNAPSHOT_INFO, hlk_snapshot_info, counts, 0, 0,
 	     fill_snapshot_info),
 };
@@ -530,7 +565,7 @@ TEST_F(abi, info)
 	ASSERT_LE(1, info.max_tables);
 	ASSERT_LE(1, info.max_pages);
 	ASSERT_LE(1, info.max_private);
-	ASSERT_EQ(HLK_FEATURE_FLAT | HLK_FEATURE_COMPACT | HLK_FEATURE_WALK,
+	ASSERT_EQ(2 * HLK_FEATURE_INSPECT - 1,
 		  info.features);
 	ASSERT_EQ(1, info.live_vms);
 	ASSERT_EQ(0, info.live_snapshots);

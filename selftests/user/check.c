@@ -406,7 +406,7 @@ static const u8 *base_bytes(const struct hlk_snap *snap, u64 gfn, struct page **
 
 		if (gfn < range->gfn || gfn >= range->gfn + range->pages)
 			continue;
-		*page = xa_load((struct xarray *)&snap->base[i], gfn - range->gfn);
+		*page = hlk_snap_page((struct hlk_snap *)snap, gfn);
 		return *page ? (*page)->bytes : (const u8 *)guest_zero;
 	}
 	return NULL;
@@ -675,22 +675,19 @@ static void check_dense(struct check *k)
 static void check_pages(struct check *k)
 {
 	const struct hlk_snap *snap = k->c->snap;
-	unsigned long index;
-	struct page *page;
 	u64 total = 0;
+	u64 index = 0;
+	u32 nr = 0;
 	u64 gfn;
-	u32 i;
 
-	for (i = 0; i < snap->layout.nr; i++) {
-		xa_for_each((struct xarray *)&snap->base[i], index, page) {
-			gfn = snap->layout.range[i].gfn + index;
-			total += !in_tables(k, gfn);
-			CHECK_MSG(in_tables(k, gfn) || map_get(&k->data_of, gfn) ||
-				  gfn == TOP / PAGE - 1 || gfn == TOP / PAGE - 2 ||
-				  gfn == k->scratch_gpa / PAGE ||
-				  gfn == (k->scratch_gpa + snap->input_bytes) / PAGE,
-				  "frame %llx has a page that nobody wants", gfn);
-		}
+	for (; hlk_snap_next((struct hlk_snap *)snap, &nr, &index); index++) {
+		gfn = snap->layout.range[nr].gfn + index;
+		total += !in_tables(k, gfn);
+		CHECK_MSG(in_tables(k, gfn) || map_get(&k->data_of, gfn) ||
+			  gfn == TOP / PAGE - 1 || gfn == TOP / PAGE - 2 ||
+			  gfn == k->scratch_gpa / PAGE ||
+			  gfn == (k->scratch_gpa + snap->input_bytes) / PAGE,
+			  "frame %llx has a page that nobody wants", gfn);
 	}
 	CHECK_EQ(snap->counts.pages, total);
 }

@@ -24,7 +24,7 @@ int compact_make(struct compact *c)
 	int err;
 
 	memset(&c->at, 0, sizeof(c->at));
-	c->snap = hlk_snap_alloc(&c->guest->layout);
+	c->snap = hlk_snap_alloc(&c->guest->layout, 1UL << 22);
 	if (!c->snap)
 		return -ENOMEM;
 	c->snap->generation = c->generation;
@@ -63,8 +63,9 @@ struct mmu_result compact_at(const struct compact *c, u32 root, u32 va)
 void compact_restore(const struct compact *c, struct guest *guest)
 {
 	const struct hlk_layout *layout = &c->snap->layout;
-	unsigned long index;
 	struct page *page;
+	u64 index = 0;
+	u32 nr = 0;
 	u64 gfn;
 	u32 i;
 
@@ -73,13 +74,13 @@ void compact_restore(const struct compact *c, struct guest *guest)
 	for (i = 0; i < layout->nr; i++) {
 		guest_window(guest, layout->range[i].gfn, layout->range[i].pages,
 			     layout->range[i].flags);
-		xa_for_each(&c->snap->base[i], index, page) {
-			gfn = layout->range[i].gfn + index;
-			get_page(page);
-			if (xa_is_err(xa_store(&guest->pages, gfn, page, GFP_KERNEL_ACCOUNT)))
-				abort();
-			guest_freeze(guest, gfn);
-		}
+	}
+	for (; (page = hlk_snap_next(c->snap, &nr, &index)); index++) {
+		gfn = layout->range[nr].gfn + index;
+		get_page(page);
+		if (xa_is_err(xa_store(&guest->pages, gfn, page, GFP_KERNEL_ACCOUNT)))
+			abort();
+		guest_freeze(guest, gfn);
 	}
 }
 

@@ -11,6 +11,7 @@
 #define _HLK_ENV_H
 
 #include <errno.h>
+#include <limits.h>
 #include <linux/types.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -30,12 +31,15 @@ typedef unsigned int gfp_t;
 #define BIT_ULL(nr)		(1ULL << (nr))
 #define GENMASK(high, low)	((~0UL >> (63 - (high))) & (~0UL << (low)))
 
+#define U16_MAX			((u16)~0U)
+
 #define PAGE_SHIFT		12
 #define PAGE_SIZE		(1UL << PAGE_SHIFT)
 #define PAGE_MASK		(~(PAGE_SIZE - 1))
 #define PAGE_ALIGNED(x)		(!((x) & (PAGE_SIZE - 1)))
 
 #define ARRAY_SIZE(a)		(sizeof(a) / sizeof((a)[0]))
+#define cmpxchg(p, old, new)	__sync_val_compare_and_swap(p, old, new)
 #define READ_ONCE(x)		(*(const volatile typeof(x) *)&(x))
 
 #undef static_assert
@@ -58,6 +62,14 @@ typedef unsigned int gfp_t;
 	_Static_assert(SHIM_IS_SIGNED(_x) == SHIM_IS_SIGNED(_y),	\
 		       "signed and unsigned");				\
 	_x > _y ? _x : _y;						\
+})
+#define clamp(x, low, high) ({						\
+	typeof(x) _x = (x);						\
+									\
+	_Static_assert(SHIM_IS_SIGNED(_x) == SHIM_IS_SIGNED(low) &&	\
+		       SHIM_IS_SIGNED(_x) == SHIM_IS_SIGNED(high),	\
+		       "signed and unsigned");				\
+	_x < (low) ? (low) : _x > (high) ? (high) : _x;			\
 })
 #define min_t(type, x, y) ({						\
 	type _x = (x);							\
@@ -89,6 +101,9 @@ void shim_free(const void *p);
 #define kmalloc(bytes, flags)	shim_alloc(bytes, flags)
 #define kzalloc(bytes, flags)	shim_alloc(bytes, (flags) | __GFP_ZERO)
 #define kvcalloc(n, bytes, flags) shim_alloc((n) * (bytes), (flags) | __GFP_ZERO)
+#define kvzalloc(bytes, flags)	shim_alloc(bytes, (flags) | __GFP_ZERO)
+#define struct_size(p, member, n) \
+	(offsetof(typeof(*(p)), member) + (n) * sizeof((p)->member[0]))
 #define kfree(p)		shim_free(p)
 #define kvfree(p)		shim_free(p)
 
@@ -113,12 +128,17 @@ void cond_resched(void);
 bool shim_fatal_signal(void);
 #define fatal_signal_pending(task) ((void)(task), shim_fatal_signal())
 
+typedef struct {
+	int counter;
+} atomic_t;
+
 /* References */
 struct kref {
 	int refs;
 };
 
 void kref_init(struct kref *ref);
+unsigned int kref_read(const struct kref *ref);
 void kref_get(struct kref *ref);
 int kref_put(struct kref *ref, void (*release)(struct kref *ref));
 
@@ -163,9 +183,21 @@ bool xa_is_err(const void *entry);
 int xa_err(const void *entry);
 void *shim_xa_next(struct xarray *xa, unsigned long *index);
 
+#define XA_PRESENT		0
+#define xa_find(xa, index, max, filter) \
+	((void)(max), (void)(filter), shim_xa_next(xa, index))
+
 #define xa_for_each(xa, index, entry)					\
 	for (index = 0, entry = shim_xa_next(xa, &index); entry;	\
 	     entry = ++index ? shim_xa_next(xa, &index) : NULL)
+
+/* Hashes */
+typedef struct {
+	u64 key[2];
+} siphash_key_t;
+
+u64 siphash(const void *data, size_t bytes, const siphash_key_t *key);
+unsigned long roundup_pow_of_two(unsigned long n);
 
 /**
  * struct shim - what tests see and set

@@ -119,6 +119,11 @@ void kref_init(struct kref *ref)
 	ref->refs = 1;
 }
 
+unsigned int kref_read(const struct kref *ref)
+{
+	return ref->refs;
+}
+
 void kref_get(struct kref *ref)
 {
 	SHIM_ASSERT(ref->refs > 0);
@@ -148,6 +153,27 @@ void list_add_tail(struct list_head *node, struct list_head *head)
 	node->next = head;
 	last->next = node;
 	head->prev = node;
+}
+
+/* Not SipHash: FNV-1a, keyed. No more is asked of it here than to spread. */
+u64 siphash(const void *data, size_t bytes, const siphash_key_t *key)
+{
+	u64 hash = 0xcbf29ce484222325ULL ^ key->key[0];
+	const u64 *word = data;
+
+	SHIM_ASSERT(bytes % sizeof(*word) == 0);
+	for (; bytes; bytes -= sizeof(*word))
+		hash = (hash ^ *word++) * 0x100000001b3ULL;
+	return hash ^ hash >> 29 ^ key->key[1];
+}
+
+unsigned long roundup_pow_of_two(unsigned long n)
+{
+	unsigned long p = 1;
+
+	while (p < n)
+		p <<= 1;
+	return p;
 }
 
 void hlk_count_pages(long by)

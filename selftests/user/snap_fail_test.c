@@ -118,16 +118,16 @@ static void snap_write(void)
 
 	add(&layout, 1, 2, 0, &at);
 	add(&layout, 3, 2, 0, &at);
-	snap = hlk_snap_alloc(&layout);
+	snap = hlk_snap_alloc(&layout, 1000);
 	CHECK_EQ(hlk_snap_write(snap, 0x1ffe, 0x2005, fill, &f), 0);
 	CHECK_EQ(f.calls, 4);
 	CHECK_EQ(snap->counts.pages, 4);
 	CHECK_EQ(shim.counted_pages, 4);
-	page = xa_load(&snap->base[0], 0);
+	page = hlk_snap_page(snap, 1);
 	bytes = page->bytes;
 	CHECK(!memchr_inv(bytes, 0, 0xffe));
 	CHECK_EQ(bytes[0xffe], 1);
-	page = xa_load(&snap->base[1], 1);
+	page = hlk_snap_page(snap, 4);
 	bytes = page->bytes;
 	for (i = 0; i < 3; i++)
 		CHECK_EQ(bytes[i], (u8)(1 + 2 + 0x2000 + i));
@@ -161,7 +161,7 @@ static void snap_write_fail_nth(void)
 		struct filler f = {};
 
 		shim.tries = 0;
-		snap = hlk_snap_alloc(&layout);
+		snap = hlk_snap_alloc(&layout, 1000);
 		if (snap) {
 			ret = hlk_snap_write(snap, 0x1000, 0x46000, fill, &f);
 			hlk_snap_put(snap);
@@ -186,7 +186,7 @@ static void snap_keep(void)
 	struct page *base;
 
 	add(&layout, 1, 2, 0, &at);
-	snap = hlk_snap_alloc(&layout);
+	snap = hlk_snap_alloc(&layout, 1000);
 	CHECK_EQ(hlk_snap_keep(snap, 1, &gpage), 0);
 	gpage.page = page;
 	get_page(page);
@@ -196,12 +196,12 @@ static void snap_keep(void)
 	memset(page->bytes, 7, 4096);
 	get_page(page);
 	CHECK_EQ(hlk_snap_keep(snap, 2, &gpage), 0);
-	base = xa_load(&snap->base[0], 1);
+	base = hlk_snap_page(snap, 2);
 	CHECK(base != page && !memcmp(base->bytes, page->bytes, 4096));
 	gpage.frozen = true;
 	get_page(page);
 	CHECK_EQ(hlk_snap_keep(snap, 2, &gpage), 0);
-	CHECK(xa_load(&snap->base[0], 1) == page);
+	CHECK(hlk_snap_page(snap, 2) == page);
 	CHECK_EQ(shim.counted_pages, 1);
 	CHECK_EQ(shim.pages, 1);
 	CHECK_EQ(page->refs, 2);
@@ -217,7 +217,7 @@ static void snap_references(void)
 	struct hlk_snap *snap;
 
 	add(&layout, 1, 2, 0, &at);
-	snap = hlk_snap_alloc(&layout);
+	snap = hlk_snap_alloc(&layout, 1000);
 	CHECK_EQ(shim.counted_snaps, 1);
 	snap->nr_vcpus = 2;
 	snap->vcpus[0] = kmalloc(100, GFP_KERNEL_ACCOUNT);

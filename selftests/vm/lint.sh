@@ -55,8 +55,10 @@ checkpatch_kernel() {
 	# An out-of-tree module has to ask for the version, in one place.
 	local all
 	mapfile -t all < <(files 'kmod/*.c' 'kmod/*.h' 'uapi/linux/*.h' |
-			   grep -v compat.h)
+			   grep -v -e compat.h -e trace.h)
 	checkpatch -f "${all[@]}"
+	# TRACE_EVENT() is written as everywhere in the kernel
+	checkpatch --ignore OPEN_ENDED_LINE,PARENTHESIS_ALIGNMENT -f kmod/trace.h
 	checkpatch --ignore LINUX_VERSION_CODE,CONSTANT_COMPARISON -f kmod/compat.h
 }
 

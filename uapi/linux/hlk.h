@@ -33,6 +33,7 @@
  *  - EFAULT: a user pointer cannot be read or written
  *  - EBADF: an fd that is closed or of the wrong kind
  *  - EPERM: the VM belongs to another process
+ *  - EACCES: memory that would have to be written is read-only
  *  - EBUSY: a vCPU is running, or has an I/O exit that was not completed
  *  - EEXIST: what is to be added overlaps something that is there
  *  - ENODEV: the address is not backed by memory
