@@ -275,6 +275,9 @@ struct bench_clones {
 
 #define BENCH_SIZES	3
 
+/* sandboxes that differ from the usual one in one size */
+enum { SIDE_BASE, SIDE_GUEST, SIDE_SMALL, SIDE_LARGE, NR_SIDES };
+
 /**
  * struct bench_extra - what is measured beside the matrix
  * @clones: see there
@@ -288,6 +291,8 @@ struct bench_clones {
  * @hot_after: pages written back per restore after 64 calls that wrote 8
  * @hot_restore: what such a restore takes
  * @hot_calls: calls until no more than 16 pages were written back, or 0
+ * @side: restore and call of the usual sandbox, and with a guest of 1 GiB, with
+ *	scratch of 1 MiB, of 64 MiB, all by turns
  * @one: calls per second of one thread
  * @two: of two
  * @cpus: processors that there are
@@ -305,6 +310,7 @@ struct bench_extra {
 	double hot_after;
 	uint64_t hot_restore;
 	uint32_t hot_calls;
+	uint64_t side[NR_SIDES];
 	double one;
 	double two;
 	uint32_t cpus;

@@ -344,6 +344,88 @@ static int clones(const struct bench_env *env, const struct bench_image *image,
 	return 0;
 }
 
+/* ---- what must not matter: sizes, side by side ---- */
+
+struct side {
+	struct bench_image image;
+	struct bench_way way;
+	uint64_t *took;
+	bool open;
+};
+
+static int side_open(struct side *side, const struct bench_env *env,
+		     const struct bench_cfg *cfg, uint32_t rounds)
+{
+	char why[128];
+	uint64_t ignored;
+	uint32_t i;
+
+	if (image_make(env, cfg, &side->image, why, sizeof(why))) {
+		fprintf(stderr, "hlk-run: %s\n", why);
+		return -1;
+	}
+	side->open = true;
+	side->took = calloc(rounds, sizeof(*side->took));
+	if (way_open(&side->way, best_hlk_way(env), env, &side->image)) {
+		say(&side->way);
+		image_free(&side->image);
+		side->open = false;
+		return -1;
+	}
+	for (i = 0; side->took && i < 10; i++)
+		if (turn(&side->way, &ignored)) {
+			say(&side->way);
+			return -1;
+		}
+	return side->took ? 0 : -1;
+}
+
+static int side_turns(struct side *side, uint32_t rounds)
+{
+	uint32_t i, k;
+
+	for (i = 0; i < rounds; i++)
+		for (k = 0; k < NR_SIDES; k++)
+			if (turn(&side[k].way, &side[k].took[i])) {
+				say(&side[k].way);
+				return -1;
+			}
+	return 0;
+}
+
+/* By turns, not one after the other: a few per cent are looked for. */
+static int sides(const struct bench_env *env, struct bench_extra *extra)
+{
+	const uint32_t rounds = 1000;
+	struct side *side = calloc(NR_SIDES, sizeof(*side));
+	struct bench_cfg cfg[NR_SIDES];
+	uint32_t k;
+	int ret = 0;
+
+	if (!side)
+		return -1;
+	for (k = 0; k < NR_SIDES; k++)
+		cfg[k] = bench_base;
+	cfg[SIDE_GUEST].guest <<= 6;
+	cfg[SIDE_SMALL].scratch = 1 << 20;
+	cfg[SIDE_LARGE].scratch = 64 << 20;
+	for (k = 0; k < NR_SIDES && !ret; k++)
+		ret = side_open(&side[k], env, &cfg[k], rounds);
+	if (!ret)
+		ret = side_turns(side, rounds);
+	for (k = 0; k < NR_SIDES; k++) {
+		if (!ret)
+			extra->side[k] = median(side[k].took, rounds);
+		free(side[k].took);
+		if (!side[k].open)
+			continue;
+		way_close(&side[k].way);
+		image_free(&side[k].image);
+	}
+	free(side);
+	return ret;
+}
+
 /* ---- two threads ---- */
 
 struct worker {
@@ -518,6 +600,8 @@ int bench_extras(const struct bench_env *env, struct bench_extra *extra)
 		cfg.pages = MANY;
 		ret = with_image(env, &cfg, extra, part_and_hot);
 		if (with_image(env, &bench_base, extra, measure_clones))
+			ret = -1;
+		if (!env->quick && sides(env, extra))
 			ret = -1;
 	}
 	if (with_image(env, &bench_base, extra, threads))
