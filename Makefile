@@ -10,7 +10,7 @@ export KERNELS
 vm	:= selftests/vm
 
 .PHONY: help setup modules user demo check check-native check-debug check-long coverage \
-	lint install \
+	bench lint install \
 	update-kernels clean distclean
 
 help:
@@ -20,6 +20,7 @@ help:
 	@echo 'make check-debug   all of them, fault injection and a fuzzer on a debug kernel'
 	@echo 'make check-long    the fuzzer for FUZZ_SECONDS=7200'
 	@echo 'make coverage      which lines of kmod/ the tests reach'
+	@echo 'make bench         what a restore costs, on each of KERNELS; and compaction'
 	@echo 'make lint          W=1, sparse, checkpatch and their like'
 	@echo 'make modules       hlk.ko for the kernel in KDIR=$(KDIR)'
 	@echo 'make user          libhlk, hlk-run, guests and test programs'
@@ -61,6 +62,10 @@ check-long: setup
 
 coverage: setup
 	@$(vm)/coverage.sh
+
+# BENCH= passes options on, such as BENCH=--full
+bench: setup
+	@$(vm)/bench.sh $(BENCH)
 
 lint: setup
 	@$(vm)/lint.sh

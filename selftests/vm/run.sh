@@ -13,6 +13,8 @@
 #                       then now and then crashes a kernel that patches its own
 #                       code (static keys) while another CPU runs it
 #   --kvm ARGUMENT      for the module kvm-amd
+#   --cpu MODEL         default max
+#   --qemu ARGS         more for QEMU
 #   --append ARGS       more for the kernel's command line
 #   --env NAME=VALUE    for the programs; repeatable
 #   --gcov FILE         where what the kernel counted of itself goes, as tar.gz
@@ -24,8 +26,8 @@
 
 series=${1:?usage: run.sh SERIES [OPTION...] -- PROGRAM...}
 shift
-smp=2 mem=1024 timeout=300 limit=1800 log='' append='' thread=single shell='' module='' kvm=''
-data=() env=() gcov=/dev/null
+smp=2 mem=1024 timeout=300 limit=1800 log='' append='' thread=single shell='' module='' kvm='' cpu=max
+data=() env=() qemu=() gcov=/dev/null
 while [ $# -gt 0 ]; do
 	case $1 in
 	--shell) shell=$2 ;;
@@ -41,6 +43,8 @@ while [ $# -gt 0 ]; do
 	--env) env+=("$2") ;;
 	--gcov) gcov=$2 ;;
 	--thread) thread=$2 ;;
+	--cpu) cpu=$2 ;;
+	--qemu) read -ra qemu <<< "$2" ;;
 	--) shift; break ;;
 	*) die "unknown option $1" ;;
 	esac
@@ -84,7 +88,7 @@ done
 
 # A CPU with SVM and nested paging; a clock that need not be calibrated, for
 # without one KVM_RUN may hang on a busy host.
-timeout -k 10 "$limit" qemu-system-x86_64 -accel "tcg,thread=$thread" -cpu max \
+timeout -k 10 "$limit" qemu-system-x86_64 -accel "tcg,thread=$thread" -cpu "$cpu" "${qemu[@]}" \
 	-smp "$smp,sockets=$smp,cores=1,threads=1" -m "$mem" \
 	-display none -no-reboot -nodefaults \
 	-chardev "file,id=console,path=$log/console.log" -serial chardev:console \

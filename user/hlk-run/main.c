@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench.h"
 #include "run.h"
 #include "serve.h"
 
@@ -269,6 +270,7 @@ static const struct command {
 	{ "info", &info_argp, cmd_info, NULL },
 	{ "pt", &pt_argp, cmd_pt, NULL },
 	{ "serve-bench", NULL, NULL, cmd_serve_bench },
+	{ "bench", NULL, NULL, cmd_bench },
 };
 
 static int run_command(const struct command *command, int argc, char **argv)
@@ -324,7 +326,8 @@ static const struct argp top_argp = {
 	       "  info        version, limits and live objects of the module\n"
 	       "  pt          what a guest's page tables map\n"
 	       "  serve-bench GUEST\n"
-	       "              a pool of sandboxes under the calls of several threads\n\n"
+	       "              a pool of sandboxes under the calls of several threads\n"
+	       "  bench       what a restore costs, here and by other ways\n\n"
 	       "'hlk-run COMMAND --help' tells more; so does hlk-run(1).",
 };
 
