@@ -41,12 +41,14 @@ struct hlk_vm;
  *	snapshot that @vm holds
  * @index: page number in the window
  * @idle: probes in a row that found it unwritten
+ * @patience: how many of them it takes until it is given back
  */
 struct hlk_private {
 	struct page *page;
 	struct page *base;
 	u64 index;
 	u32 idle;
+	u32 patience;
 };
 
 /**
@@ -200,6 +202,18 @@ struct hlk_op {
 		.execute = (_fn),					\
 	}
 
+/**
+ * enum hlk_drop - which private pages are given back
+ * @HLK_DROP_IDLE: those that were found unwritten often enough
+ * @HLK_DROP_UNWRITTEN: those that the last probe found unwritten
+ * @HLK_DROP_ANY: any
+ */
+enum hlk_drop {
+	HLK_DROP_IDLE,
+	HLK_DROP_UNWRITTEN,
+	HLK_DROP_ANY,
+};
+
 /* main.c */
 extern struct page *hlk_zero_page;
 extern unsigned int hlk_max_tables;
@@ -236,7 +250,7 @@ void hlk_window_rebase(struct hlk_vm_window *window, struct xarray *base,
 		       struct hlk_touched_set *touched);
 void hlk_window_touch(struct hlk_vm_window *window, u64 index, unsigned long bits,
 		      gfp_t gfp);
-u64 hlk_window_drop(struct hlk_vm_window *window, u64 pages, u32 idle);
+u64 hlk_window_drop(struct hlk_vm_window *window, u64 pages, enum hlk_drop which);
 vm_fault_t hlk_insert_shared(struct vm_area_struct *vma, unsigned long address,
 			     struct page *page);
 

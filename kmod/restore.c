@@ -21,10 +21,8 @@
 /* How many pages are copied before others may run */
 #define RESCHED_PAGES	256
 
-/* Every so many restores a page is compared before it is copied, */
+/* Every so many restores a page is compared before it is copied. */
 #define PROBE_EVERY	16
-/* and if it was not written in so many such restores in a row, it goes. */
-#define PROBE_IDLE	2
 
 static bool restore_unwritten(const struct hlk_private *private)
 {
@@ -68,13 +66,13 @@ static void restore_window(struct hlk_vm_window *window, bool probe,
 	mutex_unlock(&window->lock);
 }
 
-static u64 restore_drop(struct hlk_vm *vm, u64 pages, u32 idle)
+static u64 restore_drop(struct hlk_vm *vm, u64 pages, enum hlk_drop which)
 {
 	u64 dropped = 0;
 	u32 i = vm->nr_windows;
 
 	while (dropped < pages && i--)
-		dropped += hlk_window_drop(vm->windows[i], pages - dropped, idle);
+		dropped += hlk_window_drop(vm->windows[i], pages - dropped, which);
 	return dropped;
 }
 
@@ -93,10 +91,10 @@ static u64 restore_excess(struct hlk_vm *vm)
 static void restore_trim(struct hlk_vm *vm, bool probe, struct hlk_restored *r)
 {
 	if (probe)
-		r->idle = restore_drop(vm, U64_MAX, PROBE_IDLE);
+		r->idle = restore_drop(vm, U64_MAX, HLK_DROP_IDLE);
 	r->freed = r->idle;
-	r->freed += restore_drop(vm, restore_excess(vm), 1);
-	r->freed += restore_drop(vm, restore_excess(vm), 0);
+	r->freed += restore_drop(vm, restore_excess(vm), HLK_DROP_UNWRITTEN);
+	r->freed += restore_drop(vm, restore_excess(vm), HLK_DROP_ANY);
 }
 
 static void restore_switch(struct hlk_vm *vm, struct hlk_snap *snap)

@@ -82,12 +82,15 @@ struct hlk_tables {
 
 #define HLK_TOUCHED_READ_BIT	BIT(0)
 #define HLK_TOUCHED_WRITE_BIT	BIT(1)
+#define HLK_TOUCHED_BACK_SHIFT	2
+#define HLK_TOUCHED_BACK_MAX	10
 #define HLK_MAX_TOUCHED		16384
 
 /**
  * struct hlk_touched_set - what guests that run from a snapshot touch in a window
- * @pages: page number in the window -> value of HLK_TOUCHED_*_BIT; protected by
- *	its own lock. Two guests at once may lose what one of them touched
+ * @pages: page number in the window -> value of HLK_TOUCHED_*_BIT and, above
+ *	them, how often the page was given back as idle; protected by its own
+ *	lock. Two guests at once may lose what one of them touched
  * @nr: how many, at most about HLK_MAX_TOUCHED
  */
 struct hlk_touched_set {

@@ -88,13 +88,37 @@ void hlk_window_touch(struct hlk_vm_window *window, u64 index, unsigned long bit
 		atomic_inc(&set->nr);
 }
 
+static unsigned long window_known(struct hlk_vm_window *window, u64 index)
+{
+	void *entry;
+
+	lockdep_assert_held(&window->lock);
+	entry = window->touched ? xa_load(&window->touched->pages, index) : NULL;
+	return entry ? xa_to_value(entry) : 0;
+}
+
 /* Written once, but not any more */
 static void window_cool(struct hlk_vm_window *window, u64 index)
 {
-	lockdep_assert_held(&window->lock);
-	if (window->touched && xa_load(&window->touched->pages, index))
-		xa_store(&window->touched->pages, index,
-			 xa_mk_value(HLK_TOUCHED_READ_BIT), GFP_KERNEL_ACCOUNT);
+	unsigned long known = window_known(window, index);
+	unsigned long back = known >> HLK_TOUCHED_BACK_SHIFT;
+
+	if (!known)
+		return;
+	back = min_t(unsigned long, back + 1, HLK_TOUCHED_BACK_MAX);
+	xa_store(&window->touched->pages, index,
+		 xa_mk_value(HLK_TOUCHED_READ_BIT | back << HLK_TOUCHED_BACK_SHIFT),
+		 GFP_KERNEL_ACCOUNT);
+}
+
+/*
+ * Probes that it takes to give a page back. One that came back each time, such as
+ * a page that is written with what it holds already, or a page table that the
+ * processor walks, is left alone for longer and longer.
+ */
+static u32 window_patience(struct hlk_vm_window *window, u64 index)
+{
+	return 2U << (window_known(window, index) >> HLK_TOUCHED_BACK_SHIFT);
 }
 
 /* Make a page private: no mapping shows the shared one when this returns. */
@@ -134,6 +158,7 @@ static int window_make_private(struct hlk_vm_window *window, u64 index)
 	private->base = base;
 	private->index = index;
 	private->idle = 0;
+	private->patience = window_patience(window, index);
 	window->write_faults++;
 	hlk_window_touch(window, index, HLK_TOUCHED_WRITE_BIT, GFP_KERNEL_ACCOUNT);
 	trace_hlk_cow_fault(vm->id, (window->range.gfn + index) << PAGE_SHIFT,
@@ -410,18 +435,21 @@ static void window_drop(struct hlk_vm_window *window, u64 pos)
  * hlk_window_drop() - give private pages back, the youngest first
  * @window: the window
  * @pages: how many at most; those that are pinned stay
- * @idle: only those that so many probes found unwritten
+ * @which: which of them
  *
  * Return: how many were given back
  */
-u64 hlk_window_drop(struct hlk_vm_window *window, u64 pages, u32 idle)
+u64 hlk_window_drop(struct hlk_vm_window *window, u64 pages, enum hlk_drop which)
 {
+	const struct hlk_private *private;
 	u64 dropped = 0;
 	u64 pos;
 
 	mutex_lock(&window->lock);
 	for (pos = window->nr; pos-- > window->pinned && dropped < pages;) {
-		if (window->list[pos].idle < idle)
+		private = &window->list[pos];
+		if ((which == HLK_DROP_IDLE && private->idle < private->patience) ||
+		    (which == HLK_DROP_UNWRITTEN && !private->idle))
 			continue;
 		window_drop(window, pos);
 		dropped++;

@@ -145,6 +145,22 @@ TEST_F(hotset, pages_may_come_and_go)
 	ASSERT_TRUE(as_in_snapshot(self));
 }
 
+/* A page that is written with what it holds is idle to a probe, and needed. */
+TEST_F(hotset, pages_that_come_back_are_left_alone_for_longer)
+{
+	u64 before = stats(self).write_faults;
+	u32 i, k;
+
+	for (i = 0; i < 2000; i++) {
+		for (k = 0; k < 10; k++)
+			*(volatile u8 *)(self->data + k * PAGE) = k % 2 ? 0 : 1 + k;
+		OK(restore(self));
+	}
+	ASSERT_LE(before + 10, stats(self).write_faults);
+	ASSERT_GE(before + 10 * 8, stats(self).write_faults);
+	ASSERT_TRUE(as_in_snapshot(self));
+}
+
 TEST_F(hotset, the_pinned_page_never_goes)
 {
 	u32 i;
