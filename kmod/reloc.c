@@ -133,7 +133,7 @@ static int reloc_limit(struct reloc *r, u32 root, u32 slot)
 
 /* An empty new table, known by @key. */
 static struct new_table *reloc_new(struct reloc *r, u64 key, u32 root, u32 slot,
-				   int *err)
+				   gfp_t zero, int *err)
 {
 	struct new_table *table;
 
@@ -144,7 +144,7 @@ static struct new_table *reloc_new(struct reloc *r, u64 key, u32 root, u32 slot,
 	table = kzalloc(sizeof(*table), GFP_KERNEL_ACCOUNT);
 	if (!table)
 		return NULL;
-	table->page = hlk_page_alloc(__GFP_ZERO);
+	table->page = hlk_page_alloc(zero);
 	if (!table->page)
 		goto free_table;
 	*err = xa_err(xa_store(&r->memo, key, table, GFP_KERNEL_ACCOUNT));
@@ -175,7 +175,7 @@ static struct new_table *reloc_copy(struct reloc *r, u64 key, u64 gfn, u32 root,
 
 	if (table)
 		return table;
-	table = reloc_new(r, key, root, slot, err);
+	table = reloc_new(r, key, root, slot, 0, err);
 	if (!table)
 		return NULL;
 	*err = i686_read_table(r->gmem, gfn, table_entries(table));
@@ -257,7 +257,7 @@ static int reloc_large(struct reloc *r, u32 root, u32 slot, bool partly, u32 *pd
 	}
 	table = known;
 	if (!table) {
-		table = reloc_new(r, key, root, slot, &err);
+		table = reloc_new(r, key, root, slot, __GFP_ZERO, &err);
 		if (!table)
 			return err;
 		table->split = true;
@@ -318,7 +318,7 @@ static int reloc_scratch(struct reloc *r, u32 root, u32 slot, u32 *pde)
 	int err;
 
 	if (!table) {
-		table = reloc_new(r, key, root, slot, &err);
+		table = reloc_new(r, key, root, slot, __GFP_ZERO, &err);
 		if (!table)
 			return err;
 		reloc_fill_scratch(r, table, slot);
@@ -558,8 +558,9 @@ static int reloc_leaf(struct reloc *r, struct new_table *table, u32 nr)
 	return frame & FRAME_TABLE ? 0 : hlk_snap_count_leaf(r->snap, gfn, 1);
 }
 
-static int reloc_each_leaf(struct reloc *r,
-			   int (*fn)(struct reloc *r, struct new_table *table, u32 nr))
+static __always_inline int
+reloc_each_leaf(struct reloc *r,
+		int (*fn)(struct reloc *r, struct new_table *table, u32 nr))
 {
 	struct new_table *table;
 	u32 nr;
@@ -567,6 +568,9 @@ static int reloc_each_leaf(struct reloc *r,
 
 	list_for_each_entry(table, &r->tables, node) {
 		for (nr = 0; nr < table->end && !table->is_root; nr++) {
+			/* most entries of most tables are absent */
+			if (!table->split && !(table_entries(table)[nr] & I686_P))
+				continue;
 			err = fn(r, table, nr);
 			if (err)
 				return err;
