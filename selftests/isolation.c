@@ -609,13 +609,24 @@ TEST_F(isolation, a_vcpu_outlives_its_thread)
 
 static volatile bool flip_stop;
 
+static void flip_wait(void)
+{
+	int i;
+
+	for (i = 0; i < 50; i++)
+		asm volatile("pause");
+}
+
 static void *flip(void *arg)
 {
 	volatile struct hlk_segment *input = arg;
 
+	/* each value for a while: an emulator may switch CPUs at jumps alone */
 	while (!flip_stop) {
 		input->gpa = 0x7ffff000000;
+		flip_wait();
 		input->gpa = TVM_DATA;
+		flip_wait();
 	}
 	return NULL;
 }
