@@ -193,7 +193,7 @@ static int fn_dr(struct hlk_req *req)
 	/* All on, but none on data: emulated SVM is not good at those */
 	asm volatile("mov %0, %%dr0; mov %0, %%dr1; mov %0, %%dr2; mov %0, %%dr3;"
 		     "mov %1, %%dr6; mov %2, %%dr7"
-		     : : "r"(0x1000), "r"(0xffff4ff3), "r"(0x4ff));
+		     : : "r"(0xdead0000), "r"(0xffff4ff3), "r"(0x4ff));
 	return 0;
 }
 
