@@ -379,7 +379,7 @@ struct hlk_snapshot_build {
  * @large: 4 MiB mappings that were split
  * @leaf_not_ram: leaves that lead outside memory, kept as they are
  * @table_not_ram: directory entries that lead outside memory, now not present
- * @duplicate: of @pages, those equal to another one and kept once with it
+ * @duplicate: pages and tables equal to another one, and kept once with it
  * @tables_kept: of @tables, those that are as in the snapshot that was restored
  *	last, and were not read
  */
@@ -551,6 +551,10 @@ enum hlk_audit_reg {
  * and immediate_exit end it as they end KVM_RUN, with EINTR; the restore
  * has been done then (see @done), so go on with HLK_RUN_CONTINUE. The guest's
  * exit is in struct kvm_run, as always.
+ *
+ * With HLK_RESIDUE_DEBUGREGS in @residue the guest ran with the debug registers
+ * of the call before still in the hardware: throw the run away, restore, set
+ * them, and enter with HLK_RUN_CONTINUE.
  */
 struct hlk_run {
 	struct hlk_head head;
