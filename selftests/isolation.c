@@ -464,23 +464,27 @@ TEST_F(isolation, a_snapshot_serves_whoever_has_its_fd)
 	ASSERT_EQ(0x11, tvm_at(&self->t, TVM_DATA)[5]);
 }
 
-/* The owner may ask for it to be inherited; both see one memory then. */
+/*
+ * The owner may ask for it to be inherited, where the kernel lets him (newer ones
+ * do not for mappings like these); both see one memory then.
+ */
 TEST_F(isolation, fork_inherits_only_what_was_asked_for)
 {
 	volatile u8 *at = tvm_at(&self->t, TVM_DATA);
+	bool inherited = !madvise((void *)at, PAGE, MADV_DOFORK);
 	int status;
 	pid_t pid;
 
-	ASSERT_EQ(0, madvise((void *)at, PAGE, MADV_DOFORK));
+	ASSERT_TRUE(inherited || errno == EINVAL);
 	pid = fork();
 	if (!pid) {
-		at[1] = 0x77;
 		signal(SIGSEGV, SIG_DFL);
+		at[1] = 0x77;
 		_exit(at[PAGE]);	/* this page was not asked for */
 	}
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	ASSERT_TRUE(WIFSIGNALED(status));
-	ASSERT_EQ(0x77, at[1]);
+	ASSERT_EQ(inherited ? 0x77 : 0x11, at[1]);
 	OK(hlk_restore(self->t.hlk, -1, NULL));
 	ASSERT_EQ(0x11, at[1]);
 }
