@@ -305,15 +305,15 @@ static int delta_pages(struct delta *d)
 	int ret;
 
 	for (gfn = 0; (ret = d->gmem->ops->changed(d->gmem, &gfn)) == 1; gfn++) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
 		if (gfn - tables->gfn < tables->nr || xa_load(&d->frames, gfn) ||
 		    !hlk_snap_leaves(d->snap, gfn))
 			continue;
 		ret = delta_keep(d, gfn, gfn);
 		if (ret)
 			return ret;
-		if (fatal_signal_pending(current))
-			return -EINTR;
-		cond_resched();
 	}
 	return ret;
 }
