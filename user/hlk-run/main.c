@@ -33,47 +33,22 @@ enum {
 	OPT_DEDUP,
 };
 
-/**
- * option_number() - a number of the command line
- * @state: where the parser is
- * @name: the option's name, for an error
- * @arg: its argument
- * @most: the largest that is valid
- *
- * Ends the program if it is none.
- *
- * Return: the number
- */
-uint64_t option_number(struct argp_state *state, const char *name,
-		       const char *arg, uint64_t most)
-{
-	unsigned long long value;
-	char *end;
-
-	errno = 0;
-	value = strtoull(arg, &end, 0);
-	if (errno || *end || end == arg || *arg == '-' || value > most)
-		argp_error(state, "--%s wants a number up to %llu, not '%s'",
-			   name, (unsigned long long)most, arg);
-	return value;
-}
-
 static error_t parse_memory(int key, char *arg, struct argp_state *state)
 {
 	struct options *opt = state->input;
 
 	switch (key) {
 	case OPT_MEM:
-		opt->mem = option_number(state, "mem", arg, 4096) << 20;
+		opt->mem = option_number(state, "mem", arg, 0, 4096) << 20;
 		return 0;
 	case OPT_SCRATCH:
-		opt->scratch = option_number(state, "scratch", arg, 1 << 22) << 10;
+		opt->scratch = option_number(state, "scratch", arg, 0, 1 << 22) << 10;
 		return 0;
 	case OPT_MAX_PRIVATE:
-		opt->max_private = option_number(state, "max-private", arg, 1 << 20);
+		opt->max_private = option_number(state, "max-private", arg, 0, 1 << 20);
 		return 0;
 	case OPT_TIMEOUT:
-		opt->timeout_us = option_number(state, "timeout", arg,
+		opt->timeout_us = option_number(state, "timeout", arg, 0,
 						86400000) * 1000;
 		return 0;
 	case OPT_JSON:
@@ -152,10 +127,10 @@ static error_t parse_run(int key, char *arg, struct argp_state *state)
 		opt->expect_len = strlen(arg);
 		return 0;
 	case OPT_REPEAT:
-		opt->repeat = option_number(state, "repeat", arg, 1ULL << 40);
+		opt->repeat = option_number(state, "repeat", arg, 0, 1ULL << 40);
 		return 0;
 	case OPT_AUDIT:
-		opt->audit = option_number(state, "audit", arg, 1ULL << 40);
+		opt->audit = option_number(state, "audit", arg, 0, 1ULL << 40);
 		return 0;
 	case OPT_QUIET:
 		opt->quiet = true;

@@ -85,7 +85,7 @@ static void parse_root(struct argp_state *state, const char *arg,
 {
 	if (pt->nr_roots == PT_MAX_ROOTS)
 		argp_error(state, "at most %u roots", PT_MAX_ROOTS);
-	pt->roots[pt->nr_roots++] = option_number(state, "root", arg, UINT32_MAX);
+	pt->roots[pt->nr_roots++] = option_number(state, "root", arg, 0, UINT32_MAX);
 }
 
 /* A mode that is given says that all are */
@@ -112,7 +112,7 @@ static error_t parse_tables(int key, char *arg, struct argp_state *state,
 		return 0;
 	case OPT_MAXPHYADDR:
 		give(pt, 0);
-		pt->paging.maxphyaddr = option_number(state, "maxphyaddr", arg, 40);
+		pt->paging.maxphyaddr = option_number(state, "maxphyaddr", arg, 0, 40);
 		if (pt->paging.maxphyaddr < 32)
 			argp_error(state, "--maxphyaddr wants 32 to 40");
 		return 0;
@@ -120,7 +120,7 @@ static error_t parse_tables(int key, char *arg, struct argp_state *state,
 		parse_range(state, arg, pt);
 		return 0;
 	case OPT_LIMIT:
-		pt->limit = option_number(state, "limit", arg, MAX_LIMIT);
+		pt->limit = option_number(state, "limit", arg, 0, MAX_LIMIT);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -132,12 +132,12 @@ static error_t parse_source(int key, char *arg, struct argp_state *state,
 {
 	switch (key) {
 	case OPT_PID:
-		opt->pt.pid = option_number(state, "pid", arg, INT_MAX);
+		opt->pt.pid = option_number(state, "pid", arg, 0, INT_MAX);
 		if (!opt->pt.pid)
 			argp_error(state, "no program has process id 0");
 		return 0;
 	case OPT_FD:
-		opt->pt.fd = option_number(state, "fd", arg, INT_MAX);
+		opt->pt.fd = option_number(state, "fd", arg, 0, INT_MAX);
 		return 0;
 	case OPT_RUNNING:
 		opt->pt.running = true;
@@ -146,7 +146,7 @@ static error_t parse_source(int key, char *arg, struct argp_state *state,
 		opt->pt.of_snapshot = true;
 		return 0;
 	case OPT_SNAPSHOT_FD:
-		opt->pt.snapshot_fd = option_number(state, "snapshot-fd", arg,
+		opt->pt.snapshot_fd = option_number(state, "snapshot-fd", arg, 0,
 						    INT_MAX);
 		return 0;
 	case OPT_CALL:
@@ -157,7 +157,7 @@ static error_t parse_source(int key, char *arg, struct argp_state *state,
 		opt->input_len = strlen(arg);
 		return 0;
 	case OPT_REPEAT:
-		opt->repeat = option_number(state, "repeat", arg, 1ULL << 40);
+		opt->repeat = option_number(state, "repeat", arg, 0, 1ULL << 40);
 		return 0;
 	case OPT_SVG:
 		opt->pt.svg = arg;

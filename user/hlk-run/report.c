@@ -3,17 +3,8 @@
 #include <errno.h>
 
 #include "json.h"
+#include "latency.h"
 #include "loop.h"
-
-static const struct {
-	const char *name;
-	unsigned int percent;
-} columns[] = {
-	{ "min", 0 }, { "p50", 50 }, { "p90", 90 }, { "p99", 99 },
-	{ "max", 100 },
-};
-
-#define NR_COLUMNS	(sizeof(columns) / sizeof(*columns))
 
 static const char *both_name(const struct loop *loop)
 {
@@ -61,35 +52,13 @@ static void print_counts(const struct loop *loop)
 	count("page-table pages", counts->tables, more);
 }
 
-static void print_latency(const char *name, const struct samples *samples)
-{
-	char text[24];
-	size_t i;
-
-	if (!samples->nr)
-		return;
-	printf("%-16s", name);
-	for (i = 0; i < NR_COLUMNS; i++) {
-		format_ns(text, sizeof(text),
-			  samples_at(samples, columns[i].percent));
-		printf(" %10s", text);
-	}
-	format_ns(text, sizeof(text), samples_mean(samples));
-	printf(" %10s\n", text);
-}
-
 static void print_latencies(const struct loop *loop, const struct term *term)
 {
-	size_t i;
-
 	if (!loop->restore.nr && !loop->both.nr)
 		return;
-	printf("\n%s%-16s", term_on(term, "\033[1m"), "latency");
-	for (i = 0; i < NR_COLUMNS; i++)
-		printf(" %10s", columns[i].name);
-	printf(" %10s%s\n", "mean", term_off(term));
-	print_latency("restore", &loop->restore);
-	print_latency(both_name(loop), &loop->both);
+	latency_head(term);
+	latency_row("restore", &loop->restore);
+	latency_row(both_name(loop), &loop->both);
 }
 
 static void print_table(const struct loop *loop)
@@ -108,23 +77,7 @@ static void print_table(const struct loop *loop)
 		       term_off(&term));
 		samples_draw(drawn, stdout, term.width, term.unicode);
 	}
-	if (emulated())
-		puts("\nThis machine's processor is emulated: times mean something only in relation\nto each other.");
-}
-
-static void json_latency(struct cJSON *to, const char *name,
-			 const struct samples *samples)
-{
-	struct cJSON *one;
-	size_t i;
-
-	if (!samples->nr)
-		return;
-	one = cJSON_AddObjectToObject(to, name);
-	for (i = 0; i < NR_COLUMNS; i++)
-		json_u64(one, columns[i].name,
-			 samples_at(samples, columns[i].percent));
-	json_u64(one, "mean", samples_mean(samples));
+	latency_note();
 }
 
 static void json_snapshot(struct cJSON *to, const struct loop *loop)
@@ -215,8 +168,8 @@ static void print_json(const struct loop *loop)
 	json_snapshot(root, loop);
 	json_stats(root, &loop->stats);
 	latency = cJSON_AddObjectToObject(root, "latency_ns");
-	json_latency(latency, "restore", &loop->restore);
-	json_latency(latency, loop->opt->restore ? "restore_and_call" : "call",
+	latency_json(latency, "restore", &loop->restore);
+	latency_json(latency, loop->opt->restore ? "restore_and_call" : "call",
 		     &loop->both);
 	cJSON_AddBoolToObject(root, "emulated", emulated());
 	json_print(root);

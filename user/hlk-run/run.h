@@ -97,8 +97,10 @@ struct options {
 extern const struct argp memory_argp;
 extern const struct argp snapshot_argp;
 extern const struct argp pt_argp;
+
+/* option.c */
 uint64_t option_number(struct argp_state *state, const char *name,
-		       const char *arg, uint64_t most);
+		       const char *arg, uint64_t least, uint64_t most);
 
 /* term.c: what the terminal can do */
 struct term {

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "json.h"
+#include "latency.h"
 #include "samples.h"
 
 #define NSEC		1000000000ULL
@@ -172,31 +173,6 @@ static double rate(const struct serve *serve)
 	return serve->elapsed ? all_calls(serve) * 1e9 / serve->elapsed : 0;
 }
 
-static const struct {
-	const char *name;
-	unsigned int percent;
-} columns[] = {
-	{ "min", 0 }, { "p50", 50 }, { "p90", 90 }, { "p99", 99 },
-	{ "max", 100 },
-};
-
-#define NR_COLUMNS	(sizeof(columns) / sizeof(*columns))
-
-static void print_latency(const char *name, const struct samples *samples)
-{
-	char text[24];
-	size_t i;
-
-	printf("%-16s", name);
-	for (i = 0; i < NR_COLUMNS; i++) {
-		format_ns(text, sizeof(text),
-			  samples_at(samples, columns[i].percent));
-		printf(" %10s", text);
-	}
-	format_ns(text, sizeof(text), samples_mean(samples));
-	printf(" %10s\n", text);
-}
-
 static void count(const char *name, unsigned long long value, const char *more)
 {
 	printf("%-22s %12llu%s%s\n", name, value, *more ? "  " : "", more);
@@ -207,7 +183,6 @@ static void print_table(const struct serve *serve)
 	const struct hlk_pool_stats *stats = &serve->stats;
 	char more[96], text[24];
 	struct term term;
-	size_t i;
 
 	term_init(&term, stdout);
 	snprintf(more, sizeof(more), "%.0f per second, by %u threads",
@@ -228,30 +203,11 @@ static void print_table(const struct serve *serve)
 	}
 	if (!serve->both.nr)
 		return;
-	printf("\n%s%-16s", term_on(&term, "\033[1m"), "latency");
-	for (i = 0; i < NR_COLUMNS; i++)
-		printf(" %10s", columns[i].name);
-	printf(" %10s%s\n", "mean", term_off(&term));
-	print_latency("wait", &serve->wait);
-	print_latency("call", &serve->call);
-	print_latency("both", &serve->both);
-	if (emulated())
-		puts("\nThis machine's processor is emulated: times mean something only in relation\nto each other.");
-}
-
-static void json_latency(struct cJSON *to, const char *name,
-			 const struct samples *samples)
-{
-	struct cJSON *one;
-	size_t i;
-
-	if (!samples->nr)
-		return;
-	one = cJSON_AddObjectToObject(to, name);
-	for (i = 0; i < NR_COLUMNS; i++)
-		json_u64(one, columns[i].name,
-			 samples_at(samples, columns[i].percent));
-	json_u64(one, "mean", samples_mean(samples));
+	latency_head(&term);
+	latency_row("wait", &serve->wait);
+	latency_row("call", &serve->call);
+	latency_row("both", &serve->both);
+	latency_note();
 }
 
 static void json_hist(struct cJSON *to, const char *name, const uint64_t *hist)
@@ -294,9 +250,9 @@ static void print_json(const struct serve *serve, int code)
 	json_u64(root, "elapsed_ns", serve->elapsed);
 	cJSON_AddNumberToObject(root, "calls_per_second", rate(serve));
 	latency = cJSON_AddObjectToObject(root, "latency_ns");
-	json_latency(latency, "wait", &serve->wait);
-	json_latency(latency, "call", &serve->call);
-	json_latency(latency, "both", &serve->both);
+	latency_json(latency, "wait", &serve->wait);
+	latency_json(latency, "call", &serve->call);
+	latency_json(latency, "both", &serve->both);
 	json_pool(root, &serve->stats);
 	cJSON_AddBoolToObject(root, "emulated", emulated());
 	json_print(root);
@@ -486,22 +442,6 @@ static const struct argp_option options[] = {
 	{ 0 }
 };
 
-static uint64_t number(struct argp_state *state, const char *name,
-		       const char *arg, uint64_t least, uint64_t most)
-{
-	unsigned long long value;
-	char *end;
-
-	errno = 0;
-	value = strtoull(arg, &end, 0);
-	if (errno || *end || end == arg || *arg == '-' || value < least ||
-	    value > most)
-		argp_error(state, "--%s wants a number from %llu to %llu, not '%s'",
-			   name, (unsigned long long)least,
-			   (unsigned long long)most, arg);
-	return value;
-}
-
 static error_t parse_guest(int key, char *arg, struct argp_state *state)
 {
 	struct serve *serve = state->input;
@@ -509,13 +449,13 @@ static error_t parse_guest(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case OPT_MEM:
-		opt->mem = number(state, "mem", arg, 1, 4096) << 20;
+		opt->mem = option_number(state, "mem", arg, 1, 4096) << 20;
 		return 0;
 	case OPT_SCRATCH:
-		opt->scratch = number(state, "scratch", arg, 1, 1 << 22) << 10;
+		opt->scratch = option_number(state, "scratch", arg, 1, 1 << 22) << 10;
 		return 0;
 	case OPT_MAX_PRIVATE:
-		opt->max_private = number(state, "max-private", arg, 1, 1 << 20);
+		opt->max_private = option_number(state, "max-private", arg, 1, 1 << 20);
 		return 0;
 	case OPT_FLAT:
 		opt->snapshot |= HLK_SNAP_FLAT;
@@ -547,16 +487,16 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case OPT_THREADS:
-		serve->threads = number(state, "threads", arg, 1, MAX_THREADS);
+		serve->threads = option_number(state, "threads", arg, 1, MAX_THREADS);
 		return 0;
 	case OPT_POOL:
-		serve->sandboxes = number(state, "pool", arg, 1, HLK_POOL_MAX);
+		serve->sandboxes = option_number(state, "pool", arg, 1, HLK_POOL_MAX);
 		return 0;
 	case OPT_CALLS:
-		opt->repeat = number(state, "calls", arg, 1, 1ULL << 40);
+		opt->repeat = option_number(state, "calls", arg, 1, 1ULL << 40);
 		return 0;
 	case OPT_RESTORERS:
-		serve->restorers = number(state, "restorers", arg, 1, 64);
+		serve->restorers = option_number(state, "restorers", arg, 1, 64);
 		return 0;
 	case OPT_CALL:
 		opt->call = arg;
@@ -570,8 +510,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		opt->expect_len = strlen(arg);
 		return 0;
 	case OPT_TIMEOUT:
-		opt->timeout_us = number(state, "timeout", arg, 1,
-					 86400000) * 1000;
+		opt->timeout_us = option_number(state, "timeout", arg, 1,
+						86400000) * 1000;
 		return 0;
 	case OPT_JSON:
 		opt->json = true;
