@@ -101,6 +101,8 @@ struct hlk_vm_window {
  * @inspect: only to be looked at; constant
  * @max_private: budget; constant
  * @keep_private: watermark; constant
+ * @nr_vcpus: vCPUs that are known
+ * @vcpus: these; they live as long as @kvm
  * @nr_private: private pages of all windows; any context
  * @over_budget: writes refused; any context
  * @unique: given to the guest by the last restore
@@ -130,6 +132,8 @@ struct hlk_vm {
 	bool inspect;
 	u64 max_private;
 	u64 keep_private;
+	u32 nr_vcpus;
+	struct kvm_vcpu *vcpus[HLK_MAX_VCPUS];
 	atomic64_t nr_private;
 	atomic64_t over_budget;
 	u64 unique;
@@ -281,6 +285,7 @@ int hlk_cmd_mark_cow(void *obj, struct hlk_ucmd *ucmd);
 
 /* vcpu.c */
 struct hlk_vcpu_state;
+struct kvm_vcpu *hlk_vcpu_of(struct hlk_vm *vm, struct file *file);
 int hlk_vcpus_hold(struct hlk_vm *vm, struct hlk_why_at *at);
 void hlk_vcpus_release(struct hlk_vm *vm);
 void hlk_vcpus_flush(struct hlk_vm *vm);
