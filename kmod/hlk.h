@@ -55,6 +55,8 @@ struct hlk_private {
  * struct hlk_vm_window - a range of guest-physical memory that the module backs
  * @vm: the VM; it frees the window, so the pointer is always good
  * @range: where it is; constant
+ * @pinned_page: the page that is private as long as the window lives, or NULL;
+ *	constant once the VM has the window
  * @lock: protects all below, and makes a page's becoming private one step for
  *	all mappings of it
  * @base: base pages of the snapshot restored last, or NULL
@@ -70,6 +72,7 @@ struct hlk_private {
 struct hlk_vm_window {
 	struct hlk_vm *vm;
 	struct hlk_range range;
+	struct page *pinned_page;
 	struct mutex lock;	/* protects all below */
 	struct xarray *base;
 	struct hlk_touched_set *touched;
@@ -248,8 +251,6 @@ void hlk_window_get(struct hlk_vm_window *window, u64 index, struct hlk_gpage *g
 bool hlk_window_next(struct hlk_vm_window *window, unsigned long *index);
 int hlk_window_pin(struct hlk_vm_window *window, u64 index);
 struct page *hlk_window_private(struct hlk_vm_window *window, u64 index);
-void hlk_window_poke(struct hlk_vm_window *window, u64 gpa, const void *from,
-		     size_t bytes);
 void hlk_window_rebase(struct hlk_vm_window *window, struct xarray *base,
 		       struct hlk_touched_set *touched);
 void hlk_window_touch(struct hlk_vm_window *window, u64 index, unsigned long bits,

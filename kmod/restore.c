@@ -113,17 +113,22 @@ static void restore_switch(struct hlk_vm *vm, struct hlk_snap *snap)
 	vm->switches++;
 }
 
-/* No two restores, of this VM or of a clone, start from the same numbers. */
+/*
+ * No two restores, of this VM or of a clone, start from the same numbers. The
+ * page is the module's to write: it stays private for as long as its window.
+ */
 static void restore_unique(struct hlk_vm *vm)
 {
-	u64 top = HLK_GUEST_SCRATCH_TOP;
-	u8 seed[HLK_GUEST_SEED_SIZE];
+	u8 *top = page_address(vm->book->pinned_page) + PAGE_SIZE;
+	u64 seed[HLK_GUEST_SEED_SIZE / sizeof(u64)];
+	u32 i;
 
-	get_random_bytes(seed, sizeof(seed));
+	/* drawn ahead by the kernel, a few at a time, and forgotten at once */
+	for (i = 0; i < ARRAY_SIZE(seed); i++)
+		seed[i] = get_random_u64();
 	vm->unique++;
-	hlk_window_poke(vm->book, top - HLK_GUEST_OFF_SEED, seed, sizeof(seed));
-	hlk_window_poke(vm->book, top - HLK_GUEST_OFF_UNIQUE, &vm->unique,
-			sizeof(vm->unique));
+	memcpy(top - HLK_GUEST_OFF_SEED, seed, sizeof(seed));
+	memcpy(top - HLK_GUEST_OFF_UNIQUE, &vm->unique, sizeof(vm->unique));
 	memzero_explicit(seed, sizeof(seed));
 }
 

@@ -339,6 +339,8 @@ int hlk_window_pin(struct hlk_vm_window *window, u64 index)
 
 	mutex_lock(&window->lock);
 	ret = window_make_private(window, index);
+	if (!ret)
+		window->pinned_page = window_private(window, index)->page;
 	window->pinned = window->nr;
 	mutex_unlock(&window->lock);
 	return ret;
@@ -365,25 +367,6 @@ struct page *hlk_window_private(struct hlk_vm_window *window, u64 index)
 	page = ret ? ERR_PTR(ret) : window_private(window, index)->page;
 	mutex_unlock(&window->lock);
 	return page;
-}
-
-/**
- * hlk_window_poke() - write into a page that is private
- * @window: the window
- * @gpa: where; the bytes must not cross the page
- * @from: what
- * @bytes: how many
- */
-void hlk_window_poke(struct hlk_vm_window *window, u64 gpa, const void *from,
-		     size_t bytes)
-{
-	struct hlk_private *private;
-
-	mutex_lock(&window->lock);
-	private = window_private(window, (gpa >> PAGE_SHIFT) - window->range.gfn);
-	if (!WARN_ON_ONCE(!private))
-		memcpy_to_page(private->page, offset_in_page(gpa), from, bytes);
-	mutex_unlock(&window->lock);
 }
 
 /**
