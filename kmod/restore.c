@@ -93,6 +93,8 @@ static void restore_trim(struct hlk_vm *vm, bool probe, struct hlk_restored *r)
 	if (probe)
 		r->idle = restore_drop(vm, U64_MAX, HLK_DROP_IDLE);
 	r->freed = r->idle;
+	if (!restore_excess(vm))
+		return;
 	r->freed += restore_drop(vm, restore_excess(vm), HLK_DROP_UNWRITTEN);
 	r->freed += restore_drop(vm, restore_excess(vm), HLK_DROP_ANY);
 }
@@ -132,6 +134,7 @@ static void restore_unique(struct hlk_vm *vm)
 	memzero_explicit(seed, sizeof(seed));
 }
 
+/* The layout of a VM that has a snapshot is constant, and was compared. */
 static int restore_fits(struct hlk_vm *vm, const struct hlk_snap *snap,
 			struct hlk_why_at *at)
 {
@@ -139,6 +142,8 @@ static int restore_fits(struct hlk_vm *vm, const struct hlk_snap *snap,
 	const struct hlk_range *ours;
 	u32 i;
 
+	if (snap == vm->snap)
+		return hlk_vcpus_fit(vm, snap, at);
 	for (i = 0; i < max(vm->layout.nr, snap->layout.nr); i++) {
 		ours = &vm->layout.range[i];
 		theirs = &snap->layout.range[i];

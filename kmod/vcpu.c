@@ -319,12 +319,33 @@ int hlk_vcpus_fit(struct hlk_vm *vm, const struct hlk_snap *snap,
 	return vcpus_restorable(vm, at);
 }
 
+/*
+ * How much of a register image counts. A component that the header leaves out
+ * is not read from memory but reset, whatever is there (SDM volume 1,
+ * "Operation of XRSTOR"): nearly always all behind x87 and SSE. PKRU lies there
+ * but is never loaded from there; KVM keeps the guest's elsewhere.
+ */
+static u32 fpu_bytes(const union fpregs_state *regs, u32 size)
+{
+	if (size < XSAVE_LEGACY ||
+	    regs->xsave.header.xfeatures & ~(XFEATURE_MASK_FPSSE | XFEATURE_MASK_PKRU))
+		return size;
+	return XSAVE_LEGACY;
+}
+
+static void vcpu_fpu_restore(struct fpstate *fpstate,
+			     const struct hlk_vcpu_state *state)
+{
+	memcpy(&fpstate->regs, state->fpu,
+	       fpu_bytes((const void *)state->fpu, state->fpu_bytes));
+}
+
 /* An FPU as after FNINIT. A component that the header leaves out is reset. */
 static void vcpu_fpu_reset(struct fpstate *fpstate)
 {
 	u64 format = fpstate->regs.xsave.header.xcomp_bv;
 
-	memset(&fpstate->regs, 0, fpstate->size);
+	memset(&fpstate->regs, 0, min_t(u32, fpstate->size, XSAVE_LEGACY));
 	fpstate->regs.fxsave.cwd = FPU_FCW_RESET;
 	fpstate->regs.fxsave.mxcsr = FPU_MXCSR_RESET;
 	if (fpstate->size > sizeof(fpstate->regs.fxsave))
@@ -391,7 +412,7 @@ static u32 vcpu_restore(struct kvm_vcpu *vcpu, const struct hlk_vcpu_state *stat
 	vcpu->arch.mp_state = state->mp_state;
 	vcpu_restore_xcr0(vcpu, state);
 	if (state->fpu_bytes)
-		memcpy(&fpstate->regs, state->fpu, state->fpu_bytes);
+		vcpu_fpu_restore(fpstate, state);
 	else
 		vcpu_fpu_reset(fpstate);
 	return vcpu_restore_debug(vcpu, state);
@@ -430,7 +451,8 @@ static enum hlk_audit_reg vcpu_audit(struct kvm_vcpu *vcpu,
 	    vcpu->run->cr8 != state->sync.sregs.cr8)
 		return HLK_AUDIT_REGS;
 	if (state->fpu_bytes ?
-	    memcmp(&fpstate->regs, state->fpu, state->fpu_bytes) :
+	    memcmp(&fpstate->regs, state->fpu,
+		   fpu_bytes((const void *)state->fpu, state->fpu_bytes)) :
 	    fpstate->regs.fxsave.cwd != FPU_FCW_RESET ||
 	    fpstate->regs.fxsave.mxcsr != FPU_MXCSR_RESET ||
 	    memchr_inv(fpstate->regs.fxsave.st_space, 0,
