@@ -40,15 +40,17 @@ struct hlk_vm;
  * @base: what a restore copies into it; NULL clears it. Borrowed from the
  *	snapshot that @vm holds
  * @index: page number in the window
- * @idle: probes in a row that found it unwritten
- * @patience: how many of them it takes until it is given back
+ * @idle: comparisons in a row that found it unwritten
+ * @every: it is compared in every so many probes, a power of two
+ * @told: the snapshot has been told that calls write it
  */
 struct hlk_private {
 	struct page *page;
 	struct page *base;
 	u64 index;
 	u32 idle;
-	u32 patience;
+	u16 every;
+	bool told;
 };
 
 /**

@@ -20,6 +20,9 @@
 #include "hlk.h"
 #include "trace.h"
 
+/* Comparisons in a row that have to find a page idle until it is given back */
+#define IDLE_ENOUGH	2
+
 /* Mappings of one shared page that leave its counters far from wrapping */
 #define MAX_SHARES	(INT_MAX / 4)
 
@@ -112,13 +115,13 @@ static void window_cool(struct hlk_vm_window *window, u64 index)
 }
 
 /*
- * Probes that it takes to give a page back. One that came back each time, such as
- * a page that is written with what it holds already, or a page table that the
- * processor walks, is left alone for longer and longer.
+ * How seldom a page is asked whether it is idle. One that came back each time,
+ * such as a page that is written with what it holds already, or a page table
+ * that the processor walks, is left alone for longer and longer.
  */
-static u32 window_patience(struct hlk_vm_window *window, u64 index)
+static u16 window_every(struct hlk_vm_window *window, u64 index)
 {
-	return 2U << (window_known(window, index) >> HLK_TOUCHED_BACK_SHIFT);
+	return 1U << (window_known(window, index) >> HLK_TOUCHED_BACK_SHIFT);
 }
 
 /* Make a page private: no mapping shows the shared one when this returns. */
@@ -158,7 +161,8 @@ static int window_make_private(struct hlk_vm_window *window, u64 index)
 	private->base = base;
 	private->index = index;
 	private->idle = 0;
-	private->patience = window_patience(window, index);
+	private->every = window_every(window, index);
+	private->told = true;
 	window->write_faults++;
 	hlk_window_touch(window, index, HLK_TOUCHED_WRITE_BIT, GFP_KERNEL_ACCOUNT);
 	trace_hlk_cow_fault(vm->id, (window->range.gfn + index) << PAGE_SHIFT,
@@ -386,8 +390,10 @@ void hlk_window_rebase(struct hlk_vm_window *window, struct xarray *base,
 	mutex_lock(&window->lock);
 	window->base = base;
 	window->touched = touched;
-	for (i = 0; i < window->nr; i++)
+	for (i = 0; i < window->nr; i++) {
 		window->list[i].base = hlk_base_page(base, window->list[i].index);
+		window->list[i].told = false;
+	}
 	unmap_mapping_pages(window->vm->mapping, window->range.gfn,
 			    window->range.pages, false);
 	mutex_unlock(&window->lock);
@@ -431,7 +437,7 @@ u64 hlk_window_drop(struct hlk_vm_window *window, u64 pages, enum hlk_drop which
 	mutex_lock(&window->lock);
 	for (pos = window->nr; pos-- > window->pinned && dropped < pages;) {
 		private = &window->list[pos];
-		if ((which == HLK_DROP_IDLE && private->idle < private->patience) ||
+		if ((which == HLK_DROP_IDLE && private->idle < IDLE_ENOUGH) ||
 		    (which == HLK_DROP_UNWRITTEN && !private->idle))
 			continue;
 		window_drop(window, pos);
