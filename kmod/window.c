@@ -124,6 +124,27 @@ static u16 window_every(struct hlk_vm_window *window, u64 index)
 	return 1U << (window_known(window, index) >> HLK_TOUCHED_BACK_SHIFT);
 }
 
+/*
+ * Say whose page it is, as a file system does. Since Linux 6.5
+ * get_user_pages_fast() takes no page that does not say so, and by this alone KVM
+ * finds that a page which it maps for a read may be written, too: without, each
+ * page that KVM_PRE_FAULT_MEMORY mapped would be a nested fault once more.
+ */
+static void window_own(struct hlk_vm_window *window, u64 index, struct page *page)
+{
+	struct folio *folio = page_folio(page);
+
+	folio->index = window->range.gfn + index;
+	WRITE_ONCE(folio->mapping, window->vm->mapping);
+}
+
+/* The other way round, as if truncated: whoever has it may keep it. */
+static void window_disown(struct page *page)
+{
+	WRITE_ONCE(page_folio(page)->mapping, NULL);
+	hlk_page_free(page);
+}
+
 /* Make a page private: no mapping shows the shared one when this returns. */
 static int window_make_private(struct hlk_vm_window *window, u64 index)
 {
@@ -163,6 +184,7 @@ static int window_make_private(struct hlk_vm_window *window, u64 index)
 	private->idle = 0;
 	private->every = window_every(window, index);
 	private->told = true;
+	window_own(window, index, page);
 	window->write_faults++;
 	hlk_window_touch(window, index, HLK_TOUCHED_WRITE_BIT, GFP_KERNEL_ACCOUNT);
 	trace_hlk_cow_fault(vm->id, (window->range.gfn + index) << PAGE_SHIFT,
@@ -416,7 +438,7 @@ static void window_drop(struct hlk_vm_window *window, u64 pos)
 			    1, false);
 	if (private.idle)
 		window_cool(window, private.index);
-	hlk_page_free(private.page);
+	window_disown(private.page);
 	atomic64_dec(&window->vm->nr_private);
 }
 
@@ -477,7 +499,7 @@ void hlk_window_free(struct hlk_vm_window *window)
 	u64 i;
 
 	for (i = 0; i < window->nr; i++) {
-		hlk_page_free(window->list[i].page);
+		window_disown(window->list[i].page);
 		cond_resched();
 	}
 	kvfree(window->list);
