@@ -115,7 +115,9 @@ static u64 faults_of(struct tvm *t)
 	return stats.read_faults + stats.write_faults;
 }
 
-static bool call(FIXTURE_DATA(steady) *self)
+typedef FIXTURE_DATA(steady) fixture;
+
+static bool call(fixture *self)
 {
 	return !hlk_call(self->t.hlk, HLK_RUN, &self->run) &&
 	       self->run.exit_reason == KVM_EXIT_HLT;
