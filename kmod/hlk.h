@@ -40,21 +40,25 @@ struct hlk_vm;
  * @base: what a restore copies into it; NULL clears it. Borrowed from the
  *	snapshot that @vm holds
  * @index: page number in the window
- * @idle: probes in a row that found it unwritten
- * @patience: how many of them it takes until it is given back
+ * @idle: comparisons in a row that found it unwritten
+ * @every: it is compared in every so many probes, a power of two
+ * @told: the snapshot has been told that calls write it
  */
 struct hlk_private {
 	struct page *page;
 	struct page *base;
 	u64 index;
 	u32 idle;
-	u32 patience;
+	u16 every;
+	bool told;
 };
 
 /**
  * struct hlk_vm_window - a range of guest-physical memory that the module backs
  * @vm: the VM; it frees the window, so the pointer is always good
  * @range: where it is; constant
+ * @pinned_page: the page that is private as long as the window lives, or NULL;
+ *	constant once the VM has the window
  * @lock: protects all below, and makes a page's becoming private one step for
  *	all mappings of it
  * @base: base pages of the snapshot restored last, or NULL
@@ -70,6 +74,7 @@ struct hlk_private {
 struct hlk_vm_window {
 	struct hlk_vm *vm;
 	struct hlk_range range;
+	struct page *pinned_page;
 	struct mutex lock;	/* protects all below */
 	struct xarray *base;
 	struct hlk_touched_set *touched;
@@ -101,6 +106,8 @@ struct hlk_vm_window {
  * @inspect: only to be looked at; constant
  * @max_private: budget; constant
  * @keep_private: watermark; constant
+ * @nr_vcpus: vCPUs that are known
+ * @vcpus: these; they live as long as @kvm
  * @nr_private: private pages of all windows; any context
  * @over_budget: writes refused; any context
  * @unique: given to the guest by the last restore
@@ -130,6 +137,8 @@ struct hlk_vm {
 	bool inspect;
 	u64 max_private;
 	u64 keep_private;
+	u32 nr_vcpus;
+	struct kvm_vcpu *vcpus[HLK_MAX_VCPUS];
 	atomic64_t nr_private;
 	atomic64_t over_budget;
 	u64 unique;
@@ -244,8 +253,6 @@ void hlk_window_get(struct hlk_vm_window *window, u64 index, struct hlk_gpage *g
 bool hlk_window_next(struct hlk_vm_window *window, unsigned long *index);
 int hlk_window_pin(struct hlk_vm_window *window, u64 index);
 struct page *hlk_window_private(struct hlk_vm_window *window, u64 index);
-void hlk_window_poke(struct hlk_vm_window *window, u64 gpa, const void *from,
-		     size_t bytes);
 void hlk_window_rebase(struct hlk_vm_window *window, struct xarray *base,
 		       struct hlk_touched_set *touched);
 void hlk_window_touch(struct hlk_vm_window *window, u64 index, unsigned long bits,
@@ -281,6 +288,7 @@ int hlk_cmd_mark_cow(void *obj, struct hlk_ucmd *ucmd);
 
 /* vcpu.c */
 struct hlk_vcpu_state;
+struct kvm_vcpu *hlk_vcpu_of(struct hlk_vm *vm, struct file *file);
 int hlk_vcpus_hold(struct hlk_vm *vm, struct hlk_why_at *at);
 void hlk_vcpus_release(struct hlk_vm *vm);
 void hlk_vcpus_flush(struct hlk_vm *vm);

@@ -21,7 +21,7 @@
 /* How many pages are copied before others may run */
 #define RESCHED_PAGES	256
 
-/* Every so many restores a page is compared before it is copied. */
+/* Every so many restores pages are compared before they are copied. */
 #define PROBE_EVERY	16
 
 static bool restore_unwritten(const struct hlk_private *private)
@@ -33,35 +33,58 @@ static bool restore_unwritten(const struct hlk_private *private)
 	       !memchr_inv(page, 0, PAGE_SIZE);
 }
 
-static void restore_window(struct hlk_vm_window *window, bool probe,
-			   struct hlk_restored *r)
+/* Is a page as it should be already? Not all are asked each time. */
+static bool restore_idle(struct hlk_vm_window *window, struct hlk_private *private,
+			 u64 probe)
 {
-	struct hlk_private *private;
-	u64 i;
+	if (probe & (private->every - 1))
+		return false;
+	if (restore_unwritten(private)) {
+		private->idle++;
+		return true;
+	}
+	private->idle = 0;
+	if (!private->told)
+		hlk_window_touch(window, private->index, HLK_TOUCHED_WRITE_BIT,
+				 GFP_NOWAIT | __GFP_ACCOUNT);
+	private->told = true;
+	return false;
+}
 
-	mutex_lock(&window->lock);
-	for (i = 0; i < window->nr; i++) {
-		private = &window->list[i];
-		if (i % RESCHED_PAGES == RESCHED_PAGES - 1)
-			cond_resched();
-		if (probe) {
-			if (restore_unwritten(private)) {
-				private->idle++;
-				continue;
-			}
-			private->idle = 0;
-			/* news of a page that was private from before */
-			hlk_window_touch(window, private->index,
-					 HLK_TOUCHED_WRITE_BIT,
-					 GFP_NOWAIT | __GFP_ACCOUNT);
+static void restore_pages(struct hlk_vm_window *window, u64 from, u64 to, u64 probe,
+			  struct hlk_restored *r)
+{
+	struct hlk_private *private = &window->list[from];
+	const struct hlk_private *end = &window->list[to];
+	u64 cleared = 0;
+	u64 idle = 0;
+
+	for (; private < end; private++) {
+		if (unlikely(probe) && restore_idle(window, private, probe)) {
+			idle++;
+			continue;
 		}
 		if (private->base) {
 			copy_highpage(private->page, private->base);
-			r->copied++;
 		} else {
 			clear_highpage(private->page);
-			r->cleared++;
+			cleared++;
 		}
+	}
+	r->copied += to - from - cleared - idle;
+	r->cleared += cleared;
+}
+
+static void restore_window(struct hlk_vm_window *window, u64 probe,
+			   struct hlk_restored *r)
+{
+	u64 from, to;
+
+	mutex_lock(&window->lock);
+	for (from = 0; from < window->nr; from = to) {
+		to = min(from + RESCHED_PAGES, window->nr);
+		restore_pages(window, from, to, probe, r);
+		cond_resched();
 	}
 	mutex_unlock(&window->lock);
 }
@@ -88,11 +111,13 @@ static u64 restore_excess(struct hlk_vm *vm)
  * Give back what calls do not write any more, and what is above the
  * watermark: idle pages first, then the youngest.
  */
-static void restore_trim(struct hlk_vm *vm, bool probe, struct hlk_restored *r)
+static void restore_trim(struct hlk_vm *vm, u64 probe, struct hlk_restored *r)
 {
 	if (probe)
 		r->idle = restore_drop(vm, U64_MAX, HLK_DROP_IDLE);
 	r->freed = r->idle;
+	if (!restore_excess(vm))
+		return;
 	r->freed += restore_drop(vm, restore_excess(vm), HLK_DROP_UNWRITTEN);
 	r->freed += restore_drop(vm, restore_excess(vm), HLK_DROP_ANY);
 }
@@ -113,20 +138,26 @@ static void restore_switch(struct hlk_vm *vm, struct hlk_snap *snap)
 	vm->switches++;
 }
 
-/* No two restores, of this VM or of a clone, start from the same numbers. */
+/*
+ * No two restores, of this VM or of a clone, start from the same numbers. The
+ * page is the module's to write: it stays private for as long as its window.
+ */
 static void restore_unique(struct hlk_vm *vm)
 {
-	u64 top = HLK_GUEST_SCRATCH_TOP;
-	u8 seed[HLK_GUEST_SEED_SIZE];
+	u8 *top = page_address(vm->book->pinned_page) + PAGE_SIZE;
+	u64 seed[HLK_GUEST_SEED_SIZE / sizeof(u64)];
+	u32 i;
 
-	get_random_bytes(seed, sizeof(seed));
+	/* drawn ahead by the kernel, a few at a time, and forgotten at once */
+	for (i = 0; i < ARRAY_SIZE(seed); i++)
+		seed[i] = get_random_u64();
 	vm->unique++;
-	hlk_window_poke(vm->book, top - HLK_GUEST_OFF_SEED, seed, sizeof(seed));
-	hlk_window_poke(vm->book, top - HLK_GUEST_OFF_UNIQUE, &vm->unique,
-			sizeof(vm->unique));
+	memcpy(top - HLK_GUEST_OFF_SEED, seed, sizeof(seed));
+	memcpy(top - HLK_GUEST_OFF_UNIQUE, &vm->unique, sizeof(vm->unique));
 	memzero_explicit(seed, sizeof(seed));
 }
 
+/* The layout of a VM that has a snapshot is constant, and was compared. */
 static int restore_fits(struct hlk_vm *vm, const struct hlk_snap *snap,
 			struct hlk_why_at *at)
 {
@@ -134,6 +165,8 @@ static int restore_fits(struct hlk_vm *vm, const struct hlk_snap *snap,
 	const struct hlk_range *ours;
 	u32 i;
 
+	if (snap == vm->snap)
+		return hlk_vcpus_fit(vm, snap, at);
 	for (i = 0; i < max(vm->layout.nr, snap->layout.nr); i++) {
 		ours = &vm->layout.range[i];
 		theirs = &snap->layout.range[i];
@@ -150,7 +183,8 @@ static int restore_fits(struct hlk_vm *vm, const struct hlk_snap *snap,
 static int restore(struct hlk_vm *vm, struct hlk_snap *snap, u32 flags,
 		   struct hlk_restored *r, struct hlk_why_at *at)
 {
-	bool probe = vm->restores % PROBE_EVERY == PROBE_EVERY - 1;
+	u64 probe = (vm->restores + 1) % PROBE_EVERY ? 0 :
+		    (vm->restores + 1) / PROBE_EVERY;
 	u32 i;
 	int ret;
 

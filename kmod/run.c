@@ -13,23 +13,6 @@
 #include "hlk.h"
 #include "trace.h"
 
-/*
- * The vCPU behind an fd. Its statistics fd has the same private data, but
- * no ioctl and no mmap.
- */
-static struct kvm_vcpu *run_vcpu(struct hlk_vm *vm, struct file *file)
-{
-	u32 nr = min_t(u32, atomic_read(&vm->kvm->online_vcpus), HLK_MAX_VCPUS);
-	u32 i;
-
-	if (!file->f_op->unlocked_ioctl || !file->f_op->mmap)
-		return NULL;
-	for (i = 0; i < nr; i++)
-		if (kvm_get_vcpu(vm->kvm, i) == file->private_data)
-			return file->private_data;
-	return NULL;
-}
-
 /* The window that has all of a range and may be written */
 static struct hlk_vm_window *run_window(struct hlk_vm *vm, u64 gpa, u64 bytes)
 {
@@ -231,21 +214,21 @@ int hlk_cmd_run(void *obj, struct hlk_ucmd *ucmd)
 	if (ret)
 		return ret;
 	file = fget(run->vcpu_fd);
-	vcpu = file ? run_vcpu(vm, file) : NULL;
-	if (!vcpu) {
-		ret = hlk_fail(&ucmd->at, -EBADF, HLK_WHY_NOT_VCPU, 0, 0);
-		goto put;
-	}
+	if (!file)
+		return hlk_fail(&ucmd->at, -EBADF, HLK_WHY_NOT_VCPU, 0, 0);
 	ret = mutex_lock_killable(&vm->lock);
 	if (ret)
 		goto put;
-	ret = run_prepare(vm, vcpu, run, &ucmd->at);
+	vcpu = hlk_vcpu_of(vm, file);
+	if (vcpu)
+		ret = run_prepare(vm, vcpu, run, &ucmd->at);
+	else
+		ret = hlk_fail(&ucmd->at, -EBADF, HLK_WHY_NOT_VCPU, 0, 0);
 	mutex_unlock(&vm->lock);
 	if (!ret)
 		ret = run_enter(vm, file, vcpu, run);
 	trace_hlk_run(vm->id, run, start, ret);
 put:
-	if (file)
-		fput(file);
+	fput(file);
 	return ret;
 }

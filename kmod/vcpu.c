@@ -57,7 +57,39 @@ struct hlk_vcpu_state {
 static u32 vcpus_nr(struct hlk_vm *vm)
 {
 	lockdep_assert_held(&vm->kvm->lock);
-	return atomic_read(&vm->kvm->online_vcpus);
+	return vm->nr_vcpus;
+}
+
+/* vCPUs come, and go only with the VM: those that are known need no look-up. */
+static void vcpus_learn(struct hlk_vm *vm)
+{
+	u32 nr = min_t(u32, atomic_read(&vm->kvm->online_vcpus), HLK_MAX_VCPUS);
+
+	lockdep_assert_held(&vm->lock);
+	for (; vm->nr_vcpus < nr; vm->nr_vcpus++)
+		vm->vcpus[vm->nr_vcpus] = kvm_get_vcpu(vm->kvm, vm->nr_vcpus);
+}
+
+/**
+ * hlk_vcpu_of() - the vCPU behind a file
+ * @vm: the VM; its lock is held
+ * @file: any file
+ *
+ * A vCPU's statistics fd has the same private data, but no ioctl and no mmap.
+ *
+ * Return: the vCPU, or NULL if the file is not that of one of this VM's
+ */
+struct kvm_vcpu *hlk_vcpu_of(struct hlk_vm *vm, struct file *file)
+{
+	u32 i;
+
+	if (!file->f_op->unlocked_ioctl || !file->f_op->mmap)
+		return NULL;
+	vcpus_learn(vm);
+	for (i = 0; i < vm->nr_vcpus; i++)
+		if (vm->vcpus[i] == file->private_data)
+			return vm->vcpus[i];
+	return NULL;
 }
 
 static struct fpstate *vcpu_fpstate(struct kvm_vcpu *vcpu)
@@ -78,7 +110,7 @@ static bool vcpu_shadowed(struct kvm_vcpu *vcpu)
 static void vcpus_release(struct hlk_vm *vm, u32 nr)
 {
 	while (nr--)
-		mutex_unlock(&kvm_get_vcpu(vm->kvm, nr)->mutex);
+		mutex_unlock(&vm->vcpus[nr]->mutex);
 	mutex_unlock(&vm->kvm->lock);
 }
 
@@ -101,13 +133,14 @@ int hlk_vcpus_hold(struct hlk_vm *vm, struct hlk_why_at *at)
 
 	lockdep_assert_held(&vm->lock);
 	mutex_lock(&vm->kvm->lock);
-	nr = vcpus_nr(vm);
+	nr = atomic_read(&vm->kvm->online_vcpus);
 	if (nr > HLK_MAX_VCPUS) {
 		mutex_unlock(&vm->kvm->lock);
 		return hlk_fail(at, -EDQUOT, HLK_WHY_TOO_MANY_VCPUS, nr, 0);
 	}
+	vcpus_learn(vm);
 	for (i = 0; i < nr; i++) {
-		vcpu = kvm_get_vcpu(vm->kvm, i);
+		vcpu = vm->vcpus[i];
 		if (!mutex_trylock(&vcpu->mutex)) {
 			vcpus_release(vm, i);
 			return hlk_fail(at, -EBUSY, HLK_WHY_VCPU_RUNNING, i, 0);
@@ -135,7 +168,7 @@ static int vcpus_restorable(struct hlk_vm *vm, struct hlk_why_at *at)
 	u32 i;
 
 	for (i = 0; i < vcpus_nr(vm); i++)
-		if (kvm_get_vcpu(vm->kvm, i)->arch.hflags & HF_GUEST_MASK)
+		if (vm->vcpus[i]->arch.hflags & HF_GUEST_MASK)
 			return hlk_fail(at, -EOPNOTSUPP, HLK_WHY_NESTED, i, 0);
 	return 0;
 }
@@ -149,7 +182,7 @@ void hlk_vcpus_flush(struct hlk_vm *vm)
 	u32 i;
 
 	for (i = 0; i < vcpus_nr(vm); i++)
-		kvm_make_request(KVM_REQ_TLB_FLUSH_GUEST, kvm_get_vcpu(vm->kvm, i));
+		kvm_make_request(KVM_REQ_TLB_FLUSH_GUEST, vm->vcpus[i]);
 }
 
 /* CPUID leaf 0xD follows XCR0, by KVM's hand. NULL if the vCPU has none. */
@@ -217,7 +250,7 @@ int hlk_vcpus_capture(struct hlk_vm *vm, struct hlk_snap *snap,
 	if (ret)
 		return ret;
 	for (i = 0; i < nr; i++) {
-		ret = vcpu_capture(kvm_get_vcpu(vm->kvm, i), i, snap, at);
+		ret = vcpu_capture(vm->vcpus[i], i, snap, at);
 		if (ret)
 			return ret;
 	}
@@ -278,7 +311,7 @@ int hlk_vcpus_fit(struct hlk_vm *vm, const struct hlk_snap *snap,
 				snap->nr_vcpus, 0);
 	for (i = 0; i < snap->nr_vcpus; i++) {
 		state = snap->vcpus[i];
-		vcpu = kvm_get_vcpu(vm->kvm, i);
+		vcpu = vm->vcpus[i];
 		if (state->fpu_bytes &&
 		    state->fpu_bytes != vcpu_fpstate(vcpu)->size)
 			return hlk_fail(at, -EMEDIUMTYPE, HLK_WHY_VCPU_FPU, i, 0);
@@ -286,12 +319,33 @@ int hlk_vcpus_fit(struct hlk_vm *vm, const struct hlk_snap *snap,
 	return vcpus_restorable(vm, at);
 }
 
+/*
+ * How much of a register image counts. A component that the header leaves out
+ * is not read from memory but reset, whatever is there (SDM volume 1,
+ * "Operation of XRSTOR"): nearly always all behind x87 and SSE. PKRU lies there
+ * but is never loaded from there; KVM keeps the guest's elsewhere.
+ */
+static u32 fpu_bytes(const union fpregs_state *regs, u32 size)
+{
+	if (size < XSAVE_LEGACY ||
+	    regs->xsave.header.xfeatures & ~(XFEATURE_MASK_FPSSE | XFEATURE_MASK_PKRU))
+		return size;
+	return XSAVE_LEGACY;
+}
+
+static void vcpu_fpu_restore(struct fpstate *fpstate,
+			     const struct hlk_vcpu_state *state)
+{
+	memcpy(&fpstate->regs, state->fpu,
+	       fpu_bytes((const void *)state->fpu, state->fpu_bytes));
+}
+
 /* An FPU as after FNINIT. A component that the header leaves out is reset. */
 static void vcpu_fpu_reset(struct fpstate *fpstate)
 {
 	u64 format = fpstate->regs.xsave.header.xcomp_bv;
 
-	memset(&fpstate->regs, 0, fpstate->size);
+	memset(&fpstate->regs, 0, min_t(u32, fpstate->size, XSAVE_LEGACY));
 	fpstate->regs.fxsave.cwd = FPU_FCW_RESET;
 	fpstate->regs.fxsave.mxcsr = FPU_MXCSR_RESET;
 	if (fpstate->size > sizeof(fpstate->regs.fxsave))
@@ -358,7 +412,7 @@ static u32 vcpu_restore(struct kvm_vcpu *vcpu, const struct hlk_vcpu_state *stat
 	vcpu->arch.mp_state = state->mp_state;
 	vcpu_restore_xcr0(vcpu, state);
 	if (state->fpu_bytes)
-		memcpy(&fpstate->regs, state->fpu, state->fpu_bytes);
+		vcpu_fpu_restore(fpstate, state);
 	else
 		vcpu_fpu_reset(fpstate);
 	return vcpu_restore_debug(vcpu, state);
@@ -381,7 +435,7 @@ u32 hlk_vcpus_restore(struct hlk_vm *vm, const struct hlk_snap *snap)
 	if (snap->nr_vcpus && vm->kvm->arch.irqchip_mode != KVM_IRQCHIP_NONE)
 		residue = HLK_RESIDUE_IRQCHIP;
 	for (i = 0; i < snap->nr_vcpus; i++)
-		residue |= vcpu_restore(kvm_get_vcpu(vm->kvm, i), snap->vcpus[i]);
+		residue |= vcpu_restore(vm->vcpus[i], snap->vcpus[i]);
 	hlk_vcpus_flush(vm);
 	return residue;
 }
@@ -397,7 +451,8 @@ static enum hlk_audit_reg vcpu_audit(struct kvm_vcpu *vcpu,
 	    vcpu->run->cr8 != state->sync.sregs.cr8)
 		return HLK_AUDIT_REGS;
 	if (state->fpu_bytes ?
-	    memcmp(&fpstate->regs, state->fpu, state->fpu_bytes) :
+	    memcmp(&fpstate->regs, state->fpu,
+		   fpu_bytes((const void *)state->fpu, state->fpu_bytes)) :
 	    fpstate->regs.fxsave.cwd != FPU_FCW_RESET ||
 	    fpstate->regs.fxsave.mxcsr != FPU_MXCSR_RESET ||
 	    memchr_inv(fpstate->regs.fxsave.st_space, 0,
@@ -435,7 +490,7 @@ int hlk_vcpus_audit(struct hlk_vm *vm, const struct hlk_snap *snap,
 	u32 i;
 
 	for (i = 0; i < snap->nr_vcpus; i++) {
-		reg = vcpu_audit(kvm_get_vcpu(vm->kvm, i), snap->vcpus[i]);
+		reg = vcpu_audit(vm->vcpus[i], snap->vcpus[i]);
 		if (reg)
 			return hlk_fail(at, -EUCLEAN, HLK_WHY_AUDIT_VCPU, i, reg);
 	}
@@ -505,7 +560,7 @@ int hlk_vcpu_paging(struct hlk_vm *vm, struct i686_mode *mode, u64 *cr3,
 
 	if (!vcpus_nr(vm))
 		return hlk_fail(at, -EINVAL, HLK_WHY_NO_VCPU, 0, 0);
-	vcpu = kvm_get_vcpu(vm->kvm, 0);
+	vcpu = vm->vcpus[0];
 	if (vcpu_control(vcpu, &sregs))
 		return hlk_fail(at, -EINVAL, HLK_WHY_VCPU_REGS, 0, 0);
 	if (!(sregs.cr0 & X86_CR0_PG) || sregs.cr4 & X86_CR4_PAE ||

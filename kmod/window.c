@@ -20,6 +20,9 @@
 #include "hlk.h"
 #include "trace.h"
 
+/* Comparisons in a row that have to find a page idle until it is given back */
+#define IDLE_ENOUGH	2
+
 /* Mappings of one shared page that leave its counters far from wrapping */
 #define MAX_SHARES	(INT_MAX / 4)
 
@@ -112,13 +115,34 @@ static void window_cool(struct hlk_vm_window *window, u64 index)
 }
 
 /*
- * Probes that it takes to give a page back. One that came back each time, such as
- * a page that is written with what it holds already, or a page table that the
- * processor walks, is left alone for longer and longer.
+ * How seldom a page is asked whether it is idle. One that came back each time,
+ * such as a page that is written with what it holds already, or a page table
+ * that the processor walks, is left alone for longer and longer.
  */
-static u32 window_patience(struct hlk_vm_window *window, u64 index)
+static u16 window_every(struct hlk_vm_window *window, u64 index)
 {
-	return 2U << (window_known(window, index) >> HLK_TOUCHED_BACK_SHIFT);
+	return 1U << (window_known(window, index) >> HLK_TOUCHED_BACK_SHIFT);
+}
+
+/*
+ * Say whose page it is, as a file system does. Since Linux 6.5
+ * get_user_pages_fast() takes no page that does not say so, and by this alone KVM
+ * finds that a page which it maps for a read may be written, too: without, each
+ * page that KVM_PRE_FAULT_MEMORY mapped would be a nested fault once more.
+ */
+static void window_own(struct hlk_vm_window *window, u64 index, struct page *page)
+{
+	struct folio *folio = page_folio(page);
+
+	folio->index = window->range.gfn + index;
+	WRITE_ONCE(folio->mapping, window->vm->mapping);
+}
+
+/* The other way round, as if truncated: whoever has it may keep it. */
+static void window_disown(struct page *page)
+{
+	WRITE_ONCE(page_folio(page)->mapping, NULL);
+	hlk_page_free(page);
 }
 
 /* Make a page private: no mapping shows the shared one when this returns. */
@@ -158,7 +182,9 @@ static int window_make_private(struct hlk_vm_window *window, u64 index)
 	private->base = base;
 	private->index = index;
 	private->idle = 0;
-	private->patience = window_patience(window, index);
+	private->every = window_every(window, index);
+	private->told = true;
+	window_own(window, index, page);
 	window->write_faults++;
 	hlk_window_touch(window, index, HLK_TOUCHED_WRITE_BIT, GFP_KERNEL_ACCOUNT);
 	trace_hlk_cow_fault(vm->id, (window->range.gfn + index) << PAGE_SHIFT,
@@ -339,6 +365,8 @@ int hlk_window_pin(struct hlk_vm_window *window, u64 index)
 
 	mutex_lock(&window->lock);
 	ret = window_make_private(window, index);
+	if (!ret)
+		window->pinned_page = window_private(window, index)->page;
 	window->pinned = window->nr;
 	mutex_unlock(&window->lock);
 	return ret;
@@ -368,25 +396,6 @@ struct page *hlk_window_private(struct hlk_vm_window *window, u64 index)
 }
 
 /**
- * hlk_window_poke() - write into a page that is private
- * @window: the window
- * @gpa: where; the bytes must not cross the page
- * @from: what
- * @bytes: how many
- */
-void hlk_window_poke(struct hlk_vm_window *window, u64 gpa, const void *from,
-		     size_t bytes)
-{
-	struct hlk_private *private;
-
-	mutex_lock(&window->lock);
-	private = window_private(window, (gpa >> PAGE_SHIFT) - window->range.gfn);
-	if (!WARN_ON_ONCE(!private))
-		memcpy_to_page(private->page, offset_in_page(gpa), from, bytes);
-	mutex_unlock(&window->lock);
-}
-
-/**
  * hlk_window_rebase() - go over to the base pages of another snapshot
  * @window: the window
  * @base: the new base pages
@@ -403,8 +412,10 @@ void hlk_window_rebase(struct hlk_vm_window *window, struct xarray *base,
 	mutex_lock(&window->lock);
 	window->base = base;
 	window->touched = touched;
-	for (i = 0; i < window->nr; i++)
+	for (i = 0; i < window->nr; i++) {
 		window->list[i].base = hlk_base_page(base, window->list[i].index);
+		window->list[i].told = false;
+	}
 	unmap_mapping_pages(window->vm->mapping, window->range.gfn,
 			    window->range.pages, false);
 	mutex_unlock(&window->lock);
@@ -427,7 +438,7 @@ static void window_drop(struct hlk_vm_window *window, u64 pos)
 			    1, false);
 	if (private.idle)
 		window_cool(window, private.index);
-	hlk_page_free(private.page);
+	window_disown(private.page);
 	atomic64_dec(&window->vm->nr_private);
 }
 
@@ -448,7 +459,7 @@ u64 hlk_window_drop(struct hlk_vm_window *window, u64 pages, enum hlk_drop which
 	mutex_lock(&window->lock);
 	for (pos = window->nr; pos-- > window->pinned && dropped < pages;) {
 		private = &window->list[pos];
-		if ((which == HLK_DROP_IDLE && private->idle < private->patience) ||
+		if ((which == HLK_DROP_IDLE && private->idle < IDLE_ENOUGH) ||
 		    (which == HLK_DROP_UNWRITTEN && !private->idle))
 			continue;
 		window_drop(window, pos);
@@ -488,7 +499,7 @@ void hlk_window_free(struct hlk_vm_window *window)
 	u64 i;
 
 	for (i = 0; i < window->nr; i++) {
-		hlk_page_free(window->list[i].page);
+		window_disown(window->list[i].page);
 		cond_resched();
 	}
 	kvfree(window->list);

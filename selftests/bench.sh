@@ -108,7 +108,7 @@ result $? "a quick benchmark comes to its end"
 is_json $json > $out 2>&1
 result $? "its JSON is JSON"
 
-for way in A A2 A3 A3r A0 B1 B2 B3 B4 B5 B5w B6 B7 C; do
+for way in A A2 A3 A3r A0 B1 B2 B3 B4 B5 B5w B6 B6f B7 C; do
 	ways '"present":' > $out
 	grep -q "^$way 2$" $out
 	result $? "way $way is in both configurations"

@@ -295,6 +295,8 @@ enum { SIDE_BASE, SIDE_GUEST, SIDE_SMALL, SIDE_LARGE, NR_SIDES };
  *	scratch of 1 MiB, of 64 MiB, all by turns
  * @one: calls per second of one thread
  * @two: of two
+ * @one_alone: the same with no restore
+ * @two_alone: of two
  * @cpus: processors that there are
  * @batch: restores that one io_uring_enter() did
  */
@@ -313,6 +315,8 @@ struct bench_extra {
 	uint64_t side[NR_SIDES];
 	double one;
 	double two;
+	double one_alone;
+	double two_alone;
 	uint32_t cpus;
 	uint32_t batch;
 };

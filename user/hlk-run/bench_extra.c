@@ -497,54 +497,89 @@ static int compare_rates(const void *a, const void *b)
 	return left < right ? -1 : left > right;
 }
 
-/* One thread and two by turns; the median of each */
-static void race(struct worker *w, const struct bench_env *env,
+#define RACES	7
+
+/* A pair of sandboxes, one and two of them at a time */
+struct pair {
+	struct worker w[2];
+	uint32_t open;
+	double one[RACES];
+	double two[RACES];
+};
+
+static int pair_open(struct pair *p, const struct way_ops *ops,
+		     const struct bench_env *env, const struct bench_image *image)
+{
+	for (p->open = 0; p->open < 2; p->open++) {
+		p->w[p->open].env = env;
+		p->w[p->open].cpu = p->open;
+		if (way_open(&p->w[p->open].way, ops, env, image)) {
+			say(&p->w[p->open].way);
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static int pair_close(struct pair *p)
+{
+	int ret = 0;
+	uint32_t i;
+
+	for (i = 0; i < p->open; i++) {
+		if (p->w[i].ret) {
+			say(&p->w[i].way);
+			ret = -1;
+		}
+		way_close(&p->w[i].way);
+	}
+	return ret;
+}
+
+static double median_rate(double *rate, uint32_t nr)
+{
+	qsort(rate, nr, sizeof(*rate), compare_rates);
+	return rate[nr / 2];
+}
+
+/* All by turns, with the call alone beside it; the median of each */
+static void race(struct pair *hlk, struct pair *alone, const struct bench_env *env,
 		 struct bench_extra *extra)
 {
 	const uint64_t for_ns = env->quick ? 20000000 : 300000000;
-	const uint32_t times = env->quick ? 1 : 7;
-	double one[8], two[8];
+	const uint32_t times = env->quick ? 1 : RACES;
 	uint32_t i;
 
 	for (i = 0; i < times; i++) {
-		one[i] = rate_of(w, 1, for_ns);
-		two[i] = rate_of(w, 2, for_ns);
+		hlk->one[i] = rate_of(hlk->w, 1, for_ns);
+		hlk->two[i] = rate_of(hlk->w, 2, for_ns);
+		alone->one[i] = rate_of(alone->w, 1, for_ns);
+		alone->two[i] = rate_of(alone->w, 2, for_ns);
 	}
-	qsort(one, times, sizeof(*one), compare_rates);
-	qsort(two, times, sizeof(*two), compare_rates);
-	extra->one = one[times / 2];
-	extra->two = two[times / 2];
+	extra->one = median_rate(hlk->one, times);
+	extra->two = median_rate(hlk->two, times);
+	extra->one_alone = median_rate(alone->one, times);
+	extra->two_alone = median_rate(alone->two, times);
 }
 
 static int threads(const struct bench_env *env, const struct bench_image *image,
 		   struct bench_extra *extra)
 {
-	struct worker *w = calloc(2, sizeof(*w));
-	uint32_t i, open;
-	int ret = 0;
+	const struct way_ops *no_restore = &kvm_ways[nr_kvm_ways - 1];
+	struct pair *pair = calloc(2, sizeof(*pair));
+	int ret;
 
-	if (!w)
+	if (!pair)
 		return -1;
 	extra->cpus = sysconf(_SC_NPROCESSORS_ONLN);
-	for (open = 0; open < 2; open++) {
-		w[open].env = env;
-		w[open].cpu = open;
-		ret = way_open(&w[open].way, best_hlk_way(env), env, image);
-		if (ret) {
-			say(&w[open].way);
-			break;
-		}
-	}
+	ret = pair_open(&pair[0], best_hlk_way(env), env, image);
+	if (!ret)
+		ret = pair_open(&pair[1], no_restore, env, image);
 	if (!ret && extra->cpus > 1)
-		race(w, env, extra);
-	for (i = 0; i < open; i++) {
-		if (w[i].ret) {
-			say(&w[i].way);
-			ret = -1;
-		}
-		way_close(&w[i].way);
-	}
-	free(w);
+		race(&pair[0], &pair[1], env, extra);
+	if (pair_close(&pair[0]) | pair_close(&pair[1]))
+		ret = -1;
+	free(pair);
 	return ret;
 }
 

@@ -202,6 +202,15 @@ static void goals_others(struct list *list)
 		ratio(goal, base_way(list, pages[i], "B6"),
 		      base_way(list, pages[i], list->hlk));
 	}
+	for (i = 0; i < 3; i++) {
+		goal = add(list, "4", true, 1);
+		goal->stated = true;
+		snprintf(goal->text, sizeof(goal->text),
+			 "times faster than B6 with FPU and seed (B6f), %u pages",
+			 pages[i]);
+		ratio(goal, base_way(list, pages[i], "B6f"),
+		      base_way(list, pages[i], list->hlk));
+	}
 	goal = add(list, "4", true, 10);
 	snprintf(goal->text, sizeof(goal->text),
 		 "times faster than B1, 16 MiB of scratch, 64 pages");
@@ -271,6 +280,13 @@ static void goals_many(struct list *list)
 	if (extra->cpus < 2)
 		snprintf(goal->why, sizeof(goal->why), "only one CPU");
 	set(goal, extra->one > 0, extra->one > 0 ? extra->two / extra->one : 0);
+	if (extra->one_alone <= 0)
+		return;
+	goal = add(list, "7", true, 1.8);
+	goal->stated = true;
+	snprintf(goal->text, sizeof(goal->text),
+		 "two threads to one, the call alone (C): what this machine can");
+	set(goal, true, extra->two_alone / extra->one_alone);
 }
 
 /**

@@ -104,6 +104,8 @@ static void add_extra(struct cJSON *root, const struct bench_extra *extra)
 	json_u64(threads, "cpus", extra->cpus);
 	cJSON_AddNumberToObject(threads, "one_per_s", extra->one);
 	cJSON_AddNumberToObject(threads, "two_per_s", extra->two);
+	cJSON_AddNumberToObject(threads, "one_alone_per_s", extra->one_alone);
+	cJSON_AddNumberToObject(threads, "two_alone_per_s", extra->two_alone);
 }
 
 static void add_goals(struct cJSON *root, const struct bench_goal *goal,

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -423,6 +424,28 @@ static int turn_b6(struct bench_way *way)
 	return sync_and_enter(way);
 }
 
+/*
+ * ---- B6f: and what else of a call user space can throw away: the FPU, and a
+ * bookkeeping page with a seed that no other call has seen ----
+ */
+
+static int turn_b6f(struct bench_way *way)
+{
+	const uint64_t book = way->image->cfg.scratch / BENCH_PAGE - 1;
+	uint8_t *top = way->m.scratch + way->image->cfg.scratch;
+	uint32_t i;
+
+	for (i = 0; i < way->dirty; i++)
+		page_back(way, way->image->first + i);
+	page_back(way, book);
+	if (BENCH_SYS(way, getrandom(top - HLK_GUEST_OFF_SEED,
+				     HLK_GUEST_SEED_SIZE, 0)) < 0)
+		return way_fail(way, "getrandom");
+	if (BENCH_SYS(way, ioctl(way->m.vcpu, KVM_SET_FPU, &way->image->fpu)))
+		return way_fail(way, "KVM_SET_FPU");
+	return sync_and_enter(way);
+}
+
 /* ---- B7: a new VM ---- */
 
 static void before_b7(struct bench_way *way)
@@ -454,6 +477,7 @@ const struct way_ops kvm_ways[] = {
 	{ "B5w", "PAGEMAP_SCAN, write-protected", 0, open_b5w, NULL, turn_b5w,
 	  close_b5w },
 	{ "B6", "list of pages that is told", 0, open_b6, NULL, turn_b6, NULL },
+	{ "B6f", "the same, FPU and seed too", 0, open_b6, NULL, turn_b6f, NULL },
 	{ "B7", "new VM, private file", WAY_NEW_VM, NULL, before_b7, turn_b7,
 	  NULL },
 	{ "C", "no restore", WAY_NO_RESTORE, open_b6, NULL, turn_c, NULL },

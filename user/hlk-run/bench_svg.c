@@ -210,7 +210,7 @@ static void draw_line(FILE *f, const struct line *line, const struct scale *s,
 static void grow(FILE *f, const struct bench_report *report, int top)
 {
 	static const char *const ids[] = {
-		"A", "A2", "B1", "B2", "B3", "B4", "B5", "B5w", "B6", "B7", "C",
+		"A", "A2", "B1", "B2", "B3", "B4", "B5", "B5w", "B6", "B6f", "B7", "C",
 	};
 	const double width = WIDTH - SIDE - LABELS;
 	struct line line[sizeof(ids) / sizeof(*ids)];

@@ -164,6 +164,9 @@ static void print_extra(const struct bench_report *report)
 	if (extra->one > 0)
 		printf("\ntwo threads, a sandbox each: %.0f calls/s; one: %.0f calls/s\n",
 		       extra->two, extra->one);
+	if (extra->one_alone > 0)
+		printf("with no restore: %.0f calls/s; one: %.0f calls/s\n",
+		       extra->two_alone, extra->one_alone);
 }
 
 static void print_goal(const struct bench_goal *goal)

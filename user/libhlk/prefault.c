@@ -75,6 +75,19 @@ static void map_nested(struct hlk_sandbox *sb, const struct hlk_touched *run)
 	}
 }
 
+/*
+ * An entry that ends before the guest runs. KVM leaves to the first one what a VM
+ * needs once, such as a thread of the kernel, and loads the registers, which
+ * can make it begin its page tables anew: so it comes before they are filled.
+ */
+static void enter_once(struct hlk_sandbox *sb)
+{
+	sb->run->immediate_exit = 1;
+	/* EINTR, or an error that the first call is going to meet and tell */
+	ioctl(sb->vcpu_fd, KVM_RUN, 0);
+	sb->run->immediate_exit = 0;
+}
+
 /**
  * hlk_prefault() - make a sandbox ready for what others of its snapshot touched
  * @sb: the sandbox, restored to a snapshot and not run since
@@ -87,6 +100,7 @@ void hlk_prefault(struct hlk_sandbox *sb)
 
 	if (!(sb->ctx->features & HLK_FEATURE_PREFAULT))
 		return;
+	enter_once(sb);
 	runs = touched(sb, &nr);
 	if (!runs)
 		return;
