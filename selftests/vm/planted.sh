@@ -26,7 +26,7 @@ mkdir -p "$BUILD/planted"
 make -C "$TOP" user > "$BUILD/user.log" 2>&1 || { cat "$BUILD/user.log"; exit 1; }
 nr=0 failed=0
 echo "TAP version 13"
-while IFS='|' read -r name series program test file script; do
+while IFS='|' read -r name series program test file script <&3; do
 	[ $# -eq 0 ] || [[ " $* " = *" $name "* ]] || continue
 	nr=$((nr + 1))
 	log=$BUILD/planted/$name.log
@@ -51,6 +51,6 @@ while IFS='|' read -r name series program test file script; do
 		echo "not ok $nr $name: something else failed"
 		failed=$((failed + 1))
 	fi
-done < <(bugs)
+done 3< <(bugs)
 echo "1..$nr"
 [ "$failed" -eq 0 ]
