@@ -412,6 +412,111 @@ TEST_F(limits, a_second_time_without_all_windows)
 	tvm_close(&t);
 }
 
+/* ---- pages in the wrong place ---- */
+
+#define CR4_PSE		0x10
+
+static u64 gpa_after(struct __test_metadata *_metadata, struct tvm *t, u32 flags, u32 va)
+{
+	struct hlk_snapshot s = HLK_STRUCT(hlk_snapshot);
+	struct hlk_translate out = {};
+	int snap;
+
+	s.head.flags = HLK_SNAPSHOT_COMPACT | flags;
+	s.input_bytes = BUFFERS;
+	s.output_bytes = BUFFERS;
+	snap = OK(hlk_snapshot(t->hlk, &s));
+	OK(hlk_restore(t->hlk, snap, NULL));
+	OK(hlk_translate(t->hlk, HLK_ROOT_CR3, va, &out));
+	close(snap);
+	return out.gpa;
+}
+
+/* There a write that the guest may make would be an exit. */
+TEST_F(limits, no_writable_page_in_a_read_only_window)
+{
+	const u64 ram = 0x100000;
+	struct tvm t;
+	u32 i, root;
+	u64 gpa;
+
+	for (i = 0; i < 2; i++) {
+		struct tvm_pt pt = { &t, ram + TABLES, RW };
+
+		tvm_open(&t);
+		tvm_attach(&t, 0, 0);
+		tvm_window(&t, 0, 0x10000, HLK_WINDOW_READONLY);
+		tvm_window(&t, ram, TVM_LOW, 0);
+		tvm_window(&t, TVM_SCRATCH_GPA, TVM_SCRATCH, HLK_WINDOW_SCRATCH);
+		root = tvm_pt_page(&pt);
+		*tvm_at(&t, ram) = 1;
+		tvm_pt_map(&pt, root, VA, ram, 1, RW);
+		tvm_set_paging(&t, VA, root, 0);
+		gpa = gpa_after(_metadata, &t, i ? HLK_SNAPSHOT_HOST_COW : 0, VA);
+		ASSERT_EQ(i ? ram : 0, gpa);
+		tvm_close(&t);
+	}
+}
+
+TEST_F(limits, four_mib_pages_that_are_not_all_memory)
+{
+	u32 *pd = (u32 *)tvm_at(&self->t, self->root);
+	const u64 beyond = 1ULL << 32;
+	struct hlk_snapshot s = HLK_STRUCT(hlk_snapshot);
+
+	tvm_set_paging(&self->t, TVM_CODE, self->root, CR4_PSE);
+	s.head.flags = HLK_SNAPSHOT_COMPACT;
+	s.input_bytes = BUFFERS;
+	s.output_bytes = BUFFERS;
+
+	/* no memory at all: it stays, unless that was an error */
+	pd[100] = 0x80000000 | PTE_PS | RW;
+	pd[101] = 0x80000000 | PTE_PS | RW;
+	close(OK(hlk_snapshot(self->t.hlk, &s)));
+	ASSERT_EQ(2, s.counts.leaf_not_ram);
+	FAILS(ENODEV, HLK_WHY_LEAF_NOT_RAM, compact(self, HLK_SNAPSHOT_STRICT));
+	ASSERT_EQ(100ULL << 22, t_where);
+	set_limits("100", "2");
+	FAILS(EDQUOT, HLK_WHY_TOO_MANY_TABLES, compact(self, 0));
+	set_limits("100", "100");
+
+	/* a page of memory beyond 4 GiB, and a neighbour that no entry can name */
+	pd[101] = 0;
+	tvm_ram(&self->t, beyond, PAGE);
+	pd[100] = 1 << 13 | PTE_PS | RW;
+	FAILS(EINVAL, HLK_WHY_PDE_RESERVED, compact(self, 0));
+	ASSERT_EQ((100ULL << 22) + PAGE, t_where);
+
+	pd[100] = 1 << 21 | PTE_PS | RW;
+	FAILS(EINVAL, HLK_WHY_PDE_RESERVED, compact(self, 0));
+	ASSERT_EQ(100ULL << 22, t_where);
+	pd[100] = 0;
+	close(OK(compact(self, 0)));
+}
+
+/* A directory that is none of the roots is not among the tables that are made. */
+TEST_F(limits, a_vcpu_in_none_of_the_roots)
+{
+	struct hlk_snapshot s = HLK_STRUCT(hlk_snapshot);
+	u64 root = tvm_pt_page(&self->pt);
+	int snap;
+
+	tvm_pt_map(&self->pt, root, VA, 0x50000, 1, RW);
+	s.head.flags = HLK_SNAPSHOT_COMPACT;
+	s.input_bytes = BUFFERS;
+	s.output_bytes = BUFFERS;
+	s.roots = (uintptr_t)&root;
+	s.nr_roots = 1;
+	snap = OK(hlk_snapshot(self->t.hlk, &s));
+	OK(hlk_restore(self->t.hlk, snap, NULL));
+	/* in the first of them, then */
+	ASSERT_EQ(3, s.counts.tables);	/* one of them maps scratch */
+	OK(translate(self, VA));
+	root = 1ULL << 32;
+	FAILS(EINVAL, HLK_WHY_GPA_RANGE, hlk_snapshot(self->t.hlk, &s));
+	close(snap);
+}
+
 /* ---- values ---- */
 
 TEST_F(limits, values_out_of_range)
