@@ -517,6 +517,177 @@ TEST_F(limits, a_vcpu_in_none_of_the_roots)
 	close(snap);
 }
 
+/* The slot in which scratch begins: other mappings below it, and their rights */
+TEST_F(limits, what_shares_a_slot_with_scratch)
+{
+	u32 *pd = (u32 *)tvm_at(&self->t, self->root);
+	struct hlk_translate t = {};
+	const u32 va = 1023U << 22;
+
+	/* a directory entry that denies writes and users */
+	tvm_pt_map(&self->pt, self->root, va, 0x50000, 2, RW | PTE_U);
+	pd[1023] &= ~(PTE_W | PTE_U);
+	ASSERT_NE(~0ULL, gpa_after(_metadata, &self->t, 0, va));
+	OK(hlk_translate(self->t.hlk, HLK_ROOT_CR3, va, &t));
+	ASSERT_EQ(0, t.map & (HLK_MAP_WRITE | HLK_MAP_USER | HLK_MAP_COW));
+	ASSERT_TRUE(t.pde & PTE_W);
+}
+
+TEST_F(limits, a_four_mib_page_of_which_scratch_hides_the_end)
+{
+	u32 *pd = (u32 *)tvm_at(&self->t, self->root);
+	struct hlk_translate t = {};
+	const u32 va = 1023U << 22;
+
+	pd[1023] = PTE_PS | RW;
+	tvm_set_paging(&self->t, TVM_CODE, self->root, CR4_PSE);
+	ASSERT_NE(~0ULL, gpa_after(_metadata, &self->t, 0, va + 0x90000));
+	OK(hlk_translate(self->t.hlk, HLK_ROOT_CR3, va + 0x90000, &t));
+	ASSERT_EQ(12, t.page_shift);
+	ASSERT_TRUE(t.map & HLK_MAP_COW);
+}
+
+/* I/O buffers stay where they are, wherever else they are mapped. */
+TEST_F(limits, a_buffer_that_is_mapped_elsewhere)
+{
+	tvm_pt_map(&self->pt, self->root, 2 * VA, TVM_SCRATCH_GPA, 2, RW);
+	ASSERT_EQ(TVM_SCRATCH_GPA, gpa_after(_metadata, &self->t, 0, 2 * VA));
+}
+
+/* ---- the second time ---- */
+
+TEST_F(limits, other_buffers_the_second_time)
+{
+	struct hlk_snapshot s = HLK_STRUCT(hlk_snapshot);
+	int snap = OK(compact(self, 0));
+
+	OK(hlk_restore(self->t.hlk, snap, NULL));
+	s.head.flags = HLK_SNAPSHOT_COMPACT;
+	s.input_bytes = BUFFERS;
+	s.output_bytes = 2 * BUFFERS;
+	FAILS(EINVAL, HLK_WHY_IO_BUFFERS, hlk_snapshot(self->t.hlk, &s));
+	ASSERT_EQ(2 * BUFFERS, t_where);
+	close(snap);
+}
+
+/* Rights change, pages of zeroes go: a delta knows both. */
+TEST_F(limits, other_rights_the_second_time)
+{
+	struct hlk_snapshot s = HLK_STRUCT(hlk_snapshot);
+	struct hlk_translate t = {};
+	int first, second;
+	u32 *pte;
+
+	memset(tvm_at(&self->t, 0x50000), 1, 4 * PAGE);
+	first = OK(compact(self, 0));
+	OK(hlk_restore(self->t.hlk, first, NULL));
+	OK(hlk_translate(self->t.hlk, HLK_ROOT_CR3, VA, &t));
+	pte = (u32 *)tvm_at(&self->t, t.pde & ~4095U) + (VA >> 12) % 1024;
+	pte[0] = (pte[0] & ~PTE_COW) | PTE_U;	/* read-only now */
+	pte[1] |= PTE_W;
+	pte[5] = 0;				/* a page of zeroes */
+	pte[6] = 0xabcdef00;
+	s.head.flags = HLK_SNAPSHOT_COMPACT;
+	s.input_bytes = BUFFERS;
+	s.output_bytes = BUFFERS;
+	second = OK(hlk_snapshot(self->t.hlk, &s));
+	ASSERT_EQ(1, s.counts.tables_read);
+	ASSERT_EQ(2, s.counts.zero);
+	OK(hlk_restore_flags(self->t.hlk, second, HLK_RESTORE_AUDIT, NULL));
+	OK(hlk_translate(self->t.hlk, HLK_ROOT_CR3, VA, &t));
+	ASSERT_EQ(0, t.map & (HLK_MAP_WRITE | HLK_MAP_COW));
+	ASSERT_TRUE(t.pte & PTE_U);
+	ASSERT_EQ(1, *tvm_at(&self->t, t.gpa));
+	OK(hlk_translate(self->t.hlk, HLK_ROOT_CR3, VA + PAGE, &t));
+	ASSERT_EQ(HLK_MAP_COW, t.map & (HLK_MAP_WRITE | HLK_MAP_COW));
+	FAILS(ENXIO, HLK_WHY_NOT_PRESENT,
+	      hlk_translate(self->t.hlk, HLK_ROOT_CR3, VA + 5 * PAGE, &t));
+	close(first);
+	close(second);
+}
+
+/* ---- parts ---- */
+
+/* A part of a table that another root maps too */
+TEST_F(limits, a_part_of_an_alias)
+{
+	u64 roots[2] = { self->root, tvm_pt_page(&self->pt) };
+	struct hlk_walk w = HLK_STRUCT(hlk_walk);
+	struct hlk_mapping mapping[4];
+
+	((u32 *)tvm_at(&self->t, roots[1]))[VA >> 22] =
+		((u32 *)tvm_at(&self->t, roots[0]))[VA >> 22];
+	w.roots = (uintptr_t)roots;
+	w.nr_roots = 2;
+	w.start = VA + 2 * PAGE;
+	w.end = VA + 5 * PAGE;
+	w.mappings = (uintptr_t)mapping;
+	w.nr_mappings = ARRAY_SIZE(mapping);
+	OK(hlk_call(self->t.hlk, HLK_WALK, &w));
+	ASSERT_EQ(2, w.nr_mappings);
+	ASSERT_EQ(0x52000, mapping[0].gpa);
+	ASSERT_EQ(3, mapping[0].pages);
+	ASSERT_TRUE(mapping[1].map & HLK_MAP_ALIAS);
+	ASSERT_EQ(1, mapping[1].root);
+	ASSERT_EQ(VA + 2 * PAGE, mapping[1].va);
+	ASSERT_EQ(3, mapping[1].pages);
+	ASSERT_EQ(0, mapping[1].alias_root);
+	ASSERT_EQ(VA, mapping[1].alias_va);
+}
+
+TEST_F(limits, no_budget_to_mark)
+{
+	struct tvm_pt pt = { .next = TABLES, .flags = RW };
+	struct hlk_mark_cow m = HLK_STRUCT(hlk_mark_cow);
+	struct tvm t;
+	int snap;
+	u32 root;
+
+	tvm_open(&t);
+	tvm_attach(&t, 20, 2);
+	tvm_window(&t, 0, TVM_LOW, 0);
+	pt.t = &t;
+	root = tvm_pt_page(&pt);
+	tvm_pt_map(&pt, root, VA, 0x50000, 8, RW);
+	tvm_set_paging(&t, TVM_CODE, root, 0);
+	snap = OK(hlk_snapshot_flat(t.hlk));
+	tvm_close(&t);
+
+	/* the tables are shared here, and to write them takes private pages */
+	tvm_open(&t);
+	tvm_attach(&t, 1, 0);
+	tvm_window(&t, 0, TVM_LOW, 0);
+	tvm_set_paging(&t, TVM_CODE, root, 0);
+	OK(hlk_restore(t.hlk, snap, NULL));
+	*tvm_at(&t, 0x90000) = 1;
+	FAILS(EDQUOT, HLK_WHY_BUDGET, hlk_call(t.hlk, HLK_MARK_COW, &m));
+	OK(hlk_restore_flags(t.hlk, -1, HLK_RESTORE_AUDIT, NULL));
+	close(snap);
+	tvm_close(&t);
+}
+
+/* An image's vCPU has an FPU after reset, and an audit knows what that is. */
+TEST_F(limits, an_image_with_a_vcpu_stands_an_audit)
+{
+	struct hlk_snapshot_build b = HLK_STRUCT(hlk_snapshot_build);
+	struct hlk_window windows[] = {
+		{ .bytes = TVM_LOW },
+		{ .gpa = TVM_SCRATCH_GPA, .bytes = TVM_SCRATCH,
+		  .flags = HLK_WINDOW_SCRATCH },
+	};
+	struct kvm_sync_regs regs;
+
+	tvm_flat(&regs, TVM_CODE, TVM_STACK);
+	b.nr_windows = ARRAY_SIZE(windows);
+	b.windows = (uintptr_t)windows;
+	b.nr_vcpus = 1;
+	b.vcpu_size = sizeof(regs);
+	b.vcpus = (uintptr_t)&regs;
+	OK(hlk_call(self->t.dev, HLK_SNAPSHOT_BUILD, &b));
+	OK(hlk_restore_flags(self->t.hlk, b.out_fd, HLK_RESTORE_AUDIT, NULL));
+	close(b.out_fd);
+}
+
 /* ---- values ---- */
 
 TEST_F(limits, values_out_of_range)
@@ -527,11 +698,22 @@ TEST_F(limits, values_out_of_range)
 	u64 root = 1ULL << 32;
 	struct hlk_translate t = {};
 	struct hlk_info info;
+	int snap;
 
 	OK(hlk_info(self->t.dev, &info));
 	FAILS(EINVAL, HLK_WHY_GPA_RANGE, translate(self, 1ULL << 32));
 	FAILS(EINVAL, HLK_WHY_GPA_RANGE, hlk_translate(self->t.hlk, root, VA, &t));
 	FAILS(EINVAL, HLK_WHY_NO_SNAPSHOT, hlk_call(self->t.hlk, HLK_PREFAULT, &p));
+	p.__reserved = 1;
+	FAILS(EOPNOTSUPP, HLK_WHY_RESERVED, hlk_call(self->t.hlk, HLK_PREFAULT, &p));
+	p.__reserved = 0;
+	snap = OK(hlk_snapshot_flat(self->t.hlk));
+	OK(hlk_restore(self->t.hlk, snap, NULL));
+	*tvm_at(&self->t, 0x90000) = 1;
+	p.runs = 1;
+	p.nr_runs = 1;
+	FAILS(EFAULT, HLK_WHY_NONE, hlk_call(self->t.hlk, HLK_PREFAULT, &p));
+	close(snap);
 
 #define WALK(errno_, why, change)						\
 	do {									\
