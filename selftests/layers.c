@@ -254,7 +254,7 @@ TEST_F_TIMEOUT(layers, many_generations, 200)
 }
 
 /* More than a guest does to its tables: as for the first time, and right */
-TEST_F(layers, whoever_rewrites_tables)
+TEST_F_TIMEOUT(layers, whoever_rewrites_tables, 120)
 {
 	int first, second;
 

@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A process that is killed in the middle of long work in the kernel is gone at
+ * once: the work stops where it is, and nothing of it stays.
+ *
+ * How far the work got is seen from outside: by the pages that the module holds,
+ * or by the reply, in memory that both processes share.
+ */
+#include <signal.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#include "hlk_test.h"
+#include "kselftest_harness.h"
+
+#define BIG_GPA		0x1000000UL
+#define BIG_PAGES	8192UL
+#define TABLES		0x40000UL
+#define ROUNDS		6
+#define NR_REPLIES	(1UL << 16)
+
+/**
+ * struct shared - what both processes see
+ * @ready: the child is about to make the call
+ * @over: the call came to its end
+ * @replies: an array for the call to write
+ */
+struct shared {
+	volatile bool ready;
+	volatile bool over;
+	u8 replies[NR_REPLIES * sizeof(struct hlk_mapping)] __attribute__((aligned(64)));
+};
+
+FIXTURE(killed) {
+	int dev;
+	struct hlk_info info;
+	struct shared *shared;
+};
+
+typedef FIXTURE_DATA(killed) fixture;
+
+FIXTURE_SETUP(killed)
+{
+	t_begin();
+	self->dev = hlk_open();
+	self->shared = mmap(NULL, sizeof(*self->shared), PROT_READ | PROT_WRITE,
+			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, self->shared);
+	OK(hlk_info(self->dev, &self->info));
+}
+
+FIXTURE_TEARDOWN(killed)
+{
+	munmap(self->shared, sizeof(*self->shared));
+	close(self->dev);
+	EXPECT_EQ(0, t_end());
+}
+
+static u64 live_pages(fixture *self)
+{
+	struct hlk_info info;
+
+	t_must(!hlk_info(self->dev, &info));
+	return info.live_pages - self->info.live_pages;
+}
+
+/* ---- the child ---- */
+
+static u8 *big(struct tvm *t)
+{
+	u8 *at;
+
+	tvm_open(t);
+	tvm_attach(t, 0, 0);
+	tvm_window(t, 0, TVM_LOW, 0);
+	at = tvm_window(t, BIG_GPA, BIG_PAGES * PAGE, 0);
+	tvm_window(t, TVM_SCRATCH_GPA, TVM_SCRATCH, HLK_WINDOW_SCRATCH);
+	tvm_set(t, TVM_CODE);
+	return at;
+}
+
+static void write_pages(u8 *at)
+{
+	u64 i;
+
+	for (i = 0; i < BIG_PAGES; i++)
+		*(u64 *)(at + i * PAGE) = i + 1;
+}
+
+static u32 map_pages(struct tvm *t)
+{
+	struct tvm_pt pt = { t, TABLES, PTE_P | PTE_W };
+	u32 root = tvm_pt_page(&pt);
+
+	tvm_pt_map(&pt, root, 0x10000000, BIG_GPA, BIG_PAGES, PTE_P | PTE_W);
+	tvm_set_paging(t, TVM_CODE, root, 0);
+	return root;
+}
+
+static void child_flat(struct shared *shared)
+{
+	struct tvm t;
+
+	write_pages(big(&t));
+	shared->ready = true;
+	hlk_snapshot_flat(t.hlk);
+}
+
+static void child_compact(struct shared *shared)
+{
+	struct hlk_snapshot s = {};
+	struct tvm t;
+
+	write_pages(big(&t));
+	map_pages(&t);
+	s.head.flags = HLK_SNAPSHOT_COMPACT;
+	s.input_bytes = 0x4000;
+	s.output_bytes = 0x4000;
+	shared->ready = true;
+	hlk_snapshot(t.hlk, &s);
+}
+
+static void child_build(struct shared *shared)
+{
+	struct hlk_snapshot_build b = HLK_STRUCT(hlk_snapshot_build);
+	struct hlk_window window = { .gpa = BIG_GPA, .bytes = BIG_PAGES * PAGE };
+	struct hlk_segment segment = { .gpa = BIG_GPA, .bytes = window.bytes };
+	void *at = mmap(NULL, window.bytes, PROT_READ,
+			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int dev = hlk_open();
+
+	t_must(at != MAP_FAILED);
+	segment.data = (uintptr_t)at;
+	b.nr_windows = 1;
+	b.windows = (uintptr_t)&window;
+	b.nr_segments = 1;
+	b.segments = (uintptr_t)&segment;
+	shared->ready = true;
+	hlk_call(dev, HLK_SNAPSHOT_BUILD, &b);
+}
+
+/* What is private in one sandbox, and so is remembered, is made so in another */
+static void child_prefault(struct shared *shared)
+{
+	struct hlk_prefault p = HLK_STRUCT(hlk_prefault);
+	struct tvm t, other;
+	u8 *at = big(&t);
+	int snap = hlk_snapshot_flat(t.hlk);
+
+	t_must(snap >= 0);
+	t_must(!hlk_restore(t.hlk, snap, NULL));
+	write_pages(at);
+	tvm_close(&t);
+	big(&other);
+	t_must(!hlk_restore(other.hlk, snap, NULL));
+	p.runs = (uintptr_t)shared->replies;
+	p.nr_runs = NR_REPLIES;
+	shared->ready = true;
+	hlk_call(other.hlk, HLK_PREFAULT, &p);
+}
+
+/* Many directories of which each entry is a run of its own */
+static void child_walk(struct shared *shared)
+{
+	struct hlk_walk w = HLK_STRUCT(hlk_walk);
+	struct tvm_pt pt = { .next = TABLES, .flags = PTE_P | PTE_W };
+	static u64 roots[64];
+	struct tvm t;
+	u32 table, i;
+	u32 *pd;
+
+	big(&t);
+	pt.t = &t;
+	table = tvm_pt_page(&pt);
+	for (i = 0; i < ARRAY_SIZE(roots); i++) {
+		roots[i] = tvm_pt_page(&pt);
+		pd = (u32 *)tvm_at(&t, roots[i]);
+		memset(pd, 0, PAGE);
+		for (table = 0; table < 1024; table++)
+			pd[table] = TABLES | PTE_P;
+	}
+	w.paging.flags = HLK_PAGING_GIVEN;
+	w.roots = (uintptr_t)roots;
+	w.nr_roots = ARRAY_SIZE(roots);
+	w.mappings = (uintptr_t)shared->replies;
+	w.nr_mappings = NR_REPLIES;
+	shared->ready = true;
+	hlk_call(t.hlk, HLK_WALK, &w);
+}
+
+/* ---- the parent ---- */
+
+static u64 progress_pages(fixture *self)
+{
+	return live_pages(self);
+}
+
+/* Of two mappings in a row one at least does not begin at address 0. */
+static u64 progress_walk(fixture *self)
+{
+	volatile struct hlk_mapping *to = (void *)self->shared->replies;
+	u64 i;
+
+	for (i = 0; i + 1 < NR_REPLIES; i += 100)
+		if (!to[i].va && !to[i + 1].va)
+			break;
+	return i;
+}
+
+/*
+ * Kill the child when it has made @start steps since it was ready. How many there
+ * were when it was gone.
+ */
+static u64 kill_at(struct __test_metadata *_metadata, fixture *self,
+		   void (*child)(struct shared *shared), u64 (*progress)(fixture *self),
+		   u64 start)
+{
+	u64 begin, now, most = 0;
+	int status;
+	pid_t pid;
+
+	memset(self->shared, 0, sizeof(*self->shared));
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		child(self->shared);
+		self->shared->over = true;
+		pause();
+	}
+	while (!self->shared->ready && !waitpid(pid, &status, WNOHANG))
+		sched_yield();
+	ASSERT_TRUE(self->shared->ready);
+	begin = progress(self);
+	do {
+		now = progress(self) - begin;
+	} while (now < start && !self->shared->over);
+	kill(pid, SIGKILL);
+	while (!waitpid(pid, &status, WNOHANG)) {
+		now = progress(self) - begin;
+		if ((long long)now > (long long)most)
+			most = now;
+	}
+	ASSERT_EQ(SIGKILL, WTERMSIG(status));
+	return self->shared->over ? ~0ULL : most;
+}
+
+/* Now and then the call is over before the signal comes. */
+static void stops(struct __test_metadata *_metadata, fixture *self,
+		  void (*child)(struct shared *shared), u64 (*progress)(fixture *self),
+		  u64 all)
+{
+	u64 most = ~0ULL;
+	u32 i;
+
+	for (i = 0; i < ROUNDS && most >= all; i++) {
+		most = kill_at(_metadata, self, child, progress, all / 16);
+		ASSERT_EQ(0, live_pages(self));
+	}
+	TH_LOG("gone after %lld of %llu", (long long)most, (unsigned long long)all);
+	ASSERT_GT(all, most);
+}
+
+#define STOPS(child, progress, all)	stops(_metadata, self, child, progress, all)
+
+TEST_F_TIMEOUT(killed, in_a_flat_snapshot, 120)
+{
+	STOPS(child_flat, progress_pages, BIG_PAGES);
+}
+
+TEST_F_TIMEOUT(killed, in_a_compact_snapshot, 120)
+{
+	STOPS(child_compact, progress_pages, BIG_PAGES);
+}
+
+TEST_F_TIMEOUT(killed, in_the_build_of_an_image, 120)
+{
+	STOPS(child_build, progress_pages, BIG_PAGES);
+}
+
+TEST_F_TIMEOUT(killed, in_a_prefault, 120)
+{
+	STOPS(child_prefault, progress_pages, BIG_PAGES);
+}
+
+TEST_F_TIMEOUT(killed, in_a_walk, 120)
+{
+	STOPS(child_walk, progress_walk, NR_REPLIES - 64);
+}
+
+TEST_HARNESS_MAIN
