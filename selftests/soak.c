@@ -21,7 +21,7 @@
 
 #define RESTORES	3000	/* without RESTORES= */
 #define AUDIT_EVERY	20	/* of those that can be */
-#define CHECK_EVERY	400
+#define CHECK_EVERY	150
 #define TICK_US		10000
 #define CR4_PSE		0x10
 #define BUFFER		0x2000
