@@ -18,7 +18,8 @@ help:
 	@echo 'make check         all tests, on each of KERNELS="$(KERNELS)"'
 	@echo 'make check-native  the tests that need no VM'
 	@echo 'make check-debug   all of them, fault injection and a fuzzer on a debug kernel'
-	@echo 'make check-long    the fuzzer for FUZZ_SECONDS=7200'
+	@echo 'make check-long    the fuzzer for FUZZ_SECONDS=7200, then RESTORES=1000000 of random'
+	@echo '                   guests, a sample audited; 0 leaves either out'
 	@echo 'make coverage      which lines of kmod/ the tests reach'
 	@echo 'make bench         what a restore costs, on each of KERNELS; and compaction'
 	@echo 'make lint          W=1, sparse, checkpatch and their like'
@@ -58,7 +59,7 @@ check-debug: setup
 	@$(vm)/check-debug.sh
 
 check-long: setup
-	@$(vm)/check-debug.sh --long
+	@$(vm)/check-long.sh
 
 coverage: setup
 	@$(vm)/coverage.sh
