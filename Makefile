@@ -9,8 +9,8 @@ export KERNELS
 
 vm	:= selftests/vm
 
-.PHONY: help setup modules user demo check check-native check-debug check-long coverage \
-	bench lint install \
+.PHONY: help setup modules user demo check check-native check-debug check-long check-vmx \
+	coverage bench lint install \
 	update-kernels clean distclean
 
 help:
@@ -19,6 +19,7 @@ help:
 	@echo 'make check-native  the tests that need no VM'
 	@echo 'make check-debug   all of them, fault injection and a fuzzer on a debug kernel'
 	@echo 'make check-long    the fuzzer for FUZZ_SECONDS=7200'
+	@echo 'make check-vmx     all tests on kvm-intel, in Bochs; takes hours'
 	@echo 'make coverage      which lines of kmod/ the tests reach'
 	@echo 'make bench         what a restore costs, on each of KERNELS; and compaction'
 	@echo 'make lint          W=1, sparse, checkpatch and their like'
@@ -59,6 +60,10 @@ check-debug: setup
 
 check-long: setup
 	@$(vm)/check-debug.sh --long
+
+# TESTS= names some of them, such as TESTS="restore windows"
+check-vmx: setup
+	@$(vm)/check-vmx.sh $(TESTS)
 
 coverage: setup
 	@$(vm)/coverage.sh
