@@ -11,7 +11,7 @@
 # whatever they take on the host: what limits a test in time limits its work.
 . "$(dirname "$0")/common.sh"
 
-ips=${IPS:-400000000}
+ips=${IPS:-100000000}
 
 module() { # module SERIES
 	local series=$1 kernel release dir apt suite deb
@@ -89,7 +89,7 @@ boot() { # boot LOG MIB VMLINUZ INITRD APPEND
 	# Debian's build starts in its debugger and stops there again at the end.
 	printf 'c\nq\n' > "$log/bochs.cmd"
 	# its display wants a terminal
-	TERM=linux exec script -qfc "bochs -q -f '$log/bochsrc' -rc '$log/bochs.cmd'" /dev/null \
+	TERM=linux script -qfc "bochs -q -f '$log/bochsrc' -rc '$log/bochs.cmd'" /dev/null \
 		< /dev/null > "$log/screen.log" 2>&1
 }
 
