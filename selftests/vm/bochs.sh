@@ -3,8 +3,9 @@
 # Bochs in QEMU's place, for VMX and EPT, which QEMU does not emulate.
 #
 #   bochs.sh module SERIES                  fetch kvm-intel.ko; print its path
-#   bochs.sh boot LOG MIB VMLINUZ INITRD APPEND
-#                                           boot; ends when the VM does
+#   bochs.sh boot LOG LIMIT MIB VMLINUZ INITRD APPEND
+#                                           boot; ends when the VM does, or after
+#                                           LIMIT seconds
 #
 # The VM's four serial ports are the files console.log, output.log, verdict.log
 # and gcov in LOG. Its time is counted in instructions, IPS= of them a second,
@@ -47,8 +48,8 @@ module() { # module SERIES
 	echo "$dir/kvm-intel.ko"
 }
 
-boot() { # boot LOG MIB VMLINUZ INITRD APPEND
-	local log=$1 mem=$2 vmlinuz=$3 initrd=$4 append=$5 iso com=0 name
+boot() { # boot LOG LIMIT MIB VMLINUZ INITRD APPEND
+	local log=$1 limit=$2 mem=$3 vmlinuz=$4 initrd=$5 append=$6 iso com=0 name
 	iso=$(mktemp -d)
 	# shellcheck disable=SC2064
 	trap "rm -rf '$iso' '$iso.iso'" EXIT
@@ -88,9 +89,11 @@ boot() { # boot LOG MIB VMLINUZ INITRD APPEND
 	done
 	# Debian's build starts in its debugger and stops there again at the end.
 	printf 'c\nq\n' > "$log/bochs.cmd"
-	# its display wants a terminal
-	TERM=linux script -qfc "bochs -q -f '$log/bochsrc' -rc '$log/bochs.cmd'" /dev/null \
-		< /dev/null > "$log/screen.log" 2>&1
+	# Its display wants a terminal. In a session of its own and deaf to SIGTERM it
+	# would outlive a timeout from outside.
+	TERM=linux script -qfc "timeout --foreground -s KILL $limit \
+		bochs -q -f '$log/bochsrc' -rc '$log/bochs.cmd'" /dev/null \
+		< /dev/null > "$log/screen.log" 2>&1 || :
 }
 
 case ${1:-} in

@@ -117,8 +117,8 @@ in_qemu() {
 # Its serial ports are files: what appears there is followed.
 in_bochs() {
 	: > "$log/output.log"
-	timeout -k 10 "$limit" "$VM_DIR/bochs.sh" boot "$log" "$mem" "$kernel/vmlinuz" \
-		"$root.gz" "$append" &
+	"$VM_DIR/bochs.sh" boot "$log" "$limit" "$mem" "$kernel/vmlinuz" "$root.gz" \
+		"$append" &
 	tail -s 5 -n +1 -f --pid=$! "$log/output.log"
 }
 
