@@ -9,8 +9,8 @@ export KERNELS
 
 vm	:= selftests/vm
 
-.PHONY: help setup modules user demo check check-native check-debug check-long coverage \
-	bench lint install \
+.PHONY: help setup modules user demo check check-native check-debug check-long check-vmx \
+	coverage bench lint install \
 	update-kernels clean distclean
 
 help:
@@ -20,6 +20,7 @@ help:
 	@echo 'make check-debug   all of them, fault injection and a fuzzer on a debug kernel'
 	@echo 'make check-long    the fuzzer for FUZZ_SECONDS=7200, then RESTORES=1000000 of random'
 	@echo '                   guests, a sample audited; 0 leaves either out'
+	@echo 'make check-vmx     all tests on kvm-intel, in Bochs; takes hours'
 	@echo 'make coverage      which lines of kmod/ the tests reach'
 	@echo 'make bench         what a restore costs, on each of KERNELS; and compaction'
 	@echo 'make lint          W=1, sparse, checkpatch and their like'
@@ -60,6 +61,10 @@ check-debug: setup
 
 check-long: setup
 	@$(vm)/check-long.sh
+
+# TESTS= names some of them, such as TESTS="restore windows"
+check-vmx: setup
+	@$(vm)/check-vmx.sh $(TESTS)
 
 coverage: setup
 	@$(vm)/coverage.sh

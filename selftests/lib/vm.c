@@ -166,7 +166,10 @@ static struct kvm_segment segment(u32 selector, u8 type)
 	};
 }
 
-/* Flat 32-bit segments, no paging, no interrupts */
+/*
+ * Flat 32-bit segments, no paging. EFLAGS.IF is set though no interrupt comes:
+ * Bochs cannot take a guest off the CPU that runs for ever without.
+ */
 void tvm_flat(struct kvm_sync_regs *regs, u32 eip, u32 esp)
 {
 	struct kvm_sregs *s = &regs->sregs;
@@ -174,7 +177,7 @@ void tvm_flat(struct kvm_sync_regs *regs, u32 eip, u32 esp)
 	memset(regs, 0, sizeof(*regs));
 	regs->regs.rip = eip;
 	regs->regs.rsp = esp;
-	regs->regs.rflags = 2;
+	regs->regs.rflags = 0x202;
 	s->cs = segment(HLK_GUEST_CS, 11);
 	s->ds = segment(HLK_GUEST_DS, 3);
 	s->es = s->ds;

@@ -12,7 +12,8 @@
 #   --thread multi      emulate CPUs side by side. Faster with several, but QEMU
 #                       then now and then crashes a kernel that patches its own
 #                       code (static keys) while another CPU runs it
-#   --kvm ARGUMENT      for the module kvm-amd
+#   --kvm ARGUMENT      for the module kvm-amd or kvm-intel
+#   --emulator bochs    with VMX instead of SVM, and one CPU; slow. See bochs.sh
 #   --cpu MODEL         default max
 #   --qemu ARGS         more for QEMU
 #   --append ARGS       more for the kernel's command line
@@ -26,7 +27,7 @@
 
 series=${1:?usage: run.sh SERIES [OPTION...] -- PROGRAM...}
 shift
-smp=2 mem=1024 timeout=300 limit=1800 log='' append='' thread=single shell='' module='' kvm='' cpu=max
+smp=2 mem=1024 timeout=300 limit=1800 log='' append='' thread=single shell='' module='' kvm='' cpu=max emulator=qemu
 data=() env=() qemu=() gcov=/dev/null
 while [ $# -gt 0 ]; do
 	case $1 in
@@ -44,12 +45,17 @@ while [ $# -gt 0 ]; do
 	--gcov) gcov=$2 ;;
 	--thread) thread=$2 ;;
 	--cpu) cpu=$2 ;;
+	--emulator) emulator=$2 ;;
 	--qemu) read -ra qemu <<< "$2" ;;
 	--) shift; break ;;
 	*) die "unknown option $1" ;;
 	esac
 	shift 2
 done
+case $emulator in
+qemu|bochs) ;;
+*) die "no emulator $emulator; there are qemu and bochs" ;;
+esac
 
 mkdir -p "$BUILD"
 kernel=$("$VM_DIR/kernel.sh" "$series")
@@ -66,6 +72,13 @@ mkdir -p "$root"/{bin,data,dev,modules,proc,sys,tmp}
 cp /bin/busybox "$root/bin/"
 cp "$kernel"/modules/*.ko "$root/modules/"
 cp "$module" "$root/modules/hlk.ko"
+if [ "$emulator" = bochs ]; then
+	intel=$("$VM_DIR/bochs.sh" module "$series")
+	rm -f "$root"/modules/{ccp,kvm-amd}.ko
+	cp "$intel" "$root/modules/"
+else
+	rm -f "$root/modules/kvm-intel.ko"
+fi
 cp "$VM_DIR/init" "$VM_DIR/splats" "$root/"
 gcc -O2 -static -o "$root/data/hold-vm" "$VM_DIR/hold-vm.c"
 for file in "$@" "${data[@]}"; do
@@ -88,16 +101,28 @@ done
 
 # A CPU with SVM and nested paging; a clock that need not be calibrated, for
 # without one KVM_RUN may hang on a busy host.
-timeout -k 10 "$limit" qemu-system-x86_64 -accel "tcg,thread=$thread" -cpu "$cpu" "${qemu[@]}" \
-	-smp "$smp,sockets=$smp,cores=1,threads=1" -m "$mem" \
-	-display none -no-reboot -nodefaults \
-	-chardev "file,id=console,path=$log/console.log" -serial chardev:console \
-	-chardev stdio,id=out,signal=off -serial chardev:out \
-	-chardev "file,id=verdict,path=$log/verdict.log" -serial chardev:verdict \
-	-chardev "file,id=gcov,path=$gcov" -serial chardev:gcov \
-	-kernel "$kernel/vmlinuz" -initrd "$root.gz" \
-	-append "console=ttyS0 panic=-1 loglevel=6 tsc_early_khz=2600000 tsc=reliable $append" \
-	< /dev/null | tee "$log/output.log" | grep --line-buffered -av '^#@ ' || :
+in_qemu() {
+	timeout -k 10 "$limit" qemu-system-x86_64 -accel "tcg,thread=$thread" -cpu "$cpu" "${qemu[@]}" \
+		-smp "$smp,sockets=$smp,cores=1,threads=1" -m "$mem" \
+		-display none -no-reboot -nodefaults \
+		-chardev "file,id=console,path=$log/console.log" -serial chardev:console \
+		-chardev stdio,id=out,signal=off -serial chardev:out \
+		-chardev "file,id=verdict,path=$log/verdict.log" -serial chardev:verdict \
+		-chardev "file,id=gcov,path=$gcov" -serial chardev:gcov \
+		-kernel "$kernel/vmlinuz" -initrd "$root.gz" \
+		-append "console=ttyS0 panic=-1 loglevel=6 tsc_early_khz=2600000 tsc=reliable $append" \
+		< /dev/null | tee "$log/output.log"
+}
+
+# Its serial ports are files: what appears there is followed.
+in_bochs() {
+	: > "$log/output.log"
+	"$VM_DIR/bochs.sh" boot "$log" "$limit" "$mem" "$kernel/vmlinuz" "$root.gz" \
+		"$append" &
+	tail -s 5 -n +1 -f --pid=$! "$log/output.log"
+}
+
+"in_$emulator" | grep --line-buffered -av '^#@ ' || :
 
 problem=''
 if ! grep -qs '^verdict ' "$log/verdict.log"; then

@@ -1,12 +1,16 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Install what building and testing need; costs nothing where it is there.
+# setup.sh [bochs]: install what building and testing need, and if asked what
+# check-vmx.sh does; costs nothing where it is there.
 . "$(dirname "$0")/common.sh"
 
 packages=(bc bison busybox-static codespell cpio debian-archive-keyring
 	  debootstrap dwarves flex gcc gcc-12 git gcc-multilib g++ kmod libc6-dev
 	  libc6-dev-i386 libcjson-dev libelf-dev libssl-dev liburing-dev make mandoc
 	  pkg-config qemu-system-x86 rsync shellcheck sparse xz-utils)
+[ "${1:-}" != bochs ] ||
+	packages+=(bochs bochs-term bochsbios bsdutils genisoimage isolinux
+		   syslinux-common vgabios)
 
 missing=()
 for package in "${packages[@]}"; do

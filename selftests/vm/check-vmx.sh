@@ -1,0 +1,57 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# check-vmx.sh [NAME...]: all kselftests, or those named, on kvm-intel. QEMU has
+# no VMX to emulate, Bochs has; it is slow, so this is no part of check.sh.
+#
+# VMX_KERNEL= is the kernel, default 6.1. A boot runs VMX_GROUP= programs (default
+# 6), so that a VM that hangs loses no more than these. VMX_TIMEOUT= (default 150)
+# is what each program may take, in the VM's seconds; see bochs.sh for these. The
+# last line is `N passed, N failed, N skipped`, before it those that failed.
+. "$(dirname "$0")/common.sh"
+
+series=${VMX_KERNEL:-6.1}
+size=${VMX_GROUP:-6}
+
+"$VM_DIR/setup.sh" bochs
+mkdir -p "$BUILD/vmx"
+make -C "$TOP" user > "$BUILD/user.log" 2>&1 || {
+	cat "$BUILD/user.log"
+	echo "not ok - user space does not build"
+	echo "0 passed, 1 failed, 0 skipped"
+	exit 1
+}
+
+programs=() data=() wanted=" $* "
+while read -r program; do
+	[ $# -eq 0 ] || [[ $wanted == *" ${program##*/} "* ]] || continue
+	programs+=("$program")
+done < <(make -s -C "$TOP/selftests" list)
+while read -r file; do
+	data+=(--data "$file")
+done < <(make -s -C "$TOP/selftests" data)
+[ ${#programs[@]} -gt 0 ] || die "no such test: $*"
+
+passed=0 failed=0 skipped=0
+: > "$BUILD/vmx/failed"
+for ((first = 0; first < ${#programs[@]}; first += size)); do
+	group=("${programs[@]:first:size}")
+	log=$BUILD/vmx/$first
+	mkdir -p "$log"
+	echo "# $(date +%T) ${group[*]##*/}"
+	"$VM_DIR/run.sh" "$series" --emulator bochs --log "$log" --limit 7200 \
+		--timeout "${VMX_TIMEOUT:-150}" "${data[@]}" -- "${group[@]}" 2>&1 |
+		tee "$log/tap.log" || :
+	counts=$(tail -n 1 "$log/tap.log" |
+		 sed -nE 's/^([0-9]+) passed, ([0-9]+) failed, ([0-9]+) skipped$/\1 \2 \3/p')
+	read -r p f s <<< "${counts:-0 1 0}"
+	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+	# what a test did, then what run.sh found
+	tr -d '\r' < "$log/output.log" | awk '/^#@ begin/ { program = $3 }
+		/^not ok/ { print program ": " $0 }' >> "$BUILD/vmx/failed"
+	grep -a '^not ok - ' "$log/tap.log" >> "$BUILD/vmx/failed" || :
+done
+
+echo
+cat "$BUILD/vmx/failed"
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ]
