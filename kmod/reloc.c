@@ -59,6 +59,8 @@ static_assert(HLK_GUEST_PTE_COW == I686_COW);
  * @keep: flags that leaves may keep: without the rights that the directory
  *	entry did not give, where the new one has to give them
  * @end: entries from this one on map scratch
+ * @lines: which of its cache lines hold entries that are present; most entries of
+ *	most tables are not, above all where pages lie scattered
  */
 struct new_table {
 	struct list_head node;
@@ -72,7 +74,12 @@ struct new_table {
 	u32 split_leaf;
 	u32 keep;
 	u32 end;
+	u64 lines;
 };
+
+/* Entries in a cache line, so that a table's lines are the bits of a u64 */
+#define LINE_ENTRIES	16
+static_assert(I686_ENTRIES == 64 * LINE_ENTRIES);
 
 /**
  * struct reloc - one relocation
@@ -86,6 +93,7 @@ struct new_table {
  * @nr_tables: how many
  * @nr_met: tables and 4 MiB entries met, for the limit
  * @nr_frames: distinct frames mapped
+ * @nr_aliased: those of them that have to stay one page when they are written
  * @scratch: the scratch window
  * @scratch_slot: the first slot that maps scratch
  * @scratch_first: the first entry in that slot that does
@@ -103,6 +111,7 @@ struct reloc {
 	u64 nr_tables;
 	u64 nr_met;
 	u64 nr_frames;
+	u64 nr_aliased;
 	const struct hlk_range *scratch;
 	u32 scratch_slot;
 	u32 scratch_first;
@@ -165,6 +174,22 @@ free_table:
 	return NULL;
 }
 
+static u64 lines_present(const u32 *entries)
+{
+	u64 lines = 0;
+	u32 line;
+	u32 any;
+	u32 nr;
+
+	for (line = 0; line < 64; line++, entries += LINE_ENTRIES) {
+		any = 0;
+		for (nr = 0; nr < LINE_ENTRIES; nr++)
+			any |= entries[nr];
+		lines |= (u64)(any & I686_P) << line;
+	}
+	return lines;
+}
+
 /* The new table for the one in source frame @gfn. */
 static struct new_table *reloc_copy(struct reloc *r, u64 key, u64 gfn, u32 root,
 				    u32 slot, int *err)
@@ -181,6 +206,7 @@ static struct new_table *reloc_copy(struct reloc *r, u64 key, u64 gfn, u32 root,
 	*err = i686_read_table(r->gmem, gfn, table_entries(table));
 	if (*err)
 		return NULL;
+	table->lines = lines_present(table_entries(table));
 
 	/* A leaf that maps this frame will map the copy made first. */
 	if (xa_load(&r->frames, gfn))
@@ -261,6 +287,7 @@ static int reloc_large(struct reloc *r, u32 root, u32 slot, bool partly, u32 *pd
 		if (!table)
 			return err;
 		table->split = true;
+		table->lines = ~0ULL;
 		table->split_gfn = i686_large_gfn(*pde);
 		table->split_leaf = i686_large_leaf(*pde);
 		if (partly)
@@ -441,6 +468,12 @@ static bool reloc_fixed(const struct reloc *r, u64 gfn)
 		gfn >= SCRATCH_ALLOC_END);
 }
 
+static bool reloc_aliased(const struct reloc *r, unsigned long frame)
+{
+	return (frame & FRAME_WRITABLE) && (frame & FRAME_SEVERAL) &&
+	       !(r->p->flags & HLK_SNAPSHOT_HOST_COW);
+}
+
 /*
  * Pages that the guest writes through one mapping and sees through another
  * must stay one page, so who maps what is known before any page is placed.
@@ -472,41 +505,79 @@ static int reloc_count_leaf(struct reloc *r, struct new_table *table, u32 nr)
 		frame |= FRAME_WRITABLE;
 	if (entry && frame == old)
 		return 0;
+	r->nr_aliased += reloc_aliased(r, frame) && !reloc_aliased(r, old);
 	return xa_err(xa_store(&r->frames, gfn, xa_mk_value(frame),
 			       GFP_KERNEL_ACCOUNT));
 }
 
-static bool reloc_aliased(const struct reloc *r, unsigned long frame)
+/* Give a data page its place in the snapshot, and get it. */
+static int reloc_place(struct reloc *r, u64 gfn, unsigned long frame, u64 *new,
+		       struct hlk_gpage *gpage)
 {
-	return (frame & FRAME_WRITABLE) && (frame & FRAME_SEVERAL) &&
-	       !(r->p->flags & HLK_SNAPSHOT_HOST_COW);
-}
-
-/* Give a data page its place in the snapshot. */
-static int reloc_place(struct reloc *r, u64 gfn, unsigned long *frame)
-{
-	struct hlk_gpage gpage;
-	u64 new;
 	int err;
 
-	if (reloc_aliased(r, *frame)) {
-		new = r->next_shared++;
+	if (reloc_aliased(r, frame)) {
+		*new = r->next_shared++;
 		r->snap->counts.aliased++;
 	} else {
-		err = hlk_reloc_dense(r->snap, &new);
+		err = hlk_reloc_dense(r->snap, new);
 		if (err)
 			return hlk_fail(r->at, err, HLK_WHY_SNAPSHOT_FULL, 0,
 					r->nr_frames << PAGE_SHIFT);
 	}
-	err = r->gmem->ops->get(r->gmem, gfn, &gpage);
-	if (err)
-		return hlk_fail(r->at, err, HLK_WHY_NOT_RAM, 0, gfn << PAGE_SHIFT);
-	err = hlk_snap_keep(r->snap, new, &gpage);
+	frame |= FRAME_PLACED | *new << FRAME_NEW_SHIFT;
+	err = xa_err(xa_store(&r->frames, gfn, xa_mk_value(frame),
+			      GFP_KERNEL_ACCOUNT));
 	if (err)
 		return err;
-	*frame |= FRAME_PLACED | new << FRAME_NEW_SHIFT;
-	return xa_err(xa_store(&r->frames, gfn, xa_mk_value(*frame),
-			       GFP_KERNEL_ACCOUNT));
+	err = r->gmem->ops->get(r->gmem, gfn, gpage);
+	if (err)
+		return hlk_fail(r->at, err, HLK_WHY_NOT_RAM, 0, gfn << PAGE_SHIFT);
+	if (gpage->page)
+		prefetch(page_address(gpage->page));
+	return 0;
+}
+
+/*
+ * In the order in which they lie in the guest, not in that of the leaves: pages
+ * that are scattered over the address space are read one after the other, each
+ * while the start of the next is on its way into the cache.
+ */
+static int reloc_pages(struct reloc *r)
+{
+	struct hlk_gpage next = { };
+	struct hlk_gpage gpage;
+	bool any = false;
+	u64 next_new = 0;
+	unsigned long gfn;
+	void *entry;
+	u64 new;
+	int err;
+
+	xa_for_each(&r->frames, gfn, entry) {
+		if (xa_to_value(entry) & FRAME_PLACED)
+			continue;
+		gpage = next;
+		new = next_new;
+		err = reloc_place(r, gfn, xa_to_value(entry), &next_new, &next);
+		if (err) {
+			if (gpage.page)
+				put_page(gpage.page);
+			return err;
+		}
+		if (any)
+			err = hlk_snap_keep(r->snap, new, &gpage);
+		any = true;
+		if (!err && fatal_signal_pending(current))
+			err = -EINTR;
+		if (err) {
+			if (next.page)
+				put_page(next.page);
+			return err;
+		}
+		cond_resched();
+	}
+	return any ? hlk_snap_keep(r->snap, next_new, &next) : 0;
 }
 
 /* A leaf that leads outside memory stays as it is, if an entry can say so. */
@@ -530,7 +601,6 @@ static int reloc_leaf(struct reloc *r, struct new_table *table, u32 nr)
 	void *entry;
 	u32 flags;
 	u64 gfn;
-	int err;
 
 	if (!table_leaf(table, nr, &gfn, &flags))
 		return 0;
@@ -542,11 +612,6 @@ static int reloc_leaf(struct reloc *r, struct new_table *table, u32 nr)
 		return 0;
 	}
 	frame = xa_to_value(entry);
-	if (!(frame & FRAME_PLACED)) {
-		err = reloc_place(r, gfn, &frame);
-		if (err)
-			return err;
-	}
 	if (reloc_aliased(r, frame)) {
 		if (flags & I686_W)
 			flags &= ~I686_COW;
@@ -558,22 +623,39 @@ static int reloc_leaf(struct reloc *r, struct new_table *table, u32 nr)
 	return frame & FRAME_TABLE ? 0 : hlk_snap_count_leaf(r->snap, gfn, 1);
 }
 
+/* Tables lie anywhere: have the next one's lines on their way in time. */
+static void reloc_prefetch(const struct reloc *r, const struct new_table *table)
+{
+	u64 lines;
+
+	if (list_is_last(&table->node, &r->tables))
+		return;
+	table = list_next_entry(table, node);
+	for (lines = table->lines; lines; lines &= lines - 1)
+		prefetch(table_entries(table) + __ffs64(lines) * LINE_ENTRIES);
+}
+
 static __always_inline int
 reloc_each_leaf(struct reloc *r,
 		int (*fn)(struct reloc *r, struct new_table *table, u32 nr))
 {
 	struct new_table *table;
+	u64 lines;
+	u32 end;
 	u32 nr;
 	int err;
 
 	list_for_each_entry(table, &r->tables, node) {
-		for (nr = 0; nr < table->end && !table->is_root; nr++) {
-			/* most entries of most tables are absent */
-			if (!table->split && !(table_entries(table)[nr] & I686_P))
-				continue;
-			err = fn(r, table, nr);
-			if (err)
-				return err;
+		reloc_prefetch(r, table);
+		for (lines = table->is_root ? 0 : table->lines; lines;
+		     lines &= lines - 1) {
+			nr = __ffs64(lines) * LINE_ENTRIES;
+			end = min(nr + LINE_ENTRIES, table->end);
+			for (; nr < end; nr++) {
+				err = fn(r, table, nr);
+				if (err)
+					return err;
+			}
 		}
 		if (fatal_signal_pending(current))
 			return -EINTR;
@@ -586,18 +668,10 @@ reloc_each_leaf(struct reloc *r,
 static int reloc_reserve(struct reloc *r)
 {
 	u64 limit = SCRATCH_ALLOC_END;
-	unsigned long index;
-	u64 shared = 0;
 	u64 end;
-	void *entry;
 
-	xa_for_each(&r->frames, index, entry) {
-		unsigned long frame = xa_to_value(entry);
-
-		shared += !(frame & FRAME_TABLE) && reloc_aliased(r, frame);
-	}
 	r->next_shared = r->tables_gfn + r->nr_tables;
-	end = r->next_shared + shared;
+	end = r->next_shared + r->nr_aliased;
 	if (end > limit)
 		return hlk_fail(r->at, -ENOSPC, HLK_WHY_SCRATCH_FULL, 0,
 				(r->scratch->pages + end - limit) << PAGE_SHIFT);
@@ -693,6 +767,8 @@ static int reloc_all(struct hlk_snap *snap, struct hlk_gmem *gmem,
 		err = reloc_each_leaf(&r, reloc_count_leaf);
 	if (!err)
 		err = reloc_reserve(&r);
+	if (!err)
+		err = reloc_pages(&r);
 	if (!err)
 		err = reloc_each_leaf(&r, reloc_leaf);
 	if (!err)

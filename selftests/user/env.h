@@ -39,6 +39,8 @@ typedef unsigned int gfp_t;
 #define PAGE_ALIGNED(x)		(!((x) & (PAGE_SIZE - 1)))
 
 #define ARRAY_SIZE(a)		(sizeof(a) / sizeof((a)[0]))
+#define __ffs64(word)		((unsigned int)__builtin_ctzll(word))
+#define prefetch(at)		__builtin_prefetch(at)
 #define cmpxchg(p, old, new)	__sync_val_compare_and_swap(p, old, new)
 #define READ_ONCE(x)		(*(const volatile typeof(x) *)&(x))
 
@@ -71,6 +73,7 @@ typedef unsigned int gfp_t;
 		       "signed and unsigned");				\
 	_x < (low) ? (low) : _x > (high) ? (high) : _x;			\
 })
+#define min(x, y)	min_t(typeof(x), x, y)
 #define min_t(type, x, y) ({						\
 	type _x = (x);							\
 	type _y = (y);							\
@@ -156,6 +159,8 @@ void list_add_tail(struct list_head *node, struct list_head *head);
 
 #define shim_entry(node, pos, member) \
 	((typeof(pos))((char *)(node) - offsetof(typeof(*(pos)), member)))
+#define list_is_last(node, head)	((node)->next == (head))
+#define list_next_entry(pos, member)	shim_entry((pos)->member.next, pos, member)
 #define list_for_each_entry(pos, head, member)				\
 	for (pos = shim_entry((head)->next, pos, member);		\
 	     &pos->member != (head);					\

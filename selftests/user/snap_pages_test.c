@@ -273,7 +273,7 @@ static void host_cow(void)
 	world_exit(&w);
 }
 
-/* Data fills the lowest window, then the next; order is that of discovery. */
+/* Data fills the lowest window, then the next, in the order of the guest's frames. */
 static void dense_over_windows(void)
 {
 	struct world w;
@@ -292,10 +292,10 @@ static void dense_over_windows(void)
 	for (i = 0; i < 8; i++)
 		map_data(&w, 0, 0x100000 - (i << 12), ALL, ALL);
 	if (world_go(&w)) {
-		CHECK_EQ(at(&w, 0, 0xf9000).frame, 5);
-		CHECK_EQ(at(&w, 0, 0xfc000).frame, 0x100);
-		CHECK_EQ(at(&w, 0, 0xfe000).frame, 0x8000);
-		CHECK_EQ(at(&w, 0, 0x100000).frame, 0x8002);
+		CHECK_EQ(at(&w, 0, 0x100000).frame, 5);
+		CHECK_EQ(at(&w, 0, 0xfd000).frame, 0x100);
+		CHECK_EQ(at(&w, 0, 0xfb000).frame, 0x8000);
+		CHECK_EQ(at(&w, 0, 0xf9000).frame, 0x8002);
 	}
 	world_exit(&w);
 }
