@@ -104,7 +104,7 @@ mutant reloc.c 'a 4 MiB device is no error when strict' \
 mutant reloc.c 'reserved bits are accepted' \
 	's/return hlk_fail(\(r->at, -EINVAL, HLK_WHY_PDE_RESERVED, root,\)$/return 0 * hlk_fail(\1/'
 mutant reloc.c 'a directory is relocated as a table as well' \
-	's/ && !table->is_root;/;/'
+	's/table->is_root ? 0 : table->lines/table->lines/'
 mutant reloc.c 'a table that is mapped as data counts as data' \
 	's/^\t\tif (frame & FRAME_TABLE)$/\t\tif (0)/'
 mutant reloc.c 'a table is found in scratch before it is made' \
@@ -137,8 +137,24 @@ mutant reloc.c 'a split page in the slot of scratch is the same elsewhere' \
 	's/KEY_SPLIT(\*pde & ~(I686_A | I686_D), partly);/KEY_SPLIT(*pde \& ~(I686_A | I686_D), 0);/'
 
 # scratch
+mutant reloc.c 'a line is empty if its first entry is' \
+	's/any |= entries\[nr\];/any |= entries[0];/'
+mutant reloc.c 'the last line of a table is overlooked' \
+	's/line < 64; line++/line < 63; line++/'
+mutant reloc.c 'a split page has the leaves of a table' \
+	's/table->lines = ~0ULL;/table->lines = 1;/'
+mutant reloc.c 'aliased pages are counted once too often' \
+	's/ && !reloc_aliased(r, old);/;/'
+mutant reloc.c 'aliased pages get no space of their own' \
+	's/end = r->next_shared + r->nr_aliased;/end = r->next_shared;/'
+mutant reloc.c 'the last page is never kept' \
+	's/return any ? hlk_snap_keep(r->snap, next_new, &next) : 0;/return 0;/'
+mutant reloc.c 'a page that is ahead is lost with an error' \
+	's/if (gpage.page)$/if (0)/'
+mutant reloc.c 'the page after one that cannot be kept is lost' \
+	's/if (next.page)$/if (0)/'
 mutant reloc.c 'entries of scratch are relocated' \
-	's/nr < table->end \&\& !table->is_root/nr < I686_ENTRIES \&\& !table->is_root/'
+	's/end = min(nr + LINE_ENTRIES, table->end)/end = nr + LINE_ENTRIES/'
 mutant reloc.c 'one page of the buffers is not fixed' \
 	's/(gfn < r->tables_gfn ||/(gfn + 1 < r->tables_gfn ||/'
 mutant reloc.c 'scratch is for users' \
@@ -214,7 +230,7 @@ mutant snap.c 'pages outlive their chunk' \
 mutant reloc.c 'the path to a table is not freed' \
 	's/^\t\tkfree(table);$/\t\t;/'
 mutant snap.c 'allocations that no cgroup pays for' \
-	's/alloc_page(GFP_KERNEL_ACCOUNT | flags)/alloc_page(GFP_KERNEL | flags)/'
+	's/alloc_page(GFP_KERNEL_ACCOUNT/alloc_page(GFP_KERNEL/'
 mutant reloc.c 'CR3 of another root' \
 	's/if (i686_gfn(old_roots\[i\]) == i686_gfn(cr3))/if (0)/'
 
