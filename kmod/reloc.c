@@ -174,18 +174,19 @@ free_table:
 	return NULL;
 }
 
-static u64 lines_present(const u32 *entries)
+static u64 lines_present(const struct new_table *table)
 {
+	const u64 *pairs = page_address(table->page);
 	u64 lines = 0;
 	u32 line;
-	u32 any;
+	u64 any;
 	u32 nr;
 
-	for (line = 0; line < 64; line++, entries += LINE_ENTRIES) {
+	for (line = 0; line < 64; line++, pairs += LINE_ENTRIES / 2) {
 		any = 0;
-		for (nr = 0; nr < LINE_ENTRIES; nr++)
-			any |= entries[nr];
-		lines |= (u64)(any & I686_P) << line;
+		for (nr = 0; nr < LINE_ENTRIES / 2; nr++)
+			any |= pairs[nr];
+		lines |= ((any | any >> 32) & I686_P) << line;
 	}
 	return lines;
 }
@@ -206,7 +207,7 @@ static struct new_table *reloc_copy(struct reloc *r, u64 key, u64 gfn, u32 root,
 	*err = i686_read_table(r->gmem, gfn, table_entries(table));
 	if (*err)
 		return NULL;
-	table->lines = lines_present(table_entries(table));
+	table->lines = lines_present(table);
 
 	/* A leaf that maps this frame will map the copy made first. */
 	if (xa_load(&r->frames, gfn))
@@ -480,32 +481,34 @@ static bool reloc_aliased(const struct reloc *r, unsigned long frame)
  */
 static int reloc_count_leaf(struct reloc *r, struct new_table *table, u32 nr)
 {
-	unsigned long frame = 0;
+	unsigned long frame;
 	unsigned long old;
 	void *entry;
 	u32 flags;
 	u64 gfn;
 
-	if (!table_leaf(table, nr, &gfn, &flags))
+	if (!table_leaf(table, nr, &gfn, &flags) || reloc_fixed(r, gfn) ||
+	    !r->gmem->ops->is_ram(r->gmem, gfn))
 		return 0;
-	entry = xa_load(&r->frames, gfn);
-	if (entry) {
-		frame = xa_to_value(entry) | FRAME_SEVERAL;
-		if (frame & FRAME_TABLE)
+
+	/* Most frames are met once: those need no look before. */
+	frame = flags & I686_W ? FRAME_WRITABLE : 0;
+	entry = xa_store(&r->frames, gfn, xa_mk_value(frame), GFP_KERNEL_ACCOUNT);
+	if (xa_is_err(entry))
+		return xa_err(entry);
+	if (!entry) {
+		if (r->nr_frames++ < r->p->max_pages)
 			return 0;
-	} else {
-		if (reloc_fixed(r, gfn) || !r->gmem->ops->is_ram(r->gmem, gfn))
-			return 0;
-		if (r->nr_frames++ >= r->p->max_pages)
-			return hlk_fail(r->at, -EDQUOT, HLK_WHY_TOO_MANY_PAGES,
-					0, gfn << PAGE_SHIFT);
+		return hlk_fail(r->at, -EDQUOT, HLK_WHY_TOO_MANY_PAGES, 0,
+				gfn << PAGE_SHIFT);
 	}
-	old = entry ? xa_to_value(entry) : 0;
-	if (flags & I686_W)
-		frame |= FRAME_WRITABLE;
-	if (entry && frame == old)
-		return 0;
-	r->nr_aliased += reloc_aliased(r, frame) && !reloc_aliased(r, old);
+	old = xa_to_value(entry);
+	if (old & FRAME_TABLE) {
+		frame = old;
+	} else {
+		frame |= old | FRAME_SEVERAL;
+		r->nr_aliased += reloc_aliased(r, frame) && !reloc_aliased(r, old);
+	}
 	return xa_err(xa_store(&r->frames, gfn, xa_mk_value(frame),
 			       GFP_KERNEL_ACCOUNT));
 }
