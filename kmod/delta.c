@@ -196,7 +196,7 @@ static int delta_keep(struct delta *d, u64 from, u64 to)
 			put_page(gpage.page);
 		return err;
 	}
-	return hlk_snap_keep(d->snap, to, &gpage);
+	return hlk_snap_keep(d->snap, to, &gpage, 0);
 }
 
 /* A frame that no leaf maps any more is given up. */

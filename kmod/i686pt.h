@@ -32,6 +32,8 @@ struct page;
 #define I686_FLAGS	GENMASK(11, 0)
 
 #define I686_ENTRIES	1024
+#define I686_LINE_ENTRIES 16		/* in a cache line */
+#define I686_LINES	(I686_ENTRIES / I686_LINE_ENTRIES)
 #define I686_SLOT_SHIFT	22
 #define I686_SLOT_PAGES	1024
 #define I686_GFN_BITS	20		/* of what a 4 KiB entry can name */
@@ -161,6 +163,7 @@ static inline int hlk_fail(struct hlk_why_at *at, int err, enum hlk_why why,
 }
 
 enum i686_pde_kind i686_pde_kind(u32 pde, const struct i686_mode *mode);
+u64 i686_copy_table(const struct hlk_gpage *gpage, u32 *entries);
 int i686_read_table(struct hlk_gmem *gmem, u64 gfn, u32 *entries);
 int i686_translate(struct hlk_gmem *gmem, const struct i686_mode *mode,
 		   u64 root, u32 va, struct hlk_translate *out,

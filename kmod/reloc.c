@@ -32,15 +32,22 @@ static_assert(HLK_GUEST_OFF_ALLOC_END + PAGE_SIZE <= HLK_GUEST_SCRATCH_EXTRA);
 static_assert((u64)HLK_GUEST_SCRATCH_TOP + HLK_GUEST_SCRATCH_DELTA == I686_VA_END);
 static_assert(HLK_GUEST_PTE_COW == I686_COW);
 
-/* What is known of a source frame, as an xarray value */
-#define FRAME_WRITABLE	BIT(0)	/* some leaf maps it writable */
-#define FRAME_SEVERAL	BIT(1)	/* more than one leaf maps it */
-#define FRAME_PLACED	BIT(2)	/* has a new frame */
-#define FRAME_TABLE	BIT(3)	/* is a table; the new frame is the new table */
-#define FRAME_NEW_SHIFT	4
+/**
+ * struct frame - a source frame that leaves map, and that is no table
+ * @new: its new frame, once it is placed
+ * @leaves: how many map it; U16_MAX is that many or more
+ * @writable: one of them maps it writable
+ */
+struct frame {
+	u32 new;
+	u16 leaves;
+	bool writable;
+};
 
-/* Keys of tables that depend on more than one source frame */
-#define KEY_COPY(gfn)		(gfn)
+/* Until all are placed, entries of new tables hold the index of a frame. */
+#define MAX_FRAMES	BIT(I686_GFN_BITS)
+
+/* Keys of tables that depend on more, or less, than one source frame */
 #define KEY_SHARED_SLOT(gfn, wu) (1ULL << 33 | (u64)(gfn) << 2 | (wu))
 #define KEY_SCRATCH(slot)	(1ULL << 34 | (slot))
 #define KEY_SPLIT(pde, partly)	(1ULL << 35 | (u64)(partly) << 32 | (pde))
@@ -49,6 +56,8 @@ static_assert(HLK_GUEST_PTE_COW == I686_COW);
  * struct new_table - a table of the snapshot while it is being made
  * @node: in reloc.tables, in order of @gfn
  * @gfn: where it will be
+ * @source: the frame that it is read from, or NO_SOURCE
+ * @ahead: what is there, from reloc_fetch() to reloc_read(); a reference is held
  * @page: it; holds the source's entries until they are relocated
  * @root: index of the root by which it was met first
  * @slot: slot by which it was met first
@@ -61,10 +70,13 @@ static_assert(HLK_GUEST_PTE_COW == I686_COW);
  * @end: entries from this one on map scratch
  * @lines: which of its cache lines hold entries that are present; most entries of
  *	most tables are not, above all where pages lie scattered
+ * @pending: for each line, which of its entries hold the index of a frame
  */
 struct new_table {
 	struct list_head node;
 	u64 gfn;
+	u64 source;
+	struct hlk_gpage ahead;
 	struct page *page;
 	u32 root;
 	u32 slot;
@@ -75,11 +87,10 @@ struct new_table {
 	u32 keep;
 	u32 end;
 	u64 lines;
+	u16 pending[I686_LINES];
 };
 
-/* Entries in a cache line, so that a table's lines are the bits of a u64 */
-#define LINE_ENTRIES	16
-static_assert(I686_ENTRIES == 64 * LINE_ENTRIES);
+#define NO_SOURCE	(~0ULL)
 
 /**
  * struct reloc - one relocation
@@ -87,13 +98,14 @@ static_assert(I686_ENTRIES == 64 * LINE_ENTRIES);
  * @gmem: the guest
  * @p: what was asked
  * @at: the reason of a failure
- * @memo: key -> struct new_table, or a value for a 4 MiB entry to be kept
- * @frames: source gfn -> FRAME_* value
+ * @frames: source gfn -> struct new_table, or an index into @frame as a value
+ * @frame: source frames that are no tables, in the order in which they were met
+ * @nr_frames: how many
+ * @room: for how many @frame has room
+ * @memo: KEY_* -> struct new_table, or a value for a 4 MiB entry to be kept
  * @tables: all new tables
  * @nr_tables: how many
  * @nr_met: tables and 4 MiB entries met, for the limit
- * @nr_frames: distinct frames mapped
- * @nr_aliased: those of them that have to stay one page when they are written
  * @scratch: the scratch window
  * @scratch_slot: the first slot that maps scratch
  * @scratch_first: the first entry in that slot that does
@@ -105,13 +117,14 @@ struct reloc {
 	struct hlk_gmem *gmem;
 	const struct hlk_snap_params *p;
 	struct hlk_why_at *at;
-	struct xarray memo;
 	struct xarray frames;
+	struct frame *frame;
+	u64 nr_frames;
+	u64 room;
+	struct xarray memo;
 	struct list_head tables;
 	u64 nr_tables;
 	u64 nr_met;
-	u64 nr_frames;
-	u64 nr_aliased;
 	const struct hlk_range *scratch;
 	u32 scratch_slot;
 	u32 scratch_first;
@@ -140,83 +153,84 @@ static int reloc_limit(struct reloc *r, u32 root, u32 slot)
 	return 0;
 }
 
-/* An empty new table, known by @key. */
-static struct new_table *reloc_new(struct reloc *r, u64 key, u32 root, u32 slot,
-				   gfp_t zero, int *err)
+/* A new table, to be read from frame @source. */
+static struct new_table *reloc_new(struct reloc *r, u64 source, u32 root, u32 slot,
+				   int *err)
 {
 	struct new_table *table;
 
 	*err = reloc_limit(r, root, slot);
 	if (*err)
 		return NULL;
-	*err = -ENOMEM;
 	table = kzalloc(sizeof(*table), GFP_KERNEL_ACCOUNT);
-	if (!table)
+	if (!table) {
+		*err = -ENOMEM;
 		return NULL;
-	table->page = hlk_page_alloc(zero);
-	if (!table->page)
-		goto free_table;
-	*err = xa_err(xa_store(&r->memo, key, table, GFP_KERNEL_ACCOUNT));
-	if (*err)
-		goto free_page;
+	}
 	table->gfn = r->tables_gfn + r->nr_tables++;
+	table->source = source;
 	table->root = root;
 	table->slot = slot;
 	table->keep = ~0;
 	table->end = I686_ENTRIES;
 	list_add_tail(&table->node, &r->tables);
 	return table;
-
-free_page:
-	hlk_page_free(table->page);
-free_table:
-	kfree(table);
-	return NULL;
 }
 
-static u64 lines_present(const struct new_table *table)
+/*
+ * What becomes of the table in frame @gfn. Which frames are tables is known before
+ * any table but the roots is read, and so before any leaf is.
+ */
+static struct new_table *reloc_copy(struct reloc *r, u64 gfn, u32 root, u32 slot,
+				    int *err)
 {
-	const u64 *pairs = page_address(table->page);
-	u64 lines = 0;
-	u32 line;
-	u64 any;
-	u32 nr;
+	struct new_table *known = xa_load(&r->frames, gfn);
+	struct new_table *table;
 
-	for (line = 0; line < 64; line++, pairs += LINE_ENTRIES / 2) {
-		any = 0;
-		for (nr = 0; nr < LINE_ENTRIES / 2; nr++)
-			any |= pairs[nr];
-		lines |= ((any | any >> 32) & I686_P) << line;
-	}
-	return lines;
+	/* one that maps scratch too is for its slot alone */
+	if (known && known->end == I686_ENTRIES)
+		return known;
+	table = reloc_new(r, gfn, root, slot, err);
+	if (!table)
+		return NULL;
+	r->snap->counts.tables_read += !known;
+	*err = xa_err(xa_store(&r->frames, gfn, table, GFP_KERNEL_ACCOUNT));
+	return *err ? NULL : table;
 }
 
-/* The new table for the one in source frame @gfn. */
-static struct new_table *reloc_copy(struct reloc *r, u64 key, u64 gfn, u32 root,
+/* A table that is more, or less, than a copy of the one in frame @source */
+static struct new_table *reloc_made(struct reloc *r, u64 key, u64 source, u32 root,
 				    u32 slot, int *err)
 {
 	struct new_table *table = xa_load(&r->memo, key);
-	unsigned long frame;
-	void *old;
 
 	if (table)
 		return table;
-	table = reloc_new(r, key, root, slot, 0, err);
+	table = reloc_new(r, source, root, slot, err);
 	if (!table)
 		return NULL;
-	*err = i686_read_table(r->gmem, gfn, table_entries(table));
+	*err = xa_err(xa_store(&r->memo, key, table, GFP_KERNEL_ACCOUNT));
 	if (*err)
 		return NULL;
-	table->lines = lines_present(table);
-
-	/* A leaf that maps this frame will map the copy made first. */
-	if (xa_load(&r->frames, gfn))
+	if (source == NO_SOURCE || xa_load(&r->frames, source))
 		return table;
+	/* there is no copy yet: a leaf that maps the frame will map this one */
 	r->snap->counts.tables_read++;
-	frame = FRAME_TABLE | FRAME_PLACED | table->gfn << FRAME_NEW_SHIFT;
-	old = xa_store(&r->frames, gfn, xa_mk_value(frame), GFP_KERNEL_ACCOUNT);
-	*err = xa_err(old);
+	*err = xa_err(xa_store(&r->frames, source, table, GFP_KERNEL_ACCOUNT));
 	return *err ? NULL : table;
+}
+
+/* Have the first bytes of a table on their way, to be read by reloc_read() */
+static int reloc_fetch(struct reloc *r, struct new_table *table)
+{
+	int err;
+
+	if (table->source == NO_SOURCE || table->page)
+		return 0;
+	err = r->gmem->ops->get(r->gmem, table->source, &table->ahead);
+	if (!err && table->ahead.page)
+		prefetch(page_address(table->ahead.page));
+	return err;
 }
 
 /* The guard page under the exception stack stays unmapped. */
@@ -228,17 +242,30 @@ static u32 scratch_leaf(u64 gfn)
 }
 
 /* Map scratch in the entries of @table from @table->end on. */
-static void reloc_fill_scratch(struct reloc *r, struct new_table *table, u32 slot)
+static void reloc_fill_scratch(struct reloc *r, struct new_table *table)
 {
 	u32 *entries = table_entries(table);
 	u64 gfn;
 	u32 nr;
 
-	table->end = slot == r->scratch_slot ? r->scratch_first : 0;
-	gfn = r->scratch->gfn + (u64)(slot - r->scratch_slot) * I686_SLOT_PAGES -
-	      r->scratch_first + table->end;
+	gfn = r->scratch->gfn - r->scratch_first + table->end +
+	      (u64)(table->slot - r->scratch_slot) * I686_SLOT_PAGES;
 	for (nr = table->end; nr < I686_ENTRIES; nr++)
 		entries[nr] = scratch_leaf(gfn++);
+}
+
+/* Read a table once, after reloc_fetch(), and map scratch in it where it has to be. */
+static int reloc_read(struct reloc *r, struct new_table *table)
+{
+	table->page = hlk_page_alloc(table->source == NO_SOURCE ? __GFP_ZERO : 0);
+	if (!table->page)
+		return -ENOMEM;
+	if (table->source != NO_SOURCE) {
+		table->lines = i686_copy_table(&table->ahead, table_entries(table));
+		table->ahead.page = NULL;
+	}
+	reloc_fill_scratch(r, table);
+	return 0;
 }
 
 /* Does all of a 4 MiB page lie outside memory? */
@@ -282,19 +309,15 @@ static int reloc_large(struct reloc *r, u32 root, u32 slot, bool partly, u32 *pd
 		r->snap->counts.leaf_not_ram++;
 		return 0;
 	}
-	table = known;
-	if (!table) {
-		table = reloc_new(r, key, root, slot, __GFP_ZERO, &err);
-		if (!table)
-			return err;
-		table->split = true;
-		table->lines = ~0ULL;
-		table->split_gfn = i686_large_gfn(*pde);
-		table->split_leaf = i686_large_leaf(*pde);
-		if (partly)
-			reloc_fill_scratch(r, table, slot);
-	}
-	table->split_leaf |= *pde & (I686_A | I686_D);
+	table = reloc_made(r, key, NO_SOURCE, root, slot, &err);
+	if (!table)
+		return err;
+	table->split = true;
+	table->lines = ~0ULL;
+	table->split_gfn = i686_large_gfn(*pde);
+	table->split_leaf |= i686_large_leaf(*pde);
+	if (partly)
+		table->end = r->scratch_first;
 	r->snap->counts.large++;
 
 	/* A leaf that may be written after a copy wants a writable directory. */
@@ -322,35 +345,30 @@ static int reloc_shared_slot(struct reloc *r, u32 root, u32 slot, u32 *pde)
 {
 	u32 rights = *pde & (I686_W | I686_U);
 	u64 key = KEY_SHARED_SLOT(i686_gfn(*pde), rights >> 1);
-	struct new_table *table = xa_load(&r->memo, key);
+	struct new_table *table;
 	int err;
 
-	if (!table) {
-		table = reloc_copy(r, key, i686_gfn(*pde), root, slot, &err);
-		if (!table)
-			return err;
-		reloc_fill_scratch(r, table, slot);
-		if (!(rights & I686_W))
-			table->keep &= ~(I686_W | I686_COW);
-		if (!(rights & I686_U))
-			table->keep &= ~I686_U;
-	}
+	table = reloc_made(r, key, i686_gfn(*pde), root, slot, &err);
+	if (!table)
+		return err;
+	table->end = r->scratch_first;
+	if (!(rights & I686_W))
+		table->keep &= ~(I686_W | I686_COW);
+	if (!(rights & I686_U))
+		table->keep &= ~I686_U;
 	*pde = (*pde & I686_FLAGS) | I686_W | table->gfn << PAGE_SHIFT;
 	return 0;
 }
 
 static int reloc_scratch(struct reloc *r, u32 root, u32 slot, u32 *pde)
 {
-	u64 key = KEY_SCRATCH(slot);
-	struct new_table *table = xa_load(&r->memo, key);
+	struct new_table *table;
 	int err;
 
-	if (!table) {
-		table = reloc_new(r, key, root, slot, __GFP_ZERO, &err);
-		if (!table)
-			return err;
-		reloc_fill_scratch(r, table, slot);
-	}
+	table = reloc_made(r, KEY_SCRATCH(slot), NO_SOURCE, root, slot, &err);
+	if (!table)
+		return err;
+	table->end = slot == r->scratch_slot ? r->scratch_first : 0;
 	*pde = I686_P | I686_W | I686_A | table->gfn << PAGE_SHIFT;
 	return 0;
 }
@@ -382,7 +400,7 @@ static int reloc_pde(struct reloc *r, u32 root, u32 slot, u32 *pde)
 		}
 		if (partly)
 			return reloc_shared_slot(r, root, slot, pde);
-		table = reloc_copy(r, KEY_COPY(gfn), gfn, root, slot, &err);
+		table = reloc_copy(r, gfn, root, slot, &err);
 		if (!table)
 			return err;
 		*pde = (*pde & I686_FLAGS) | table->gfn << PAGE_SHIFT;
@@ -409,11 +427,17 @@ static int reloc_roots(struct reloc *r)
 			return hlk_fail(r->at, -EINVAL, HLK_WHY_GPA_RANGE, i,
 					r->p->roots[i]);
 		gfn = i686_gfn(r->p->roots[i]);
-		table = reloc_copy(r, KEY_COPY(gfn), gfn, i, 0, &err);
+		table = reloc_copy(r, gfn, i, 0, &err);
 		if (!table)
-			return err == -ENODEV ?
-				hlk_fail(r->at, err, HLK_WHY_ROOT_NOT_RAM, i,
-					 gfn << PAGE_SHIFT) : err;
+			return err;
+		err = reloc_fetch(r, table);
+		if (err == -ENODEV)
+			hlk_fail(r->at, err, HLK_WHY_ROOT_NOT_RAM, i,
+				 gfn << PAGE_SHIFT);
+		if (!err && !table->page)
+			err = reloc_read(r, table);
+		if (err)
+			return err;
 		table->is_root = true;
 		r->snap->roots[i] = table->gfn << PAGE_SHIFT |
 				    (r->p->roots[i] & (I686_PWT | I686_PCD));
@@ -445,142 +469,12 @@ static int reloc_directories(struct reloc *r)
 	return 0;
 }
 
-/* Entry @nr of a table as a leaf: source frame and flags; false if absent. */
-static bool table_leaf(const struct new_table *table, u32 nr, u64 *gfn, u32 *flags)
-{
-	u32 entry;
-
-	if (table->split) {
-		*gfn = table->split_gfn + nr;
-		*flags = table->split_leaf;
-		return true;
-	}
-	entry = table_entries(table)[nr];
-	*gfn = i686_gfn(entry);
-	*flags = entry & I686_FLAGS & table->keep;
-	return entry & I686_P;
-}
-
 /* Buffers, bookkeeping and exception stack stay where they are. */
 static bool reloc_fixed(const struct reloc *r, u64 gfn)
 {
 	return hlk_range_has(r->scratch, gfn) &&
 	       (gfn < r->tables_gfn ||
 		gfn >= SCRATCH_ALLOC_END);
-}
-
-static bool reloc_aliased(const struct reloc *r, unsigned long frame)
-{
-	return (frame & FRAME_WRITABLE) && (frame & FRAME_SEVERAL) &&
-	       !(r->p->flags & HLK_SNAPSHOT_HOST_COW);
-}
-
-/*
- * Pages that the guest writes through one mapping and sees through another
- * must stay one page, so who maps what is known before any page is placed.
- */
-static int reloc_count_leaf(struct reloc *r, struct new_table *table, u32 nr)
-{
-	unsigned long frame;
-	unsigned long old;
-	void *entry;
-	u32 flags;
-	u64 gfn;
-
-	if (!table_leaf(table, nr, &gfn, &flags) || reloc_fixed(r, gfn) ||
-	    !r->gmem->ops->is_ram(r->gmem, gfn))
-		return 0;
-
-	/* Most frames are met once: those need no look before. */
-	frame = flags & I686_W ? FRAME_WRITABLE : 0;
-	entry = xa_store(&r->frames, gfn, xa_mk_value(frame), GFP_KERNEL_ACCOUNT);
-	if (xa_is_err(entry))
-		return xa_err(entry);
-	if (!entry) {
-		if (r->nr_frames++ < r->p->max_pages)
-			return 0;
-		return hlk_fail(r->at, -EDQUOT, HLK_WHY_TOO_MANY_PAGES, 0,
-				gfn << PAGE_SHIFT);
-	}
-	old = xa_to_value(entry);
-	if (old & FRAME_TABLE) {
-		frame = old;
-	} else {
-		frame |= old | FRAME_SEVERAL;
-		r->nr_aliased += reloc_aliased(r, frame) && !reloc_aliased(r, old);
-	}
-	return xa_err(xa_store(&r->frames, gfn, xa_mk_value(frame),
-			       GFP_KERNEL_ACCOUNT));
-}
-
-/* Give a data page its place in the snapshot, and get it. */
-static int reloc_place(struct reloc *r, u64 gfn, unsigned long frame, u64 *new,
-		       struct hlk_gpage *gpage)
-{
-	int err;
-
-	if (reloc_aliased(r, frame)) {
-		*new = r->next_shared++;
-		r->snap->counts.aliased++;
-	} else {
-		err = hlk_reloc_dense(r->snap, new);
-		if (err)
-			return hlk_fail(r->at, err, HLK_WHY_SNAPSHOT_FULL, 0,
-					r->nr_frames << PAGE_SHIFT);
-	}
-	frame |= FRAME_PLACED | *new << FRAME_NEW_SHIFT;
-	err = xa_err(xa_store(&r->frames, gfn, xa_mk_value(frame),
-			      GFP_KERNEL_ACCOUNT));
-	if (err)
-		return err;
-	err = r->gmem->ops->get(r->gmem, gfn, gpage);
-	if (err)
-		return hlk_fail(r->at, err, HLK_WHY_NOT_RAM, 0, gfn << PAGE_SHIFT);
-	if (gpage->page)
-		prefetch(page_address(gpage->page));
-	return 0;
-}
-
-/*
- * In the order in which they lie in the guest, not in that of the leaves: pages
- * that are scattered over the address space are read one after the other, each
- * while the start of the next is on its way into the cache.
- */
-static int reloc_pages(struct reloc *r)
-{
-	struct hlk_gpage next = { };
-	struct hlk_gpage gpage;
-	bool any = false;
-	u64 next_new = 0;
-	unsigned long gfn;
-	void *entry;
-	u64 new;
-	int err;
-
-	xa_for_each(&r->frames, gfn, entry) {
-		if (xa_to_value(entry) & FRAME_PLACED)
-			continue;
-		gpage = next;
-		new = next_new;
-		err = reloc_place(r, gfn, xa_to_value(entry), &next_new, &next);
-		if (err) {
-			if (gpage.page)
-				put_page(gpage.page);
-			return err;
-		}
-		if (any)
-			err = hlk_snap_keep(r->snap, new, &gpage);
-		any = true;
-		if (!err && fatal_signal_pending(current))
-			err = -EINTR;
-		if (err) {
-			if (next.page)
-				put_page(next.page);
-			return err;
-		}
-		cond_resched();
-	}
-	return any ? hlk_snap_keep(r->snap, next_new, &next) : 0;
 }
 
 /* A leaf that leads outside memory stays as it is, if an entry can say so. */
@@ -598,32 +492,230 @@ static int reloc_device(struct reloc *r, const struct new_table *table, u32 nr,
 	return 0;
 }
 
-static int reloc_leaf(struct reloc *r, struct new_table *table, u32 nr)
+/* Room for one more frame */
+static int reloc_room(struct reloc *r, u64 gfn)
 {
-	unsigned long frame;
-	void *entry;
-	u32 flags;
-	u64 gfn;
+	u64 room = max_t(u64, 512, 2 * r->room);
+	struct frame *frame;
 
-	if (!table_leaf(table, nr, &gfn, &flags))
+	if (r->nr_frames >= r->p->max_pages)
+		return hlk_fail(r->at, -EDQUOT, HLK_WHY_TOO_MANY_PAGES, 0,
+				gfn << PAGE_SHIFT);
+	if (r->nr_frames == MAX_FRAMES)
+		return hlk_fail(r->at, -ENOSPC, HLK_WHY_SNAPSHOT_FULL, 0,
+				r->nr_frames << PAGE_SHIFT);
+	if (r->nr_frames < r->room)
 		return 0;
-	entry = xa_load(&r->frames, gfn);
-	if (!entry) {
-		if (!reloc_fixed(r, gfn))
-			return reloc_device(r, table, nr, gfn, flags);
-		table_entries(table)[nr] = gfn << PAGE_SHIFT | flags;
-		return 0;
+	frame = kvcalloc(room, sizeof(*frame), GFP_KERNEL_ACCOUNT);
+	if (!frame)
+		return -ENOMEM;
+	if (r->nr_frames)
+		memcpy(frame, r->frame, r->nr_frames * sizeof(*frame));
+	kvfree(r->frame);
+	r->frame = frame;
+	r->room = room;
+	return 0;
+}
+
+/*
+ * One more leaf maps a frame of memory. What is known of it, as in @frames, goes to
+ * @entry.
+ */
+static int reloc_meet(struct reloc *r, u64 gfn, bool writable, void **entry)
+{
+	struct frame *frame;
+	void *known;
+	int err;
+
+	/* Most frames are met once: those need no look before. */
+	*entry = xa_mk_value(r->nr_frames);
+	known = xa_store(&r->frames, gfn, *entry, GFP_KERNEL_ACCOUNT);
+	if (xa_is_err(known))
+		return xa_err(known);
+	if (known) {
+		*entry = known;
+		/* in place of another entry: no allocation */
+		xa_store(&r->frames, gfn, known, GFP_KERNEL_ACCOUNT);
+		if (!xa_is_value(known))
+			return 0;
+	} else {
+		err = reloc_room(r, gfn);
+		if (err)
+			return err;
+		r->nr_frames++;
 	}
-	frame = xa_to_value(entry);
-	if (reloc_aliased(r, frame)) {
-		if (flags & I686_W)
-			flags &= ~I686_COW;
-	} else if (!(frame & FRAME_TABLE)) {
-		flags = hlk_reloc_cow(r->snap, flags);
+	frame = &r->frame[xa_to_value(*entry)];
+	frame->writable |= writable;
+	frame->leaves += frame->leaves != U16_MAX;
+	return 0;
+}
+
+/*
+ * Pages that the guest writes through one mapping and sees through another
+ * must stay one page, so who maps what is known before any page is placed. A leaf
+ * that maps one waits with its index; all others are done at once.
+ */
+static int reloc_leaf(struct reloc *r, struct new_table *table, u32 nr, u64 gfn,
+		      u32 flags)
+{
+	const struct new_table *live;
+	void *entry;
+	int err;
+
+	if (reloc_fixed(r, gfn)) {
+		entry = xa_load(&r->frames, gfn);
+	} else if (r->gmem->ops->is_ram(r->gmem, gfn)) {
+		err = reloc_meet(r, gfn, flags & I686_W, &entry);
+		if (err)
+			return err;
+	} else {
+		return reloc_device(r, table, nr, gfn, flags);
 	}
-	gfn = frame >> FRAME_NEW_SHIFT;
+	if (xa_is_value(entry)) {
+		gfn = xa_to_value(entry);
+		table->pending[nr / I686_LINE_ENTRIES] |= BIT(nr % I686_LINE_ENTRIES);
+	} else if (entry) {
+		live = entry;
+		gfn = live->gfn;
+	}
 	table_entries(table)[nr] = gfn << PAGE_SHIFT | flags;
-	return frame & FRAME_TABLE ? 0 : hlk_snap_count_leaf(r->snap, gfn, 1);
+	return 0;
+}
+
+static int reloc_leaves(struct reloc *r, struct new_table *table)
+{
+	u32 *entries = table_entries(table);
+	u64 lines = table->lines;
+	u32 entry;
+	u32 end;
+	u32 nr;
+	int err;
+
+	for (; lines; lines &= lines - 1) {
+		nr = __ffs64(lines) * I686_LINE_ENTRIES;
+		end = min(nr + I686_LINE_ENTRIES, table->end);
+		for (; nr < end; nr++) {
+			entry = entries[nr];
+			if (!(entry & I686_P))
+				continue;
+			err = reloc_leaf(r, table, nr, i686_gfn(entry),
+					 entry & I686_FLAGS & table->keep);
+			if (err)
+				return err;
+		}
+	}
+	return 0;
+}
+
+/* The leaves that a 4 MiB entry is split into */
+static int reloc_split(struct reloc *r, struct new_table *table)
+{
+	u32 nr;
+	int err;
+
+	for (nr = 0; nr < table->end; nr++) {
+		err = reloc_leaf(r, table, nr, table->split_gfn + nr,
+				 table->split_leaf);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* Read all tables, and look at the leaves of each while it is in the cache. */
+static int reloc_tables(struct reloc *r)
+{
+	struct new_table *table;
+	int err = 0;
+
+	/* the first are roots, so each other one has one before it */
+	list_for_each_entry(table, &r->tables, node) {
+		if (!list_is_last(&table->node, &r->tables))
+			err = reloc_fetch(r, list_next_entry(table, node));
+		if (!err && !table->is_root)
+			err = reloc_read(r, table);
+		if (!err && !table->is_root)
+			err = table->split ? reloc_split(r, table) :
+					     reloc_leaves(r, table);
+		if (!err && fatal_signal_pending(current))
+			err = -EINTR;
+		if (err)
+			return err;
+		cond_resched();
+	}
+	return 0;
+}
+
+static bool reloc_aliased(const struct reloc *r, const struct frame *frame)
+{
+	return frame->writable && frame->leaves > 1 &&
+	       !(r->p->flags & HLK_SNAPSHOT_HOST_COW);
+}
+
+/* Give a data page its place in the snapshot, and get it. */
+static int reloc_place(struct reloc *r, u64 gfn, struct frame *frame,
+		       struct hlk_gpage *gpage)
+{
+	u64 new;
+	int err;
+
+	if (reloc_aliased(r, frame)) {
+		new = r->next_shared++;
+		r->snap->counts.aliased++;
+	} else {
+		err = hlk_reloc_dense(r->snap, &new);
+		if (err)
+			return hlk_fail(r->at, err, HLK_WHY_SNAPSHOT_FULL, 0,
+					r->nr_frames << PAGE_SHIFT);
+	}
+	frame->new = new;
+	err = r->gmem->ops->get(r->gmem, gfn, gpage);
+	if (err)
+		return hlk_fail(r->at, err, HLK_WHY_NOT_RAM, 0, gfn << PAGE_SHIFT);
+	if (gpage->page)
+		prefetch(page_address(gpage->page));
+	return 0;
+}
+
+/*
+ * In the order in which they lie in the guest, not in that of the leaves: pages
+ * that are scattered over the address space are read one after the other, each
+ * while the start of the next is on its way into the cache.
+ */
+static int reloc_pages(struct reloc *r)
+{
+	struct hlk_gpage next = { };
+	struct frame *ahead = NULL;
+	struct hlk_gpage gpage;
+	struct frame *frame;
+	unsigned long gfn;
+	void *entry;
+	int err;
+
+	xa_for_each(&r->frames, gfn, entry) {
+		if (!xa_is_value(entry))
+			continue;
+		gpage = next;
+		frame = ahead;
+		ahead = &r->frame[xa_to_value(entry)];
+		err = reloc_place(r, gfn, ahead, &next);
+		if (err) {
+			if (gpage.page)
+				put_page(gpage.page);
+			return err;
+		}
+		if (frame)
+			err = hlk_snap_keep(r->snap, frame->new, &gpage, frame->leaves);
+		if (!err && fatal_signal_pending(current))
+			err = -EINTR;
+		if (err) {
+			if (next.page)
+				put_page(next.page);
+			return err;
+		}
+		cond_resched();
+	}
+	return ahead ? hlk_snap_keep(r->snap, ahead->new, &next, ahead->leaves) : 0;
 }
 
 /* Tables lie anywhere: have the next one's lines on their way in time. */
@@ -635,29 +727,38 @@ static void reloc_prefetch(const struct reloc *r, const struct new_table *table)
 		return;
 	table = list_next_entry(table, node);
 	for (lines = table->lines; lines; lines &= lines - 1)
-		prefetch(table_entries(table) + __ffs64(lines) * LINE_ENTRIES);
+		prefetch(table_entries(table) + __ffs64(lines) * I686_LINE_ENTRIES);
 }
 
-static __always_inline int
-reloc_each_leaf(struct reloc *r,
-		int (*fn)(struct reloc *r, struct new_table *table, u32 nr))
+/* The entry of a leaf whose page has its place */
+static u32 reloc_placed(const struct reloc *r, u32 entry)
+{
+	const struct frame *frame = &r->frame[i686_gfn(entry)];
+	u32 flags = entry & I686_FLAGS;
+
+	if (!reloc_aliased(r, frame))
+		flags = hlk_reloc_cow(r->snap, flags);
+	else if (flags & I686_W)
+		flags &= ~I686_COW;
+	return frame->new << PAGE_SHIFT | flags;
+}
+
+static int reloc_finish_leaves(struct reloc *r)
 {
 	struct new_table *table;
+	u32 *entry;
 	u64 lines;
-	u32 end;
-	u32 nr;
-	int err;
+	u64 bits;
+	u32 line;
 
 	list_for_each_entry(table, &r->tables, node) {
 		reloc_prefetch(r, table);
-		for (lines = table->is_root ? 0 : table->lines; lines;
-		     lines &= lines - 1) {
-			nr = __ffs64(lines) * LINE_ENTRIES;
-			end = min(nr + LINE_ENTRIES, table->end);
-			for (; nr < end; nr++) {
-				err = fn(r, table, nr);
-				if (err)
-					return err;
+		for (lines = table->lines; lines; lines &= lines - 1) {
+			line = __ffs64(lines);
+			for (bits = table->pending[line]; bits; bits &= bits - 1) {
+				entry = &table_entries(table)[line * I686_LINE_ENTRIES +
+							      __ffs64(bits)];
+				*entry = reloc_placed(r, *entry);
 			}
 		}
 		if (fatal_signal_pending(current))
@@ -672,9 +773,12 @@ static int reloc_reserve(struct reloc *r)
 {
 	u64 limit = SCRATCH_ALLOC_END;
 	u64 end;
+	u64 i;
 
 	r->next_shared = r->tables_gfn + r->nr_tables;
-	end = r->next_shared + r->nr_aliased;
+	end = r->next_shared;
+	for (i = 0; i < r->nr_frames; i++)
+		end += reloc_aliased(r, &r->frame[i]);
 	if (end > limit)
 		return hlk_fail(r->at, -ENOSPC, HLK_WHY_SCRATCH_FULL, 0,
 				(r->scratch->pages + end - limit) << PAGE_SHIFT);
@@ -759,33 +863,36 @@ static int reloc_all(struct hlk_snap *snap, struct hlk_gmem *gmem,
 	int err;
 
 	INIT_LIST_HEAD(&r.tables);
-	xa_init(&r.memo);
 	xa_init(&r.frames);
+	xa_init(&r.memo);
 	err = reloc_init(&r);
 	if (!err)
 		err = reloc_roots(&r);
 	if (!err)
 		err = reloc_directories(&r);
 	if (!err)
-		err = reloc_each_leaf(&r, reloc_count_leaf);
+		err = reloc_tables(&r);
 	if (!err)
 		err = reloc_reserve(&r);
 	if (!err)
 		err = reloc_pages(&r);
 	if (!err)
-		err = reloc_each_leaf(&r, reloc_leaf);
+		err = reloc_finish_leaves(&r);
 	if (!err)
 		err = reloc_finish_tables(&r);
 	if (!err)
 		err = hlk_reloc_bookkeeping(snap);
 
 	list_for_each_entry_safe(table, next, &r.tables, node) {
+		if (table->ahead.page)
+			put_page(table->ahead.page);
 		if (table->page)
 			hlk_page_free(table->page);
 		kfree(table);
 	}
-	xa_destroy(&r.memo);
 	xa_destroy(&r.frames);
+	xa_destroy(&r.memo);
+	kvfree(r.frame);
 	return err;
 }
 

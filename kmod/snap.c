@@ -357,6 +357,36 @@ static struct hlk_chunk *snap_chunk(struct hlk_snap *snap, u64 gfn, u32 *slot)
 	return chunk;
 }
 
+/* Make @page the base page of a frame that @leaves more leaves map. */
+static int snap_put(struct hlk_snap *snap, u64 gfn, struct page *page, u16 leaves)
+{
+	struct hlk_chunk *chunk;
+	struct page *old;
+	int err = -ENOMEM;
+	u32 slot;
+
+	if (!page && !leaves && !hlk_snap_page(snap, gfn))
+		return 0;
+	chunk = snap_chunk(snap, gfn, &slot);
+	if (!chunk)
+		goto drop;
+	old = chunk->page[slot];
+	err = -EDQUOT;
+	if (!old && snap->nr_pages >= snap->max_pages)
+		goto drop;
+	chunk->page[slot] = page;
+	chunk->leaves[slot] += min_t(u16, leaves, U16_MAX - chunk->leaves[slot]);
+	if (old)
+		hlk_page_free(old);
+	snap->nr_pages += !!page;
+	snap->nr_pages -= !!old;
+	return 0;
+drop:
+	if (page)
+		hlk_page_free(page);
+	return err;
+}
+
 /**
  * hlk_snap_set() - make a page the base page of a frame
  * @snap: the snapshot that is being made
@@ -367,30 +397,7 @@ static struct hlk_chunk *snap_chunk(struct hlk_snap *snap, u64 gfn, u32 *slot)
  */
 int hlk_snap_set(struct hlk_snap *snap, u64 gfn, struct page *page)
 {
-	struct hlk_chunk *chunk;
-	struct page *old;
-	int err = -ENOMEM;
-	u32 slot;
-
-	if (!page && !hlk_snap_page(snap, gfn))
-		return 0;
-	chunk = snap_chunk(snap, gfn, &slot);
-	if (!chunk)
-		goto drop;
-	old = chunk->page[slot];
-	err = -EDQUOT;
-	if (!old && snap->nr_pages >= snap->max_pages)
-		goto drop;
-	chunk->page[slot] = page;
-	if (old)
-		hlk_page_free(old);
-	snap->nr_pages += !!page;
-	snap->nr_pages -= !!old;
-	return 0;
-drop:
-	if (page)
-		hlk_page_free(page);
-	return err;
+	return snap_put(snap, gfn, page, 0);
 }
 
 /**
@@ -523,15 +530,16 @@ int hlk_snap_write(struct hlk_snap *snap, u64 gpa, u64 bytes,
  * @snap: the snapshot that is being made
  * @gfn: the frame in the snapshot
  * @gpage: the page; its reference is taken over
+ * @leaves: how many leaves map a frame that is new; 0 for one that is not
  *
  * A frozen page is shared, and so is the one that is there already, from a
  * parent, if it is equal; one of zeroes costs nothing; any other is copied.
  *
  * Return: 0, -ENOMEM, or -EDQUOT if the snapshot has too many pages
  */
-int hlk_snap_keep(struct hlk_snap *snap, u64 gfn, struct hlk_gpage *gpage)
+int hlk_snap_keep(struct hlk_snap *snap, u64 gfn, struct hlk_gpage *gpage, u16 leaves)
 {
-	struct page *old = hlk_snap_page(snap, gfn);
+	struct page *old = leaves ? NULL : hlk_snap_page(snap, gfn);
 	struct page *copy = NULL;
 	void *from;
 	bool zero;
@@ -542,13 +550,13 @@ int hlk_snap_keep(struct hlk_snap *snap, u64 gfn, struct hlk_gpage *gpage)
 	}
 	if (!gpage->page) {
 		snap->counts.zero++;
-		return hlk_snap_set(snap, gfn, NULL);
+		return snap_put(snap, gfn, NULL, leaves);
 	}
 	if (gpage->frozen) {
 		hlk_count_pages(1);
 		snap->counts.inherited++;
 		snap->counts.pages++;
-		return hlk_snap_set(snap, gfn, gpage->page);
+		return snap_put(snap, gfn, gpage->page, leaves);
 	}
 	from = kmap_local_page(gpage->page);
 	if (old && !memcmp(page_address(old), from, PAGE_SIZE)) {
@@ -567,13 +575,13 @@ int hlk_snap_keep(struct hlk_snap *snap, u64 gfn, struct hlk_gpage *gpage)
 	put_page(gpage->page);
 	if (zero) {
 		snap->counts.zero++;
-		return hlk_snap_set(snap, gfn, NULL);
+		return snap_put(snap, gfn, NULL, leaves);
 	}
 	if (!copy)
 		return -ENOMEM;
 	snap->counts.copied++;
 	snap->counts.pages++;
-	return hlk_snap_set(snap, gfn, copy);
+	return snap_put(snap, gfn, copy, leaves);
 }
 
 /* How many places are tried for a page by its content */

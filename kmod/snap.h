@@ -199,7 +199,7 @@ int hlk_snap_count_leaf(struct hlk_snap *snap, u64 gfn, int by);
 int hlk_snap_inherit(struct hlk_snap *snap, struct hlk_snap *parent);
 int hlk_snap_write(struct hlk_snap *snap, u64 gpa, u64 bytes,
 		   int (*fill)(void *to, size_t bytes, void *arg), void *arg);
-int hlk_snap_keep(struct hlk_snap *snap, u64 gfn, struct hlk_gpage *gpage);
+int hlk_snap_keep(struct hlk_snap *snap, u64 gfn, struct hlk_gpage *gpage, u16 leaves);
 int hlk_snap_dedup(struct hlk_snap *snap, const siphash_key_t *key);
 
 /* reloc.c */

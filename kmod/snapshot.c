@@ -401,7 +401,8 @@ static int snapshot_flat(struct hlk_vm *vm, struct hlk_snap *snap)
 			struct hlk_gpage gpage;
 
 			hlk_window_get(window, index, &gpage);
-			ret = hlk_snap_keep(snap, window->range.gfn + index, &gpage);
+			ret = hlk_snap_keep(snap, window->range.gfn + index, &gpage,
+					    0);
 			if (ret)
 				return ret;
 			if (fatal_signal_pending(current))

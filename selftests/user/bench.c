@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What a compaction costs, beside a copy of the same bytes into memory that is
- * already there. Best of several rounds: what else the machine does only adds.
+ * already there. Medians of several rounds, in which both take turns; the ratio is
+ * that of each round, so that it holds where the machine's speed drifts.
  *
  *   bench [JSON-FILE]
  */
@@ -13,7 +14,7 @@
 #include "guest.h"
 #include "pool.h"
 
-#define ROUNDS		9
+#define ROUNDS		25
 #define TOP		(HLK_GUEST_SCRATCH_TOP >> 12)
 #define LOW		0x10UL		/* first frame of the low window */
 #define MIB		256UL		/* pages of a MiB */
@@ -42,6 +43,7 @@ struct row {
 	u64 pages;
 	double compact;		/* all in microseconds */
 	double copy;
+	double ratio;
 	double again;
 	u64 copied_again;
 };
@@ -55,6 +57,20 @@ static u32 rnd(u32 limit)
 	hash_state ^= hash_state >> 7;
 	hash_state ^= hash_state << 17;
 	return hash_state % limit;
+}
+
+static int smaller(const void *a, const void *b)
+{
+	double x = *(const double *)a;
+	double y = *(const double *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static double median(double *of)
+{
+	qsort(of, ROUNDS, sizeof(*of), smaller);
+	return of[ROUNDS / 2];
 }
 
 static double now(void)
@@ -200,9 +216,9 @@ static void again(struct compact *first, struct row *row)
 	struct mmu_cpu cpu = { first->snap->roots[0], true, true, 40 };
 	struct compact c = *first;
 	struct guest g;
+	double us[ROUNDS];
 	u32 written = 0;
 	u32 round;
-	double us;
 	u32 va;
 
 	compact_restore(first, &g);
@@ -211,41 +227,42 @@ static void again(struct compact *first, struct row *row)
 	c.params.parent = first->snap;
 	for (va = 0x08000000; written < 16 && va < 0xf0000000; va += 37 * PAGE_SIZE)
 		written += cow_write(&g, &cpu, va, va);
-	row->again = 1e18;
 	for (round = 0; round < ROUNDS; round++) {
-		us = compact(&c);
-		row->again = us < row->again ? us : row->again;
+		us[round] = compact(&c);
 		row->copied_again = c.snap->counts.copied;
 		compact_end(&c);
 	}
+	row->again = median(us);
 	guest_exit(&g);
 }
 
 static struct row measure(const struct shape *shape)
 {
-	struct row row = { .name = shape->name, .compact = 1e18, .copy = 1e18 };
+	double compacts[ROUNDS], copies[ROUNDS], ratios[ROUNDS];
+	struct row row = { .name = shape->name };
 	static u64 roots[HLK_MAX_ROOTS];
 	struct compact c;
 	struct guest g;
 	u32 round;
-	double us;
 
 	init(&g);
 	row.roots = shape->make(&g, roots, shape->arg);
 	compact_init(&c, &g, roots, row.roots);
 	for (round = 0; round < ROUNDS; round++) {
-		us = compact(&c);
-		row.compact = us < row.compact ? us : row.compact;
+		compacts[round] = compact(&c);
 		row.tables = c.snap->counts.tables_read;
 		row.pages = c.snap->counts.copied;
 		/* by turns, so that both meet the same machine */
-		us = copy(&g, row.pages + row.tables);
-		row.copy = us < row.copy ? us : row.copy;
+		copies[round] = copy(&g, row.pages + row.tables);
+		ratios[round] = compacts[round] / copies[round];
 		if (round == ROUNDS - 1)
 			again(&c, &row);
 		compact_end(&c);
 	}
 	guest_exit(&g);
+	row.compact = median(compacts);
+	row.copy = median(copies);
+	row.ratio = median(ratios);
 	return row;
 }
 
@@ -255,7 +272,7 @@ static void print_row(const struct row *row, const char *kind)
 
 	printf("%-34s %6u %7llu %8llu %10.0f %8.3f %10.0f %6.2f", row->name, row->roots,
 	       row->tables, row->pages, row->compact, row->compact / row->pages, row->copy,
-	       row->compact / row->copy);
+	       row->ratio);
 	printf(" %9.0f %5.0fx\n", row->again, row->compact / row->again);
 	if (!json)
 		return;
@@ -264,7 +281,7 @@ static void print_row(const struct row *row, const char *kind)
 	fprintf(json, "\"pages\": %llu, \"us\": %.1f, \"us_per_page\": %.4f, \"copy_us\": %.1f, ",
 		row->pages, row->compact, row->compact / row->pages, row->copy);
 	fprintf(json, "\"ratio\": %.3f, \"second_us\": %.1f, \"second_copied\": %llu, ",
-		row->compact / row->copy, row->again, row->copied_again);
+		row->ratio, row->again, row->copied_again);
 	fprintf(json, "\"second_cheaper\": %.1f}", row->compact / row->again);
 	any = true;
 }
@@ -308,7 +325,7 @@ int main(int argc, char **argv)
 			return 1;
 		fprintf(json, "{\"bench\": \"compaction\", \"where\": \"user space\", \"rows\": [");
 	}
-	printf("kmod/reloc.c and delta.c in user space, best of %d rounds\n", ROUNDS);
+	printf("kmod/reloc.c and delta.c in user space, medians of %d rounds\n", ROUNDS);
 	table("size", "By size; the second snapshot comes after 16 changed pages", sizes,
 	      ARRAY_SIZE(sizes));
 	table("roots", "Many roots over the same tables; distinct tables are read once",

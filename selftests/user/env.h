@@ -65,6 +65,7 @@ typedef unsigned int gfp_t;
 		       "signed and unsigned");				\
 	_x > _y ? _x : _y;						\
 })
+#define max_t(type, x, y)	max((type)(x), (type)(y))
 #define clamp(x, low, high) ({						\
 	typeof(x) _x = (x);						\
 									\

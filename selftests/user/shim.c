@@ -255,7 +255,10 @@ static void *node_next(struct shim_node *node, unsigned int shift,
 /* The first entry at or after @index, which is set to its place. */
 void *shim_xa_next(struct xarray *xa, unsigned long *index)
 {
+	void **slot;
+
 	if (!xa->top || !xa_covers(xa, *index))
 		return NULL;
-	return node_next(xa->top, xa->shift, 0, index);
+	slot = xa_slot(xa, *index, 0);
+	return slot && *slot ? *slot : node_next(xa->top, xa->shift, 0, index);
 }

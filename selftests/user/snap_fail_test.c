@@ -187,20 +187,20 @@ static void snap_keep(void)
 
 	add(&layout, 1, 2, 0, &at);
 	snap = hlk_snap_alloc(&layout, 1000);
-	CHECK_EQ(hlk_snap_keep(snap, 1, &gpage), 0);
+	CHECK_EQ(hlk_snap_keep(snap, 1, &gpage, 0), 0);
 	gpage.page = page;
 	get_page(page);
-	CHECK_EQ(hlk_snap_keep(snap, 2, &gpage), 0);
+	CHECK_EQ(hlk_snap_keep(snap, 2, &gpage, 0), 0);
 	CHECK_EQ(snap->counts.zero, 2);
 	CHECK_EQ(shim.counted_pages, 0);
 	memset(page->bytes, 7, 4096);
 	get_page(page);
-	CHECK_EQ(hlk_snap_keep(snap, 2, &gpage), 0);
+	CHECK_EQ(hlk_snap_keep(snap, 2, &gpage, 0), 0);
 	base = hlk_snap_page(snap, 2);
 	CHECK(base != page && !memcmp(base->bytes, page->bytes, 4096));
 	gpage.frozen = true;
 	get_page(page);
-	CHECK_EQ(hlk_snap_keep(snap, 2, &gpage), 0);
+	CHECK_EQ(hlk_snap_keep(snap, 2, &gpage, 0), 0);
 	CHECK(hlk_snap_page(snap, 2) == page);
 	CHECK_EQ(shim.counted_pages, 1);
 	CHECK_EQ(shim.pages, 1);
