@@ -18,6 +18,13 @@ GUEST(count, "1:	incl 0x20000\n"
 	     "	hlt\n"
 	     "	jmp 1b\n");
 
+GUEST(long_call, "	sti\n"
+		 "	movl $200000, %ecx\n"
+		 "1:	incl 0x20000\n"
+		 "	loop 1b\n"
+		 "	hlt\n");
+#define LONG_CALL	200000
+
 static void nap(long us)
 {
 	struct timespec t = { .tv_nsec = us * 1000 };
@@ -165,6 +172,72 @@ TEST_F_TIMEOUT(lifetime, killed_at_any_point, 280)
 			TH_LOG("round %d", round);
 		}
 	}
+}
+
+/**
+ * struct progress - what the parent sees of a child
+ * @calls: calls into the guest that came to their end
+ * @interrupted: entries that ended early
+ */
+struct progress {
+	volatile u32 calls;
+	volatile u32 interrupted;
+};
+
+static pid_t caller_until_killed(struct progress *p)
+{
+	pid_t pid = fork();
+	volatile u32 *count;
+	struct tvm t;
+	int snap, ret;
+
+	if (pid)
+		return pid;
+	tvm_start(&t, 0, 0);
+	tvm_load(&t, TVM_CODE, long_call);
+	count = (u32 *)tvm_at(&t, 0x20000);
+	snap = hlk_snapshot_flat(t.hlk);
+	t_must(snap >= 0);
+	for (;; p->calls++) {
+		t_must(!hlk_restore(t.hlk, snap, NULL));
+		t_must(!*count);
+		while ((ret = tvm_run(&t)) == -EINTR)
+			p->interrupted++;
+		t_must(ret == KVM_EXIT_HLT);
+		t_must(*count == LONG_CALL);
+	}
+}
+
+/* A vCPU's thread that is stopped, wherever it is, goes on as if nothing had been. */
+TEST_F_TIMEOUT(lifetime, suspended_at_any_point, 280)
+{
+	struct progress *p = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+				  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	u32 seed = t_seed();
+	u32 calls;
+	int round, status;
+	pid_t pid;
+
+	ASSERT_NE(MAP_FAILED, p);
+	pid = caller_until_killed(p);
+	ASSERT_LE(0, pid);
+	for (round = 0; round < ROUNDS || !p->interrupted; round++) {
+		nap(t_rnd(&seed) % 20000);
+		kill(pid, SIGSTOP);
+		ASSERT_EQ(pid, waitpid(pid, &status, WUNTRACED));
+		ASSERT_TRUE(WIFSTOPPED(status));
+		calls = p->calls;
+		nap(5000);
+		ASSERT_EQ(calls, p->calls);
+		kill(pid, SIGCONT);
+	}
+	for (calls = p->calls; p->calls - calls < 2;)
+		ASSERT_EQ(0, waitpid(pid, &status, WNOHANG));
+	kill(pid, SIGKILL);
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	ASSERT_EQ(SIGKILL, WTERMSIG(status));
+	TH_LOG("%u calls, %u entries interrupted", p->calls, p->interrupted);
+	munmap(p, PAGE);
 }
 
 static int unload(void)
