@@ -506,7 +506,9 @@ static int reloc_room(struct reloc *r, u64 gfn)
 				r->nr_frames << PAGE_SHIFT);
 	if (r->nr_frames < r->room)
 		return 0;
-	frame = kvcalloc(room, sizeof(*frame), GFP_KERNEL_ACCOUNT);
+	/* large enough to meet a cgroup's limit: that is ENOMEM, and kills nobody */
+	frame = kvcalloc(room, sizeof(*frame), GFP_KERNEL_ACCOUNT |
+			 __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
 	if (!frame)
 		return -ENOMEM;
 	if (r->nr_frames)
