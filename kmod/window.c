@@ -48,7 +48,9 @@ static int window_room(struct hlk_vm_window *window)
 
 	if (window->nr < window->room)
 		return 0;
-	list = kvmalloc_array(room, sizeof(*list), GFP_KERNEL_ACCOUNT);
+	/* as for pages: a cgroup's limit is ENOMEM, and kills nobody */
+	list = kvmalloc_array(room, sizeof(*list), GFP_KERNEL_ACCOUNT |
+			      __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
 	if (!list)
 		return -ENOMEM;
 	if (window->nr)
