@@ -89,11 +89,22 @@ boot() { # boot LOG LIMIT MIB VMLINUZ INITRD APPEND
 	done
 	# Debian's build starts in its debugger and stops there again at the end.
 	printf 'c\nq\n' > "$log/bochs.cmd"
-	# Its display wants a terminal. In a session of its own and deaf to SIGTERM it
-	# would outlive a timeout from outside.
+	# Its display is a terminal, which it makes itself; the VM stands still when
+	# nobody reads there. The reader ends with it.
+	: > "$log/screen.log"
+	(
+		until screen=$(grep -ao -m 1 'screen "/dev/pts/[0-9]*' "$log/screen.log"); do
+			sleep 1
+		done
+		stty -F "${screen#*\"}" raw -echo
+		exec cat "${screen#*\"}"
+	) > "$log/display.log" 2>&1 &
+	# It wants to be started from one, too. In a session of its own and deaf to
+	# SIGTERM it would outlive a timeout from outside.
 	TERM=linux script -qfc "timeout --foreground -s KILL $limit \
 		bochs -q -f '$log/bochsrc' -rc '$log/bochs.cmd'" /dev/null \
 		< /dev/null > "$log/screen.log" 2>&1 || :
+	kill $! 2> /dev/null || :
 }
 
 case ${1:-} in
