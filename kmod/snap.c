@@ -584,28 +584,27 @@ int hlk_snap_keep(struct hlk_snap *snap, u64 gfn, struct hlk_gpage *gpage, u16 l
 	return snap_put(snap, gfn, copy, leaves);
 }
 
-/* How many places are tried for a page by its content */
-#define DEDUP_TRIES	8
-
-/* A page with the same content, or NULL; a page that is new is noted. */
+/*
+ * A page with the same content, or NULL; a page that is new is noted. There are
+ * twice as many places as pages, so there is a free one, and not far away: which
+ * hashes meet depends on a key that no guest knows.
+ */
 static int dedup_find(struct xarray *seen, u64 hash, u64 mask, struct page *page,
 		      struct page **same)
 {
 	struct page *other;
-	u32 i;
 
 	*same = NULL;
-	for (i = 0; i < DEDUP_TRIES; i++) {
-		other = xa_load(seen, (hash + i) & mask);
+	for (;; hash++) {
+		other = xa_load(seen, hash & mask);
 		if (!other)
-			return xa_err(xa_store(seen, (hash + i) & mask, page,
+			return xa_err(xa_store(seen, hash & mask, page,
 					       GFP_KERNEL_ACCOUNT));
 		if (other == page || !memcmp(page_address(other), page_address(page), PAGE_SIZE)) {
 			*same = other;
 			return 0;
 		}
 	}
-	return 0;
 }
 
 static int dedup_page(struct hlk_snap *snap, u64 gfn, struct xarray *seen, u64 mask,
@@ -638,7 +637,7 @@ static int dedup_page(struct hlk_snap *snap, u64 gfn, struct xarray *seen, u64 m
  */
 int hlk_snap_dedup(struct hlk_snap *snap, const siphash_key_t *key)
 {
-	u64 mask = roundup_pow_of_two(2 * snap->nr_pages + DEDUP_TRIES) - 1;
+	u64 mask = roundup_pow_of_two(2 * snap->nr_pages + 1) - 1;
 	struct xarray seen;
 	u64 index = 0;
 	u64 gfn;

@@ -89,7 +89,6 @@ void compact_dedup(struct compact *c)
 			CHECK_MSG(!memcmp(after[i].bytes, before[i].bytes, PAGE_SIZE),
 				  "frame %llx is another page now", after[i].gfn);
 		}
-		/* a page is missed where many hashes meet; never here */
 		CHECK_EQ(distinct(after, nr, false), distinct(before, nr, true));
 		CHECK_EQ(c->snap->counts.duplicate - was.duplicate, nr - distinct(after, nr, false));
 		was.duplicate = c->snap->counts.duplicate;
