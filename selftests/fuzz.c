@@ -11,6 +11,7 @@
  * The seed of a sequence is printed before it runs, so that the log of a kernel
  * that stopped ends with it.
  */
+#include <dirent.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/mount.h>
@@ -275,6 +276,39 @@ static void swap(bool on)
 	close(fd);
 }
 
+static void print_file(pid_t pid, const char *task, const char *name)
+{
+	char line[256];
+	FILE *f;
+
+	snprintf(line, sizeof(line), "/proc/%d/task/%s/%s", pid, task, name);
+	f = fopen(line, "r");
+	while (f && fgets(line, sizeof(line), f))
+		printf("# thread %s %s: %s", task, name, line);
+	if (f)
+		fclose(f);
+}
+
+/* Where each thread of a process is */
+static void print_threads(pid_t pid)
+{
+	struct dirent *entry;
+	char path[32];
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	dir = opendir(path);
+	while (dir && (entry = readdir(dir))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		print_file(pid, entry->d_name, "stat");
+		print_file(pid, entry->d_name, "syscall");
+		print_file(pid, entry->d_name, "stack");
+	}
+	if (dir)
+		closedir(dir);
+}
+
 /*
  * One sequence in a child; now and then it is killed at some moment. What is
  * wrong then: 0, or 1 and it was printed.
@@ -301,6 +335,7 @@ static int sequence_in_child(u32 seed, bool kill_it)
 		nanosleep(&tick, NULL);
 		if (ticks == 3000) {
 			printf("# it hangs\n");
+			print_threads(pid);
 			return 1;
 		}
 	}
