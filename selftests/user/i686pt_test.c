@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * i686_translate() and i686_walk() against the software MMU.
+ * i686_translate() and i686_walk() against the software MMU, and the copy of a table.
  */
 #include "guest.h"
 #include "scatter.h"
@@ -173,6 +173,32 @@ static void translate_bounds(void)
 	guest_set(&g, pd, 8, 0x200 << 12 | ALL);
 	check_translate(&g, &usual, pd << 12, 0x2000000);
 	guest_exit(&g);
+}
+
+/* One entry that is present, among others that are not: its line is named, no other. */
+static void lines_of_a_table(void)
+{
+	struct hlk_gpage gpage = {};
+	u32 got[1024];
+	u32 *entries;
+	u32 nr;
+
+	gpage.page = alloc_page(GFP_KERNEL_ACCOUNT);
+	entries = page_address(gpage.page);
+	memset(entries, 0xfe, PAGE_SIZE);
+	for (nr = 0; nr < 1024; nr++) {
+		entries[nr] = P;
+		get_page(gpage.page);
+		CHECK_EQ(i686_copy_table(&gpage, got), 1ULL << (nr / 16));
+		CHECK(!memcmp(got, entries, PAGE_SIZE));
+		entries[nr] = 0xfefefefe;
+	}
+	get_page(gpage.page);
+	CHECK_EQ(i686_copy_table(&gpage, got), 0);
+	put_page(gpage.page);
+	gpage.page = NULL;
+	CHECK_EQ(i686_copy_table(&gpage, got), 0);
+	CHECK(!memchr_inv(got, 0, PAGE_SIZE));
 }
 
 static void translate_get_fails(void)
@@ -911,6 +937,7 @@ int main(int argc, char **argv)
 	static const struct tap_test tests[] = {
 		TAP_TEST(translate_kinds),
 		TAP_TEST(translate_bounds),
+		TAP_TEST(lines_of_a_table),
 		TAP_TEST(translate_get_fails),
 		TAP_TEST(translate_random),
 		TAP_TEST(walk_merge),

@@ -46,7 +46,23 @@ mutant i686pt.c 'the cursor is one page late' \
 mutant i686pt.c 'the limit of tables is one more' \
 	's/walk->tables_read >= walk->max_tables/walk->tables_read > walk->max_tables/'
 mutant i686pt.c 'a table page is not put' \
-	'/^int i686_read_table/,/^}/s/put_page(gpage.page);/;/'
+	'/^u64 i686_copy_table/,/^}/s/put_page(gpage->page);/;/'
+mutant i686pt.c 'a table page stays mapped' \
+	'/^u64 i686_copy_table/,/^}/s/kunmap_local(from);/;/'
+mutant i686pt.c 'a table of zeroes is what was there before' \
+	'/^u64 i686_copy_table/,/^}/s/memset(entries, 0, PAGE_SIZE);/;/'
+mutant i686pt.c 'a line is empty if its first entries are' \
+	's/any = at\[0\] | .* | at\[7\];/any = at[0];/'
+mutant i686pt.c 'the last entries of a line are overlooked' \
+	's/ | at\[7\];/;/'
+mutant i686pt.c 'every other entry is overlooked' \
+	's/((any | any >> 32) & I686_P) << i;/(any \& I686_P) << i;/'
+mutant i686pt.c 'the other entries are overlooked' \
+	's/((any | any >> 32) & I686_P) << i;/((any >> 32) \& I686_P) << i;/'
+mutant i686pt.c 'the last line of a table is overlooked' \
+	's/i < I686_LINES; i++/i < I686_LINES - 1; i++/'
+mutant i686pt.c 'lines are bits of 32' \
+	's/lines |= .* << i;/lines |= ((any | any >> 32) \& I686_P) << i % 32;/'
 mutant i686pt.c 'the end of a range is ignored inside a 4 MiB page' \
 	'/^static int walk_large/,/^}/s/ || va >= walk->end//'
 
@@ -60,25 +76,90 @@ mutant reloc.h 'copy-on-write on each leaf, the read-only ones too' \
 mutant reloc.h 'other AVL bits are lost with copy-on-write' \
 	's/return (flags & ~I686_W) | I686_COW;/return (flags \& ~(I686_W | I686_AVL)) | I686_COW;/'
 mutant reloc.c 'aliased pages are copied on write by the guest' \
-	's/return (frame & FRAME_WRITABLE) && (frame & FRAME_SEVERAL) &&/return 0 \&\&/'
+	's/return frame->writable && frame->leaves > 1 &&$/return 0 \&\&/'
 mutant reloc.c 'read-only pages with several mappings go to scratch' \
-	's/return (frame & FRAME_WRITABLE) && (frame & FRAME_SEVERAL) &&/return (frame \& FRAME_SEVERAL) \&\&/'
+	's/return frame->writable && frame->leaves > 1 &&$/return frame->leaves > 1 \&\&/'
 mutant reloc.c 'every writable page goes to scratch' \
-	's/return (frame & FRAME_WRITABLE) && (frame & FRAME_SEVERAL) &&/return (frame \& FRAME_WRITABLE) \&\&/'
+	's/return frame->writable && frame->leaves > 1 &&$/return frame->writable \&\&/'
 mutant reloc.c 'an aliased leaf keeps copy-on-write' \
 	's/flags &= ~I686_COW;$/;/'
+mutant reloc.c 'a read-only aliased leaf loses copy-on-write' \
+	's/^\telse if (flags & I686_W)$/\telse/'
+mutant reloc.c 'leaves of aliased pages become copy-on-write' \
+	's/^\tif (!reloc_aliased(r, frame))$/\tif (1)/'
 mutant reloc.c 'a frame met writable second is not noted' \
-	's/if (flags & I686_W)$/if (!entry \&\& flags \& I686_W)/'
+	's/frame->writable |= writable;/frame->writable |= !known \&\& writable;/'
+mutant reloc.c 'a frame met read-only second is not writable' \
+	's/frame->writable |= writable;/frame->writable = writable;/'
 mutant reloc.c 'tables mapped as data become copy-on-write' \
-	's/} else if (!(frame & FRAME_TABLE)) {/} else {/'
+	's/^\t\tgfn = live->gfn;/&\n\t\tflags = hlk_reloc_cow(r->snap, flags);/'
 mutant reloc.c 'tables mapped as data are stale copies' \
-	's/^\t\t\*err = xa_err(old);//; s/frame = FRAME_TABLE | FRAME_PLACED | table->gfn << FRAME_NEW_SHIFT;/return table;/'
+	's/^\tif (xa_is_err(known))$/\tif (!xa_is_value(known) \&\& !xa_is_err(known))\
+		known = NULL;\n&/'
+mutant reloc.c 'tables mapped as data stay where they were' \
+	's/^\t} else if (entry) {/\t} else if (0) {/'
+mutant reloc.c 'a table in the buffers stays where it was' \
+	's/^\t\tentry = xa_load(&r->frames, gfn);/\t\tentry = NULL;/'
 mutant reloc.h 'host copy-on-write is ignored' \
 	's/if (snap->flags & HLK_SNAPSHOT_HOST_COW ||/if (0 ||/'
 mutant reloc.c 'host copy-on-write moves aliased pages' \
 	's/^\t       !(r->p->flags & HLK_SNAPSHOT_HOST_COW);/\t       1;/'
 mutant reloc.c 'absent entries are cleared' \
-	's/if (!table_leaf(table, nr, &gfn, &flags))$/if (!table_leaf(table, nr, \&gfn, \&flags) \&\& !(table_entries(table)[nr] = 0))/'
+	's/^\t\t\tif (!(entry & I686_P))$/\t\t\tif (!(entry \& I686_P) \&\& !(entries[nr] = 0))/'
+mutant reloc.c 'absent entries are relocated' \
+	's/^\t\t\tif (!(entry & I686_P))$/\t\t\tif (0)/'
+mutant reloc.c 'leaves are looked at before all tables are known' \
+	'/^static int reloc_directories/,/^}/s/fatal_signal_pending(current)/reloc_tables(r)/
+	s/^static int reloc_directories(/static int reloc_tables(struct reloc *r);\n&/
+	s/^\t\t\terr = reloc_fetch(.*/&\nif (table->page \&\& !table->is_root)\ncontinue;/'
+mutant reloc.c 'of each line one leaf alone waits' \
+	's/|= BIT(nr % I686_LINE_ENTRIES);/= BIT(nr % I686_LINE_ENTRIES);/'
+mutant reloc.c 'of each line one leaf alone gets its place' \
+	's/bits; bits &= bits - 1) {/bits; bits = 0) {/'
+mutant reloc.c 'of each table one line alone gets its places' \
+	'/^static int reloc_finish_leaves/,/^}/s/lines; lines &= lines - 1) {/lines; lines = 0) {/'
+mutant reloc.c 'of each table one line alone is looked at' \
+	'/^static int reloc_leaves/,/^}/s/lines; lines &= lines - 1) {/lines; lines = 0) {/'
+mutant reloc.c 'half a line waits' \
+	's/^\t\ttable->pending\[nr \/ I686_LINE_ENTRIES\] |= /\t\tif (nr % 16 < 8)\n\t&/'
+
+# frames, and what is known of them
+mutant reloc.c 'a frame met again is known as the next one' \
+	's/^\t\txa_store(&r->frames, gfn, known, GFP_KERNEL_ACCOUNT);/\t\t;/'
+mutant reloc.c 'a leaf that meets a frame again has the next one' \
+	's/^\t\t\*entry = known;/\t\t;/'
+mutant reloc.c 'a frame met again counts against the limit' \
+	's/^\t\tif (!xa_is_value(known))$/if (reloc_room(r, gfn))\nreturn -EDQUOT;\n&/'
+mutant reloc.c 'frames are lost as their array grows' \
+	's/^\tif (r->nr_frames)$/\tif (0)/'
+mutant reloc.c 'the last frame is lost as the array grows' \
+	's/r->nr_frames \* sizeof(\*frame));/(r->nr_frames - 1) * sizeof(*frame));/'
+mutant reloc.c 'the array of frames grows too late' \
+	's/if (r->nr_frames < r->room)/if (r->nr_frames <= r->room)/'
+mutant reloc.c 'the array of frames never grows' \
+	's/max_t(u64, 512, 2 \* r->room)/512/'
+mutant reloc.c 'the array of frames is taken for a larger one' \
+	's/^\tr->room = room;/\tr->room = 2 * room;/'
+mutant reloc.c 'the array of frames is leaked as it grows' \
+	'/^static int reloc_room/,/^}/s/kvfree(r->frame);/;/'
+mutant reloc.c 'the array of frames is leaked' \
+	's/^\tkvfree(r.frame);/\t;/'
+mutant reloc.c 'more frames than an entry can number' \
+	's/if (r->nr_frames == MAX_FRAMES)/if (0)/'
+mutant reloc.c 'one frame more than an entry can number' \
+	's/if (r->nr_frames == MAX_FRAMES)/if (r->nr_frames > MAX_FRAMES)/'
+mutant reloc.c 'one frame less than an entry can number' \
+	's/if (r->nr_frames == MAX_FRAMES)/if (r->nr_frames + 1 == MAX_FRAMES)/'
+mutant reloc.c 'leaves of a frame are not counted' \
+	's/frame->leaves += frame->leaves != U16_MAX;/frame->leaves = 1;/'
+mutant reloc.c 'leaves of a frame are counted anew at the end' \
+	's/frame->leaves += frame->leaves != U16_MAX;/frame->leaves++;/'
+mutant reloc.c 'the first leaf of a frame does not count' \
+	's/frame->leaves += frame->leaves/frame->leaves += known \&\& frame->leaves/'
+mutant reloc.c 'the last page has no leaves' \
+	's/&next, ahead->leaves) : 0;/\&next, 0) : 0;/'
+mutant reloc.c 'pages have the leaves of the next' \
+	's/&gpage, frame->leaves);/\&gpage, ahead->leaves);/'
 
 # directories and tables
 mutant reloc.c 'directory entries become user and writable' \
@@ -86,11 +167,11 @@ mutant reloc.c 'directory entries become user and writable' \
 mutant reloc.c 'directory entries lose their flags' \
 	's/\*pde = (\*pde & I686_FLAGS) | table->gfn << PAGE_SHIFT;/*pde = (*pde \& 7) | table->gfn << PAGE_SHIFT;/'
 mutant reloc.c 'a table met again is copied again' \
-	'/^static struct new_table \*reloc_copy/,/^}/s/^\tif (table)$/\tif (table \&\& table->is_root)/'
+	's/if (known && known->end == I686_ENTRIES)$/if (known \&\& known->is_root)/'
 mutant reloc.c 'a root met again is copied again' \
-	'/^static struct new_table \*reloc_copy/,/^}/s/^\tif (table)$/\tif (table \&\& !table->is_root)/'
+	's/^\tif (known && known->end == I686_ENTRIES/& \&\& !known->is_root/'
 mutant reloc.c 'a repeated root is not a directory' \
-	's/table->is_root = true;/table->is_root = !i;/'
+	's/table->is_root = true;/table->is_root = !table->is_root;/'
 mutant reloc.c 'flags of CR3 are lost' \
 	's/(r->p->roots\[i\] & (I686_PWT | I686_PCD));/0;/'
 mutant reloc.c 'a table outside memory stays' \
@@ -104,22 +185,50 @@ mutant reloc.c 'a 4 MiB device is no error when strict' \
 mutant reloc.c 'reserved bits are accepted' \
 	's/return hlk_fail(\(r->at, -EINVAL, HLK_WHY_PDE_RESERVED, root,\)$/return 0 * hlk_fail(\1/'
 mutant reloc.c 'a directory is relocated as a table as well' \
-	's/table->is_root ? 0 : table->lines/table->lines/'
+	'/^static int reloc_tables/,/^}/{
+		/ && !table->is_root)$/{N;s/ && !table->is_root)\n\(.*split\)/)\n\1/}
+	}'
+mutant reloc.c 'a directory is read again as a table' \
+	'/^static int reloc_tables/,/^}/{
+		/ && !table->is_root)$/{N;s/ && !table->is_root)\n\(.*reloc_read\)/)\n\1/}
+	}'
+mutant reloc.c 'a repeated root is fetched again' \
+	's/if (table->source == NO_SOURCE || table->page)/if (table->source == NO_SOURCE)/'
+mutant reloc.c 'a repeated root is read again' \
+	's/^\t\tif (!err && !table->page)$/\t\tif (!err)/'
+mutant reloc.c 'a table that is made is fetched' \
+	's/if (table->source == NO_SOURCE || table->page)/if (table->page)/'
+mutant reloc.c 'a table that is made is read' \
+	's/^\tif (table->source != NO_SOURCE) {/\tif (1) {/'
+mutant reloc.c 'a table that is made is what was there before' \
+	's/table->source == NO_SOURCE ? __GFP_ZERO : 0/0/'
+mutant reloc.c 'the next table is not fetched' \
+	's/^\t\t\terr = reloc_fetch(r, list_next_entry(table, node));/\t\t\t;/'
+mutant reloc.c 'a table is fetched twice' \
+	's/^\t\t\terr = reloc_fetch(.*/&\nif (!err \&\& !table->page)\nerr = reloc_fetch(r, table);/'
+mutant reloc.c 'a table that cannot be fetched is one of zeroes' \
+	's/err = reloc_fetch(r, list_next_entry/reloc_fetch(r, list_next_entry/'
+mutant reloc.c 'a table that was fetched is put twice' \
+	's/^\t\ttable->ahead.page = NULL;/\t\t;/'
+mutant reloc.c 'a table that was fetched is leaked with an error' \
+	's/^\t\tif (table->ahead.page)$/\t\tif (0)/'
 mutant reloc.c 'a table that is mapped as data counts as data' \
-	's/^\t\tif (frame & FRAME_TABLE)$/\t\tif (0)/'
+	's/^\t\tif (!xa_is_value(known))$/if (!xa_is_value(known) \&\& reloc_room(r, 0))\nreturn -EDQUOT;\n&/'
 mutant reloc.c 'a table is found in scratch before it is made' \
 	's/table->gfn = r->tables_gfn + r->nr_tables++;/table->gfn = r->tables_gfn + ++r->nr_tables;/'
 
+mutant reloc.c 'a root outside memory is not named' \
+	's/^\t\tif (err == -ENODEV)$/\t\tif (0)/'
 mutant reloc.c 'a root beyond 4 GiB is cut off' \
 	's/if (r->p->roots\[i\] >= I686_VA_END)/if (0)/'
 
 # 4 MiB pages
 mutant reloc.c 'PAT of a 4 MiB page is lost' \
-	's/table->split_leaf = i686_large_leaf(\*pde);/table->split_leaf = *pde \& I686_FLAGS \& ~I686_PS;/'
+	's/table->split_leaf |= .*/table->split_leaf |= *pde \& I686_FLAGS \& ~I686_PS;/'
 mutant reloc.c 'accessed and dirty bits keep tables apart' \
 	's/u64 key = KEY_SPLIT(\*pde & ~(I686_A | I686_D), partly);/u64 key = KEY_SPLIT(*pde, partly);/'
 mutant reloc.c 'accessed and dirty bits of the second are lost' \
-	's/table->split_leaf |= \*pde & (I686_A | I686_D);/;/'
+	's/table->split_leaf |= i686_large_leaf(\*pde);/if (!table->split_leaf)\n\t\t&/'
 mutant reloc.c 'the directory entry of a split page is always writable' \
 	's/writable = partly || \*pde & (I686_W | I686_COW);/writable = true;/'
 mutant reloc.c 'the directory entry of a split page is not writable for a copy' \
@@ -131,30 +240,38 @@ mutant reloc.c 'a device of 4 MiB hides what memory there is' \
 mutant reloc.c 'a device beyond 4 GiB is cut off' \
 	's/^\tif (gfn >> I686_GFN_BITS)$/\tif (0)/'
 mutant reloc.c 'all pages of a split are the first' \
-	's/\*gfn = table->split_gfn + nr;/*gfn = table->split_gfn;/'
+	's/nr, table->split_gfn + nr,/nr, table->split_gfn,/'
+mutant reloc.c 'the last page of a split is not mapped' \
+	'/^static int reloc_split/,/^}/s/nr < table->end/nr + 1 < table->end/'
+mutant reloc.c 'a split page in the slot of scratch covers it' \
+	'/^static int reloc_split/,/^}/s/nr < table->end/nr < I686_ENTRIES/'
+mutant reloc.c 'a split page in the slot of scratch leaves it out' \
+	'/^static int reloc_large/,/^}/s/^\tif (partly)$/\tif (0)/'
+mutant reloc.c 'a split page has the leaves of a table' \
+	's/err = table->split ? reloc_split(r, table) :/err = 0 ? 0 :/'
 
 mutant reloc.c 'a split page in the slot of scratch is the same elsewhere' \
 	's/KEY_SPLIT(\*pde & ~(I686_A | I686_D), partly);/KEY_SPLIT(*pde \& ~(I686_A | I686_D), 0);/'
 
 # scratch
-mutant reloc.c 'a line is empty if its first entry is' \
-	's/any |= entries\[nr\];/any |= entries[0];/'
-mutant reloc.c 'the last line of a table is overlooked' \
-	's/line < 64; line++/line < 63; line++/'
-mutant reloc.c 'a split page has the leaves of a table' \
+mutant reloc.c 'of a split page one line alone gets its places' \
 	's/table->lines = ~0ULL;/table->lines = 1;/'
-mutant reloc.c 'aliased pages are counted once too often' \
-	's/ && !reloc_aliased(r, old);/;/'
+mutant reloc.c 'aliased pages get space for each leaf but one' \
+	's/^\t\tend += reloc_aliased(r, &r->frame\[i\])/& * (r->frame[i].leaves - 1)/'
 mutant reloc.c 'aliased pages get no space of their own' \
-	's/end = r->next_shared + r->nr_aliased;/end = r->next_shared;/'
+	's/end += reloc_aliased(r, &r->frame\[i\]);/;/'
+mutant reloc.c 'the last aliased page gets no space' \
+	's/for (i = 0; i < r->nr_frames; i++)/for (i = 0; i + 1 < r->nr_frames; i++)/'
+mutant reloc.c 'the first aliased page gets no space' \
+	's/for (i = 0; i < r->nr_frames; i++)/for (i = 1; i < r->nr_frames; i++)/'
 mutant reloc.c 'the last page is never kept' \
-	's/return any ? hlk_snap_keep(r->snap, next_new, &next) : 0;/return 0;/'
+	's/return ahead ? hlk_snap_keep(.*;/return 0;/'
 mutant reloc.c 'a page that is ahead is lost with an error' \
 	's/if (gpage.page)$/if (0)/'
 mutant reloc.c 'the page after one that cannot be kept is lost' \
 	's/if (next.page)$/if (0)/'
 mutant reloc.c 'entries of scratch are relocated' \
-	's/end = min(nr + LINE_ENTRIES, table->end)/end = nr + LINE_ENTRIES/'
+	's/end = min(nr + I686_LINE_ENTRIES, table->end);/end = nr + I686_LINE_ENTRIES;/'
 mutant reloc.c 'one page of the buffers is not fixed' \
 	's/(gfn < r->tables_gfn ||/(gfn + 1 < r->tables_gfn ||/'
 mutant reloc.c 'scratch is for users' \
@@ -172,7 +289,23 @@ mutant reloc.c 'a supervisor entry over scratch: one table for all' \
 mutant reloc.c 'scratch begins one page late in its slot' \
 	's/table->end = slot == r->scratch_slot ? r->scratch_first : 0;/table->end = slot == r->scratch_slot ? r->scratch_first + 1 : 0;/'
 mutant reloc.c 'the second slot of scratch is shifted' \
-	's/^\t      r->scratch_first + table->end;/\t      (slot == r->scratch_slot ? r->scratch_first : 0) + table->end;/'
+	's/ - r->scratch_first + table->end/ - (table->end ? r->scratch_first : 0) + table->end/'
+mutant reloc.c 'all slots of scratch are the first' \
+	's/^\t      (u64)(table->slot - r->scratch_slot) \* I686_SLOT_PAGES;/\t      0;/'
+mutant reloc.c 'a table that shares its slot with scratch leaves it out' \
+	'/^static int reloc_shared_slot/,/^}/s/table->end = r->scratch_first;/;/'
+mutant reloc.c 'a copy is the table that maps scratch too' \
+	's/if (known && known->end == I686_ENTRIES)$/if (known)/'
+mutant reloc.c 'a copy after the table that maps scratch too is forgotten' \
+	'/^static .*reloc_copy(/,/^}/s/^\t\*err = xa_err(/\t*err = known ? 0 : xa_err(/'
+mutant reloc.c 'the table that maps scratch too takes the place of a copy' \
+	's/if (source == NO_SOURCE || xa_load(&r->frames, source))/if (source == NO_SOURCE)/'
+mutant reloc.c 'the table that maps scratch too is data to leaves' \
+	's/^\t\*err = xa_err(xa_store(&r->frames, source, .*/\t*err = 0;/'
+mutant reloc.c 'a table counts once for each of its new ones' \
+	's/r->snap->counts.tables_read += !known;/r->snap->counts.tables_read++;/'
+mutant reloc.c 'a table that maps scratch too does not count as read' \
+	'/^static struct new_table \*reloc_made/,/^}/s/r->snap->counts.tables_read++;/;/'
 mutant reloc.c 'the directory entry over scratch is not writable' \
 	's/\*pde = (\*pde & I686_FLAGS) | I686_W | table->gfn << PAGE_SHIFT;/*pde = (*pde \& I686_FLAGS) | table->gfn << PAGE_SHIFT;/'
 mutant reloc.c 'buffers and stacks are moved' \
@@ -182,7 +315,7 @@ mutant reloc.c 'only buffers stay' \
 mutant reloc.c 'shared pages overlap tables' \
 	's/r->next_shared = r->tables_gfn + r->nr_tables;/r->next_shared = r->tables_gfn + r->nr_tables - 1;/'
 mutant reloc.c 'the allocator starts on the last shared page' \
-	's/r->snap->first_free = end << PAGE_SHIFT;/r->snap->first_free = (end - !!shared) << PAGE_SHIFT;/'
+	's/first_free = end <</first_free = (end - (end > r->next_shared)) <</'
 mutant reloc.c 'scratch may be overfull by a page' \
 	's/^\tif (end > limit)/\tif (end > limit + 1)/'
 mutant reloc.c 'generation is not written' \
@@ -206,21 +339,43 @@ mutant snap.c 'pages of a running guest are shared' \
 mutant snap.c 'a shared page is not counted' \
 	'/if (gpage->frozen) {/,/}/s/hlk_count_pages(1);/;/'
 mutant snap.c 'the guest page is not put' \
-	'/^int hlk_snap_keep/,/^}/s/put_page(gpage->page);/;/'
+	'/^\t\tmemcpy(page_address(copy), from, PAGE_SIZE);/,/^}/s/put_page(gpage->page);/;/'
+mutant snap.c 'a guest page that is as in the parent is not put' \
+	'/^\tif (old && !memcmp/,/^\t}/s/put_page(gpage->page);/;/'
+mutant snap.c 'leaves of a page are lost' \
+	's/return snap_put(snap, gfn, copy, leaves);/return snap_put(snap, gfn, copy, 0);/'
+mutant snap.c 'leaves of a shared page are lost' \
+	's/snap_put(snap, gfn, gpage->page, leaves)/snap_put(snap, gfn, gpage->page, 0)/'
+mutant snap.c 'leaves of a page never touched are lost' \
+	'/^\tif (!gpage->page) {/,/^\t}/s/NULL, leaves);/NULL, 0);/'
+mutant snap.c 'leaves of a page of zeroes are lost' \
+	'/^\tif (zero) {/,/^\t}/s/NULL, leaves);/NULL, 0);/'
+mutant snap.c 'no page has leaves where it has no bytes' \
+	's/if (!page && !leaves && /if (!page \&\& /'
+mutant snap.c 'leaves of a page are not added' \
+	's/^\tchunk->leaves\[slot\] += min_t(.*;/\t;/'
+mutant snap.c 'leaves of a page begin anew at their end' \
+	's/+= min_t(u16, leaves, U16_MAX - chunk->leaves\[slot\]);/+= leaves;/'
+mutant snap.c 'what a parent has there is not looked at' \
+	's/struct page \*old = leaves ? NULL : hlk_snap_page(snap, gfn);/struct page *old = NULL;/'
 mutant snap.c 'a page is leaked when its place cannot be stored' \
 	'/^drop:/,/^}/s/hlk_page_free(page);/;/'
-mutant reloc.c 'a table is leaked when it cannot be stored' \
-	's/^\thlk_page_free(table->page);/\t;/'
+mutant reloc.c 'a table is leaked with an error' \
+	's/^\t\tif (table->page)$/\t\tif (0)/'
+mutant reloc.c 'a table that was stored is freed' \
+	's/^\t\ttable->page = NULL;/\t\t;/'
 mutant reloc.c 'data goes to scratch too' \
 	's/if (range->flags & HLK_WINDOW_SCRATCH ||$/if (0 ||/'
 mutant reloc.c 'data goes where no 4 KiB entry can lead' \
 	's/if (\*gfn >> I686_GFN_BITS)/if (0)/'
 mutant reloc.c 'the limit of pages is one more' \
-	's/r->nr_frames++ >= r->p->max_pages/r->nr_frames++ > r->p->max_pages/'
+	's/if (r->nr_frames >= r->p->max_pages)/if (r->nr_frames > r->p->max_pages)/'
 mutant reloc.c 'the limit of tables is one more' \
 	's/r->nr_met++ >= r->p->max_tables/r->nr_met++ > r->p->max_tables/'
 mutant snap.c 'a fatal signal is ignored' \
 	's/if (fatal_signal_pending(current))/if (0)/'
+mutant reloc.c 'a fatal signal is ignored by compactions' \
+	's/fatal_signal_pending(current)/0/'
 mutant snap.c 'windows may overlap by a page' \
 	's/if (range->gfn < old->gfn + old->pages &&/if (range->gfn + 1 < old->gfn + old->pages \&\&/'
 mutant snap.c 'a page that is replaced is leaked' \
@@ -341,6 +496,8 @@ mutant delta.c 'a fatal signal is ignored' \
 	's/if (fatal_signal_pending(current))/if (0)/'
 mutant delta.c 'kept tables are those of the parent' \
 	's/d->snap->counts.tables_kept--;/;/'
+mutant delta.c 'a page that is kept has a further leaf' \
+	's/hlk_snap_keep(d->snap, to, &gpage, 0);/hlk_snap_keep(d->snap, to, \&gpage, 1);/'
 mutant reloc.c 'bookkeeping is written into the page of the parent' \
 	's/err = hlk_snap_set(snap, words\[i\].gpa >> PAGE_SHIFT, NULL);/err = 0;/'
 

@@ -210,6 +210,28 @@ static void snap_keep(void)
 	put_page(page);
 }
 
+/* Leaves that map a frame are added to those that do already, up to an end. */
+static void snap_keep_leaves(void)
+{
+	struct hlk_layout layout = {};
+	struct hlk_gpage gpage = {};
+	struct hlk_why_at at;
+	struct hlk_snap *snap;
+
+	add(&layout, 1, 2, 0, &at);
+	snap = hlk_snap_alloc(&layout, 1000);
+	CHECK_EQ(hlk_snap_keep(snap, 1, &gpage, 3), 0);
+	CHECK_EQ(hlk_snap_leaves(snap, 1), 3);
+	CHECK_EQ(hlk_snap_leaves(snap, 2), 0);
+	CHECK_EQ(hlk_snap_keep(snap, 1, &gpage, U16_MAX - 4), 0);
+	CHECK_EQ(hlk_snap_leaves(snap, 1), U16_MAX - 1);
+	CHECK_EQ(hlk_snap_keep(snap, 1, &gpage, 5), 0);
+	CHECK_EQ(hlk_snap_leaves(snap, 1), U16_MAX);
+	CHECK_EQ(hlk_snap_keep(snap, 1, &gpage, U16_MAX), 0);
+	CHECK_EQ(hlk_snap_leaves(snap, 1), U16_MAX);
+	hlk_snap_put(snap);
+}
+
 static void snap_references(void)
 {
 	struct hlk_layout layout = {};
@@ -322,6 +344,21 @@ static void limit_of_pages(void)
 	w.c.params.max_pages = 4;
 	CHECK_EQ(compact_run(&w.c), -EDQUOT);
 	CHECK_EQ(w.c.at.why, HLK_WHY_TOO_MANY_PAGES);
+	guest_exit(&w.g);
+}
+
+/* A leaf that waits holds the number of its frame, in the 20 bits of an address. */
+static void limit_of_frames(void)
+{
+	struct world w;
+	u32 i;
+
+	world_init(&w, 0x48, 2);
+	guest_ram(&w.g, 0x100000, 0x100400);	/* more than 4 GiB, for 4 MiB entries alone */
+	for (i = 0; i <= 0x400; i++)
+		guest_set(&w.g, w.pd[i / 1000], i % 1000, guest_large(0x100000 + 0x400 * i, P));
+	w.c.params.max_pages = 0x200000;
+	refused(&w, -ENOSPC, HLK_WHY_SNAPSHOT_FULL, 0, 1ULL << 32);
 	guest_exit(&w.g);
 }
 
@@ -548,10 +585,12 @@ int main(int argc, char **argv)
 		TAP_TEST(snap_write),
 		TAP_TEST(snap_write_fail_nth),
 		TAP_TEST(snap_keep),
+		TAP_TEST(snap_keep_leaves),
 		TAP_TEST(snap_references),
 		TAP_TEST(parameters),
 		TAP_TEST(limit_of_tables),
 		TAP_TEST(limit_of_pages),
+		TAP_TEST(limit_of_frames),
 		TAP_TEST(snapshot_full),
 		TAP_TEST(scratch_full),
 		TAP_TEST(published_roots),

@@ -89,6 +89,37 @@ static void scratch_slot_and_another(void)
 	world_exit(&w);
 }
 
+/* What leaves map of a table in that slot: the copy made elsewhere, if there is one */
+static void scratch_slot_and_a_copy(void)
+{
+	struct world w;
+	u64 table;
+	u32 root;
+
+	for (root = 0; root < 2; root++) {
+		world_init(&w, 0x48, 2);
+		map_data(&w, root, 0xffc05000, ALL, ALL);
+		table = guest_entry(&w.g, w.pd[root], 1023) >> 12;
+		guest_map(&w.g, w.pd[0], 0x5000, table, P | W, ALL);
+		if (world_go(&w)) {
+			CHECK_EQ(at(&w, 0, 0x5000).pte,
+				 (at(&w, root, 0xffc05000).pde & ~0xfffU) | P | W);
+			CHECK_EQ(w.c.snap->counts.tables_read, 4);
+		}
+		compact_end(&w.c);
+		/* met before the other, and after it */
+		guest_set(&w.g, w.pd[!root], 3, table << 12 | ALL);
+		guest_set(&w.g, w.pd[1], 4, table << 12 | ALL);
+		if (world_go(&w)) {
+			CHECK_EQ(at(&w, 0, 0x5000).pte,
+				 (at(&w, !root, 0xc05000).pde & ~0xfffU) | P | W);
+			CHECK_EQ(at(&w, 1, 0x1005000).pde, at(&w, !root, 0xc05000).pde);
+			CHECK_EQ(w.c.snap->counts.tables_read, 4);
+		}
+		world_exit(&w);
+	}
+}
+
 static void scratch_of_any_size(void)
 {
 	static const u64 sizes[] = {
@@ -220,6 +251,27 @@ static void fixed_pages(void)
 	world_exit(&w);
 }
 
+/* A table that lies there is one all the same. */
+static void table_on_a_fixed_page(void)
+{
+	static const u64 places[] = { TOP - 0x48, TOP - 0x41, TOP - 7, TOP - 1 };
+	struct world w;
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(places); i++) {
+		world_init(&w, 0x48, 1);
+		guest_set(&w.g, w.pd[0], 0, places[i] << 12 | ALL);
+		map_data(&w, 0, 0x5000, ALL, ALL);
+		guest_map(&w.g, w.pd[0], 0x6000, places[i], P | W, ALL);
+		if (world_go(&w)) {
+			CHECK(is_table(&w, at(&w, 0, 0x5000).pde >> 12));
+			CHECK_EQ(at(&w, 0, 0x6000).pte,
+				 (at(&w, 0, 0x5000).pde & ~0xfffU) | P | W);
+		}
+		world_exit(&w);
+	}
+}
+
 static void zero_and_inherited_pages(void)
 {
 	struct world w;
@@ -340,6 +392,34 @@ static void second_generation(void)
 	world_exit(&w);
 }
 
+/* However often a table or a page is met; a root is read before all others. */
+static void each_page_is_read_once(void)
+{
+	struct hlk_snapshot_counts *counts;
+	struct world w;
+	u64 table;
+	u64 gfn;
+
+	world_init(&w, 0x48, 3);
+	w.roots[1] = w.roots[0] | PCD;
+	w.roots[2] = w.roots[0];
+	gfn = map_data(&w, 0, 0x5000, ALL, ALL);
+	table = guest_map(&w.g, w.pd[0], 0x6000, gfn, ALL, ALL);
+	guest_map(&w.g, w.pd[0], 0x7000, table, ALL, ALL);
+	guest_map(&w.g, w.pd[0], 0x8000, 0x80, ALL, ALL);
+	map_data(&w, 0, 0x400000, ALL, ALL);
+	guest_set(&w.g, w.pd[0], 2, table << 12 | ALL);
+	guest_set(&w.g, w.pd[0], 700, w.pd[0] << 12 | ALL);
+	if (CHECK_EQ(compact_make(&w.c), 0)) {
+		counts = &w.c.snap->counts;
+		CHECK_EQ(counts->tables_read, 3);
+		CHECK_EQ(counts->copied + counts->zero, 3);
+		CHECK_EQ(w.g.gets, 6);
+		compact_check(&w.c, 0);
+	}
+	world_exit(&w);
+}
+
 static u32 meddling;	/* reads that were followed by changes */
 
 /* A guest that rewrites each page as soon as it was read */
@@ -397,14 +477,17 @@ int main(int argc, char **argv)
 		TAP_TEST(scratch_shares_a_slot),
 		TAP_TEST(scratch_slot_kinds),
 		TAP_TEST(scratch_slot_and_another),
+		TAP_TEST(scratch_slot_and_a_copy),
 		TAP_TEST(scratch_of_any_size),
 		TAP_TEST(garbage_in_absent_entries),
 		TAP_TEST(outside_memory),
 		TAP_TEST(fixed_pages),
+		TAP_TEST(table_on_a_fixed_page),
 		TAP_TEST(zero_and_inherited_pages),
 		TAP_TEST(host_cow),
 		TAP_TEST(dense_over_windows),
 		TAP_TEST(second_generation),
+		TAP_TEST(each_page_is_read_once),
 		TAP_TEST(guest_changes_meanwhile),
 	};
 
