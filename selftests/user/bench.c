@@ -14,7 +14,9 @@
 #include "guest.h"
 #include "pool.h"
 
-#define ROUNDS		25
+#define MIN_ROUNDS	25UL
+#define MAX_ROUNDS	401UL
+#define PAGES		1600000UL	/* in all rounds of a shape, about */
 #define TOP		(HLK_GUEST_SCRATCH_TOP >> 12)
 #define LOW		0x10UL		/* first frame of the low window */
 #define MIB		256UL		/* pages of a MiB */
@@ -67,10 +69,10 @@ static int smaller(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-static double median(double *of)
+static double median(double *of, u32 nr)
 {
-	qsort(of, ROUNDS, sizeof(*of), smaller);
-	return of[ROUNDS / 2];
+	qsort(of, nr, sizeof(*of), smaller);
+	return of[nr / 2];
 }
 
 static double now(void)
@@ -216,7 +218,7 @@ static void again(struct compact *first, struct row *row)
 	struct mmu_cpu cpu = { first->snap->roots[0], true, true, 40 };
 	struct compact c = *first;
 	struct guest g;
-	double us[ROUNDS];
+	double us[MIN_ROUNDS];
 	u32 written = 0;
 	u32 round;
 	u32 va;
@@ -227,19 +229,20 @@ static void again(struct compact *first, struct row *row)
 	c.params.parent = first->snap;
 	for (va = 0x08000000; written < 16 && va < 0xf0000000; va += 37 * PAGE_SIZE)
 		written += cow_write(&g, &cpu, va, va);
-	for (round = 0; round < ROUNDS; round++) {
+	for (round = 0; round < MIN_ROUNDS; round++) {
 		us[round] = compact(&c);
 		row->copied_again = c.snap->counts.copied;
 		compact_end(&c);
 	}
-	row->again = median(us);
+	row->again = median(us, MIN_ROUNDS);
 	guest_exit(&g);
 }
 
 static struct row measure(const struct shape *shape)
 {
-	double compacts[ROUNDS], copies[ROUNDS], ratios[ROUNDS];
+	static double compacts[MAX_ROUNDS], copies[MAX_ROUNDS], ratios[MAX_ROUNDS];
 	struct row row = { .name = shape->name };
+	u32 rounds = MAX_ROUNDS;
 	static u64 roots[HLK_MAX_ROOTS];
 	struct compact c;
 	struct guest g;
@@ -248,21 +251,22 @@ static struct row measure(const struct shape *shape)
 	init(&g);
 	row.roots = shape->make(&g, roots, shape->arg);
 	compact_init(&c, &g, roots, row.roots);
-	for (round = 0; round < ROUNDS; round++) {
+	for (round = 0; round < rounds; round++) {
 		compacts[round] = compact(&c);
 		row.tables = c.snap->counts.tables_read;
 		row.pages = c.snap->counts.copied;
+		rounds = clamp(PAGES / (unsigned long)row.pages, MIN_ROUNDS, MAX_ROUNDS);
 		/* by turns, so that both meet the same machine */
 		copies[round] = copy(&g, row.pages + row.tables);
 		ratios[round] = compacts[round] / copies[round];
-		if (round == ROUNDS - 1)
+		if (round == rounds - 1)
 			again(&c, &row);
 		compact_end(&c);
 	}
 	guest_exit(&g);
-	row.compact = median(compacts);
-	row.copy = median(copies);
-	row.ratio = median(ratios);
+	row.compact = median(compacts, rounds);
+	row.copy = median(copies, rounds);
+	row.ratio = median(ratios, rounds);
 	return row;
 }
 
@@ -325,7 +329,8 @@ int main(int argc, char **argv)
 			return 1;
 		fprintf(json, "{\"bench\": \"compaction\", \"where\": \"user space\", \"rows\": [");
 	}
-	printf("kmod/reloc.c and delta.c in user space, medians of %d rounds\n", ROUNDS);
+	printf("kmod/reloc.c and delta.c in user space, medians of %lu to %lu rounds\n",
+	       MIN_ROUNDS, MAX_ROUNDS);
 	table("size", "By size; the second snapshot comes after 16 changed pages", sizes,
 	      ARRAY_SIZE(sizes));
 	table("roots", "Many roots over the same tables; distinct tables are read once",
