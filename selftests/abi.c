@@ -6,7 +6,7 @@
 #include <dirent.h>
 
 #include "hlk_test.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 GUEST(halt, "	hlt\n");
 

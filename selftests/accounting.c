@@ -13,7 +13,7 @@
 #include <time.h>
 
 #include "hlk_test.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 #define RW		(PROT_READ | PROT_WRITE)
 #define ROOT		"/tmp/cgroup"

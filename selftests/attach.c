@@ -8,7 +8,7 @@
 #include <sys/wait.h>
 
 #include "hlk_test.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 GUEST(halt, "	hlt\n");
 

@@ -5,7 +5,7 @@
  * so on both sides, and so does the guest's own code.
  */
 #include "hlk_test.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 #define CR4_PSE		0x10
 

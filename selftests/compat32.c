@@ -121,7 +121,7 @@ int main(void)
 #else
 
 #include "hlk_test.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 static const struct place there[] = {
 #include "layout64.h"

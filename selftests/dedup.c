@@ -4,7 +4,7 @@
  * bytes are as without it, and who writes to one of them writes to no other.
  */
 #include "hlk_test.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 #define DATA_VA		0x10000000U
 #define TABLES		0x10000UL

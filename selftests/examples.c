@@ -14,7 +14,7 @@
 
 #include <hlk.h>
 
-#include "kselftest_harness.h"
+#include "harness.h"
 
 #define TIMEOUT_US	10000000	/* emulated processors are slow */
 #define PAGE		4096UL
@@ -481,7 +481,7 @@ TEST_F(server, hears_of_host_answers_that_are_too_long)
 	}
 }
 
-TEST_F_TIMEOUT(server, forgets_what_it_counted, 120)
+TEST_F(server, forgets_what_it_counted)
 {
 	struct guest *g = &self->g;
 	unsigned int i;
@@ -510,7 +510,7 @@ TEST_F(server, remembers_what_it_counted_before_a_snapshot)
 }
 
 /* Each page counts up by one: the sum is more if one did not come back. */
-TEST_F_TIMEOUT(server, forgets_the_pages_it_touched, 120)
+TEST_F(server, forgets_the_pages_it_touched)
 {
 	struct guest *g = &self->g;
 	unsigned int i;
@@ -659,7 +659,7 @@ static const char *unique(struct guest *g, unsigned long *number)
 	return seed;
 }
 
-TEST_F_TIMEOUT(server, every_restore_gives_another_number_and_seed, 120)
+TEST_F(server, every_restore_gives_another_number_and_seed)
 {
 	static char seeds[ROUNDS][128];
 	unsigned long numbers[ROUNDS];
@@ -724,7 +724,7 @@ FIXTURE_TEARDOWN(twins)
 	EXPECT_TRUE(stop(&self->second));
 }
 
-TEST_F_TIMEOUT(twins, count_for_themselves, 120)
+TEST_F(twins, count_for_themselves)
 {
 	struct guest *first = &self->first;
 	struct guest *second = &self->second;
@@ -883,7 +883,7 @@ static int poke_kills(struct guest *g, unsigned int process, uint32_t address)
 	return strstr(g->text, line) ? 1 : printed(g, line);
 }
 
-TEST_F_TIMEOUT(microkernel, all_processes_say_hello_after_each_restore, 120)
+TEST_F(microkernel, all_processes_say_hello_after_each_restore)
 {
 	struct guest *g = &self->g;
 	unsigned int i;
@@ -937,7 +937,7 @@ TEST_F(microkernel, a_snapshot_has_the_page_directories_of_all)
 }
 
 /* The kernel's data and tables, its scratch, user code, what is not mapped */
-TEST_F_TIMEOUT(microkernel, a_process_that_pokes_dies_alone, 120)
+TEST_F(microkernel, a_process_that_pokes_dies_alone)
 {
 	static const uint32_t where[] = {
 		0x10000, 0x14000, 0xfffff000, 0xffffdff0, 0x40000000, 0x50000000,

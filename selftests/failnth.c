@@ -12,7 +12,7 @@
 #include <sys/syscall.h>
 
 #include "hlk_test.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 #define MAX_NTH		2000
 #define TABLES		0x40000UL

@@ -21,7 +21,7 @@
 
 #include <hlk.h>
 
-#include "kselftest_harness.h"
+#include "harness.h"
 
 #define MS		1000ULL
 #define NR_MANY		64
@@ -572,7 +572,7 @@ static int dirty_many(struct many *many, uint32_t want)
 	return 0;
 }
 
-TEST_F_TIMEOUT(fused, a_batch_restores_many, 120)
+TEST_F(fused, a_batch_restores_many)
 {
 	struct many many = {};
 	uint32_t value;
@@ -621,7 +621,7 @@ static int batch_one(struct many *many, int i, uint32_t *value, size_t *len)
 				      value, 4, len, i % 2 ? 0 : 10000 * MS);
 }
 
-TEST_F_TIMEOUT(fused, a_batch_restores_and_calls_many, 120)
+TEST_F(fused, a_batch_restores_and_calls_many)
 {
 	struct many many = {};
 	uint32_t value[NR_MANY];

@@ -4,7 +4,7 @@
  * how a new sandbox learns of them.
  */
 #include "hlk_test.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 #define DATA_PAGES	((TVM_LOW - TVM_DATA) / PAGE)
 #define PINNED		1	/* the bookkeeping page is always private */

@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 
 #include "hlk_test.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 #define BIG_GPA		0x1000000UL
 #define BIG_PAGES	8192UL
@@ -264,27 +264,27 @@ static void stops(struct __test_metadata *_metadata, fixture *self,
 
 #define STOPS(child, progress, all)	stops(_metadata, self, child, progress, all)
 
-TEST_F_TIMEOUT(killed, in_a_flat_snapshot, 120)
+TEST_F(killed, in_a_flat_snapshot)
 {
 	STOPS(child_flat, progress_pages, BIG_PAGES);
 }
 
-TEST_F_TIMEOUT(killed, in_a_compact_snapshot, 120)
+TEST_F(killed, in_a_compact_snapshot)
 {
 	STOPS(child_compact, progress_pages, BIG_PAGES);
 }
 
-TEST_F_TIMEOUT(killed, in_the_build_of_an_image, 120)
+TEST_F(killed, in_the_build_of_an_image)
 {
 	STOPS(child_build, progress_pages, BIG_PAGES);
 }
 
-TEST_F_TIMEOUT(killed, in_a_prefault, 120)
+TEST_F(killed, in_a_prefault)
 {
 	STOPS(child_prefault, progress_pages, BIG_PAGES);
 }
 
-TEST_F_TIMEOUT(killed, in_a_walk, 120)
+TEST_F(killed, in_a_walk)
 {
 	STOPS(child_walk, progress_walk, NR_REPLIES - 64);
 }

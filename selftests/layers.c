@@ -7,7 +7,7 @@
 #include <time.h>
 
 #include "hlk_test.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 #define SLOT		0x400000UL
 #define LOW		(8 * SLOT)
@@ -167,7 +167,7 @@ static double now(void)
 	return t.tv_sec * 1e3 + t.tv_nsec / 1e6;
 }
 
-TEST_F_TIMEOUT(layers, the_second_costs_what_changed, 120)
+TEST_F(layers, the_second_costs_what_changed)
 {
 	double first_ms, second_ms;
 	int first, second;
@@ -252,7 +252,7 @@ TEST_F_TIMEOUT(layers, many_generations, 200)
 }
 
 /* More than a guest does to its tables: as for the first time, and right */
-TEST_F_TIMEOUT(layers, whoever_rewrites_tables, 120)
+TEST_F(layers, whoever_rewrites_tables)
 {
 	int first, second;
 

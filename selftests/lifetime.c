@@ -9,7 +9,7 @@
 #include <time.h>
 
 #include "hlk_test.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 #define ROUNDS	100
 

@@ -4,7 +4,7 @@
  * the reason that the header names, and the VM goes on as it was.
  */
 #include "hlk_test.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 #define TABLES		0x40000UL
 #define VA		0x00800000

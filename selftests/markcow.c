@@ -5,7 +5,7 @@
  * what a guest with a copy-on-write handler counts on.
  */
 #include "hlk_test.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 #define CR4_PSE		0x10
 #define SLOT		0x400000UL
@@ -407,7 +407,7 @@ TEST_F(markcow, the_tlb_is_flushed)
  * Random tables against a second judgement, from the entries as they were: each
  * leaf that is writable, in the range, memory, and no table, is marked.
  */
-TEST_F_TIMEOUT(markcow, random_tables, 120)
+TEST_F(markcow, random_tables)
 {
 	const u32 cr4_pse_off = HLK_PAGING_GIVEN | HLK_PAGING_WP;
 	u64 roots[2] = { self->root[0], self->root[1] };

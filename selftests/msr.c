@@ -16,7 +16,7 @@
 
 #include <hlk.h>
 
-#include "kselftest_harness.h"
+#include "harness.h"
 
 #define TIMEOUT_US	2000000
 #define MAX_MSRS	1024
@@ -202,7 +202,7 @@ static uint32_t first_different(const struct all_msrs *a, const struct all_msrs 
 	return 0;
 }
 
-TEST_F_TIMEOUT(msr, none_can_be_read_or_written, 120)
+TEST_F(msr, none_can_be_read_or_written)
 {
 	size_t i;
 
@@ -219,7 +219,7 @@ TEST_F_TIMEOUT(msr, none_can_be_read_or_written, 120)
 	ASSERT_EQ(0, first_different(self->before, self->after));
 }
 
-TEST_F_TIMEOUT(msr, nor_changed_in_another_way, 120)
+TEST_F(msr, nor_changed_in_another_way)
 {
 	size_t i;
 

@@ -16,7 +16,7 @@
 
 #include <hlk.h>
 
-#include "kselftest_harness.h"
+#include "harness.h"
 
 #define MS		1000ULL
 #define LONG		(60000 * MS)
@@ -281,7 +281,7 @@ static void *use(void *arg)
 	return NULL;
 }
 
-TEST_F_TIMEOUT(pool, many_threads_share_it, 120)
+TEST_F(pool, many_threads_share_it)
 {
 	struct user users[THREADS] = {};
 	struct hlk_pool_stats stats;

@@ -10,7 +10,7 @@
 #include <time.h>
 
 #include "hlk_test.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 #define TABLES		0x40000UL
 #define NR_TABLES	8

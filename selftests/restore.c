@@ -4,7 +4,7 @@
  * is copied, and a restore that is refused changes nothing.
  */
 #include "hlk_test.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 /* Fill [TVM_DATA, TVM_DATA + ECX bytes) with AL; halt; again */
 GUEST(fill, "1:	mov $0x20000, %edi\n"

@@ -8,7 +8,7 @@
 #include <sys/time.h>
 
 #include "state.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 #define PORT	0xe9
 #define DONE_ALL (HLK_DONE_RESTORED | HLK_DONE_INPUT | HLK_DONE_ENTERED)
@@ -716,7 +716,7 @@ static void *caller(void *arg)
 	return NULL;
 }
 
-TEST_F_TIMEOUT(run, from_several_threads, 120)
+TEST_F(run, from_several_threads)
 {
 	struct caller c[2] = { { .t = &self->t }, { .t = &self->t } };
 	int i;

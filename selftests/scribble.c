@@ -21,7 +21,7 @@
 
 #include <hlk.h>
 
-#include "kselftest_harness.h"
+#include "harness.h"
 
 #define ROUNDS		200
 #define PAGE		4096UL

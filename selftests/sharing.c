@@ -6,7 +6,7 @@
 #include <sys/wait.h>
 
 #include "hlk_test.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 #define PAGES	64UL
 #define BYTES	(PAGES * PAGE)

@@ -17,7 +17,7 @@
 
 #include "soak/soak.h"
 #include "state.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 #define RESTORES	3000	/* without RESTORES= */
 #define AUDIT_EVERY	20	/* of those that can be */

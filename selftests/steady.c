@@ -5,7 +5,7 @@
  * Counted by KVM.
  */
 #include "hlk_test.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 #define WRITTEN		8	/* pages that a call writes */
 #define WARM		200

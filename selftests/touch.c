@@ -9,7 +9,7 @@
  * directory that maps itself, so it also shows that tables mapped as data live.
  */
 #include "hlk_test.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 #define CR4_PSE		0x10
 #define SLOT		0x400000UL
@@ -561,7 +561,7 @@ static void run_after(struct __test_metadata *_metadata, fixture *self)
 	compare(_metadata, self);
 }
 
-TEST_F_TIMEOUT(touch, the_same_faults_and_values, 120)
+TEST_F(touch, the_same_faults_and_values)
 {
 	int snap, round;
 
@@ -579,7 +579,7 @@ TEST_F_TIMEOUT(touch, the_same_faults_and_values, 120)
 }
 
 /* A child of that snapshot, after writes: the guest sees what it saw before. */
-TEST_F_TIMEOUT(touch, the_same_in_the_next_generation, 120)
+TEST_F(touch, the_same_in_the_next_generation)
 {
 	int snap, child, round;
 	u32 i;

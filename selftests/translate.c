@@ -5,7 +5,7 @@
  * the guest may in fact do.
  */
 #include "hlk_test.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 #define CR0_WP		0x10000
 #define CR4_PSE		0x10

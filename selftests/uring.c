@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 
 #include "hlk_test.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 #define ENTRIES	64
 #define VMS	16
@@ -240,7 +240,7 @@ static void prepare_many(struct io_uring *ring, struct many *m, u32 flags)
 	}
 }
 
-TEST_F_TIMEOUT(uring, sixty_four_in_one_system_call, 120)
+TEST_F(uring, sixty_four_in_one_system_call)
 {
 	struct many *m = calloc(1, sizeof(*m));
 	struct io_uring_cqe *cqe;
@@ -272,7 +272,7 @@ TEST_F_TIMEOUT(uring, sixty_four_in_one_system_call, 120)
 }
 
 /* The ring goes while its requests are on their way; nothing is left. */
-TEST_F_TIMEOUT(uring, a_ring_that_is_closed, 120)
+TEST_F(uring, a_ring_that_is_closed)
 {
 	struct many *m = calloc(1, sizeof(*m));
 	struct io_uring ring;

@@ -4,7 +4,7 @@
  * an I/O that KVM had half done is forgotten, and TLBs are flushed.
  */
 #include "state.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 #define CR4_PSE		0x10
 #define CR4_OSFXSR	0x200

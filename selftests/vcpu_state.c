@@ -7,7 +7,7 @@
 #include <pthread.h>
 
 #include "state.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 #define CR0_WP		0x10000
 #define CR4_PSE		0x10
@@ -821,7 +821,7 @@ static int audit_until(int vm, int snap, int tries)
 	return ret;
 }
 
-TEST_F_TIMEOUT(vcpu_state, an_audit_finds_memory_that_changed, 120)
+TEST_F(vcpu_state, an_audit_finds_memory_that_changed)
 {
 	u8 *at = tvm_at(&self->t, TVM_DATA + 5 * PAGE + 0x123 * 4);
 	struct meddler m;
@@ -838,7 +838,7 @@ TEST_F_TIMEOUT(vcpu_state, an_audit_finds_memory_that_changed, 120)
 	close(snap);
 }
 
-TEST_F_TIMEOUT(vcpu_state, an_audit_finds_registers_that_changed, 120)
+TEST_F(vcpu_state, an_audit_finds_registers_that_changed)
 {
 	struct meddler m;
 	int snap;

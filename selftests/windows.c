@@ -8,7 +8,7 @@
 #include <sys/wait.h>
 
 #include "hlk_test.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 /* Read or write one byte in each of ECX pages from EDI on */
 GUEST(peek, "1:	movb (%edi), %al\n"
