@@ -66,7 +66,7 @@ step "a C++ program" ${CXX:-g++} -std=c++11 $warn $cflags \
 	-x c++ "$tests/consumer.c" -x none $libs -o "$out++"
 step "it runs" env LD_LIBRARY_PATH="$dest/usr/local/lib" "$out++"
 step "a static program" ${CC:-gcc} -static $warn $cflags \
-	"$tests/consumer.c" $static -o "$out-static"
+	"$tests/consumer.c" $static $LDFLAGS -o "$out-static"
 step "it runs" "$out-static"
 }
 
