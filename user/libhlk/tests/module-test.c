@@ -1100,7 +1100,7 @@ static void test_closing(void)
 	sb = make_ready(NULL, HLK_SNAP_HOST_COW, &snap);
 	hlk_close(ctx);
 	hlk_snapshot_close(snap);
-	tap(!hlk_sandbox_restore(sb, NULL) && echoes(sb, 50 * MS),
+	tap(!hlk_sandbox_restore(sb, NULL) && echoes(sb, 5000 * MS),
 	    "a sandbox outlives its context and its snapshot");
 	hlk_sandbox_close(sb);
 	ctx = first;
