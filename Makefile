@@ -10,7 +10,7 @@ export KERNELS
 vm	:= selftests/vm
 
 .PHONY: help setup modules user demo check check-native check-debug check-long check-vmx \
-	coverage bench lint install \
+	coverage coverage-user bench lint install \
 	update-kernels clean distclean
 
 help:
@@ -22,6 +22,7 @@ help:
 	@echo '                   guests, a sample audited; 0 leaves either out'
 	@echo 'make check-vmx     all tests on kvm-intel, in Bochs; takes hours'
 	@echo 'make coverage      which lines of kmod/ the tests reach'
+	@echo 'make coverage-user which lines of libhlk and hlk-run'
 	@echo 'make bench         what a restore costs, on each of KERNELS; and compaction'
 	@echo 'make lint          W=1, sparse, checkpatch and their like'
 	@echo 'make modules       hlk.ko for the kernel in KDIR=$(KDIR)'
@@ -68,6 +69,9 @@ check-vmx: setup
 
 coverage: setup
 	@$(vm)/coverage.sh
+
+coverage-user: setup
+	@$(vm)/coverage.sh --user
 
 # BENCH= passes options on, such as BENCH=--full
 bench: setup

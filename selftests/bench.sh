@@ -130,6 +130,27 @@ result $? "the chart is a chart"
 hlk-run bench --quick --ways A,C --json - 2> $out > $json && is_json $json >> $out
 result $? "JSON alone on standard output"
 
+hlk-run bench --quick --two-threads --copy libc --emulated > $out 2>&1 &&
+	grep -q "^two threads, a sandbox each: " $out
+result $? "two threads alone"
+
+hlk-run bench --quick --perf-counts --ways A2,C --config 1,288,16 \
+	--config 8,288,16,data > $out 2>&1 && grep -q "^Figures are instructions" $out &&
+	[ "$(grep -c "^  A2 " $out)" = 2 ]
+result $? "configurations of one's own, in instructions"
+
+# what cannot be done for want of files is said
+for files in 8 10; do
+	# shellcheck disable=SC3045
+	(ulimit -n $files && exec hlk-run bench --quick) > $out 2>&1
+	[ $? -le 1 ] && grep -q "Too many open files" $out
+	result $? "with $files files"
+done
+
+hlk-run bench --quick --ways C --json /nowhere/bench.json --svg /dev/full > $out 2>&1
+[ $? = 1 ] && [ "$(grep -c "cannot be written" $out)" = 2 ]
+result $? "files that cannot be written"
+
 hlk-run bench --config 600,1024,16 > $out 2>&1
 [ $? = 2 ] && grep -q "does not fit" $out
 result $? "a configuration that cannot be is a usage error"

@@ -44,6 +44,46 @@ call() { # call FUNCTION OPTION...
 	hlk-run run server.elf --call "$function" "$@"
 }
 
+# short_of RESOURCE LEAST STEP MOST COMMAND...: the limit of ulimit is raised from
+# LEAST on until the command works. Each time before it says why, and no worse
+short_of() {
+	limit=$1 at=$2 step=$3 most=$4 good='' met=0
+	shift 4
+	nr=$((nr + 1))
+	while [ -z "$good" ] && [ "$at" -le "$most" ]; do
+		# shellcheck disable=SC3045
+		(ulimit "$limit" "$at" && "$@") > $out 2>&1
+		got=$?
+		case $got in
+		0) good=y ;;
+		1) grep -q "^hlk-run: " $out || break ;;
+		127) ;;	# not even the program could be loaded
+		*) break ;;
+		esac
+		[ $got != 1 ] || met=$((met + 1))
+		at=$((at + step))
+	done
+	if [ -n "$good" ] && [ $met -gt 1 ]; then
+		echo "ok $nr ulimit $limit: $*"
+		return
+	fi
+	echo "# $met clean failures; at $at exit code $got:"
+	sed 's/^/# /' $out | head -n 30
+	echo "not ok $nr ulimit $limit: $*"
+	bad=1
+}
+
+# on_tty COMMAND...: on a terminal; what it wrote is what that one echoes
+# shellcheck disable=SC2317  # called through try
+on_tty() {
+	exec 3<> /dev/ptmx
+	"$@" >&3 2>&3
+	code=$?
+	timeout 5 dd bs=4096 count=1 <&3 2> /dev/null
+	exec 3>&-
+	return "$code"
+}
+
 echo "TAP version 13"
 try "five processes say hello through restore and call" 0 "Hello 5/5" \
 	hlk-run run microkernel.elf --call hello --repeat 4
@@ -70,6 +110,26 @@ try "a guest that is not restored does" 4 . \
 	call counter --expect 1 --repeat 2 --no-restore
 try "JSON is asked for and given" 0 '"restores":' \
 	call echo --input x --repeat 3 --json
+try "ten answers that differ are enough" 0 "answers go on to differ" \
+	call counter --repeat 12 --no-restore
+lines "to be shown" 10 "^answer: [0-9]*$"
+try "restores alone are counted" 0 "^restores  *20  [0-9]* per second" \
+	hlk-run run server.elf --repeat 20
+try "what the guest prints can be left out" 0 "^answer: hello$" \
+	call hello --quiet --no-progress
+lines "which it is" 0 "i686 guest"
+try "it cannot move the cursor" 0 "^a?\[2Jb" call putc --input "$(printf 'a\033[2Jb\n')"
+try "the guest calls hlk-run's own function" 0 "^answer: hi$" \
+	call host --input "echo hi"
+try "a strict snapshot" 0 "^answer: x$" call echo --input x --strict
+try "of CR3 alone" 0 "^answer: x$" call echo --input x --cr3
+try "other sizes" 0 "^answer: x$" call echo --input x --mem 32 --scratch 512
+try "colours on a terminal" 0 "1mlatency" \
+	on_tty env TERM=linux hlk-run run server.elf --call echo --repeat 20
+try "but not on all" 0 "^latency" \
+	on_tty env TERM=dumb hlk-run run server.elf --call echo --repeat 20
+try "progress on a terminal" 5 " of 4 (" \
+	on_tty hlk-run run server.elf --call loop --timeout 300 --repeat 4
 try "the FPU comes back" 0 . call fpu --expect "37f 1f80" --repeat 20
 try "debug registers come back" 0 . \
 	call dr --expect "0 0 0 0 ffff0ff0 400" --repeat 20
@@ -78,6 +138,11 @@ try "a crash is the guest's, with its address" 3 "0x\{0,1\}deadbee0" \
 	call crash --input 0xdeadbee0
 try "an invalid opcode is reported" 3 "invalid opcode at 0x" call ud
 lines "with the page-table entries on the way to it" 1 "^  eip .* pde .* pte "
+try "or as JSON" 3 '"guest_exit":' call crash --input 0xdeadbee0 --json
+lines "with the address" 1 '"fault":'
+try "an error of the guest as JSON" 3 '"error":' call nonesuch --json
+try "a triple fault" 3 "triple fault" call overflow
+try "a guest that cannot even boot" 3 "private pages" call echo --max-private 1
 try "a guest out of scratch says so" 3 "[Ss]cratch" call fill
 try "a budget of private pages ends a call" 3 "private pages" \
 	call touch --input 200 --max-private 60 --scratch 2048
@@ -106,7 +171,73 @@ try "page tables of a file that is no snapshot" 1 . \
 try "a range that is none" 2 "two addresses" \
 	hlk-run pt server.elf --range 2000-1000
 try "a root that is not in memory" 1 . hlk-run pt server.elf --root 0xd0000000
-try "the module's limits" 0 . hlk-run info
+try "one page of them" 0 "^  00001000-00001fff " hlk-run pt server.elf --range 1000-1fff
+lines "and no more" 1 "^  0000"
+try "as with CR0.WP and CR4.PSE clear" 0 "^  00001000-" \
+	hlk-run pt server.elf --no-wp --no-pse --maxphyaddr 36
+try "as many as are asked for" 0 "cut off after 1 ranges" \
+	hlk-run pt server.elf --limit 1 --svg /tmp/pt.svg
+try "which the picture says too" 0 "Cut off after 1 ranges" cat /tmp/pt.svg
+try "and the JSON" 0 '"cut": true$' hlk-run pt server.elf --json --limit 1
+try "tables that are shared, as JSON" 0 '"alias_root"' \
+	hlk-run pt microkernel.elf --snapshot --json
+try "a picture that cannot be made" 1 "cannot write" \
+	hlk-run pt server.elf --svg /nowhere/pt.svg
+try "or is cut off" 1 "cannot write" hlk-run pt server.elf --svg /dev/full
+try "page tables after a call that fails" 3 "nonesuch" \
+	hlk-run pt server.elf --call nonesuch
+try "page tables of a missing file" 1 "No such file" hlk-run pt none.elf
+try "the module's limits" 0 "^roots per snapshot" hlk-run info
+try "as JSON" 0 '"max_roots":' hlk-run info --json
+try "a disk that is full" 1 "cannot write" sh -c "hlk-run info > /dev/full"
+
+short_of -n 4 1 40 hlk-run run server.elf --call echo --input x
+short_of -n 4 1 40 hlk-run serve-bench server.elf -T 2 -p 2 -n 4
+short_of -v 6000 1500 200000 hlk-run run server.elf --call echo --input x
+
+# vms PID: fds of its VMs
+vms() {
+	# shellcheck disable=SC2012
+	ls -l "/proc/$1/fd" | sed -n 's/.* \([0-9]*\) -> anon_inode:kvm-vm$/\1/p'
+}
+
+# until_said PATTERN COMMAND...: until that is in what it says
+until_said() {
+	pattern=$1
+	shift
+	tries=0
+	until "$@" 2>&1 | grep -q -- "$pattern" || [ $((tries += 1)) = 100 ]; do
+		sleep 0.1
+	done
+}
+
+hlk-run run server.elf --call loop --timeout 600000 > /dev/null 2>&1 &
+other=$!
+until_said "^root 0," hlk-run pt --pid $other
+root=0x$(hlk-run pt server.elf --snapshot | sed -n 's/^root 0 at //p')
+try "the page tables of another program's VM" 0 "^VM of process $other, hlk-run$" \
+	hlk-run pt --pid $other
+lines "by CR3" 1 "^root 0, in CR3 of vCPU 0$"
+try "chosen by its fd" 0 "^  00001000-" hlk-run pt --pid $other --fd "$(vms $other)"
+try "while it runs" 0 "^  00001000-" hlk-run pt --pid $other --running --root "$root"
+kill -STOP $other
+try "while it is stopped" 0 '"va":4096,' \
+	hlk-run pt --pid $other --svg /tmp/pt.svg --json
+try "in a picture" 0 "CR3 of vCPU 0" cat /tmp/pt.svg
+kill -CONT $other
+try "an fd that is no VM" 1 "." hlk-run pt --pid $other --fd 0
+try "an fd that is not open" 1 "cannot take its VM" hlk-run pt --pid $other --fd 999
+kill $other
+try "a program without a VM" 1 "has no KVM VM" hlk-run pt --pid 1
+try "a program that is none" 1 "cannot be opened" hlk-run pt --pid 2147483647
+
+hlk-run serve-bench server.elf -T 1 -p 2 -c loop -t 600000 > /dev/null 2>&1 &
+other=$!
+until_said "several VMs" hlk-run pt --pid $other
+try "a program with several" 1 "choose by --fd" hlk-run pt --pid $other
+try "of which one is chosen" 0 "^  00001000-" \
+	hlk-run pt --pid $other --fd "$(vms $other | tail -n 1)"
+kill $other
 
 dd if=server.elf of=/tmp/short.elf bs=100 count=1 2> /dev/null
 dd if=server.elf of=/tmp/cut.elf bs=1024 count=12 2> /dev/null
@@ -130,9 +261,14 @@ if [ "$(id -u)" = 0 ] && [ -n "$HLK_KO" ]; then
 		su -s /bin/sh nobody -c "hlk-run info"
 	mv /dev/kvm /dev/kvm.away
 	try "no /dev/kvm" 1 "/dev/kvm" hlk-run run server.elf --call echo
+	try "and no benchmark" 1 "/dev/kvm" hlk-run bench --quick
 	mv /dev/kvm.away /dev/kvm
 	rmmod hlk
 	try "no module" 1 "module is not loaded" hlk-run info
+	try "for nobody" 1 "module is not loaded" hlk-run pt server.elf
+	try "nor a pool" 1 "module is not loaded" hlk-run serve-bench server.elf
+	try "nor much of a benchmark" 0 "going on without it" \
+		hlk-run bench --quick --two-threads
 	insmod "$HLK_KO"
 	try "and with it again" 0 . hlk-run info
 fi

@@ -51,6 +51,15 @@ try "an answer that is not the one expected" 4 "not the one expected" \
 	hlk-run serve-bench server.elf -n 10 -i hello -e other
 try "a function that the guest does not have" 3 "gave an error" \
 	hlk-run serve-bench server.elf -n 10 -c none
+try "a guest that runs too long" 5 "longer than allowed" \
+	hlk-run serve-bench server.elf -T 1 -n 2 -c loop -t 300
+try "a pool of flat snapshots, with sizes of its own" 0 "^calls +20 " \
+	hlk-run serve-bench server.elf -n 20 -i a -e a --flat --mem 32 \
+	--scratch 512 --max-private 2000
+try "with equal pages kept once, and the host's copies" 0 "^calls +20 " \
+	hlk-run serve-bench server.elf -n 20 -i a -e a --dedup --host-cow
+try "no sandbox to be had in time" 1 "no sandbox of the pool" \
+	hlk-run serve-bench server.elf -T 4 -p 1 -n 8 -c loop -t 300
 try "no guest" 2 "which guest" hlk-run serve-bench
 try "no threads" 2 "wants a number from 1" hlk-run serve-bench server.elf -T 0
 try "no such file" 1 "No such file" hlk-run serve-bench none.elf

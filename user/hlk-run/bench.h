@@ -298,7 +298,6 @@ enum { SIDE_BASE, SIDE_GUEST, SIDE_SMALL, SIDE_LARGE, NR_SIDES };
  * @one_alone: the same with no restore
  * @two_alone: of two
  * @cpus: processors that there are
- * @batch: restores that one io_uring_enter() did
  */
 struct bench_extra {
 	struct bench_clones clones;
@@ -318,7 +317,6 @@ struct bench_extra {
 	double one_alone;
 	double two_alone;
 	uint32_t cpus;
-	uint32_t batch;
 };
 
 /**

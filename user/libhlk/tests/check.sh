@@ -66,7 +66,7 @@ step "a C++ program" ${CXX:-g++} -std=c++11 $warn $cflags \
 	-x c++ "$tests/consumer.c" -x none $libs -o "$out++"
 step "it runs" env LD_LIBRARY_PATH="$dest/usr/local/lib" "$out++"
 step "a static program" ${CC:-gcc} -static $warn $cflags \
-	"$tests/consumer.c" $static -o "$out-static"
+	"$tests/consumer.c" $static $LDFLAGS -o "$out-static"
 step "it runs" "$out-static"
 }
 
@@ -101,13 +101,62 @@ step "soname" soname
 hlk_run=$dest/usr/local/bin/hlk-run
 step "hlk-run --help" "$hlk_run" --help
 step "hlk-run --version" "$hlk_run" --version
+for command in run info pt serve-bench bench; do
+	step "hlk-run $command --help" "$hlk_run" $command --help
+done
+
 usage_error()
 {
-	"$hlk_run" "$@"
+	"$hlk_run" "$@" < /dev/null
 	[ $? -eq 2 ]
 }
-step "hlk-run without a command is a usage error" usage_error
-step "hlk-run with an unknown option is a usage error" usage_error run --none
+many()
+{
+	option=$1
+	shift
+	# shellcheck disable=SC2046
+	usage_error "$@" $(yes -- "$option" | head -n 1025)
+}
+# shellcheck disable=SC2086
+while read -r arguments; do
+	step "a usage error: hlk-run $arguments" usage_error $arguments
+done << 'END'
+
+nonesuch
+run
+run --none
+run a b
+run a --mem 1x
+run a --mem 5000
+run a --input x
+run a --call f --repeat -1
+run a --call f --no-restore --audit 4
+pt
+pt a b
+pt a --pid 1
+pt a --fd 3
+pt a --running
+pt a --input x
+pt a --maxphyaddr 31
+pt a --range 2000-1000
+pt a --range x-1000
+pt a --limit 99999999
+pt --pid 0
+pt --pid 1 --running
+pt --pid 1 --snapshot
+pt --snapshot-fd 0 --call f
+serve-bench
+serve-bench a b
+serve-bench a --threads 0
+bench a
+bench --none
+bench --copy none
+bench --budget 0
+bench --config x
+bench --config 600,1024,16
+END
+step "more roots than there can be" many --root=0 pt a
+step "more configurations than there can be" many --config=1,1024,16 bench
 
 if command -v mandoc >/dev/null; then
 	for page in "$dest"/usr/local/share/man/man*/*; do

@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -771,6 +772,262 @@ static void test_inspect(void)
 	hlk_sandbox_close(sb);
 }
 
+/* Makes one of guest_elf, if its file is right */
+static int from_fd(int fd, struct hlk_sandbox **sb, struct hlk_err *err)
+{
+	int ret = hlk_sandbox_from_file(ctx, fd, NULL, sb, err);
+
+	close(fd);
+	return ret;
+}
+
+static void test_files(void)
+{
+	size_t size = guest_elf_end - guest_elf;
+	int fd = memfd_create("guest", MFD_CLOEXEC);
+	struct hlk_sandbox *sb;
+	struct hlk_err err;
+
+	tap_err(&err, write(fd, guest_elf, size) == (ssize_t)size &&
+		!from_fd(fd, &sb, &err), "from a file that is open");
+	tap(!hlk_sandbox_boot(sb, 0) && echoes(sb, 0), "it boots");
+	hlk_sandbox_close(sb);
+	fd = memfd_create("large", MFD_CLOEXEC);
+	tap_err(&err, !ftruncate(fd, (1LL << 32) + 1) &&
+		from_fd(fd, &sb, &err) == -EFBIG && !sb, "a file of 4 GiB");
+	tap_err(&err, from_fd(open("/", O_RDONLY | O_CLOEXEC), &sb, &err) ==
+		-EISDIR, "a directory");
+	tap_err(&err, from_fd(open("/dev/null", O_RDONLY | O_CLOEXEC), &sb,
+			      &err) == -EINVAL, "no file");
+	tap_err(&err, from_fd(-1, &sb, &err) == -EBADF, "not open");
+}
+
+/* What is wrong in a struct is said before anything is done */
+static void test_structs(void)
+{
+	struct hlk_snapshot_config how = HLK_SNAPSHOT_CONFIG_INIT;
+	struct hlk_config config = HLK_CONFIG_INIT;
+	size_t size = guest_elf_end - guest_elf;
+	struct hlk_snap *snap, *none;
+	struct hlk_sandbox *sb = make_ready(NULL, HLK_SNAP_FLAT, &snap);
+	uint64_t roots[1] = { 0x2000 };
+	struct hlk_sandbox *other;
+	struct hlk_err err;
+
+	config.size = 1;
+	tap_err(&err, hlk_sandbox_from_image(ctx, guest_elf, size, &config, &other,
+					     &err) == -EINVAL, "no size");
+	config = (struct hlk_config)HLK_CONFIG_INIT;
+	config.signal = SIGTERM;
+	tap_err(&err, hlk_sandbox_from_image(ctx, guest_elf, size, &config, &other,
+					     &err) == -EINVAL, "SIGTERM");
+	config = (struct hlk_config)HLK_CONFIG_INIT;
+	config.input_size = 1000;
+	tap_err(&err, hlk_sandbox_from_image(ctx, guest_elf, size, &config, &other,
+					     &err) == -EINVAL, "1000 bytes of input");
+	config.input_size = 0x10000;
+	tap_err(&err, hlk_sandbox_from_snapshot(ctx, snap, &config, &other,
+						&err) == -EINVAL, "other buffers");
+	how.size = 1;
+	tap_why(sb, hlk_sandbox_snapshot(sb, &how, &none) == -EINVAL && !none,
+		"no size");
+	how.size = sizeof(how);
+	how.flags = 1U << 31;
+	tap_why(sb, hlk_sandbox_snapshot(sb, &how, &none) == -EINVAL, "a flag");
+	how.flags = HLK_SNAP_FLAT | HLK_SNAP_HOST_COW;
+	tap_why(sb, hlk_sandbox_snapshot(sb, &how, &none) == -EINVAL, "two kinds");
+	how.flags = HLK_SNAP_CR3;
+	how.roots = roots;
+	how.nr_roots = 1;
+	tap_why(sb, hlk_sandbox_snapshot(sb, &how, &none) == -EINVAL, "roots twice");
+	how.flags = 0;
+	roots[0] = 0x80000000;
+	tap_why(sb, hlk_sandbox_snapshot(sb, &how, &none) < 0 && !none,
+		"a root that is nowhere");
+	tap(echoes(sb, 0), "none of that did harm");
+	tap(!strcmp(hlk_exit_reason_text(99), hlk_exit_reason_text(HLK_EXIT_UNKNOWN)),
+	    "a reason that is none");
+	hlk_snapshot_close(snap);
+	hlk_sandbox_close(sb);
+}
+
+/* A flat snapshot in another process does not say how large the buffers are. */
+static void test_guessed(void)
+{
+	struct hlk_config config = HLK_CONFIG_INIT;
+	struct hlk_snap *snap, *import;
+	struct hlk_sandbox *sb, *other;
+	struct hlk_err err;
+
+	config.input_size = 0x8000;
+	sb = make_ready(&config, HLK_SNAP_FLAT, &snap);
+	tap(!hlk_snapshot_from_fd(hlk_snapshot_fd(snap), &import, &err),
+	    "a snapshot with buffers of its own");
+	tap_err(&err, hlk_sandbox_from_snapshot(ctx, import, NULL, &other, &err) ==
+		-EINVAL && !other, "they are not guessed");
+	tap_err(&err, !hlk_sandbox_from_snapshot(ctx, import, &config, &other,
+						 &err) && echoes(other, 0),
+		"but can be given");
+	hlk_sandbox_close(other);
+	hlk_snapshot_close(import);
+	hlk_snapshot_close(snap);
+	hlk_sandbox_close(sb);
+}
+
+struct busy {
+	struct hlk_sandbox *sb;
+	struct hlk_snap *snap;
+	struct hlk_batch *batch;
+	bool all;
+};
+
+/* Nothing that looks at a sandbox works while it is in a call */
+static int look(void *arg, const void *in UNUSED, size_t in_len UNUSED,
+		void *out UNUSED, size_t size UNUSED, size_t *out_len UNUSED)
+{
+	struct hlk_translate t = { .root = HLK_ROOT_CR3 };
+	struct hlk_mark_cow mark = { .nr_roots = 0 };
+	struct hlk_walk walk = { .nr_mappings = 0 };
+	uint64_t roots[1], word;
+	struct busy *busy = arg;
+	struct hlk_sandbox *sb = busy->sb;
+	struct hlk_regs regs;
+	uint32_t nr = 1;
+
+	busy->all = hlk_sandbox_translate(sb, &t) == -EBUSY &&
+		    hlk_sandbox_walk(sb, &walk) == -EBUSY &&
+		    hlk_sandbox_mark_cow(sb, &mark) == -EBUSY &&
+		    hlk_sandbox_regs(sb, &regs) == -EBUSY &&
+		    hlk_sandbox_roots(sb, roots, &nr) == -EBUSY &&
+		    hlk_sandbox_read(sb, 0x1000, &word, 8) == -EBUSY &&
+		    hlk_sandbox_write(sb, 0x1000, &word, 8) == -EBUSY &&
+		    hlk_sandbox_host_function(sb, "x", up, NULL) == -EBUSY &&
+		    hlk_sandbox_audit(sb) == -EBUSY &&
+		    hlk_batch_restore(busy->batch, sb, busy->snap, 0) == -EBUSY &&
+		    hlk_batch_restore_call(busy->batch, sb, "c", NULL, 0, NULL, 0,
+					   NULL, 0) == -EBUSY;
+	return 0;
+}
+
+static void test_batch(void)
+{
+	struct hlk_config config = HLK_CONFIG_INIT;
+	struct busy busy = {};
+	struct hlk_batch *batch;
+	struct hlk_sandbox *sb = make(NULL);
+	static char input[HLK_MAX_INPUT_BYTES / 2];
+	struct hlk_err err;
+	size_t len = 1;
+
+	tap_err(&err, hlk_batch_open(ctx, 0, &batch, &err) == -EINVAL && !batch,
+		"a batch of none");
+	tap_err(&err, !hlk_batch_open(ctx, 1, &batch, &err), "a batch of one");
+	tap(!hlk_batch_submit(batch), "with nothing in it");
+	tap_why(sb, hlk_batch_restore_call(batch, sb, "c", NULL, 0, NULL, 0, &len,
+					   0) == -ESTALE && !len, "before boot");
+	hlk_sandbox_close(sb);
+	config.input_size = 2 * HLK_MAX_INPUT_BYTES;
+	config.scratch_size = 8U << 20;
+	sb = make_ready(&config, HLK_SNAP_FLAT, &busy.snap);
+	busy.sb = sb;
+	busy.batch = batch;
+	tap_why(sb, hlk_batch_restore(batch, sb, NULL, 1U << 31) == -EINVAL, "a flag");
+	tap_why(sb, hlk_batch_restore_call(batch, sb, "e", input, sizeof(input),
+					   NULL, 0, NULL, 0) == -EOPNOTSUPP,
+		"more than one system call takes");
+	hlk_sandbox_host_function(sb, "up", look, &busy);
+	tap(!hlk_sandbox_call(sb, "h", NULL, 0, NULL, 0, NULL, 0) && busy.all,
+	    "a sandbox in a call");
+	tap(!hlk_batch_restore(batch, sb, NULL, 0), "one restore fits");
+	tap_why(sb, hlk_batch_restore(batch, sb, NULL, 0) == -ENOSPC &&
+		hlk_batch_restore_call(batch, sb, "c", NULL, 0, NULL, 0, NULL,
+				       0) == -ENOSPC, "and no more");
+	tap(!hlk_batch_submit(batch) && !hlk_batch_result(batch, 0) && echoes(sb, 0),
+	    "it is done");
+	hlk_batch_close(batch);
+	hlk_snapshot_close(busy.snap);
+	hlk_sandbox_close(sb);
+}
+
+static void test_pool(void)
+{
+	struct hlk_pool_config config = HLK_POOL_CONFIG_INIT;
+	struct hlk_pool_stats stats;
+	struct hlk_snap *snap;
+	struct hlk_sandbox *sb = make_ready(NULL, HLK_SNAP_FLAT, &snap);
+	struct hlk_sandbox *taken;
+	struct hlk_pool *pool;
+	struct hlk_err err;
+	uint32_t value = 0;
+
+	hlk_sandbox_close(sb);
+	tap_err(&err, !hlk_pool_open(ctx, snap, NULL, &pool, &err),
+		"a pool of which nothing is said");
+	hlk_pool_stats(pool, &stats);
+	tap(stats.sandboxes == sysconf(_SC_NPROCESSORS_ONLN), "one for each CPU");
+	tap_err(&err, hlk_pool_call(pool, 0, "h", NULL, 0, NULL, 0, NULL, 0,
+				    &err) == -EREMOTEIO, "an error of the guest");
+	hlk_pool_close(pool);
+	config.sandboxes = 1;
+	tap(!hlk_pool_open(ctx, snap, &config, &pool, &err) &&
+	    !hlk_pool_get(pool, 0, &taken, &err), "a pool of one, which is taken");
+	tap_err(&err, hlk_pool_call(pool, 1000, "c", NULL, 0, &value, 4, NULL, 0,
+				    &err) == -ETIMEDOUT, "another one waits");
+	hlk_pool_put(pool, taken);
+	hlk_pool_close(pool);
+	hlk_snapshot_close(snap);
+}
+
+/* A VM of anybody's is looked at; here it is one's own */
+static void test_other_vm(void)
+{
+	struct hlk_snap *snap;
+	struct hlk_sandbox *sb = make_ready(NULL, HLK_SNAP_HOST_COW, &snap);
+	struct hlk_translate t = { .root = HLK_ROOT_CR3, .va = 0xfffff000 };
+	struct hlk_mapping map[64];
+	struct hlk_walk walk = {
+		.mappings = (uintptr_t)map,
+		.nr_mappings = 64,
+	};
+	struct hlk_inspect *inspect;
+	struct hlk_err err = {};
+
+	tap_err(&err, !hlk_inspect_open(ctx, hlk_sandbox_fd(sb, HLK_FD_VM), &inspect,
+					&err), "a VM to look at");
+	tap_err(&err, !hlk_inspect_translate(inspect, &t, &err) &&
+		t.gpa == 0xfedff000, "translate");
+	t.va = 0;
+	tap_err(&err, hlk_inspect_translate(inspect, &t, &err) == -ENXIO, "nothing");
+	tap_err(&err, !hlk_inspect_walk(inspect, &walk, &err) &&
+		walk.nr_mappings >= 2, "walk");
+	walk.start = 1;
+	tap_err(&err, hlk_inspect_walk(inspect, &walk, &err) < 0, "from the middle of a page");
+	hlk_inspect_close(inspect);
+	tap_err(&err, hlk_inspect_open(ctx, hlk_sandbox_fd(sb, HLK_FD_VCPU), &inspect,
+				       &err) && !inspect, "a vCPU is no VM");
+	hlk_inspect_close(NULL);
+	hlk_snapshot_close(snap);
+	hlk_sandbox_close(sb);
+}
+
+/* The budget holds for what the host writes too */
+static void test_written(void)
+{
+	static char zeroes[1U << 20];
+	struct hlk_config config = HLK_CONFIG_INIT;
+	struct hlk_snap *snap;
+	struct hlk_sandbox *sb;
+
+	config.max_private = 200;
+	config.keep_private = 20;
+	sb = make_ready(&config, HLK_SNAP_FLAT, &snap);
+	tap_why(sb, hlk_sandbox_write(sb, 0x100000, zeroes, sizeof(zeroes)) == -EDQUOT,
+		"1 MiB by the host");
+	tap(!hlk_sandbox_restore(sb, NULL) && echoes(sb, 0), "which a restore undoes");
+	hlk_snapshot_close(snap);
+	hlk_sandbox_close(sb);
+}
+
 static void test_fork(void)
 {
 	struct hlk_snap *snap;
@@ -843,7 +1100,7 @@ static void test_closing(void)
 	sb = make_ready(NULL, HLK_SNAP_HOST_COW, &snap);
 	hlk_close(ctx);
 	hlk_snapshot_close(snap);
-	tap(!hlk_sandbox_restore(sb, NULL) && echoes(sb, 50 * MS),
+	tap(!hlk_sandbox_restore(sb, NULL) && echoes(sb, 5000 * MS),
 	    "a sandbox outlives its context and its snapshot");
 	hlk_sandbox_close(sb);
 	ctx = first;
@@ -891,6 +1148,13 @@ int main(void)
 	test_from_fd("compact", HLK_SNAP_HOST_COW);
 	test_wrong_fd();
 	test_inspect();
+	test_files();
+	test_structs();
+	test_guessed();
+	test_batch();
+	test_pool();
+	test_other_vm();
+	test_written();
 	test_fork();
 	test_half_made();
 	test_closing();
