@@ -687,6 +687,10 @@ static void batch(fixture *self)
 			after_run(self, &self->vm[i], result[i]);
 			continue;
 		}
+		/* a signal came while a worker was made for it: it was not begun */
+		if (result[i] == -ECANCELED)
+			result[i] = hlk_call(self->vm[i].t.hlk, HLK_RESTORE,
+					     &self->vm[i].restore);
 		after_restore(self, &self->vm[i], result[i]);
 		if (!self->failed)
 			call(self, &self->vm[i]);
