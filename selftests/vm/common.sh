@@ -9,7 +9,7 @@ export VM_DIR
 TOP=$(cd "$VM_DIR/../.." && pwd)
 BUILD=$TOP/build
 CACHE=${HLK_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/hlk}
-KERNELS=${KERNELS:-6.1 6.12 7.3}
+KERNELS=${KERNELS-6.1 6.12 7.3}
 export TOP BUILD CACHE KERNELS
 
 say() { printf '%s\n' "$*" >&2; }
