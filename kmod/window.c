@@ -48,9 +48,7 @@ static int window_room(struct hlk_vm_window *window)
 
 	if (window->nr < window->room)
 		return 0;
-	/* as for pages: a cgroup's limit is ENOMEM, and kills nobody */
-	list = kvmalloc_array(room, sizeof(*list), GFP_KERNEL_ACCOUNT |
-			      __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
+	list = kvmalloc_array(room, sizeof(*list), GFP_KERNEL_ACCOUNT);
 	if (!list)
 		return -ENOMEM;
 	if (window->nr)
