@@ -104,7 +104,7 @@ static int delta_judge(struct delta *d, u32 old, u32 new)
 		return hlk_snap_leaves(d->parent, from) == 1 ? 0 : -EAGAIN;
 	if (!delta_free_scratch(d, to) || xa_load(&d->frames, to))
 		return -EAGAIN;
-	return xa_err(xa_store(&d->frames, to, xa_mk_value(0), GFP_KERNEL_ACCOUNT));
+	return xa_err(xa_store(&d->frames, to, xa_mk_value(0), HLK_GFP));
 }
 
 static u32 *table_entries(struct page *page)
@@ -149,7 +149,7 @@ static int delta_table(struct delta *d, u32 nr)
 	err = i686_read_table(d->gmem, d->parent->tables->gfn + nr,
 			      table_entries(page));
 	if (!err)
-		err = xa_err(xa_store(&d->tables, nr, page, GFP_KERNEL_ACCOUNT));
+		err = xa_err(xa_store(&d->tables, nr, page, HLK_GFP));
 	if (err) {
 		hlk_page_free(page);
 		return err;
@@ -190,7 +190,7 @@ static int delta_keep(struct delta *d, u64 from, u64 to)
 	err = d->gmem->ops->get(d->gmem, from, &gpage);
 	if (err)
 		return hlk_fail(d->at, err, HLK_WHY_NOT_RAM, 0, from << PAGE_SHIFT);
-	err = xa_err(xa_store(&d->frames, to, xa_mk_value(0), GFP_KERNEL_ACCOUNT));
+	err = xa_err(xa_store(&d->frames, to, xa_mk_value(0), HLK_GFP));
 	if (err) {
 		if (gpage.page)
 			put_page(gpage.page);
@@ -324,7 +324,7 @@ static int delta_begin(struct delta *d)
 	struct hlk_snap *snap = d->snap;
 	u32 i;
 
-	snap->roots = kvcalloc(parent->nr_roots, sizeof(u64), GFP_KERNEL_ACCOUNT);
+	snap->roots = kvcalloc(parent->nr_roots, sizeof(u64), HLK_GFP);
 	if (!snap->roots)
 		return -ENOMEM;
 	for (i = 0; i < parent->nr_roots; i++)

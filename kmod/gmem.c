@@ -242,7 +242,7 @@ int hlk_gmem_init(struct hlk_vm_gmem *g, struct hlk_vm *vm)
 		g->mm = vm->kvm->mm;
 	}
 	room = gmem_read_slots(g, vm->kvm, 0) + 16;
-	g->slots = kvcalloc(room, sizeof(*g->slots), GFP_KERNEL_ACCOUNT);
+	g->slots = kvcalloc(room, sizeof(*g->slots), HLK_GFP);
 	if (!g->slots) {
 		hlk_gmem_exit(g);
 		return -ENOMEM;

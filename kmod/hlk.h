@@ -258,8 +258,7 @@ void hlk_window_rebase(struct hlk_vm_window *window, struct xarray *base,
 void hlk_window_touch(struct hlk_vm_window *window, u64 index, unsigned long bits,
 		      gfp_t gfp);
 u64 hlk_window_drop(struct hlk_vm_window *window, u64 pages, enum hlk_drop which);
-vm_fault_t hlk_insert_shared(struct vm_area_struct *vma, unsigned long address,
-			     struct page *page);
+vm_fault_t hlk_insert_shared(const struct vm_fault *vmf, struct page *page);
 
 /* restore.c */
 int hlk_restore(struct hlk_vm *vm, struct hlk_snap *snap, u32 flags,

@@ -271,8 +271,7 @@ static int walk_owner(struct i686_walk *walk, u64 gfn, u32 root, u32 slot,
 				(u64)slot << I686_SLOT_SHIFT);
 	walk->tables_read++;
 	*owner = (u64)root << 10 | slot;
-	return xa_err(xa_store(&walk->seen, gfn, xa_mk_value(*owner),
-			       GFP_KERNEL_ACCOUNT));
+	return xa_err(xa_store(&walk->seen, gfn, xa_mk_value(*owner), HLK_GFP));
 }
 
 static int walk_table(struct i686_walk *walk, u32 root, u32 slot, u32 pde,
@@ -397,8 +396,8 @@ int i686_walk(struct i686_walk *walk, struct hlk_why_at *at)
 	walk->run.pages = 0;
 	walk->tables_read = 0;
 	walk->done = false;
-	walk->pd = kmalloc(PAGE_SIZE, GFP_KERNEL_ACCOUNT);
-	walk->pt = kmalloc(PAGE_SIZE, GFP_KERNEL_ACCOUNT);
+	walk->pd = kmalloc(PAGE_SIZE, HLK_GFP);
+	walk->pt = kmalloc(PAGE_SIZE, HLK_GFP);
 	if (!walk->pd || !walk->pt)
 		goto out;
 

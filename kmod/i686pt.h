@@ -13,6 +13,12 @@
 
 struct page;
 
+/*
+ * How everything that a caller asks for is allocated: charged to his cgroup,
+ * whose limit is ENOMEM and kills nobody.
+ */
+#define HLK_GFP		(GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
+
 /* Bits of entries: Intel SDM volume 3, "32-Bit Paging" */
 #define I686_P		BIT(0)
 #define I686_W		BIT(1)

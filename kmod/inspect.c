@@ -164,7 +164,7 @@ static int walk_check(struct hlk_walk *w, struct hlk_why_at *at)
 static u64 *roots_get(u64 from, u32 given, u64 cr3, struct hlk_why_at *at)
 {
 	u32 nr = max(given, 1U);
-	u64 *roots = kvmalloc_array(nr, sizeof(*roots), GFP_KERNEL_ACCOUNT);
+	u64 *roots = kvmalloc_array(nr, sizeof(*roots), HLK_GFP);
 	int err = -EFAULT;
 	u32 i;
 

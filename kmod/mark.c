@@ -34,10 +34,10 @@ static struct mark_table *mark_meet(struct i686_mark *mark, u64 gfn, u32 root,
 		return NULL;
 	}
 	*err = -ENOMEM;
-	table = kzalloc(sizeof(*table), GFP_KERNEL_ACCOUNT);
+	table = kzalloc(sizeof(*table), HLK_GFP);
 	if (!table)
 		return NULL;
-	*err = xa_err(xa_store(&mark->tables, gfn, table, GFP_KERNEL_ACCOUNT));
+	*err = xa_err(xa_store(&mark->tables, gfn, table, HLK_GFP));
 	if (!*err)
 		return table;
 	kfree(table);
@@ -271,7 +271,7 @@ int i686_mark(struct i686_mark *mark, struct hlk_why_at *at)
 	int err;
 
 	mark->nr_tables = 0;
-	mark->buffer = kmalloc(PAGE_SIZE, GFP_KERNEL_ACCOUNT);
+	mark->buffer = kmalloc(PAGE_SIZE, HLK_GFP);
 	if (!mark->buffer)
 		return -ENOMEM;
 	xa_init(&mark->tables);

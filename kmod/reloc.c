@@ -162,7 +162,7 @@ static struct new_table *reloc_new(struct reloc *r, u64 source, u32 root, u32 sl
 	*err = reloc_limit(r, root, slot);
 	if (*err)
 		return NULL;
-	table = kzalloc(sizeof(*table), GFP_KERNEL_ACCOUNT);
+	table = kzalloc(sizeof(*table), HLK_GFP);
 	if (!table) {
 		*err = -ENOMEM;
 		return NULL;
@@ -194,7 +194,7 @@ static struct new_table *reloc_copy(struct reloc *r, u64 gfn, u32 root, u32 slot
 	if (!table)
 		return NULL;
 	r->snap->counts.tables_read += !known;
-	*err = xa_err(xa_store(&r->frames, gfn, table, GFP_KERNEL_ACCOUNT));
+	*err = xa_err(xa_store(&r->frames, gfn, table, HLK_GFP));
 	return *err ? NULL : table;
 }
 
@@ -209,14 +209,14 @@ static struct new_table *reloc_made(struct reloc *r, u64 key, u64 source, u32 ro
 	table = reloc_new(r, source, root, slot, err);
 	if (!table)
 		return NULL;
-	*err = xa_err(xa_store(&r->memo, key, table, GFP_KERNEL_ACCOUNT));
+	*err = xa_err(xa_store(&r->memo, key, table, HLK_GFP));
 	if (*err)
 		return NULL;
 	if (source == NO_SOURCE || xa_load(&r->frames, source))
 		return table;
 	/* there is no copy yet: a leaf that maps the frame will map this one */
 	r->snap->counts.tables_read++;
-	*err = xa_err(xa_store(&r->frames, source, table, GFP_KERNEL_ACCOUNT));
+	*err = xa_err(xa_store(&r->frames, source, table, HLK_GFP));
 	return *err ? NULL : table;
 }
 
@@ -298,7 +298,7 @@ static int reloc_large(struct reloc *r, u32 root, u32 slot, bool partly, u32 *pd
 		if (err)
 			return err;
 		known = xa_mk_value(0);
-		err = xa_err(xa_store(&r->memo, key, known, GFP_KERNEL_ACCOUNT));
+		err = xa_err(xa_store(&r->memo, key, known, HLK_GFP));
 		if (err)
 			return err;
 	}
@@ -506,9 +506,7 @@ static int reloc_room(struct reloc *r, u64 gfn)
 				r->nr_frames << PAGE_SHIFT);
 	if (r->nr_frames < r->room)
 		return 0;
-	/* large enough to meet a cgroup's limit: that is ENOMEM, and kills nobody */
-	frame = kvcalloc(room, sizeof(*frame), GFP_KERNEL_ACCOUNT |
-			 __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
+	frame = kvcalloc(room, sizeof(*frame), HLK_GFP);
 	if (!frame)
 		return -ENOMEM;
 	if (r->nr_frames)
@@ -531,13 +529,13 @@ static int reloc_meet(struct reloc *r, u64 gfn, bool writable, void **entry)
 
 	/* Most frames are met once: those need no look before. */
 	*entry = xa_mk_value(r->nr_frames);
-	known = xa_store(&r->frames, gfn, *entry, GFP_KERNEL_ACCOUNT);
+	known = xa_store(&r->frames, gfn, *entry, HLK_GFP);
 	if (xa_is_err(known))
 		return xa_err(known);
 	if (known) {
 		*entry = known;
 		/* in place of another entry: no allocation */
-		xa_store(&r->frames, gfn, known, GFP_KERNEL_ACCOUNT);
+		xa_store(&r->frames, gfn, known, HLK_GFP);
 		if (!xa_is_value(known))
 			return 0;
 	} else {
@@ -796,8 +794,7 @@ static int reloc_finish_tables(struct reloc *r)
 	u32 nr = 0;
 	int err;
 
-	snap->tables = kvzalloc(struct_size(snap->tables, info, r->nr_tables),
-				GFP_KERNEL_ACCOUNT);
+	snap->tables = kvzalloc(struct_size(snap->tables, info, r->nr_tables), HLK_GFP);
 	if (!snap->tables)
 		return -ENOMEM;
 	kref_init(&snap->tables->ref);
@@ -844,7 +841,7 @@ static int reloc_init(struct reloc *r)
 	r->snap->mode = p->mode;
 	r->snap->input_bytes = p->input_bytes;
 	r->snap->output_bytes = p->output_bytes;
-	r->snap->roots = kvcalloc(p->nr_roots, sizeof(u64), GFP_KERNEL_ACCOUNT);
+	r->snap->roots = kvcalloc(p->nr_roots, sizeof(u64), HLK_GFP);
 	if (!r->snap->roots)
 		return -ENOMEM;
 	r->snap->nr_roots = p->nr_roots;

@@ -21,8 +21,7 @@
  */
 struct page *hlk_page_alloc(gfp_t flags)
 {
-	struct page *page = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL |
-				       __GFP_NOWARN | flags);
+	struct page *page = alloc_page(HLK_GFP | flags);
 
 	if (page)
 		hlk_count_pages(1);
@@ -157,7 +156,7 @@ int hlk_layout_scratch(const struct hlk_layout *layout)
  */
 struct hlk_snap *hlk_snap_alloc(const struct hlk_layout *layout, u64 max_pages)
 {
-	struct hlk_snap *snap = kzalloc(sizeof(*snap), GFP_KERNEL_ACCOUNT);
+	struct hlk_snap *snap = kzalloc(sizeof(*snap), HLK_GFP);
 	u32 i;
 
 	if (!snap)
@@ -310,7 +309,7 @@ struct page *hlk_snap_next(struct hlk_snap *snap, u32 *nr, u64 *index)
 
 static struct hlk_chunk *chunk_copy(const struct hlk_chunk *from)
 {
-	struct hlk_chunk *chunk = kzalloc(sizeof(*chunk), GFP_KERNEL_ACCOUNT);
+	struct hlk_chunk *chunk = kzalloc(sizeof(*chunk), HLK_GFP);
 	u32 i;
 
 	if (!chunk)
@@ -348,7 +347,7 @@ static struct hlk_chunk *snap_chunk(struct hlk_snap *snap, u64 gfn, u32 *slot)
 	chunk = chunk_copy(old);
 	if (!chunk)
 		return NULL;
-	if (xa_is_err(xa_store(&snap->base[nr], index, chunk, GFP_KERNEL_ACCOUNT))) {
+	if (xa_is_err(xa_store(&snap->base[nr], index, chunk, HLK_GFP))) {
 		kref_put(&chunk->ref, chunk_release);
 		return NULL;
 	}
@@ -459,8 +458,7 @@ int hlk_snap_inherit(struct hlk_snap *snap, struct hlk_snap *parent)
 
 	for (i = 0; i < parent->layout.nr; i++) {
 		xa_for_each(&parent->base[i], index, chunk) {
-			old = xa_store(&snap->base[i], index, chunk,
-				       GFP_KERNEL_ACCOUNT);
+			old = xa_store(&snap->base[i], index, chunk, HLK_GFP);
 			if (xa_is_err(old))
 				return xa_err(old);
 			kref_get(&chunk->ref);
@@ -598,8 +596,7 @@ static int dedup_find(struct xarray *seen, u64 hash, u64 mask, struct page *page
 	for (;; hash++) {
 		other = xa_load(seen, hash & mask);
 		if (!other)
-			return xa_err(xa_store(seen, hash & mask, page,
-					       GFP_KERNEL_ACCOUNT));
+			return xa_err(xa_store(seen, hash & mask, page, HLK_GFP));
 		if (other == page || !memcmp(page_address(other), page_address(page), PAGE_SIZE)) {
 			*same = other;
 			return 0;

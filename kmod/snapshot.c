@@ -21,7 +21,7 @@ static vm_fault_t snapshot_fault(struct vm_fault *vmf)
 
 	if (hlk_layout_find(&snap->layout, vmf->pgoff) < 0)
 		return VM_FAULT_SIGBUS;
-	return hlk_insert_shared(vmf->vma, vmf->address, page ?: hlk_zero_page);
+	return hlk_insert_shared(vmf, page);
 }
 
 static const struct vm_operations_struct snapshot_vm_ops = {
@@ -273,7 +273,7 @@ static int guest_roots(struct hlk_gmem *gmem, u64 **roots, u32 *nr,
 		       struct hlk_why_at *at)
 {
 	u64 gfn = (HLK_GUEST_SCRATCH_TOP - HLK_GUEST_OFF_ROOTS) >> PAGE_SHIFT;
-	u64 *page = kmalloc(PAGE_SIZE, GFP_KERNEL_ACCOUNT);
+	u64 *page = kmalloc(PAGE_SIZE, HLK_GFP);
 	int ret;
 
 	if (!page)
@@ -311,7 +311,7 @@ static int snapshot_roots(struct hlk_snapshot *s, struct hlk_gmem *gmem, u64 cr3
 	if (s->head.flags & HLK_SNAPSHOT_GUEST_ROOTS)
 		return guest_roots(gmem, roots, nr, at);
 	*nr = max(s->nr_roots, 1U);
-	*roots = kvmalloc_array(*nr, sizeof(u64), GFP_KERNEL_ACCOUNT);
+	*roots = kvmalloc_array(*nr, sizeof(u64), HLK_GFP);
 	if (!*roots)
 		return -ENOMEM;
 	if (!s->nr_roots) {

@@ -211,7 +211,7 @@ static int vcpu_capture(struct kvm_vcpu *vcpu, u32 nr, struct hlk_snap *snap,
 	if ((vcpu->run->kvm_valid_regs & SYNC_ALL) != SYNC_ALL)
 		return hlk_fail(at, -EINVAL, HLK_WHY_VCPU_REGS, nr, 0);
 
-	state = kvzalloc(struct_size(state, fpu, fpstate->size), GFP_KERNEL_ACCOUNT);
+	state = kvzalloc(struct_size(state, fpu, fpstate->size), HLK_GFP);
 	if (!state)
 		return -ENOMEM;
 	memcpy(&state->sync, &vcpu->run->s.regs, sizeof(state->sync));
@@ -268,7 +268,7 @@ int hlk_vcpus_capture(struct hlk_vm *vm, struct hlk_snap *snap,
  */
 int hlk_vcpu_from_user(const void __user *from, struct hlk_snap *snap)
 {
-	struct hlk_vcpu_state *state = kvzalloc(sizeof(*state), GFP_KERNEL_ACCOUNT);
+	struct hlk_vcpu_state *state = kvzalloc(sizeof(*state), HLK_GFP);
 
 	if (!state)
 		return -ENOMEM;

@@ -320,7 +320,7 @@ int hlk_cmd_vm_attach(void *obj, struct hlk_ucmd *ucmd)
 	if (attach->max_private > hlk_max_private)
 		return hlk_fail(&ucmd->at, -EDQUOT, HLK_WHY_BUDGET, 0,
 				hlk_max_private);
-	vm = kzalloc(sizeof(*vm), GFP_KERNEL_ACCOUNT);
+	vm = kzalloc(sizeof(*vm), HLK_GFP);
 	if (!vm)
 		return -ENOMEM;
 	mutex_init(&vm->lock);

@@ -48,7 +48,7 @@ static int window_room(struct hlk_vm_window *window)
 
 	if (window->nr < window->room)
 		return 0;
-	list = kvmalloc_array(room, sizeof(*list), GFP_KERNEL_ACCOUNT);
+	list = kvmalloc_array(room, sizeof(*list), HLK_GFP);
 	if (!list)
 		return -ENOMEM;
 	if (window->nr)
@@ -111,7 +111,7 @@ static void window_cool(struct hlk_vm_window *window, u64 index)
 	back = min_t(unsigned long, back + 1, HLK_TOUCHED_BACK_MAX);
 	xa_store(&window->touched->pages, index,
 		 xa_mk_value(HLK_TOUCHED_READ_BIT | back << HLK_TOUCHED_BACK_SHIFT),
-		 GFP_KERNEL_ACCOUNT);
+		 HLK_GFP);
 }
 
 /*
@@ -170,8 +170,7 @@ static int window_make_private(struct hlk_vm_window *window, u64 index)
 		ret = -ENOMEM;
 		goto uncount;
 	}
-	ret = xa_err(xa_store(&window->index, index, xa_mk_value(window->nr),
-			      GFP_KERNEL_ACCOUNT));
+	ret = xa_err(xa_store(&window->index, index, xa_mk_value(window->nr), HLK_GFP));
 	if (ret)
 		goto free_page;
 	if (base)
@@ -186,7 +185,7 @@ static int window_make_private(struct hlk_vm_window *window, u64 index)
 	private->told = true;
 	window_own(window, index, page);
 	window->write_faults++;
-	hlk_window_touch(window, index, HLK_TOUCHED_WRITE_BIT, GFP_KERNEL_ACCOUNT);
+	hlk_window_touch(window, index, HLK_TOUCHED_WRITE_BIT, HLK_GFP);
 	trace_hlk_cow_fault(vm->id, (window->range.gfn + index) << PAGE_SHIFT,
 			    atomic64_read(&vm->nr_private));
 	unmap_mapping_pages(vm->mapping, window->range.gfn + index, 1, false);
@@ -199,36 +198,35 @@ uncount:
 	return ret;
 }
 
-/**
- * hlk_insert_shared() - map a page at a faulting address
- * @vma: the mapping, VM_MIXEDMAP
- * @address: the address
- * @page: the page; read-only until page_mkwrite says otherwise
- *
- * Return: a vm_fault_t
- */
-vm_fault_t hlk_insert_shared(struct vm_area_struct *vma, unsigned long address,
-			     struct page *page)
-{
-	int ret;
-
-	if (page_ref_count(page) > MAX_SHARES)
-		return VM_FAULT_SIGBUS;
-	ret = vm_insert_page(vma, address & PAGE_MASK, page);
-	if (ret == -ENOMEM)
-		return VM_FAULT_OOM;
-	/* -EBUSY: another thread was faster */
-	return ret && ret != -EBUSY ? VM_FAULT_SIGBUS : VM_FAULT_NOPAGE;
-}
-
 /*
  * Out of memory is an error for who asks in the name of a guest. A thread of user
  * space would fault again for ever, for nobody was killed to make room.
  */
-static vm_fault_t window_errno(const struct vm_fault *vmf, int err)
+static vm_fault_t fault_errno(const struct vm_fault *vmf, int err)
 {
+	if (!err)
+		return VM_FAULT_NOPAGE;
 	return err == -ENOMEM && !(vmf->flags & FAULT_FLAG_USER) ?
 	       VM_FAULT_OOM : VM_FAULT_SIGBUS;
+}
+
+/**
+ * hlk_insert_shared() - map a page at a faulting address
+ * @vmf: the fault, in a VM_MIXEDMAP mapping
+ * @page: the page, or NULL for zeros; read-only until page_mkwrite says otherwise
+ *
+ * Return: a vm_fault_t
+ */
+vm_fault_t hlk_insert_shared(const struct vm_fault *vmf, struct page *page)
+{
+	int err;
+
+	page = page ?: hlk_zero_page;
+	if (page_ref_count(page) > MAX_SHARES)
+		return VM_FAULT_SIGBUS;
+	err = vm_insert_page(vmf->vma, vmf->address & PAGE_MASK, page);
+	/* -EBUSY: another thread was faster */
+	return fault_errno(vmf, err == -EBUSY ? 0 : err);
 }
 
 static vm_fault_t window_fault(struct vm_fault *vmf)
@@ -238,26 +236,24 @@ static vm_fault_t window_fault(struct vm_fault *vmf)
 	struct hlk_private *private;
 	struct page *page;
 	vm_fault_t ret;
-	int err;
+	int err = 0;
 
 	if (index >= window->range.pages)
 		return VM_FAULT_SIGBUS;
 	mutex_lock(&window->lock);
-	if (vmf->flags & FAULT_FLAG_WRITE) {
+	if (vmf->flags & FAULT_FLAG_WRITE)
 		err = window_make_private(window, index);
-		if (err) {
-			ret = window_errno(vmf, err);
-			goto unlock;
-		}
+	if (err) {
+		ret = fault_errno(vmf, err);
+		goto unlock;
 	}
 	private = window_private(window, index);
 	page = private ? private->page : window_base(window, index);
 	if (!private) {
 		window->read_faults++;
-		hlk_window_touch(window, index, HLK_TOUCHED_READ_BIT,
-				 GFP_KERNEL_ACCOUNT);
+		hlk_window_touch(window, index, HLK_TOUCHED_READ_BIT, HLK_GFP);
 	}
-	ret = hlk_insert_shared(vmf->vma, vmf->address, page ?: hlk_zero_page);
+	ret = hlk_insert_shared(vmf, page);
 unlock:
 	mutex_unlock(&window->lock);
 	return ret;
@@ -273,7 +269,6 @@ static vm_fault_t window_mkwrite(struct vm_fault *vmf)
 	u64 index = vmf->pgoff - window->range.gfn;
 	struct hlk_private *private;
 	vm_fault_t ret = VM_FAULT_NOPAGE;
-	int err;
 
 	mutex_lock(&window->lock);
 	private = window_private(window, index);
@@ -281,9 +276,7 @@ static vm_fault_t window_mkwrite(struct vm_fault *vmf)
 		lock_page(vmf->page);
 		ret = VM_FAULT_LOCKED;
 	} else if (!private) {
-		err = window_make_private(window, index);
-		if (err)
-			ret = window_errno(vmf, err);
+		ret = fault_errno(vmf, window_make_private(window, index));
 	}
 	mutex_unlock(&window->lock);
 	return ret;
@@ -432,7 +425,7 @@ static void window_drop(struct hlk_vm_window *window, u64 pos)
 		window->list[pos] = window->list[window->nr];
 		/* in place of another value: no allocation */
 		xa_store(&window->index, window->list[pos].index,
-			 xa_mk_value(pos), GFP_KERNEL_ACCOUNT);
+			 xa_mk_value(pos), HLK_GFP);
 	}
 	unmap_mapping_pages(window->vm->mapping, window->range.gfn + private.index,
 			    1, false);
@@ -479,7 +472,7 @@ u64 hlk_window_drop(struct hlk_vm_window *window, u64 pages, enum hlk_drop which
  */
 struct hlk_vm_window *hlk_window_alloc(struct hlk_vm *vm, const struct hlk_range *range)
 {
-	struct hlk_vm_window *window = kzalloc(sizeof(*window), GFP_KERNEL_ACCOUNT);
+	struct hlk_vm_window *window = kzalloc(sizeof(*window), HLK_GFP);
 
 	if (!window)
 		return NULL;
