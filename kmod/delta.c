@@ -182,21 +182,21 @@ static int delta_judge_all(struct delta *d)
 static int delta_keep(struct delta *d, u64 from, u64 to)
 {
 	struct hlk_snapshot_counts *counts = &d->snap->counts;
-	struct hlk_gpage gpage;
+	struct hlk_kept kept = { .gfn = to };
 	int err;
 
 	if (hlk_snap_leaves(d->parent, to) && !hlk_snap_page(d->snap, to))
 		counts->zero--;
-	err = d->gmem->ops->get(d->gmem, from, &gpage);
+	err = d->gmem->ops->get(d->gmem, from, &kept.gpage);
 	if (err)
 		return hlk_fail(d->at, err, HLK_WHY_NOT_RAM, 0, from << PAGE_SHIFT);
 	err = xa_err(xa_store(&d->frames, to, xa_mk_value(0), HLK_GFP));
 	if (err) {
-		if (gpage.page)
-			put_page(gpage.page);
+		if (kept.gpage.page)
+			put_page(kept.gpage.page);
 		return err;
 	}
-	return hlk_snap_keep(d->snap, to, &gpage, 0);
+	return hlk_snap_keep(d->snap, &kept, 1);
 }
 
 /* A frame that no leaf maps any more is given up. */

@@ -32,20 +32,17 @@ static_assert(HLK_GUEST_OFF_ALLOC_END + PAGE_SIZE <= HLK_GUEST_SCRATCH_EXTRA);
 static_assert((u64)HLK_GUEST_SCRATCH_TOP + HLK_GUEST_SCRATCH_DELTA == I686_VA_END);
 static_assert(HLK_GUEST_PTE_COW == I686_COW);
 
-/**
- * struct frame - a source frame that leaves map, and that is no table
- * @new: its new frame, once it is placed
- * @leaves: how many map it; U16_MAX is that many or more
- * @writable: one of them maps it writable
+/*
+ * What is known of a source frame that leaves map, and that is no table: its number,
+ * whether a leaf maps it writable, and above that how many do, at most U16_MAX
  */
-struct frame {
-	u32 new;
-	u16 leaves;
-	bool writable;
-};
-
-/* Until all are placed, entries of new tables hold the index of a frame. */
+#define FRAME_NR	GENMASK(I686_GFN_BITS - 1, 0)
+#define FRAME_WRITABLE	BIT(I686_GFN_BITS)
+#define FRAME_LEAF	BIT(I686_GFN_BITS + 1)
 #define MAX_FRAMES	BIT(I686_GFN_BITS)
+
+/* Where it is placed, beside its address there: several leaves map it. */
+#define PLACED_ALIASED	BIT(0)
 
 /* Keys of tables that depend on more, or less, than one source frame */
 #define KEY_SHARED_SLOT(gfn, wu) (1ULL << 33 | (u64)(gfn) << 2 | (wu))
@@ -70,7 +67,7 @@ struct frame {
  * @end: entries from this one on map scratch
  * @lines: which of its cache lines hold entries that are present; most entries of
  *	most tables are not, above all where pages lie scattered
- * @pending: for each line, which of its entries hold the index of a frame
+ * @pending: for each line, which of its entries hold the number of a frame
  */
 struct new_table {
 	struct list_head node;
@@ -98,10 +95,10 @@ struct new_table {
  * @gmem: the guest
  * @p: what was asked
  * @at: the reason of a failure
- * @frames: source gfn -> struct new_table, or an index into @frame as a value
- * @frame: source frames that are no tables, in the order in which they were met
- * @nr_frames: how many
- * @room: for how many @frame has room
+ * @frames: source gfn -> struct new_table, or FRAME_* as a value
+ * @nr_frames: source frames that are no tables, numbered as they were met
+ * @nr_aliased: those of them that are one page for several leaves
+ * @placed: for each of them: its new address, with PLACED_ALIASED
  * @memo: KEY_* -> struct new_table, or a value for a 4 MiB entry to be kept
  * @tables: all new tables
  * @nr_tables: how many
@@ -118,9 +115,9 @@ struct reloc {
 	const struct hlk_snap_params *p;
 	struct hlk_why_at *at;
 	struct xarray frames;
-	struct frame *frame;
 	u64 nr_frames;
-	u64 room;
+	u64 nr_aliased;
+	u32 *placed;
 	struct xarray memo;
 	struct list_head tables;
 	u64 nr_tables;
@@ -492,28 +489,23 @@ static int reloc_device(struct reloc *r, const struct new_table *table, u32 nr,
 	return 0;
 }
 
-/* Room for one more frame */
-static int reloc_room(struct reloc *r, u64 gfn)
+/* Pages that stay one page for all who map them */
+static bool reloc_aliased(const struct reloc *r, unsigned long known)
 {
-	u64 room = max_t(u64, 512, 2 * r->room);
-	struct frame *frame;
+	return known & FRAME_WRITABLE && known >= 2 * FRAME_LEAF &&
+	       !(r->p->flags & HLK_SNAPSHOT_HOST_COW);
+}
 
+/* The number of a frame that is met for the first time */
+static int reloc_number(struct reloc *r, u64 gfn)
+{
 	if (r->nr_frames >= r->p->max_pages)
 		return hlk_fail(r->at, -EDQUOT, HLK_WHY_TOO_MANY_PAGES, 0,
 				gfn << PAGE_SHIFT);
 	if (r->nr_frames == MAX_FRAMES)
 		return hlk_fail(r->at, -ENOSPC, HLK_WHY_SNAPSHOT_FULL, 0,
 				r->nr_frames << PAGE_SHIFT);
-	if (r->nr_frames < r->room)
-		return 0;
-	frame = kvcalloc(room, sizeof(*frame), HLK_GFP);
-	if (!frame)
-		return -ENOMEM;
-	if (r->nr_frames)
-		memcpy(frame, r->frame, r->nr_frames * sizeof(*frame));
-	kvfree(r->frame);
-	r->frame = frame;
-	r->room = room;
+	r->nr_frames++;
 	return 0;
 }
 
@@ -521,39 +513,37 @@ static int reloc_room(struct reloc *r, u64 gfn)
  * One more leaf maps a frame of memory. What is known of it, as in @frames, goes to
  * @entry.
  */
-static int reloc_meet(struct reloc *r, u64 gfn, bool writable, void **entry)
+static int reloc_meet(struct reloc *r, u64 gfn, unsigned long writable, void **entry)
 {
-	struct frame *frame;
+	unsigned long frame = r->nr_frames | writable | FRAME_LEAF;
+	unsigned long before;
 	void *known;
-	int err;
 
 	/* Most frames are met once: those need no look before. */
-	*entry = xa_mk_value(r->nr_frames);
+	*entry = xa_mk_value(frame);
 	known = xa_store(&r->frames, gfn, *entry, HLK_GFP);
 	if (xa_is_err(known))
 		return xa_err(known);
-	if (known) {
-		*entry = known;
-		/* in place of another entry: no allocation */
-		xa_store(&r->frames, gfn, known, HLK_GFP);
-		if (!xa_is_value(known))
-			return 0;
-	} else {
-		err = reloc_room(r, gfn);
-		if (err)
-			return err;
-		r->nr_frames++;
+	if (!known)
+		return reloc_number(r, gfn);
+	*entry = known;
+	if (xa_is_value(known)) {
+		before = xa_to_value(known);
+		frame = before | writable;
+		if (frame < U16_MAX * FRAME_LEAF)
+			frame += FRAME_LEAF;
+		r->nr_aliased += reloc_aliased(r, frame) - reloc_aliased(r, before);
+		*entry = xa_mk_value(frame);
 	}
-	frame = &r->frame[xa_to_value(*entry)];
-	frame->writable |= writable;
-	frame->leaves += frame->leaves != U16_MAX;
+	/* in place of another entry: no allocation */
+	xa_store(&r->frames, gfn, *entry, HLK_GFP);
 	return 0;
 }
 
 /*
  * Pages that the guest writes through one mapping and sees through another
  * must stay one page, so who maps what is known before any page is placed. A leaf
- * that maps one waits with its index; all others are done at once.
+ * that maps one waits with its number; all others are done at once.
  */
 static int reloc_leaf(struct reloc *r, struct new_table *table, u32 nr, u64 gfn,
 		      u32 flags)
@@ -565,14 +555,14 @@ static int reloc_leaf(struct reloc *r, struct new_table *table, u32 nr, u64 gfn,
 	if (reloc_fixed(r, gfn)) {
 		entry = xa_load(&r->frames, gfn);
 	} else if (r->gmem->ops->is_ram(r->gmem, gfn)) {
-		err = reloc_meet(r, gfn, flags & I686_W, &entry);
+		err = reloc_meet(r, gfn, flags & I686_W ? FRAME_WRITABLE : 0, &entry);
 		if (err)
 			return err;
 	} else {
 		return reloc_device(r, table, nr, gfn, flags);
 	}
 	if (xa_is_value(entry)) {
-		gfn = xa_to_value(entry);
+		gfn = xa_to_value(entry) & FRAME_NR;
 		table->pending[nr / I686_LINE_ENTRIES] |= BIT(nr % I686_LINE_ENTRIES);
 	} else if (entry) {
 		live = entry;
@@ -646,76 +636,68 @@ static int reloc_tables(struct reloc *r)
 	return 0;
 }
 
-static bool reloc_aliased(const struct reloc *r, const struct frame *frame)
-{
-	return frame->writable && frame->leaves > 1 &&
-	       !(r->p->flags & HLK_SNAPSHOT_HOST_COW);
-}
-
 /* Give a data page its place in the snapshot, and get it. */
-static int reloc_place(struct reloc *r, u64 gfn, struct frame *frame,
-		       struct hlk_gpage *gpage)
+static int reloc_place(struct reloc *r, u64 gfn, unsigned long frame,
+		       struct hlk_kept *kept)
 {
-	u64 new;
-	int err;
+	bool aliased = reloc_aliased(r, frame);
+	int err = 0;
 
-	if (reloc_aliased(r, frame)) {
-		new = r->next_shared++;
+	if (aliased) {
+		kept->gfn = r->next_shared++;
 		r->snap->counts.aliased++;
 	} else {
-		err = hlk_reloc_dense(r->snap, &new);
-		if (err)
-			return hlk_fail(r->at, err, HLK_WHY_SNAPSHOT_FULL, 0,
-					r->nr_frames << PAGE_SHIFT);
+		err = hlk_reloc_dense(r->snap, &kept->gfn);
 	}
-	frame->new = new;
-	err = r->gmem->ops->get(r->gmem, gfn, gpage);
+	if (err)
+		return hlk_fail(r->at, err, HLK_WHY_SNAPSHOT_FULL, 0,
+				r->nr_frames << PAGE_SHIFT);
+	r->placed[frame & FRAME_NR] = kept->gfn << PAGE_SHIFT |
+				      (aliased ? PLACED_ALIASED : 0);
+	kept->leaves = frame / FRAME_LEAF;
+	err = r->gmem->ops->get(r->gmem, gfn, &kept->gpage);
 	if (err)
 		return hlk_fail(r->at, err, HLK_WHY_NOT_RAM, 0, gfn << PAGE_SHIFT);
-	if (gpage->page)
-		prefetch(page_address(gpage->page));
+	if (kept->gpage.page)
+		prefetch(page_address(kept->gpage.page));
 	return 0;
 }
 
 /*
  * In the order in which they lie in the guest, not in that of the leaves: pages
- * that are scattered over the address space are read one after the other, each
- * while the start of the next is on its way into the cache.
+ * that are scattered over the address space are read one after the other.
  */
 static int reloc_pages(struct reloc *r)
 {
-	struct hlk_gpage next = { };
-	struct frame *ahead = NULL;
-	struct hlk_gpage gpage;
-	struct frame *frame;
+	struct hlk_kept kept[HLK_KEEP_MANY];
 	unsigned long gfn;
 	void *entry;
-	int err;
+	int err = 0;
+	u32 nr = 0;
+	int last;
 
+	r->placed = kvcalloc(r->nr_frames, sizeof(*r->placed), HLK_GFP);
+	if (!r->placed)
+		return -ENOMEM;
 	xa_for_each(&r->frames, gfn, entry) {
 		if (!xa_is_value(entry))
 			continue;
-		gpage = next;
-		frame = ahead;
-		ahead = &r->frame[xa_to_value(entry)];
-		err = reloc_place(r, gfn, ahead, &next);
-		if (err) {
-			if (gpage.page)
-				put_page(gpage.page);
-			return err;
-		}
-		if (frame)
-			err = hlk_snap_keep(r->snap, frame->new, &gpage, frame->leaves);
+		err = reloc_place(r, gfn, xa_to_value(entry), &kept[nr]);
+		if (err)
+			break;
+		if (++nr < HLK_KEEP_MANY)
+			continue;
+		err = hlk_snap_keep(r->snap, kept, nr);
+		nr = 0;
 		if (!err && fatal_signal_pending(current))
 			err = -EINTR;
-		if (err) {
-			if (next.page)
-				put_page(next.page);
-			return err;
-		}
+		if (err)
+			break;
 		cond_resched();
 	}
-	return ahead ? hlk_snap_keep(r->snap, ahead->new, &next, ahead->leaves) : 0;
+	/* what was taken is given back after a failure, too */
+	last = hlk_snap_keep(r->snap, kept, nr);
+	return err ?: last;
 }
 
 /* Tables lie anywhere: have the next one's lines on their way in time. */
@@ -733,14 +715,14 @@ static void reloc_prefetch(const struct reloc *r, const struct new_table *table)
 /* The entry of a leaf whose page has its place */
 static u32 reloc_placed(const struct reloc *r, u32 entry)
 {
-	const struct frame *frame = &r->frame[i686_gfn(entry)];
+	u32 placed = r->placed[i686_gfn(entry)];
 	u32 flags = entry & I686_FLAGS;
 
-	if (!reloc_aliased(r, frame))
-		flags = hlk_reloc_cow(r->snap, flags);
-	else if (flags & I686_W)
+	if (!(placed & PLACED_ALIASED))
+		return placed | hlk_reloc_cow(r->snap, flags);
+	if (flags & I686_W)
 		flags &= ~I686_COW;
-	return frame->new << PAGE_SHIFT | flags;
+	return (placed & ~PLACED_ALIASED) | flags;
 }
 
 static int reloc_finish_leaves(struct reloc *r)
@@ -773,12 +755,9 @@ static int reloc_reserve(struct reloc *r)
 {
 	u64 limit = SCRATCH_ALLOC_END;
 	u64 end;
-	u64 i;
 
 	r->next_shared = r->tables_gfn + r->nr_tables;
-	end = r->next_shared;
-	for (i = 0; i < r->nr_frames; i++)
-		end += reloc_aliased(r, &r->frame[i]);
+	end = r->next_shared + r->nr_aliased;
 	if (end > limit)
 		return hlk_fail(r->at, -ENOSPC, HLK_WHY_SCRATCH_FULL, 0,
 				(r->scratch->pages + end - limit) << PAGE_SHIFT);
@@ -891,7 +870,7 @@ static int reloc_all(struct hlk_snap *snap, struct hlk_gmem *gmem,
 	}
 	xa_destroy(&r.frames);
 	xa_destroy(&r.memo);
-	kvfree(r.frame);
+	kvfree(r.placed);
 	return err;
 }
 

@@ -174,6 +174,22 @@ struct hlk_snap_params {
 	u64 max_pages;
 };
 
+#define HLK_KEEP_MANY		16
+
+/**
+ * struct hlk_kept - a guest page that a snapshot is to keep
+ * @gfn: its frame in the snapshot
+ * @gpage: the page; its reference is taken over
+ * @leaves: how many leaves map a frame that is new; 0 for one that is not
+ * @copy: what it is to be copied to, for hlk_snap_keep() alone
+ */
+struct hlk_kept {
+	u64 gfn;
+	struct hlk_gpage gpage;
+	u16 leaves;
+	struct page *copy;
+};
+
 /* Live guest pages and snapshots, for HLK_INFO; see main.c */
 void hlk_count_pages(long by);
 void hlk_count_snaps(long by);
@@ -199,7 +215,7 @@ int hlk_snap_count_leaf(struct hlk_snap *snap, u64 gfn, int by);
 int hlk_snap_inherit(struct hlk_snap *snap, struct hlk_snap *parent);
 int hlk_snap_write(struct hlk_snap *snap, u64 gpa, u64 bytes,
 		   int (*fill)(void *to, size_t bytes, void *arg), void *arg);
-int hlk_snap_keep(struct hlk_snap *snap, u64 gfn, struct hlk_gpage *gpage, u16 leaves);
+int hlk_snap_keep(struct hlk_snap *snap, struct hlk_kept *kept, u32 nr);
 int hlk_snap_dedup(struct hlk_snap *snap, const siphash_key_t *key);
 
 /* reloc.c */

@@ -398,11 +398,10 @@ static int snapshot_flat(struct hlk_vm *vm, struct hlk_snap *snap)
 	for (i = 0; i < vm->nr_windows; i++) {
 		window = vm->windows[i];
 		for (index = 0; hlk_window_next(window, &index); index++) {
-			struct hlk_gpage gpage;
+			struct hlk_kept kept = { .gfn = window->range.gfn + index };
 
-			hlk_window_get(window, index, &gpage);
-			ret = hlk_snap_keep(snap, window->range.gfn + index, &gpage,
-					    0);
+			hlk_window_get(window, index, &kept.gpage);
+			ret = hlk_snap_keep(snap, &kept, 1);
 			if (ret)
 				return ret;
 			if (fatal_signal_pending(current))

@@ -163,6 +163,7 @@ static u32 shape_shared(struct guest *g, u64 *roots, u32 nr)
 static void init(struct guest *g)
 {
 	memset(&shim, 0, sizeof(shim));
+	pool_reset();
 	guest_init(g);
 	guest_window(g, LOW, WINDOW, 0);
 	guest_window(g, TOP - 32 * MIB, 32 * MIB, HLK_WINDOW_SCRATCH);

@@ -9,6 +9,7 @@
 #include "pool.h"
 
 static struct page *pages;
+static size_t nr_pages;
 static struct page **unused;
 static size_t nr_unused;
 
@@ -24,16 +25,30 @@ void pool_init(size_t nr)
 	/* what was freed is kept, so that the next round finds it touched */
 	mallopt(M_TRIM_THRESHOLD, INT_MAX);
 	mallopt(M_MMAP_MAX, 0);
-	at = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-		  MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	SHIM_ASSERT(at != MAP_FAILED);
+	/* large pages, as the kernel's own map of memory has, where there are any */
+	madvise(at, bytes, MADV_HUGEPAGE);
+	madvise(at, bytes, MADV_POPULATE_WRITE);
 	pages = calloc(nr, sizeof(*pages));
 	unused = calloc(nr, sizeof(struct page *));
-	SHIM_ASSERT(at != MAP_FAILED && pages && unused);
-	while (nr_unused < nr) {
-		pages[nr_unused].bytes = at + nr_unused * PAGE_SIZE;
-		unused[nr_unused] = &pages[nr_unused];
-		nr_unused++;
-	}
+	SHIM_ASSERT(pages && unused);
+	for (nr_pages = 0; nr_pages < nr; nr_pages++)
+		pages[nr_pages].bytes = at + nr_pages * PAGE_SIZE;
+	pool_reset();
+}
+
+/**
+ * pool_reset() - as after pool_init(), whatever was done since; all pages are free
+ *
+ * The first page that is asked for is the lowest, as after boot, and then what was
+ * freed last, as from the kernel's lists.
+ */
+void pool_reset(void)
+{
+	SHIM_ASSERT(!shim.pages);
+	for (nr_unused = 0; nr_unused < nr_pages; nr_unused++)
+		unused[nr_unused] = &pages[nr_pages - 1 - nr_unused];
 }
 
 void *shim_alloc(size_t bytes, gfp_t flags)

@@ -8,5 +8,6 @@
 #include <stddef.h>
 
 void pool_init(size_t nr);
+void pool_reset(void);
 
 #endif /* _POOL_H */

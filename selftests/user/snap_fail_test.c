@@ -175,6 +175,13 @@ static void snap_write_fail_nth(void)
 	CHECK(shim.fail_at > 0x46);
 }
 
+static int keep(struct hlk_snap *snap, u64 gfn, const struct hlk_gpage *gpage, u16 leaves)
+{
+	struct hlk_kept kept = { .gfn = gfn, .gpage = *gpage, .leaves = leaves };
+
+	return hlk_snap_keep(snap, &kept, 1);
+}
+
 /* What a flat snapshot is made of; a page may come again, and replaces itself. */
 static void snap_keep(void)
 {
@@ -187,20 +194,20 @@ static void snap_keep(void)
 
 	add(&layout, 1, 2, 0, &at);
 	snap = hlk_snap_alloc(&layout, 1000);
-	CHECK_EQ(hlk_snap_keep(snap, 1, &gpage, 0), 0);
+	CHECK_EQ(keep(snap, 1, &gpage, 0), 0);
 	gpage.page = page;
 	get_page(page);
-	CHECK_EQ(hlk_snap_keep(snap, 2, &gpage, 0), 0);
+	CHECK_EQ(keep(snap, 2, &gpage, 0), 0);
 	CHECK_EQ(snap->counts.zero, 2);
 	CHECK_EQ(shim.counted_pages, 0);
 	memset(page->bytes, 7, 4096);
 	get_page(page);
-	CHECK_EQ(hlk_snap_keep(snap, 2, &gpage, 0), 0);
+	CHECK_EQ(keep(snap, 2, &gpage, 0), 0);
 	base = hlk_snap_page(snap, 2);
 	CHECK(base != page && !memcmp(base->bytes, page->bytes, 4096));
 	gpage.frozen = true;
 	get_page(page);
-	CHECK_EQ(hlk_snap_keep(snap, 2, &gpage, 0), 0);
+	CHECK_EQ(keep(snap, 2, &gpage, 0), 0);
 	CHECK(hlk_snap_page(snap, 2) == page);
 	CHECK_EQ(shim.counted_pages, 1);
 	CHECK_EQ(shim.pages, 1);
@@ -208,6 +215,51 @@ static void snap_keep(void)
 	hlk_snap_put(snap);
 	CHECK_EQ(page->refs, 1);
 	put_page(page);
+}
+
+/* Many at once: those after one that cannot be kept are given back, no more. */
+static void snap_keep_many(void)
+{
+	struct hlk_kept kept[HLK_KEEP_MANY];
+	struct page *page[HLK_KEEP_MANY];
+	struct hlk_layout layout = {};
+	struct hlk_why_at at;
+	struct hlk_snap *snap;
+	u32 limit;
+	u32 i;
+
+	for (i = 0; i < HLK_KEEP_MANY; i++) {
+		page[i] = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+		memset(page[i]->bytes, i, 4096);
+	}
+	add(&layout, 1, HLK_KEEP_MANY, 0, &at);
+	for (limit = 0; limit <= HLK_KEEP_MANY; limit++) {
+		snap = hlk_snap_alloc(&layout, limit);
+		for (i = 0; i < HLK_KEEP_MANY; i++) {
+			kept[i] = (struct hlk_kept){ .gfn = 1 + i, .leaves = 1 };
+			kept[i].gpage.page = page[i];
+			kept[i].gpage.frozen = i % 3 == 1;
+			get_page(page[i]);
+		}
+		/* page 0 is one of zeroes */
+		CHECK_EQ(hlk_snap_keep(snap, kept, HLK_KEEP_MANY),
+			 limit < HLK_KEEP_MANY - 1 ? -EDQUOT : 0);
+		CHECK(!hlk_snap_page(snap, 1));
+		for (i = 1; i < HLK_KEEP_MANY; i++) {
+			struct page *base = hlk_snap_page(snap, 1 + i);
+
+			CHECK_EQ(!!base, i <= limit);
+			CHECK(!base || !memcmp(base->bytes, page[i]->bytes, 4096));
+			CHECK_EQ(page[i]->refs, 1 + (base == page[i]));
+			CHECK_EQ(base == page[i], i % 3 == 1 && i <= limit);
+		}
+		hlk_snap_put(snap);
+	}
+	for (i = 0; i < HLK_KEEP_MANY; i++) {
+		CHECK_EQ(page[i]->refs, 1);
+		put_page(page[i]);
+	}
+	CHECK_EQ(shim.pages, 0);
 }
 
 /* Leaves that map a frame are added to those that do already, up to an end. */
@@ -220,14 +272,14 @@ static void snap_keep_leaves(void)
 
 	add(&layout, 1, 2, 0, &at);
 	snap = hlk_snap_alloc(&layout, 1000);
-	CHECK_EQ(hlk_snap_keep(snap, 1, &gpage, 3), 0);
+	CHECK_EQ(keep(snap, 1, &gpage, 3), 0);
 	CHECK_EQ(hlk_snap_leaves(snap, 1), 3);
 	CHECK_EQ(hlk_snap_leaves(snap, 2), 0);
-	CHECK_EQ(hlk_snap_keep(snap, 1, &gpage, U16_MAX - 4), 0);
+	CHECK_EQ(keep(snap, 1, &gpage, U16_MAX - 4), 0);
 	CHECK_EQ(hlk_snap_leaves(snap, 1), U16_MAX - 1);
-	CHECK_EQ(hlk_snap_keep(snap, 1, &gpage, 5), 0);
+	CHECK_EQ(keep(snap, 1, &gpage, 5), 0);
 	CHECK_EQ(hlk_snap_leaves(snap, 1), U16_MAX);
-	CHECK_EQ(hlk_snap_keep(snap, 1, &gpage, U16_MAX), 0);
+	CHECK_EQ(keep(snap, 1, &gpage, U16_MAX), 0);
 	CHECK_EQ(hlk_snap_leaves(snap, 1), U16_MAX);
 	hlk_snap_put(snap);
 }
@@ -585,6 +637,7 @@ int main(int argc, char **argv)
 		TAP_TEST(snap_write),
 		TAP_TEST(snap_write_fail_nth),
 		TAP_TEST(snap_keep),
+		TAP_TEST(snap_keep_many),
 		TAP_TEST(snap_keep_leaves),
 		TAP_TEST(snap_references),
 		TAP_TEST(parameters),
