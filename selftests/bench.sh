@@ -155,5 +155,9 @@ hlk-run bench --config 600,1024,16 > $out 2>&1
 [ $? = 2 ] && grep -q "does not fit" $out
 result $? "a configuration that cannot be is a usage error"
 
+hlk-run bench --ways A2,B99,C > $out 2>&1
+[ $? = 2 ] && grep -q "no way 'B99,C'" $out
+result $? "and so is a way that there is not"
+
 echo "1..$nr"
 exit $bad

@@ -189,6 +189,9 @@ try "page tables after a call that fails" 3 "nonesuch" \
 try "page tables of a missing file" 1 "No such file" hlk-run pt none.elf
 try "the module's limits" 0 "^roots per snapshot" hlk-run info
 try "as JSON" 0 '"max_roots":' hlk-run info --json
+try "and all it can do" 0 \
+	"^features *flat compact walk mark-cow run io_uring prefault audit dedup inspect" \
+	hlk-run info
 try "a disk that is full" 1 "cannot write" sh -c "hlk-run info > /dev/full"
 
 short_of -n 4 1 40 hlk-run run server.elf --call echo --input x

@@ -121,6 +121,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPT_WAYS:
 		opt->env.only = arg;
+		if (bench_no_way(arg))
+			argp_error(state, "there is no way '%s'", bench_no_way(arg));
 		return 0;
 	case OPT_BUDGET:
 		parse_budget(opt, arg, state);

@@ -417,6 +417,7 @@ void count_init(void);
 int count_way(struct bench_way *way, uint32_t turns, double *count);
 
 /* bench_time.c */
+const char *bench_no_way(const char *list);
 int bench_measure(const struct bench_env *env, const struct bench_cfg *cfg,
 		  struct bench_run *run);
 

@@ -190,6 +190,34 @@ static void list_ways(const struct bench_env *env, struct bench_run *run,
 	}
 }
 
+static bool is_way(const struct way_ops *ops, uint32_t nr, const char *name, size_t len)
+{
+	while (nr--)
+		if (strlen(ops[nr].id) == len && !memcmp(ops[nr].id, name, len))
+			return true;
+	return false;
+}
+
+/**
+ * bench_no_way() - the first name in a list that is not one of a way
+ * @list: names, between commas
+ *
+ * Return: it and all behind it, or NULL
+ */
+const char *bench_no_way(const char *list)
+{
+	size_t len;
+
+	for (;; list += len + 1) {
+		len = strcspn(list, ",");
+		if (!is_way(hlk_ways, nr_hlk_ways, list, len) &&
+		    !is_way(kvm_ways, nr_kvm_ways, list, len))
+			return list;
+		if (!list[len])
+			return NULL;
+	}
+}
+
 /**
  * bench_measure() - one configuration, all ways
  * @env: the run

@@ -11,6 +11,13 @@ static const struct {
 	{ HLK_FEATURE_FLAT, "flat" },
 	{ HLK_FEATURE_COMPACT, "compact" },
 	{ HLK_FEATURE_WALK, "walk" },
+	{ HLK_FEATURE_MARK_COW, "mark-cow" },
+	{ HLK_FEATURE_RUN, "run" },
+	{ HLK_FEATURE_URING, "io_uring" },
+	{ HLK_FEATURE_PREFAULT, "prefault" },
+	{ HLK_FEATURE_AUDIT, "audit" },
+	{ HLK_FEATURE_DEDUP, "dedup" },
+	{ HLK_FEATURE_INSPECT, "inspect" },
 };
 
 #define NR_FEATURES	(sizeof(features) / sizeof(*features))

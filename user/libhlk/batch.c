@@ -12,6 +12,7 @@
 #include <liburing.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "internal.h"
@@ -274,6 +275,12 @@ static void finish(struct entry *e)
 {
 	struct hlk_sandbox *sb = e->sb;
 
+	/*
+	 * Linux 6.1 gives up a request, with nothing done, for which it cannot
+	 * have a worker, such as while a signal is pending.
+	 */
+	if (e->async && e->ret == -ECANCELED)
+		e->ret = ioctl(sb->hlk_fd, HLK_RESTORE, &sb->restored) ? -errno : 0;
 	sb->in_call = false;
 	if (e->cmd == HLK_RUN)
 		e->ret = hlk_fused_finish(sb, e->ret, &e->answer);
