@@ -15,7 +15,7 @@ bugs() {
 	missing_clear|6.12|restore|restore.all_bytes_come_back|kmod/restore.c|s/clear_highpage\(private->page\);/;/
 	off_by_one|6.12|translate|translate.window.as_kvm_with_large_pages|kmod/i686pt.c|s/\(va >> 12\) % I686_ENTRIES/(va >> 12) % (I686_ENTRIES - 1)/
 	double_fetch|debug|isolation|isolation.an_argument_that_changes_under_the_call|kmod/run.c|s/ret = run_input\(vm, &call.inputs\[i\], i, at\);/if (copy_from_user(\&call.inputs[i], u64_to_user_ptr(run->inputs) + i * sizeof(struct hlk_segment), sizeof(struct hlk_segment))) return -EFAULT; &/
-	missing_charge|6.12|accounting|accounting.what_is_held_is_charged_and_given_back|kmod/snap.c|/^struct page \*hlk_page_alloc/,/^}/s/GFP_KERNEL_ACCOUNT/GFP_KERNEL/
+	missing_charge|6.12|accounting|accounting.what_is_held_is_charged_and_given_back|kmod/snap.c|/^struct page \*hlk_page_alloc/,/^}/s/HLK_GFP/(HLK_GFP \& ~__GFP_ACCOUNT)/
 	missing_memory_check|debug|failnth|failnth.device|kmod/snap.c|/^struct hlk_snap \*hlk_snap_alloc/,/^}/s/if \(!snap\)/if (0)/
 	missing_mm_check|6.12|isolation|isolation.fds_in_another_process_give_counters_alone|kmod/vm.c|/^int hlk_vm_check\(/,/^}/s/vm->kvm->mm != current->mm/0/
 	capability_of_a_namespace|6.12|isolation|isolation.another_process_s_vm_takes_a_privilege|kmod/vm.c|s/!capable\(CAP_SYS_PTRACE\)/!ns_capable(current_user_ns(), CAP_SYS_PTRACE)/
