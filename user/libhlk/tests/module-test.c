@@ -475,11 +475,14 @@ static int call_other(void *arg, const void *in UNUSED, size_t in_len UNUSED,
 	uint32_t value;
 	int ret;
 
-	ret = call_u32(arg, "s", &value, 100 * MS);
+	ret = call_u32(arg, "s", &value, 1000 * MS);
 	return ret == -ETIMEDOUT ? 0 : -EIO;
 }
 
-/* The inner call takes the outer one's signal; the outer one ends all the same */
+/*
+ * The inner call takes the outer one's signal; the outer one ends all the same. It has
+ * time to get as far as the inner one, on a slow machine too.
+ */
 static void test_nested(void)
 {
 	struct hlk_snap *snap;
@@ -488,7 +491,7 @@ static void test_nested(void)
 
 	hlk_sandbox_from_snapshot(ctx, snap, NULL, &inner, NULL);
 	hlk_sandbox_host_function(outer, "up", call_other, inner);
-	tap_why(outer, hlk_sandbox_call(outer, "h", NULL, 0, NULL, 0, NULL, 20 * MS) ==
+	tap_why(outer, hlk_sandbox_call(outer, "h", NULL, 0, NULL, 0, NULL, 500 * MS) ==
 		-ETIMEDOUT && hlk_sandbox_exit(inner)->reason == HLK_EXIT_TIMEOUT,
 		"two timeouts, one in the other");
 	tap(!signal_pending(), "no signal is left");
