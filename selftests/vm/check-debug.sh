@@ -1,17 +1,22 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# check-debug.sh [--long]: all kselftests on a kernel that catches our mistakes:
+# check-debug.sh [--long | --short]: all kselftests on a kernel that catches our mistakes:
 # KASAN, UBSAN, lockdep, sleep in atomic context, page-table check, list and
 # object debugging, two CPUs side by side, and kmemleak at the end. With them
 # those that inject failures and the fuzzer. Any report of the kernel is a
 # failure.
 #
 # --long runs the fuzzer alone, for FUZZ_SECONDS (default two hours). SEED= starts
-# it from a seed of its own. The last line is `N passed, N failed, N skipped`.
+# it from a seed of its own. --short leaves out those that take minutes each, because
+# they go over every page or every way again. The last line is `N passed, N failed, N
+# skipped`.
 . "$(dirname "$0")/common.sh"
 
-long=''
-[ "${1:-}" != --long ] || long=1
+long='' leave_out=''
+case ${1:-} in
+--long) long=1 ;;
+--short) leave_out='bench.sh translate touch layers' ;;
+esac
 seconds=${FUZZ_SECONDS:-${long:+7200}}
 seconds=${seconds:-60}
 
@@ -29,7 +34,9 @@ programs=() data=()
 if [ -n "$long" ]; then
 	programs=("$BUILD/selftests/fuzz")
 else
-	mapfile -t programs < <(make -s -C "$TOP/selftests" list list-debug)
+	while read -r file; do
+		[[ " $leave_out " == *" ${file##*/} "* ]] || programs+=("$file")
+	done < <(make -s -C "$TOP/selftests" list list-debug)
 	while read -r file; do
 		data+=(--data "$file")
 	done < <(make -s -C "$TOP/selftests" data)

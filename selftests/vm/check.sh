@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # All tests: native ones, then those in a VM for each of $KERNELS, and with
-# CHECK_DEBUG=1 those of check-debug.sh. The last line is `N passed, N failed, N
-# skipped`.
+# CHECK_DEBUG=1 those of check-debug.sh; CHECK_DEBUG=short leaves out the longest of
+# these. The last line is `N passed, N failed, N skipped`.
 . "$(dirname "$0")/common.sh"
 
 "$VM_DIR/setup.sh"
@@ -70,7 +70,8 @@ for series in ${KERNELS%% *}; do
 		--kvm npt=0 -- "$TOP/selftests/no_npt.sh"
 done
 [ "${CHECK_DEBUG:-0}" = 0 ] ||
-	counted "debug kernel" "$BUILD/check-debug.log" "$VM_DIR/check-debug.sh"
+	counted "debug kernel" "$BUILD/check-debug.log" "$VM_DIR/check-debug.sh" \
+		"${CHECK_DEBUG/#short/--short}"
 
 echo
 [ "${CHECK_DEBUG:-0}" = 0 ] || grep '^debug kernel:' "$BUILD/check-debug.log" || :
