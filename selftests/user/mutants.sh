@@ -76,21 +76,31 @@ mutant reloc.h 'copy-on-write on each leaf, the read-only ones too' \
 mutant reloc.h 'other AVL bits are lost with copy-on-write' \
 	's/return (flags & ~I686_W) | I686_COW;/return (flags \& ~(I686_W | I686_AVL)) | I686_COW;/'
 mutant reloc.c 'aliased pages are copied on write by the guest' \
-	's/return frame->writable && frame->leaves > 1 &&$/return 0 \&\&/'
+	's/return known & FRAME_WRITABLE && known >= 2 \* FRAME_LEAF &&$/return 0 \&\&/'
 mutant reloc.c 'read-only pages with several mappings go to scratch' \
-	's/return frame->writable && frame->leaves > 1 &&$/return frame->leaves > 1 \&\&/'
+	's/return known & FRAME_WRITABLE && known >= /return known >= /'
 mutant reloc.c 'every writable page goes to scratch' \
-	's/return frame->writable && frame->leaves > 1 &&$/return frame->writable \&\&/'
+	's/return known & FRAME_WRITABLE && known >= .*/return known \& FRAME_WRITABLE \&\&/'
+mutant reloc.c 'pages with two mappings are copied on write by the guest' \
+	's/known >= 2 \* FRAME_LEAF/known >= 3 * FRAME_LEAF/'
 mutant reloc.c 'an aliased leaf keeps copy-on-write' \
 	's/flags &= ~I686_COW;$/;/'
 mutant reloc.c 'a read-only aliased leaf loses copy-on-write' \
-	's/^\telse if (flags & I686_W)$/\telse/'
+	's/^\tif (flags & I686_W)$/\tif (1)/'
 mutant reloc.c 'leaves of aliased pages become copy-on-write' \
-	's/^\tif (!reloc_aliased(r, frame))$/\tif (1)/'
+	's/^\tif (!(placed & PLACED_ALIASED))$/\tif (1)/'
+mutant reloc.c 'an aliased page is placed as any other' \
+	's/(aliased ? PLACED_ALIASED : 0);/0;/'
+mutant reloc.c 'any page is placed as an aliased one' \
+	's/(aliased ? PLACED_ALIASED : 0);/PLACED_ALIASED;/'
+mutant reloc.c 'aliased pages are one and the same' \
+	's/kept->gfn = r->next_shared++;/kept->gfn = r->next_shared;/'
+mutant reloc.c 'writable leaves count as read-only ones' \
+	's/flags & I686_W ? FRAME_WRITABLE : 0, /0, /'
 mutant reloc.c 'a frame met writable second is not noted' \
-	's/frame->writable |= writable;/frame->writable |= !known \&\& writable;/'
+	's/frame = before | writable;/frame = before;/'
 mutant reloc.c 'a frame met read-only second is not writable' \
-	's/frame->writable |= writable;/frame->writable = writable;/'
+	's/frame = before | writable;/frame = (before \& ~FRAME_WRITABLE) | writable;/'
 mutant reloc.c 'tables mapped as data become copy-on-write' \
 	's/^\t\tgfn = live->gfn;/&\n\t\tflags = hlk_reloc_cow(r->snap, flags);/'
 mutant reloc.c 'tables mapped as data are stale copies' \
@@ -125,25 +135,23 @@ mutant reloc.c 'half a line waits' \
 
 # frames, and what is known of them
 mutant reloc.c 'a frame met again is known as the next one' \
-	's/^\t\txa_store(&r->frames, gfn, known, GFP_KERNEL_ACCOUNT);/\t\t;/'
+	's/^\txa_store(&r->frames, gfn, \*entry, HLK_GFP);/\t;/'
+mutant reloc.c 'a table that a leaf maps is a table no more' \
+	's/^\t\*entry = known;/\t;/'
 mutant reloc.c 'a leaf that meets a frame again has the next one' \
-	's/^\t\t\*entry = known;/\t\t;/'
+	's/^\t\t\*entry = xa_mk_value(frame);/&\n\t\txa_store(\&r->frames, gfn, *entry, HLK_GFP);\n\t\t*entry = xa_mk_value(r->nr_frames);\n\t\treturn 0;/'
 mutant reloc.c 'a frame met again counts against the limit' \
-	's/^\t\tif (!xa_is_value(known))$/if (reloc_room(r, gfn))\nreturn -EDQUOT;\n&/'
-mutant reloc.c 'frames are lost as their array grows' \
-	's/^\tif (r->nr_frames)$/\tif (0)/'
-mutant reloc.c 'the last frame is lost as the array grows' \
-	's/r->nr_frames \* sizeof(\*frame));/(r->nr_frames - 1) * sizeof(*frame));/'
-mutant reloc.c 'the array of frames grows too late' \
-	's/if (r->nr_frames < r->room)/if (r->nr_frames <= r->room)/'
-mutant reloc.c 'the array of frames never grows' \
-	's/max_t(u64, 512, 2 \* r->room)/512/'
-mutant reloc.c 'the array of frames is taken for a larger one' \
-	's/^\tr->room = room;/\tr->room = 2 * room;/'
-mutant reloc.c 'the array of frames is leaked as it grows' \
-	'/^static int reloc_room/,/^}/s/kvfree(r->frame);/;/'
-mutant reloc.c 'the array of frames is leaked' \
-	's/^\tkvfree(r.frame);/\t;/'
+	's/^\t\tbefore = xa_to_value(known);/if (reloc_number(r, gfn))\nreturn -EDQUOT;\n&/'
+mutant reloc.c 'a frame that cannot be noted is as good as noted' \
+	's/^\tif (xa_is_err(known))$/\tif (0)/'
+mutant reloc.c 'all frames have the same number' \
+	's/^\tr->nr_frames++;/\t;/'
+mutant reloc.c 'what else is known of a frame counts as its number' \
+	's/r->placed\[frame & FRAME_NR\]/r->placed[frame]/'
+mutant reloc.c 'the array of places is leaked' \
+	's/^\tkvfree(r.placed);/\t;/'
+mutant reloc.c 'the array of places is short of one' \
+	's/kvcalloc(r->nr_frames, sizeof(\*r->placed)/kvcalloc(r->nr_frames - !!r->nr_frames, sizeof(*r->placed)/'
 mutant reloc.c 'more frames than an entry can number' \
 	's/if (r->nr_frames == MAX_FRAMES)/if (0)/'
 mutant reloc.c 'one frame more than an entry can number' \
@@ -151,15 +159,19 @@ mutant reloc.c 'one frame more than an entry can number' \
 mutant reloc.c 'one frame less than an entry can number' \
 	's/if (r->nr_frames == MAX_FRAMES)/if (r->nr_frames + 1 == MAX_FRAMES)/'
 mutant reloc.c 'leaves of a frame are not counted' \
-	's/frame->leaves += frame->leaves != U16_MAX;/frame->leaves = 1;/'
+	's/^\t\t\tframe += FRAME_LEAF;/\t\t\t;/'
 mutant reloc.c 'leaves of a frame are counted anew at the end' \
-	's/frame->leaves += frame->leaves != U16_MAX;/frame->leaves++;/'
+	's/if (frame < U16_MAX \* FRAME_LEAF)/if (1)/'
+mutant reloc.c 'the count of leaves ends one late' \
+	's/if (frame < U16_MAX \* FRAME_LEAF)/if (frame <= U16_MAX * FRAME_LEAF)/'
+mutant reloc.c 'the count of leaves ends one early' \
+	's/if (frame < U16_MAX \* FRAME_LEAF)/if (frame < (U16_MAX - 1) * FRAME_LEAF)/'
 mutant reloc.c 'the first leaf of a frame does not count' \
-	's/frame->leaves += frame->leaves/frame->leaves += known \&\& frame->leaves/'
-mutant reloc.c 'the last page has no leaves' \
-	's/&next, ahead->leaves) : 0;/\&next, 0) : 0;/'
-mutant reloc.c 'pages have the leaves of the next' \
-	's/&gpage, frame->leaves);/\&gpage, ahead->leaves);/'
+	's/= r->nr_frames | writable | FRAME_LEAF;/= r->nr_frames | writable;/'
+mutant reloc.c 'pages have no leaves' \
+	's/kept->leaves = frame \/ FRAME_LEAF;/kept->leaves = 0;/'
+mutant reloc.c 'pages have one leaf each' \
+	's/kept->leaves = frame \/ FRAME_LEAF;/kept->leaves = 1;/'
 
 # directories and tables
 mutant reloc.c 'directory entries become user and writable' \
@@ -213,7 +225,7 @@ mutant reloc.c 'a table that was fetched is put twice' \
 mutant reloc.c 'a table that was fetched is leaked with an error' \
 	's/^\t\tif (table->ahead.page)$/\t\tif (0)/'
 mutant reloc.c 'a table that is mapped as data counts as data' \
-	's/^\t\tif (!xa_is_value(known))$/if (!xa_is_value(known) \&\& reloc_room(r, 0))\nreturn -EDQUOT;\n&/'
+	's/^\t\*entry = known;/if (!xa_is_value(known) \&\& reloc_number(r, 0))\nreturn -EDQUOT;\n&/'
 mutant reloc.c 'a table is found in scratch before it is made' \
 	's/table->gfn = r->tables_gfn + r->nr_tables++;/table->gfn = r->tables_gfn + ++r->nr_tables;/'
 
@@ -257,19 +269,29 @@ mutant reloc.c 'a split page in the slot of scratch is the same elsewhere' \
 mutant reloc.c 'of a split page one line alone gets its places' \
 	's/table->lines = ~0ULL;/table->lines = 1;/'
 mutant reloc.c 'aliased pages get space for each leaf but one' \
-	's/^\t\tend += reloc_aliased(r, &r->frame\[i\])/& * (r->frame[i].leaves - 1)/'
+	's/r->nr_aliased += reloc_aliased(r, frame) - .*/r->nr_aliased += reloc_aliased(r, frame);/'
 mutant reloc.c 'aliased pages get no space of their own' \
-	's/end += reloc_aliased(r, &r->frame\[i\]);/;/'
+	's/^\t\tr->nr_aliased += .*/\t\t;/'
 mutant reloc.c 'the last aliased page gets no space' \
-	's/for (i = 0; i < r->nr_frames; i++)/for (i = 0; i + 1 < r->nr_frames; i++)/'
-mutant reloc.c 'the first aliased page gets no space' \
-	's/for (i = 0; i < r->nr_frames; i++)/for (i = 1; i < r->nr_frames; i++)/'
-mutant reloc.c 'the last page is never kept' \
-	's/return ahead ? hlk_snap_keep(.*;/return 0;/'
-mutant reloc.c 'a page that is ahead is lost with an error' \
-	's/if (gpage.page)$/if (0)/'
-mutant reloc.c 'the page after one that cannot be kept is lost' \
-	's/if (next.page)$/if (0)/'
+	's/end = r->next_shared + r->nr_aliased;/end = r->next_shared + r->nr_aliased - !!r->nr_aliased;/'
+mutant reloc.c 'an aliased page that is met writable third gets no space' \
+	's/r->nr_aliased += reloc_aliased(r, frame) - .*/r->nr_aliased += reloc_aliased(r, frame) \&\& before < 2 * FRAME_LEAF;/'
+mutant reloc.c 'an aliased page does not count as one' \
+	's/r->snap->counts.aliased++;/;/'
+mutant reloc.c 'the last pages, too few for a batch, are never kept' \
+	's/last = hlk_snap_keep(.*;/last = 0;/'
+mutant reloc.c 'the last pages that cannot be kept are no error' \
+	's/return err ?: last;/return err;/'
+mutant reloc.c 'an error is forgotten over the last pages' \
+	's/return err ?: last;/return last;/'
+mutant reloc.c 'a batch that is full is never kept' \
+	's/^\t\terr = hlk_snap_keep(.*;/\t\terr = 0;/'
+mutant reloc.c 'a batch that was kept is kept again' \
+	'/^static int reloc_pages/,/^}/s/^\t\tnr = 0;/\t\tnr--;/'
+mutant reloc.c 'a batch is larger than it can be' \
+	's/if (++nr < HLK_KEEP_MANY)/if (++nr <= HLK_KEEP_MANY)/'
+mutant reloc.c 'pages that wait are lost with an error' \
+	's/last = hlk_snap_keep(/last = err ? 0 : hlk_snap_keep(/'
 mutant reloc.c 'entries of scratch are relocated' \
 	's/end = min(nr + I686_LINE_ENTRIES, table->end);/end = nr + I686_LINE_ENTRIES;/'
 mutant reloc.c 'one page of the buffers is not fixed' \
@@ -329,27 +351,51 @@ mutant reloc.c 'published roots are all the first' \
 
 # pages
 mutant snap.c 'zero pages cost memory' \
-	's/zero = !memchr_inv(from, 0, PAGE_SIZE);/zero = false;/'
+	's/if (!page || !memchr_inv(page_address(page), 0, PAGE_SIZE))/if (!page)/'
 mutant snap.c 'the last byte of a page is not looked at' \
-	's/zero = !memchr_inv(from, 0, PAGE_SIZE);/zero = !memchr_inv(from, 0, PAGE_SIZE - 1);/'
+	's/!memchr_inv(page_address(page), 0, PAGE_SIZE)/!memchr_inv(page_address(page), 0, PAGE_SIZE - 1)/'
 mutant snap.c 'pages of the parent are copied' \
-	's/if (gpage->frozen) {/if (0) {/'
+	's/if (page && kept->gpage.frozen) {/if (0) {/'
 mutant snap.c 'pages of a running guest are shared' \
-	's/if (gpage->frozen) {/if (1) {/'
+	's/if (page && kept->gpage.frozen) {/if (page) {/'
 mutant snap.c 'a shared page is not counted' \
-	'/if (gpage->frozen) {/,/}/s/hlk_count_pages(1);/;/'
+	'/if (page && kept->gpage.frozen) {/,/}/s/hlk_count_pages(1);/;/'
+mutant snap.c 'a shared page is put' \
+	's/^\t\tkept->gpage.page = NULL;/\t\t;/'
 mutant snap.c 'the guest page is not put' \
-	'/^\t\tmemcpy(page_address(copy), from, PAGE_SIZE);/,/^}/s/put_page(gpage->page);/;/'
+	's/put_page(kept\[i\].gpage.page);/;/'
+mutant snap.c 'pages after one that cannot be kept are not put' \
+	's/^\t\tif (kept\[i\].gpage.page)$/\t\tif (!err \&\& kept[i].gpage.page)/'
+mutant snap.c 'the last of the pages is not put' \
+	'/^int hlk_snap_keep/,/^}/{/i < nr; i++)$/{N;/gpage.page)$/s/i < nr/i + 1 < nr/}}'
 mutant snap.c 'a guest page that is as in the parent is not put' \
-	'/^\tif (old && !memcmp/,/^\t}/s/put_page(gpage->page);/;/'
+	'/^\tif (page && old && !memcmp/,/^\t}/s/^\t\treturn 0;/\t\tkept->gpage.page = NULL;\n&/'
+mutant snap.c 'a guest page of zeroes is not put' \
+	's/^\t\tsnap->counts.zero++;/\t\tkept->gpage.page = NULL;\n&/'
+mutant snap.c 'pages are not copied' \
+	'/^int hlk_snap_keep/,/^}/s/if (kept\[i\].copy)/if (0)/'
+mutant snap.c 'the last of the pages is not copied' \
+	'/^int hlk_snap_keep/,/^}/{/i < nr; i++)$/{N;/copy)$/s/i < nr/i + 1 < nr/}}'
+mutant snap.c 'the last bytes of a page are not copied' \
+	's/page_address(kept\[i\].gpage.page), PAGE_SIZE);/page_address(kept[i].gpage.page), PAGE_SIZE - 8);/'
+mutant snap.c 'where the page before was copied to is not forgotten' \
+	's/^\t\tkept\[i\].copy = NULL;/\t\t;/'
+mutant snap.c 'a page that has no place is copied' \
+	's/^\terr = snap_put(snap, kept->gfn, copy/\tkept->copy = copy;\n&/'
+mutant snap.c 'a page that cannot be copied is forgotten over the next' \
+	'/^int hlk_snap_keep/,/^}/s/^\t\tif (!err)$/\t\tif (1)/'
+mutant snap.c 'a copied page does not count as one' \
+	's/snap->counts.copied++;/;/'
+mutant snap.c 'the limit of pages is one more' \
+	's/snap->nr_pages >= snap->max_pages/snap->nr_pages > snap->max_pages/'
 mutant snap.c 'leaves of a page are lost' \
-	's/return snap_put(snap, gfn, copy, leaves);/return snap_put(snap, gfn, copy, 0);/'
+	's/snap_put(snap, kept->gfn, copy, kept->leaves)/snap_put(snap, kept->gfn, copy, 0)/'
 mutant snap.c 'leaves of a shared page are lost' \
-	's/snap_put(snap, gfn, gpage->page, leaves)/snap_put(snap, gfn, gpage->page, 0)/'
+	's/snap_put(snap, kept->gfn, page, kept->leaves)/snap_put(snap, kept->gfn, page, 0)/'
 mutant snap.c 'leaves of a page never touched are lost' \
-	'/^\tif (!gpage->page) {/,/^\t}/s/NULL, leaves);/NULL, 0);/'
+	's/snap_put(snap, kept->gfn, NULL, kept->leaves)/snap_put(snap, kept->gfn, NULL, page ? kept->leaves : 0)/'
 mutant snap.c 'leaves of a page of zeroes are lost' \
-	'/^\tif (zero) {/,/^\t}/s/NULL, leaves);/NULL, 0);/'
+	's/snap_put(snap, kept->gfn, NULL, kept->leaves)/snap_put(snap, kept->gfn, NULL, page ? 0 : kept->leaves)/'
 mutant snap.c 'no page has leaves where it has no bytes' \
 	's/if (!page && !leaves && /if (!page \&\& /'
 mutant snap.c 'leaves of a page are not added' \
@@ -357,7 +403,7 @@ mutant snap.c 'leaves of a page are not added' \
 mutant snap.c 'leaves of a page begin anew at their end' \
 	's/+= min_t(u16, leaves, U16_MAX - chunk->leaves\[slot\]);/+= leaves;/'
 mutant snap.c 'what a parent has there is not looked at' \
-	's/struct page \*old = leaves ? NULL : hlk_snap_page(snap, gfn);/struct page *old = NULL;/'
+	's/struct page \*old = kept->leaves ? NULL : hlk_snap_page(snap, kept->gfn);/struct page *old = NULL;/'
 mutant snap.c 'a page is leaked when its place cannot be stored' \
 	'/^drop:/,/^}/s/hlk_page_free(page);/;/'
 mutant reloc.c 'a table is leaked with an error' \
@@ -385,7 +431,7 @@ mutant snap.c 'pages outlive their chunk' \
 mutant reloc.c 'the path to a table is not freed' \
 	's/^\t\tkfree(table);$/\t\t;/'
 mutant snap.c 'allocations that no cgroup pays for' \
-	's/alloc_page(GFP_KERNEL_ACCOUNT/alloc_page(GFP_KERNEL/'
+	's/alloc_page(HLK_GFP/alloc_page(GFP_KERNEL/'
 mutant reloc.c 'CR3 of another root' \
 	's/if (i686_gfn(old_roots\[i\]) == i686_gfn(cr3))/if (0)/'
 
@@ -411,9 +457,9 @@ mutant snap.c 'the count of leaves begins anew at its end' \
 mutant snap.c 'tables are freed with one of two snapshots' \
 	'/^void hlk_snap_clear/,/^}/s/kref_put(&snap->tables->ref, tables_release);/tables_release(\&snap->tables->ref);/'
 mutant snap.c 'an equal page of the parent is copied' \
-	's/if (old && !memcmp(page_address(old), from, PAGE_SIZE)) {/if (0) {/'
+	's/if (page && old && !memcmp(page_address(old), page_address(page), PAGE_SIZE)) {/if (0) {/'
 mutant snap.c 'a replaced page still counts' \
-	'/^int hlk_snap_keep/,/^}/s/^\t\tsnap->counts.pages--;/\t\t;/'
+	'/^static int snap_keep/,/^}/s/^\t\tsnap->counts.pages--;/\t\t;/'
 
 # over the parent
 mutant delta.c 'another buffer size is taken for the same' \
@@ -497,7 +543,9 @@ mutant delta.c 'a fatal signal is ignored' \
 mutant delta.c 'kept tables are those of the parent' \
 	's/d->snap->counts.tables_kept--;/;/'
 mutant delta.c 'a page that is kept has a further leaf' \
-	's/hlk_snap_keep(d->snap, to, &gpage, 0);/hlk_snap_keep(d->snap, to, \&gpage, 1);/'
+	's/struct hlk_kept kept = { .gfn = to };/struct hlk_kept kept = { .gfn = to, .leaves = 1 };/'
+mutant delta.c 'a page that cannot be noted is leaked' \
+	's/^\t\tif (kept.gpage.page)$/\t\tif (0)/'
 mutant reloc.c 'bookkeeping is written into the page of the parent' \
 	's/err = hlk_snap_set(snap, words\[i\].gpa >> PAGE_SHIFT, NULL);/err = 0;/'
 
