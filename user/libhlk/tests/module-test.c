@@ -134,7 +134,7 @@ static void test_boot(void)
 	    "calls without a restore go on where they were");
 	tap(!hlk_sandbox_restore(sb, NULL), "back to before the boot");
 	tap_why(sb, call_u32(sb, "c", &value, 0) == -ESTALE, "then");
-	tap(!hlk_sandbox_boot(sb, 1000 * MS) &&
+	tap(!hlk_sandbox_boot(sb, 10000 * MS) &&
 	    !call_u32(sb, "c", &value, 0) && value == 1,
 	    "boot again, with a timeout");
 	hlk_sandbox_close(sb);
