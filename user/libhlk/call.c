@@ -9,6 +9,10 @@
 static const char op_call[] = "call failed";
 static const char op_boot[] = "boot failed";
 
+/* In the header of an XSAVE area (SDM volume 1, "XSAVE Header"), as 32-bit words */
+#define XSTATE_BV	(512 / 4)
+#define XSTATE_X87_SSE	0x3U
+
 /**
  * hlk_get_fpu() - note the FPU as each call is to find it
  * @sb: the sandbox, with a guest that is ready
@@ -19,6 +23,12 @@ int hlk_get_fpu(struct hlk_sandbox *sb)
 {
 	if (ioctl(sb->vcpu_fd, KVM_GET_XSAVE, &sb->fpu))
 		return hlk_err_system(&sb->err, "cannot read the FPU");
+	/*
+	 * What is said to be in its initial state, KVM_SET_XSAVE does not copy,
+	 * and MXCSR with it; but a processor without XSAVES loads MXCSR from
+	 * there all the same.
+	 */
+	sb->fpu.region[XSTATE_BV] |= XSTATE_X87_SSE;
 	return 0;
 }
 
