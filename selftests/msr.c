@@ -23,6 +23,7 @@
 
 #define VECTOR_UD	6
 #define VECTOR_GP	13
+#define MSR_TSC_DEADLINE 0x6e0	/* Intel SDM volume 4 */
 
 static const struct {
 	const char *name;
@@ -53,7 +54,7 @@ static const struct {
 	{ "MTRR_DEF_TYPE", 0x2ff },
 	{ "PERF_GLOBAL_CTRL", 0x38f },
 	{ "MC0_CTL", 0x400 },
-	{ "TSC_DEADLINE", 0x6e0 },
+	{ "TSC_DEADLINE", MSR_TSC_DEADLINE },
 	{ "X2APIC_TPR", 0x808 },
 	{ "XSS", 0xda0 },
 	{ "HV_GUEST_OS_ID", 0x40000000 },
@@ -202,17 +203,28 @@ static uint32_t first_different(const struct all_msrs *a, const struct all_msrs 
 	return 0;
 }
 
+/*
+ * kvm-intel takes a WRMSR of this one before it asks the filter, and without an
+ * in-kernel APIC forgets it: neither a #GP nor a change.
+ */
+static bool forgotten(uint32_t nr, int vector)
+{
+	return nr == MSR_TSC_DEADLINE && !vector;
+}
+
 TEST_F(msr, none_can_be_read_or_written)
 {
 	size_t i;
+	int vector;
 
 	ASSERT_LT(10, read_all(self->sb, self->before));
 	for (i = 0; i < sizeof(msrs) / sizeof(*msrs); i++) {
 		ASSERT_EQ(VECTOR_GP, vector_of(self->sb, "rdmsr", msrs[i].nr)) {
 			TH_LOG("RDMSR %s", msrs[i].name);
 		}
-		ASSERT_EQ(VECTOR_GP, vector_of(self->sb, "wrmsr", msrs[i].nr)) {
-			TH_LOG("WRMSR %s", msrs[i].name);
+		vector = vector_of(self->sb, "wrmsr", msrs[i].nr);
+		ASSERT_TRUE(vector == VECTOR_GP || forgotten(msrs[i].nr, vector)) {
+			TH_LOG("WRMSR %s: %d", msrs[i].name, vector);
 		}
 	}
 	ASSERT_LT(10, read_all(self->sb, self->after));

@@ -174,6 +174,7 @@ TEST_F_TIMEOUT(scribble, leaves_no_trace, 280)
 	unsigned int round;
 	uint64_t where;
 	char arg[16];
+	char why[160];
 	char out[64];
 	size_t len;
 	uint32_t i;
@@ -201,7 +202,10 @@ TEST_F_TIMEOUT(scribble, leaves_no_trace, 280)
 				       seed + round, i);
 			}
 		ASSERT_EQ(0, hlk_sandbox_call(self->sb, "ping", NULL, 0, out,
-					      sizeof(out), &len, TIMEOUT_US));
+					      sizeof(out), &len, TIMEOUT_US)) {
+			TH_LOG("seed %u: %s", seed + round,
+			       hlk_strerror(hlk_sandbox_error(self->sb), why, sizeof(why)));
+		}
 		ASSERT_EQ(0, len != 4 || memcmp(out, "pong", 4));
 	}
 	for (i = 0; i < 16; i++)
