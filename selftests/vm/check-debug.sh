@@ -7,15 +7,18 @@
 # failure.
 #
 # --long runs the fuzzer alone, for FUZZ_SECONDS (default two hours). SEED= starts
-# it from a seed of its own. --short leaves out those that take minutes each, because
-# they go over every page or every way again. The last line is `N passed, N failed, N
-# skipped`.
+# it from a seed of its own. --short leaves out those that take minutes each: they go
+# over every page or every way again, or test user space more than the module. The
+# last line is `N passed, N failed, N skipped`.
 . "$(dirname "$0")/common.sh"
 
 long='' leave_out=''
 case ${1:-} in
 --long) long=1 ;;
---short) leave_out='bench.sh translate touch layers' ;;
+--short)
+	leave_out='bench.sh translate touch layers'
+	leave_out+=' examples fused libhlk-module serve.sh cli.sh'
+	;;
 esac
 seconds=${FUZZ_SECONDS:-${long:+7200}}
 seconds=${seconds:-60}
