@@ -730,16 +730,25 @@ static void test_wrong_fd(void)
 	close(fd);
 }
 
+static struct hlk_mapping mappings[64];
+
+/* What is looked at, by the sandbox and from outside */
+static const struct hlk_translate bookkeeping = {
+	.root = HLK_ROOT_CR3,
+	.va = 0xfffff000,
+};
+
+static const struct hlk_walk all_of_it = {
+	.mappings = (uintptr_t)mappings,
+	.nr_mappings = 64,
+};
+
 static void test_inspect(void)
 {
 	struct hlk_snap *snap;
 	struct hlk_sandbox *sb = make_ready(NULL, HLK_SNAP_HOST_COW, &snap);
-	struct hlk_translate t = { .root = HLK_ROOT_CR3, .va = 0xfffff000 };
-	struct hlk_mapping map[64];
-	struct hlk_walk walk = {
-		.mappings = (uintptr_t)map,
-		.nr_mappings = 64,
-	};
+	struct hlk_translate t = bookkeeping;
+	struct hlk_walk walk = all_of_it;
 	uint32_t nr = 1, entry = 0, other = 0;
 	struct hlk_regs regs;
 	uint64_t roots[1];
@@ -986,12 +995,8 @@ static void test_other_vm(void)
 {
 	struct hlk_snap *snap;
 	struct hlk_sandbox *sb = make_ready(NULL, HLK_SNAP_HOST_COW, &snap);
-	struct hlk_translate t = { .root = HLK_ROOT_CR3, .va = 0xfffff000 };
-	struct hlk_mapping map[64];
-	struct hlk_walk walk = {
-		.mappings = (uintptr_t)map,
-		.nr_mappings = 64,
-	};
+	struct hlk_translate t = bookkeeping;
+	struct hlk_walk walk = all_of_it;
 	struct hlk_inspect *inspect;
 	struct hlk_err err = {};
 
