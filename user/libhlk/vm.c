@@ -60,7 +60,10 @@ static int create_vm(struct hlk_sandbox *sb, struct hlk_err *err)
 {
 	int ret;
 
-	sb->vm_fd = ioctl(sb->ctx->kvm_fd, KVM_CREATE_VM, 0);
+	/* a signal, even one that stops the process, makes Linux give up */
+	do
+		sb->vm_fd = ioctl(sb->ctx->kvm_fd, KVM_CREATE_VM, 0);
+	while (sb->vm_fd < 0 && errno == EINTR);
 	if (sb->vm_fd < 0)
 		return hlk_err_system(err, op);
 	ret = reserve_kvm_pages(sb, err);
