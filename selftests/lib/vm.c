@@ -22,7 +22,10 @@ static void open_vm(struct tvm *t, bool irqchip)
 	t->hlk = -1;
 	t->kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	t_must(t->kvm >= 0);
-	t->vm = ioctl(t->kvm, KVM_CREATE_VM, 0);
+	/* mm_take_all_locks() gives up for any signal, SIGSTOP too */
+	do
+		t->vm = ioctl(t->kvm, KVM_CREATE_VM, 0);
+	while (t->vm < 0 && errno == EINTR);
 	t_must(t->vm >= 0);
 	t_must(!ioctl(t->vm, KVM_SET_TSS_ADDR, 0xfffbd000));
 	if (irqchip)
