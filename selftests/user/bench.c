@@ -189,7 +189,7 @@ static double copy(struct guest *g, u64 pages)
 		if (n == pages)
 			break;
 		from[n] = page;
-		to[n++] = alloc_page(GFP_KERNEL_ACCOUNT);
+		to[n++] = alloc_page(HLK_GFP);
 	}
 	SHIM_ASSERT(n == pages);
 	start = now();

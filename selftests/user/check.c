@@ -99,7 +99,7 @@ static u64 map_get(struct xarray *map, u64 key)
 
 static void map_set(struct xarray *map, u64 key, u64 value)
 {
-	if (xa_is_err(xa_store(map, key, xa_mk_value(value), GFP_KERNEL_ACCOUNT)))
+	if (xa_is_err(xa_store(map, key, xa_mk_value(value), HLK_GFP)))
 		abort();
 }
 

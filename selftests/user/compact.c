@@ -79,7 +79,7 @@ void compact_restore(const struct compact *c, struct guest *guest)
 	for (; (page = hlk_snap_next(c->snap, &nr, &index)); index++) {
 		gfn = layout->range[nr].gfn + index;
 		get_page(page);
-		if (xa_is_err(xa_store(&guest->pages, gfn, page, GFP_KERNEL_ACCOUNT)))
+		if (xa_is_err(xa_store(&guest->pages, gfn, page, HLK_GFP)))
 			abort();
 		guest_freeze(guest, gfn);
 	}

@@ -45,10 +45,10 @@ static u8 *machine_touch(struct machine *m, u64 frame)
 	if (m->guest)
 		return guest_bytes(m->guest, frame);
 	if (!page) {
-		page = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+		page = alloc_page(HLK_GFP | __GFP_ZERO);
 		if (from)
 			memcpy(page->bytes, from, PAGE_SIZE);
-		xa_store(&m->pages, frame, page, GFP_KERNEL_ACCOUNT);
+		xa_store(&m->pages, frame, page, HLK_GFP);
 	}
 	return page->bytes;
 }

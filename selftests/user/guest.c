@@ -158,14 +158,14 @@ u8 *guest_bytes(struct guest *guest, u64 gfn)
 	if (!guest_is_ram(guest, gfn))
 		abort();
 	if (!old || guest_is_frozen(guest, gfn)) {
-		page = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+		page = alloc_page(HLK_GFP | __GFP_ZERO);
 		if (!page || xa_is_err(xa_store(&guest->pages, gfn, page,
-						GFP_KERNEL_ACCOUNT)))
+						HLK_GFP)))
 			abort();
 		xa_erase(&guest->frozen, gfn);
 		if (guest->restored &&
 		    xa_is_err(xa_store(&guest->written, gfn, xa_mk_value(1),
-				       GFP_KERNEL_ACCOUNT)))
+				       HLK_GFP)))
 			abort();
 		if (old) {
 			memcpy(page->bytes, old->bytes, PAGE_SIZE);
@@ -202,7 +202,7 @@ u64 guest_hash(const struct guest *guest)
 void guest_freeze(struct guest *guest, u64 gfn)
 {
 	if (xa_is_err(xa_store(&guest->frozen, gfn, xa_mk_value(1),
-			       GFP_KERNEL_ACCOUNT)))
+			       HLK_GFP)))
 		abort();
 }
 

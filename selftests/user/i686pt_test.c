@@ -183,7 +183,7 @@ static void lines_of_a_table(void)
 	u32 *entries;
 	u32 nr;
 
-	gpage.page = alloc_page(GFP_KERNEL_ACCOUNT);
+	gpage.page = alloc_page(HLK_GFP);
 	entries = page_address(gpage.page);
 	memset(entries, 0xfe, PAGE_SIZE);
 	for (nr = 0; nr < 1024; nr++) {

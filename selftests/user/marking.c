@@ -16,7 +16,7 @@ static bool set_add(struct set *s, u64 what)
 {
 	if (xa_load(&s->has, what))
 		return false;
-	if (xa_is_err(xa_store(&s->has, what, xa_mk_value(1), GFP_KERNEL_ACCOUNT)))
+	if (xa_is_err(xa_store(&s->has, what, xa_mk_value(1), HLK_GFP)))
 		abort();
 	s->n++;
 	return true;

@@ -189,7 +189,7 @@ static void snap_keep(void)
 	struct hlk_gpage gpage = {};
 	struct hlk_why_at at;
 	struct hlk_snap *snap;
-	struct page *page = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+	struct page *page = alloc_page(HLK_GFP | __GFP_ZERO);
 	struct page *base;
 
 	add(&layout, 1, 2, 0, &at);
@@ -229,7 +229,7 @@ static void snap_keep_many(void)
 	u32 i;
 
 	for (i = 0; i < HLK_KEEP_MANY; i++) {
-		page[i] = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+		page[i] = alloc_page(HLK_GFP | __GFP_ZERO);
 		memset(page[i]->bytes, i, 4096);
 	}
 	add(&layout, 1, HLK_KEEP_MANY, 0, &at);
@@ -294,8 +294,8 @@ static void snap_references(void)
 	snap = hlk_snap_alloc(&layout, 1000);
 	CHECK_EQ(shim.counted_snaps, 1);
 	snap->nr_vcpus = 2;
-	snap->vcpus[0] = kmalloc(100, GFP_KERNEL_ACCOUNT);
-	snap->vcpus[1] = kmalloc(100, GFP_KERNEL_ACCOUNT);
+	snap->vcpus[0] = kmalloc(100, HLK_GFP);
+	snap->vcpus[1] = kmalloc(100, HLK_GFP);
 	kref_get(&snap->ref);
 	hlk_snap_put(snap);
 	CHECK_EQ(shim.counted_snaps, 1);
