@@ -4,6 +4,7 @@
  * vCPU that cannot change anything that a restore does not bring back.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -56,14 +57,30 @@ static int deny_msrs(struct hlk_sandbox *sb, struct hlk_err *err)
 	return 0;
 }
 
+/*
+ * Linux gives up the making of a VM for any signal, though the call could just be
+ * made again. Signals that keep coming would have it do so for ever, so they
+ * wait; one that stops the process cannot.
+ */
+static int create_kvm(int kvm_fd)
+{
+	sigset_t all, old;
+	int fd;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, &old);
+	do
+		fd = ioctl(kvm_fd, KVM_CREATE_VM, 0);
+	while (fd < 0 && errno == EINTR);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return fd;
+}
+
 static int create_vm(struct hlk_sandbox *sb, struct hlk_err *err)
 {
 	int ret;
 
-	/* a signal, even one that stops the process, makes Linux give up */
-	do
-		sb->vm_fd = ioctl(sb->ctx->kvm_fd, KVM_CREATE_VM, 0);
-	while (sb->vm_fd < 0 && errno == EINTR);
+	sb->vm_fd = create_kvm(sb->ctx->kvm_fd);
 	if (sb->vm_fd < 0)
 		return hlk_err_system(err, op);
 	ret = reserve_kvm_pages(sb, err);
