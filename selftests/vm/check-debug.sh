@@ -17,7 +17,7 @@ case ${1:-} in
 --long) long=1 ;;
 --short)
 	leave_out='bench.sh translate touch layers'
-	leave_out+=' examples fused libhlk-module serve.sh cli.sh'
+	leave_out+=' examples fused libhlk-calls libhlk-sandboxes serve.sh cli.sh'
 	;;
 esac
 seconds=${FUZZ_SECONDS:-${long:+7200}}
