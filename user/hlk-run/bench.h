@@ -287,6 +287,7 @@ enum { SIDE_BASE, SIDE_GUEST, SIDE_SMALL, SIDE_LARGE, NR_SIDES };
  * @pages: how many pages the calls of @restore wrote
  * @restore: HLK_RESTORE alone
  * @restore_none: the same after a call that writes nothing
+ * @restore_again: the same right after that restore, with no entry between
  * @hot_first: pages written back by the first restore after 512 were written
  * @hot_after: pages written back per restore after 64 calls that wrote 8
  * @hot_restore: what such a restore takes
@@ -307,6 +308,7 @@ struct bench_extra {
 	uint32_t pages[BENCH_SIZES];
 	uint64_t restore[BENCH_SIZES];
 	uint64_t restore_none;
+	uint64_t restore_again;
 	uint64_t hot_first;
 	double hot_after;
 	uint64_t hot_restore;

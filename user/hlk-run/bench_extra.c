@@ -112,26 +112,30 @@ static void copies_done(struct copies *c, struct bench_extra *extra)
 
 /* ---- the memory part of a restore ---- */
 
+static int timed_restore(struct bench_way *way, uint64_t *took)
+{
+	uint64_t start = bench_now(way->env);
+	int ret = sandbox_restore(way, &way->m);
+
+	*took = bench_now(way->env) - start;
+	return ret;
+}
+
 /* HLK_RESTORE alone, after a call that wrote @n pages */
 static int restore_after(struct bench_way *way, uint32_t n, uint64_t *took)
 {
-	uint64_t start;
-
 	way->n = n;
 	way->m.run->s.regs.regs.rdi = n;
 	way->m.run->kvm_dirty_regs |= KVM_SYNC_X86_REGS;
 	if (machine_enter(way, &way->m))
 		return -1;
-	start = bench_now(way->env);
-	if (sandbox_restore(way, &way->m))
-		return -1;
-	*took = bench_now(way->env) - start;
-	return 0;
+	return timed_restore(way, took);
 }
 
 struct sizes {
 	struct bench_way way[BENCH_SIZES + 1];
 	uint64_t *took[BENCH_SIZES + 1];
+	uint64_t *again;
 	uint32_t open;
 	uint32_t nr;
 };
@@ -140,6 +144,7 @@ static const uint32_t written[BENCH_SIZES + 1] = { 8, 64, MANY, 0 };
 
 static int sizes_round(struct sizes *s)
 {
+	struct bench_way *none = &s->way[BENCH_SIZES];
 	uint32_t i;
 
 	for (i = 0; i <= BENCH_SIZES; i++)
@@ -147,6 +152,11 @@ static int sizes_round(struct sizes *s)
 			say(&s->way[i]);
 			return -1;
 		}
+	/* the same work, with no world switch before it */
+	if (timed_restore(none, &s->again[s->nr])) {
+		say(none);
+		return -1;
+	}
 	s->nr++;
 	return 0;
 }
@@ -157,6 +167,9 @@ static int sizes_open(struct sizes *s, const struct bench_env *env,
 	uint64_t ignored;
 	uint32_t i, k;
 
+	s->again = calloc(rounds, sizeof(uint64_t));
+	if (!s->again)
+		return -1;
 	for (i = 0; i <= BENCH_SIZES; i++) {
 		s->took[i] = calloc(rounds, sizeof(uint64_t));
 		if (!s->took[i])
@@ -184,6 +197,7 @@ static void sizes_close(struct sizes *s)
 		way_close(&s->way[i]);
 	for (i = 0; i <= BENCH_SIZES; i++)
 		free(s->took[i]);
+	free(s->again);
 }
 
 static int memory_part(const struct bench_env *env,
@@ -210,6 +224,7 @@ static int memory_part(const struct bench_env *env,
 			extra->restore[i] = median(s->took[i], s->nr);
 		}
 		extra->restore_none = median(s->took[BENCH_SIZES], s->nr);
+		extra->restore_again = median(s->again, s->nr);
 	}
 	copies_free(&c);
 	sizes_close(s);

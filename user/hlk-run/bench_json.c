@@ -94,6 +94,7 @@ static void add_extra(struct cJSON *root, const struct bench_extra *extra)
 						       extra->restore_none);
 		cJSON_AddItemToArray(restores, one);
 	}
+	json_u64(root, "restore_again", extra->restore_again);
 	hot = cJSON_AddObjectToObject(root, "hot_set");
 	json_u64(hot, "pages_first", extra->hot_first);
 	cJSON_AddNumberToObject(hot, "pages_after_64", extra->hot_after);

@@ -147,6 +147,8 @@ static void print_extra(const struct bench_report *report)
 		puts("\nHLK_RESTORE alone, pages of data");
 		print_pair(env, "after a call that wrote nothing",
 			   extra->restore_none);
+		print_pair(env, "once more, with no world switch between",
+			   extra->restore_again);
 		for (i = 0; i < BENCH_SIZES; i++) {
 			snprintf(text, sizeof(text), "after one that wrote %u pages",
 				 extra->pages[i]);
