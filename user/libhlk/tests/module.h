@@ -65,7 +65,7 @@ static inline struct hlk_sandbox *make(const struct hlk_config *config)
 
 /* A sandbox that is restored to a snapshot of the ready guest */
 static inline struct hlk_sandbox *make_ready(const struct hlk_config *config,
-				      uint32_t flags, struct hlk_snap **snap)
+					     uint32_t flags, struct hlk_snap **snap)
 {
 	struct hlk_snapshot_config how = HLK_SNAPSHOT_CONFIG_INIT;
 	struct hlk_sandbox *sb = make(config);
@@ -81,7 +81,7 @@ static inline struct hlk_sandbox *make_ready(const struct hlk_config *config,
 }
 
 static inline int call_u32(struct hlk_sandbox *sb, const char *name, uint32_t *value,
-		    uint64_t timeout)
+			   uint64_t timeout)
 {
 	size_t len = 0;
 	int ret;
