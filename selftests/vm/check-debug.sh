@@ -47,7 +47,7 @@ fi
 
 rc=0
 "$VM_DIR/run.sh" debug --thread multi --mem 2048 --log "$log" \
-	--timeout $((900 + seconds)) --limit $((3600 + 2 * seconds)) \
+	--timeout $((900 + seconds)) --limit $((5400 + 2 * seconds)) \
 	--append kasan_multi_shot --env "FUZZ_SECONDS=$seconds" \
 	${SEED:+--env "SEED=$SEED"} "${data[@]}" -- "${programs[@]}" \
 	> >(tee "$log/tap.log") 2>&1 || rc=$?

@@ -70,7 +70,7 @@ if [ -n "$user" ]; then
 else
 	seconds=${FUZZ_SECONDS:-60}
 	run=(debug --thread multi --mem 2048 --module "$module"
-	     --timeout $((900 + seconds)) --limit $((3600 + 2 * seconds))
+	     --timeout $((900 + seconds)) --limit $((5400 + 2 * seconds))
 	     --append kasan_multi_shot --env "FUZZ_SECONDS=$seconds")
 fi
 "$VM_DIR/run.sh" "${run[@]}" --log "$out" --gcov "$out/counts.tar.gz" \
