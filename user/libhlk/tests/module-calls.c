@@ -5,6 +5,7 @@
  */
 #include <pthread.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -348,6 +349,53 @@ static void test_signals(void)
 	tap_err(&err, !error, "nor the making of a sandbox, %d of them", i);
 }
 
+/* A process that makes sandboxes; none may fail. */
+static void make_until(volatile bool *done)
+{
+	struct hlk_err err = {};
+	struct hlk_sandbox *sb;
+
+	while (!*done) {
+		if (hlk_sandbox_from_image(ctx, guest_elf,
+					   guest_elf_end - guest_elf, NULL, &sb,
+					   &err)) {
+			printf("# %s\n", words(&err));
+			_exit(1);
+		}
+		hlk_sandbox_close(sb);
+	}
+	_exit(0);
+}
+
+/*
+ * No process can block SIGSTOP, and Linux gives up the making of a VM for it, too.
+ * The naps are of any length, so a slow kernel gets through as well.
+ */
+static void test_stopped(void)
+{
+	volatile bool *done = mmap(NULL, sizeof(*done), PROT_READ | PROT_WRITE,
+				   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int stops = 0;
+	int status;
+	pid_t pid;
+
+	pid = fork();
+	if (!pid)
+		make_until(done);
+	for (; stops < 200; stops++) {
+		usleep(rand() % 40000);
+		kill(pid, SIGSTOP);
+		if (waitpid(pid, &status, WUNTRACED) != pid || !WIFSTOPPED(status))
+			break;
+		kill(pid, SIGCONT);
+	}
+	*done = true;
+	if (stops == 200)
+		waitpid(pid, &status, 0);
+	tap(!status, "nor does a stop, %d of them", stops);
+	munmap((void *)done, sizeof(*done));
+}
+
 static int call_other(void *arg, const void *in UNUSED, size_t in_len UNUSED,
 		      void *out UNUSED, size_t out_size UNUSED,
 		      size_t *out_len UNUSED)
@@ -634,6 +682,7 @@ int main(void)
 	test_timeout();
 	test_kick();
 	test_signals();
+	test_stopped();
 	test_nested();
 	test_threads();
 	test_sizes();
