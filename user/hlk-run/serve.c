@@ -23,11 +23,13 @@
  * @threads: threads that call
  * @sandboxes: sandboxes in the pool
  * @restorers: threads of the pool
+ * @wait_us: longest wait for a sandbox, or 0
  * @pool: the pool
  * @left: calls that are still to be made
  * @elapsed: how long all of it took
  * @stats: what the pool did
  * @callers: the threads
+ * @failed: the one that failed first and so ended all; set once, by it
  * @wait: how long they waited for a sandbox
  * @call: how long calls took
  * @both: from the wish for a sandbox until it was given back
@@ -37,11 +39,13 @@ struct serve {
 	uint32_t threads;
 	uint32_t sandboxes;
 	uint32_t restorers;
+	uint64_t wait_us;
 	struct hlk_pool *pool;
 	int64_t left;
 	uint64_t elapsed;
 	struct hlk_pool_stats stats;
 	struct caller *callers;
+	struct caller *failed;
 	struct samples wait;
 	struct samples call;
 	struct samples both;
@@ -97,7 +101,7 @@ static int one_call(struct caller *caller, char *answer)
 	size_t len = 0;
 	int ret;
 
-	if (hlk_pool_get(serve->pool, opt->timeout_us, &sb, &caller->err))
+	if (hlk_pool_get(serve->pool, serve->wait_us, &sb, &caller->err))
 		return exit_code(&caller->err);
 	got = now();
 	ret = hlk_sandbox_call(sb, opt->call, opt->input, opt->input_len,
@@ -117,6 +121,7 @@ static void *call_on(void *arg)
 {
 	struct caller *caller = arg;
 	struct serve *serve = caller->serve;
+	struct caller *none = NULL;
 	char *answer = malloc(ANSWER_SIZE);
 
 	if (!answer)
@@ -124,9 +129,12 @@ static void *call_on(void *arg)
 	while (!caller->ret &&
 	       __atomic_fetch_sub(&serve->left, 1, __ATOMIC_RELAXED) > 0)
 		caller->ret = one_call(caller, answer);
-	/* One that failed ends all. */
-	if (caller->ret)
+	/* One that failed ends all; what others find then is of no interest. */
+	if (caller->ret) {
+		__atomic_compare_exchange_n(&serve->failed, &none, caller, false,
+					    __ATOMIC_RELAXED, __ATOMIC_RELAXED);
 		__atomic_store_n(&serve->left, 0, __ATOMIC_RELAXED);
+	}
 	free(answer);
 	return NULL;
 }
@@ -258,10 +266,22 @@ static void print_json(const struct serve *serve, int code)
 	json_print(root);
 }
 
+static int say_failed(const struct caller *caller)
+{
+	if (!caller)
+		return RUN_OK;
+	if (caller->err.code)
+		fail_err(NULL, &caller->err);
+	else if (caller->ret == RUN_MISMATCH)
+		fprintf(stderr, "hlk-run: an answer was not the one expected\n");
+	else
+		fprintf(stderr, "hlk-run: out of memory\n");
+	return caller->ret;
+}
+
 static int collect(struct serve *serve)
 {
 	struct caller *caller;
-	int ret = RUN_OK;
 	uint32_t i;
 
 	for (i = 0; i < serve->threads; i++) {
@@ -269,20 +289,11 @@ static int collect(struct serve *serve)
 		samples_merge(&serve->wait, &caller->wait);
 		samples_merge(&serve->call, &caller->call);
 		samples_merge(&serve->both, &caller->both);
-		if (!caller->ret || ret)
-			continue;
-		ret = caller->ret;
-		if (caller->err.code)
-			fail_err(NULL, &caller->err);
-		else if (ret == RUN_MISMATCH)
-			fprintf(stderr, "hlk-run: an answer was not the one expected\n");
-		else
-			fprintf(stderr, "hlk-run: out of memory\n");
 	}
 	samples_sort(&serve->wait);
 	samples_sort(&serve->call);
 	samples_sort(&serve->both);
-	return ret;
+	return say_failed(serve->failed);
 }
 
 /* ---- the run ---- */
@@ -416,6 +427,7 @@ enum {
 	OPT_HOST_COW,
 	OPT_DEDUP,
 	OPT_MAX_PRIVATE,
+	OPT_WAIT,
 };
 
 static const struct argp_option options[] = {
@@ -431,6 +443,8 @@ static const struct argp_option options[] = {
 	  "Compare each answer with this, stop at the first that differs", 2 },
 	{ "timeout", OPT_TIMEOUT, "MS", 0,
 	  "Longest boot, wait for a sandbox, and call", 3 },
+	{ "wait", OPT_WAIT, "MS", 0,
+	  "Longest wait for a sandbox, if not as long as a call", 3 },
 	{ "mem", OPT_MEM, "MIB", 0, "The guest's memory (default 16)", 3 },
 	{ "scratch", OPT_SCRATCH, "KIB", 0, "The guest's scratch region", 3 },
 	{ "max-private", OPT_MAX_PRIVATE, "PAGES", 0,
@@ -513,6 +527,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		opt->timeout_us = option_number(state, "timeout", arg, 1,
 						86400000) * 1000;
 		return 0;
+	case OPT_WAIT:
+		serve->wait_us = option_number(state, "wait", arg, 1,
+					       86400000) * 1000;
+		return 0;
 	case OPT_JSON:
 		opt->json = true;
 		return 0;
@@ -543,5 +561,7 @@ int cmd_serve_bench(int argc, char **argv)
 		return RUN_USAGE;
 	if (!serve.sandboxes)
 		serve.sandboxes = 2 * serve.threads;
+	if (!serve.wait_us)
+		serve.wait_us = serve.opt.timeout_us;
 	return serve_bench(&serve);
 }
