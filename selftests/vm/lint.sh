@@ -101,7 +101,7 @@ kernel_doc() {
 spelling() {
 	local all
 	mapfile -t all < <(files 'kmod/*' 'uapi/*' 'user/*' 'selftests/*' \
-			   'Documentation/*' 'README.md' 'Makefile' | grep -v corpus)
+			   'Documentation/*' '*.md' 'Makefile' | grep -v corpus)
 	codespell -L inout,iput,fo,whats,bu,ser,parms,te,nd,fpr "${all[@]}"
 }
 
@@ -124,6 +124,20 @@ readme_example() {
 		-c -o "$BUILD/example.o" "$BUILD/example.c"
 }
 
+licences() {
+	local text
+	text=$(
+		# reuse asks git what is ignored, build/ above all.
+		if ! git rev-parse --git-dir > /dev/null 2>&1; then
+			export GIT_DIR="$BUILD/reuse.git" GIT_WORK_TREE="$TOP"
+			git init -q
+		fi
+		reuse lint 2>&1
+	) || echo "$text"
+	files '*' | grep -v -e '^LICENSES/' -e '^\.reuse/' |
+		awk -f "$VM_DIR/licences.awk" RS= .reuse/dep5 RS='\n' -
+}
+
 no_registry_names() {
 	local names
 	names=$(apt-get indextargets --format "\$(SITE)" | sed -E 's#^[a-z]+://([^/]+).*#\1#' |
@@ -134,7 +148,7 @@ no_registry_names() {
 mkdir -p "$BUILD"
 echo "TAP version 13"
 checks=(checkpatch_kernel checkpatch_user one_place_for_versions pure_files
-	kernel_doc spelling shell_scripts man_pages readme_example no_registry_names)
+	kernel_doc spelling shell_scripts man_pages readme_example licences no_registry_names)
 series=()
 read -ra series <<< "$KERNELS"
 total=$((${#checks[@]} + ${#series[@]}))
