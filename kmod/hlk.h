@@ -191,7 +191,7 @@ struct hlk_ucmd {
 /**
  * struct hlk_op - one row of an ioctl table
  * @size: size of the struct
- * @min_size: size of its first version
+ * @min_size: size of its first version, for ever
  * @flags: the flags it knows
  * @execute: the handler; @obj is the file's private data
  */
@@ -202,14 +202,47 @@ struct hlk_op {
 	int (*execute)(void *obj, struct hlk_ucmd *ucmd);
 };
 
-/* @_type: the struct; @_last: the last field of its first version */
-#define HLK_OP(_type, _last, _flags, _fn)				\
+/* What each call's struct is copied to */
+union hlk_cmd_buffer {
+	struct hlk_head head;
+	struct hlk_info info;
+	struct hlk_vm_attach attach;
+	struct hlk_snapshot_build build;
+	struct hlk_window_add window_add;
+	struct hlk_snapshot snapshot;
+	struct hlk_restore restore;
+	struct hlk_translate translate;
+	struct hlk_walk walk;
+	struct hlk_vm_stats stats;
+	struct hlk_mark_cow mark;
+	struct hlk_prefault prefault;
+	struct hlk_run run;
+	struct hlk_snapshot_info snapshot_info;
+};
+
+/*
+ * @_type: the struct. @_first: the size of its first version, a number, for old
+ * programs come with it; @_last: the field that was the last one then.
+ */
+#define HLK_OP(_type, _first, _last, _flags, _fn)			\
 	{								\
-		.size = sizeof(_type),					\
-		.min_size = offsetofend(_type, _last),			\
+		.size = sizeof(_type) +					\
+			BUILD_BUG_ON_ZERO(sizeof(_type) >		\
+					  sizeof(union hlk_cmd_buffer)) + \
+			BUILD_BUG_ON_ZERO(sizeof(_type) > HLK_MAX_STRUCT), \
+		.min_size = (_first) +					\
+			BUILD_BUG_ON_ZERO(offsetofend(_type, _last) !=	\
+					  (_first)),			\
 		.flags = (_flags),					\
 		.execute = (_fn),					\
 	}
+
+/* Sizes of the first versions of what arrays of callers are made of */
+#define HLK_FIRST_WINDOW	48
+#define HLK_FIRST_SEGMENT	24
+#define HLK_FIRST_MAPPING	56
+#define HLK_FIRST_TOUCHED	24
+#define HLK_FIRST_SYNC_REGS	520
 
 /**
  * enum hlk_drop - which private pages are given back
@@ -223,9 +256,16 @@ enum hlk_drop {
 	HLK_DROP_ANY,
 };
 
+/* abi.c */
+int hlk_element_size(u32 size, u32 first, enum hlk_why why, struct hlk_why_at *at);
+int hlk_element_get(void *to, size_t known, u64 array, u32 size, u32 nr,
+		    struct hlk_why_at *at);
+int hlk_element_put(u64 array, u32 size, u32 nr, const void *from, size_t known);
+
 /* main.c */
 extern struct page *hlk_zero_page;
 extern unsigned int hlk_max_tables;
+extern unsigned int hlk_max_segments;
 extern unsigned long hlk_max_pages;
 extern unsigned long hlk_max_private;
 void hlk_count_vms(long by);
@@ -293,7 +333,8 @@ void hlk_vcpus_release(struct hlk_vm *vm);
 void hlk_vcpus_flush(struct hlk_vm *vm);
 int hlk_vcpus_capture(struct hlk_vm *vm, struct hlk_snap *snap,
 		      struct hlk_why_at *at);
-int hlk_vcpu_from_user(const void __user *from, struct hlk_snap *snap);
+int hlk_vcpu_from_user(u64 array, u32 size, u32 nr, struct hlk_snap *snap,
+		       struct hlk_why_at *at);
 int hlk_vcpus_fit(struct hlk_vm *vm, const struct hlk_snap *snap,
 		  struct hlk_why_at *at);
 u32 hlk_vcpus_restore(struct hlk_vm *vm, const struct hlk_snap *snap);

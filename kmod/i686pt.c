@@ -124,7 +124,7 @@ static u32 i686_rights(u32 pde, u32 leaf, const struct i686_mode *mode)
  * @mode: modes
  * @root: address of the directory, as in CR3
  * @va: the address
- * @out: @gpa, @pde, @pte, @map and @page_shift are written
+ * @out: @gpa, @entry, @map and @page_shift are written
  * @at: the reason of a failure
  *
  * Return: 0, -ENXIO if an entry is not present, -EINVAL if one has reserved
@@ -137,40 +137,42 @@ int i686_translate(struct hlk_gmem *gmem, const struct i686_mode *mode,
 	u64 pd = i686_gfn(root);
 	u32 slot = va >> I686_SLOT_SHIFT;
 	u32 nr = (va >> 12) % I686_ENTRIES;
+	u32 pde, pte;
 	u64 gfn;
 	int ret;
 
 	out->gpa = 0;
-	out->pde = 0;
-	out->pte = 0;
+	memset(out->entry, 0, sizeof(out->entry));
 	out->map = 0;
 	out->page_shift = I686_SLOT_SHIFT;
-	ret = i686_read_entry(gmem, pd, slot, &out->pde);
+	ret = i686_read_entry(gmem, pd, slot, &pde);
 	if (ret)
 		return hlk_fail(at, ret, HLK_WHY_NOT_RAM, 0, pd << 12);
+	out->entry[1] = pde;
 
-	switch (i686_pde_kind(out->pde, mode)) {
+	switch (i686_pde_kind(pde, mode)) {
 	case I686_PDE_ABSENT:
 		return hlk_fail(at, -ENXIO, HLK_WHY_NOT_PRESENT, 0,
 				(pd << 12) + 4 * slot);
 	case I686_PDE_RESERVED:
 		return hlk_fail(at, -EINVAL, HLK_WHY_PDE_RESERVED, 0, va);
 	case I686_PDE_LARGE:
-		gfn = i686_large_gfn(out->pde) + nr;
-		out->map = i686_rights(out->pde, i686_large_leaf(out->pde), mode) |
+		gfn = i686_large_gfn(pde) + nr;
+		out->map = i686_rights(pde, i686_large_leaf(pde), mode) |
 			   HLK_MAP_LARGE;
 		break;
 	case I686_PDE_TABLE:
-		gfn = i686_gfn(out->pde);
+		gfn = i686_gfn(pde);
 		out->page_shift = 12;
-		ret = i686_read_entry(gmem, gfn, nr, &out->pte);
+		ret = i686_read_entry(gmem, gfn, nr, &pte);
 		if (ret)
 			return hlk_fail(at, ret, HLK_WHY_NOT_RAM, 0, gfn << 12);
-		if (!(out->pte & I686_P))
+		out->entry[0] = pte;
+		if (!(pte & I686_P))
 			return hlk_fail(at, -ENXIO, HLK_WHY_NOT_PRESENT, 0,
 					(gfn << 12) + 4 * nr);
-		gfn = i686_gfn(out->pte);
-		out->map = i686_rights(out->pde, out->pte, mode);
+		gfn = i686_gfn(pte);
+		out->map = i686_rights(pde, pte, mode);
 		break;
 	}
 	if (!gmem->ops->is_ram(gmem, gfn))
@@ -196,7 +198,7 @@ static int walk_flush(struct i686_walk *walk)
 
 static bool walk_joins(const struct hlk_mapping *run, const struct hlk_mapping *m)
 {
-	u64 bytes = (u64)run->pages << 12;
+	u64 bytes = run->pages << 12;
 
 	return run->pages && run->root == m->root && run->map == m->map &&
 	       run->attributes == m->attributes &&
@@ -207,7 +209,7 @@ static bool walk_joins(const struct hlk_mapping *run, const struct hlk_mapping *
 /* Add a mapping, cut down to the range of the walk. */
 static int walk_add(struct i686_walk *walk, struct hlk_mapping m)
 {
-	u64 end = m.va + ((u64)m.pages << 12);
+	u64 end = m.va + (m.pages << 12);
 	u64 skip;
 	int ret;
 
@@ -240,6 +242,7 @@ static int walk_leaf(struct i686_walk *walk, u32 root, u64 va, u32 pde, u32 leaf
 		.root = root,
 		.map = i686_rights(pde, leaf, &walk->mode) | kind,
 		.attributes = leaf & I686_FLAGS & ~(I686_P | I686_W | I686_U),
+		.page_shift = kind & HLK_MAP_LARGE ? I686_SLOT_SHIFT : PAGE_SHIFT,
 	};
 
 	if (!walk->gmem->ops->is_ram(walk->gmem, gfn))

@@ -12,6 +12,8 @@ static int paging_check(const struct hlk_paging *paging, struct hlk_why_at *at)
 {
 	bool given = paging->flags & HLK_PAGING_GIVEN;
 
+	if (memchr_inv(paging->__reserved, 0, sizeof(paging->__reserved)))
+		return hlk_fail(at, -EOPNOTSUPP, HLK_WHY_RESERVED, 0, 0);
 	if (paging->flags & ~(HLK_PAGING_GIVEN | HLK_PAGING_WP | HLK_PAGING_PSE))
 		return hlk_fail(at, -EOPNOTSUPP, HLK_WHY_FLAGS, 0, 0);
 	if (!given && (paging->flags || paging->maxphyaddr))
@@ -110,13 +112,15 @@ int hlk_cmd_translate(void *obj, struct hlk_ucmd *ucmd)
 /**
  * struct user_walk - a walk whose mappings go to user space
  * @walk: the walk
- * @to: the caller's array
+ * @to: the caller's array, a user pointer
+ * @size: what the caller takes for the size of one of its elements
  * @nr: how many were written
  * @room: how many fit
  */
 struct user_walk {
 	struct i686_walk walk;
-	struct hlk_mapping __user *to;
+	u64 to;
+	u32 size;
 	u32 nr;
 	u32 room;
 };
@@ -127,7 +131,7 @@ static int walk_emit(struct i686_walk *walk, const struct hlk_mapping *mapping)
 
 	if (user->nr == user->room)
 		return 1;
-	if (copy_to_user(&user->to[user->nr], mapping, sizeof(*mapping)))
+	if (hlk_element_put(user->to, user->size, user->nr, mapping, sizeof(*mapping)))
 		return -EFAULT;
 	user->nr++;
 	return 0;
@@ -148,6 +152,8 @@ static int walk_check(struct hlk_walk *w, struct hlk_why_at *at)
 {
 	int ret;
 
+	if (w->__reserved)
+		return hlk_fail(at, -EOPNOTSUPP, HLK_WHY_RESERVED, 0, 0);
 	ret = range_check(w->start, w->end, at);
 	if (ret)
 		return ret;
@@ -157,7 +163,8 @@ static int walk_check(struct hlk_walk *w, struct hlk_why_at *at)
 		return hlk_fail(at, -E2BIG, HLK_WHY_TOO_MANY_ROOTS, w->nr_roots, 0);
 	if (!w->nr_mappings)
 		return -EMSGSIZE;
-	return 0;
+	return hlk_element_size(w->mapping_size, HLK_FIRST_MAPPING,
+				HLK_WHY_ELEMENT_SIZE, at);
 }
 
 /* The roots that are given, or CR3 if there are none; to be freed */
@@ -204,7 +211,8 @@ int hlk_cmd_walk(void *obj, struct hlk_ucmd *ucmd)
 		.walk.end = w->end ?: I686_VA_END,
 		.walk.max_tables = hlk_max_tables,
 		.walk.cursor = w->cursor,
-		.to = u64_to_user_ptr(w->mappings),
+		.to = w->mappings,
+		.size = w->mapping_size,
 		.room = w->nr_mappings,
 	};
 	struct hlk_vm *vm = obj;

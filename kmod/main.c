@@ -21,15 +21,19 @@
 
 unsigned int hlk_max_tables = 16384;
 module_param_named(max_tables, hlk_max_tables, uint, 0644);
-MODULE_PARM_DESC(max_tables, "distinct page tables per snapshot or walk");
+MODULE_PARM_DESC(max_tables, "distinct page tables per snapshot or walk: memory of the kernel, charged to the caller");
 
-unsigned long hlk_max_pages = 1UL << 20;
+unsigned int hlk_max_segments = 1U << 20;
+module_param_named(max_segments, hlk_max_segments, uint, 0644);
+MODULE_PARM_DESC(max_segments, "segments per image: how long one call reads");
+
+unsigned long hlk_max_pages = 1UL << 24;
 module_param_named(max_pages, hlk_max_pages, ulong, 0644);
-MODULE_PARM_DESC(max_pages, "pages per snapshot");
+MODULE_PARM_DESC(max_pages, "pages per snapshot: memory, charged to the caller");
 
-unsigned long hlk_max_private = 1UL << 20;
+unsigned long hlk_max_private = 1UL << 24;
 module_param_named(max_private, hlk_max_private, ulong, 0644);
-MODULE_PARM_DESC(max_private, "largest budget of private pages per VM");
+MODULE_PARM_DESC(max_private, "largest budget of private pages per VM: memory, charged to who writes");
 
 /* What a page without a base looks like, in every window. Never written. */
 struct page *hlk_zero_page;
@@ -174,23 +178,6 @@ static void ucmd_finish(struct hlk_ucmd *ucmd, int ret)
 	fput(ucmd->new_file);
 }
 
-union hlk_cmd_buffer {
-	struct hlk_head head;
-	struct hlk_info info;
-	struct hlk_vm_attach attach;
-	struct hlk_snapshot_build build;
-	struct hlk_window_add window_add;
-	struct hlk_snapshot snapshot;
-	struct hlk_restore restore;
-	struct hlk_translate translate;
-	struct hlk_walk walk;
-	struct hlk_vm_stats stats;
-	struct hlk_mark_cow mark;
-	struct hlk_prefault prefault;
-	struct hlk_run run;
-	struct hlk_snapshot_info snapshot_info;
-};
-
 static int ucmd_read(struct hlk_ucmd *ucmd, const struct hlk_op *op,
 		     void __user *from, u32 size)
 {
@@ -199,6 +186,9 @@ static int ucmd_read(struct hlk_ucmd *ucmd, const struct hlk_op *op,
 
 	if (size < op->min_size)
 		return hlk_fail(&ucmd->at, -EINVAL, HLK_WHY_SIZE, 0, op->min_size);
+	/* the tail is looked at in one go */
+	if (size > HLK_MAX_STRUCT)
+		return hlk_fail(&ucmd->at, -E2BIG, HLK_WHY_SIZE, 0, HLK_MAX_STRUCT);
 	ret = copy_struct_from_user(head, op->size, from, size);
 	if (ret == -E2BIG)
 		return hlk_fail(&ucmd->at, ret, HLK_WHY_TAIL, 0, op->size);
@@ -258,7 +248,6 @@ long hlk_ioctl(struct file *file, unsigned int cmd, unsigned long arg, bool nowa
 		return -ENOTTY;
 	if (get_user(size, (u32 __user *)user))
 		return -EFAULT;
-	memset(&buffer, 0, sizeof(buffer));
 	ret = ucmd_read(&ucmd, op, user, size);
 	if (!ret) {
 		ret = op->execute(file->private_data, &ucmd);
@@ -281,7 +270,7 @@ static int cmd_info(void *obj, struct hlk_ucmd *ucmd)
 	info->max_vcpus = HLK_MAX_VCPUS;
 	info->max_roots = HLK_MAX_ROOTS;
 	info->max_tables = hlk_max_tables;
-	info->__reserved = 0;
+	info->max_segments = hlk_max_segments;
 	info->features = HLK_FEATURE_FLAT | HLK_FEATURE_COMPACT | HLK_FEATURE_WALK |
 			 HLK_FEATURE_MARK_COW | HLK_FEATURE_RUN |
 			 HLK_FEATURE_URING | HLK_FEATURE_DEDUP |
@@ -292,16 +281,20 @@ static int cmd_info(void *obj, struct hlk_ucmd *ucmd)
 	info->live_vms = atomic_long_read(&live_vms);
 	info->live_snapshots = atomic_long_read(&live_snaps);
 	info->live_pages = atomic_long_read(&live_pages);
+	info->max_inputs = HLK_MAX_INPUTS;
+	info->max_input_bytes = HLK_MAX_INPUT_BYTES;
+	info->max_struct = HLK_MAX_STRUCT;
+	info->vcpu_size = sizeof(struct kvm_sync_regs);
 	return 0;
 }
 
 static const struct hlk_op dev_ops[] = {
-	[HLK_CMD_INFO] = HLK_OP(struct hlk_info, live_pages, 0, cmd_info),
+	[HLK_CMD_INFO] = HLK_OP(struct hlk_info, 112, vcpu_size, 0, cmd_info),
 	[HLK_CMD_VM_ATTACH] =
-		HLK_OP(struct hlk_vm_attach, keep_private, HLK_ATTACH_INSPECT,
-		       hlk_cmd_vm_attach),
+		HLK_OP(struct hlk_vm_attach, 48, keep_private,
+		       HLK_ATTACH_INSPECT, hlk_cmd_vm_attach),
 	[HLK_CMD_SNAPSHOT_BUILD] =
-		HLK_OP(struct hlk_snapshot_build, __reserved, 0,
+		HLK_OP(struct hlk_snapshot_build, 80, __reserved, 0,
 		       hlk_cmd_snapshot_build),
 };
 
@@ -349,4 +342,5 @@ module_exit(hlk_exit);
 
 MODULE_DESCRIPTION("Snapshot and restore of i686 KVM guests");
 MODULE_AUTHOR("the hlk authors");
+MODULE_VERSION(HLK_MODULE_VERSION);
 MODULE_LICENSE("GPL");

@@ -23,12 +23,11 @@ struct prefault {
 
 static int prefault_flush(struct prefault *f)
 {
-	struct hlk_touched __user *to = u64_to_user_ptr(f->p->runs);
-
 	if (!f->run.pages)
 		return 0;
 	if (f->nr < f->p->nr_runs &&
-	    copy_to_user(&to[f->nr], &f->run, sizeof(f->run)))
+	    hlk_element_put(f->p->runs, f->p->run_size, f->nr, &f->run,
+			    sizeof(f->run)))
 		return -EFAULT;
 	f->nr++;
 	f->run.pages = 0;
@@ -40,7 +39,7 @@ static int prefault_add(struct prefault *f, u64 gpa, u32 flags)
 	int ret;
 
 	if (f->run.pages && f->run.flags == flags &&
-	    f->run.gpa + ((u64)f->run.pages << PAGE_SHIFT) == gpa) {
+	    f->run.gpa + (f->run.pages << PAGE_SHIFT) == gpa) {
 		f->run.pages++;
 		return 0;
 	}
@@ -118,8 +117,12 @@ int hlk_cmd_prefault(void *obj, struct hlk_ucmd *ucmd)
 	ret = hlk_vm_check(vm, &ucmd->at);
 	if (ret)
 		return ret;
-	if (p->__reserved)
-		return hlk_fail(&ucmd->at, -EOPNOTSUPP, HLK_WHY_RESERVED, 0, 0);
+	if (p->nr_runs) {
+		ret = hlk_element_size(p->run_size, HLK_FIRST_TOUCHED,
+				       HLK_WHY_ELEMENT_SIZE, &ucmd->at);
+		if (ret)
+			return ret;
+	}
 	ret = mutex_lock_killable(&vm->lock);
 	if (ret)
 		return ret;

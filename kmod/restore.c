@@ -80,6 +80,9 @@ static void restore_window(struct hlk_vm_window *window, u64 probe,
 {
 	u64 from, to;
 
+	/* A write by user space that is under way comes before or after this. */
+	if (!READ_ONCE(window->nr))
+		return;
 	mutex_lock(&window->lock);
 	for (from = 0; from < window->nr; from = to) {
 		to = min(from + RESCHED_PAGES, window->nr);

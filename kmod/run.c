@@ -38,19 +38,20 @@ static int run_read(struct hlk_vm *vm, const struct hlk_run *run,
 {
 	u64 bytes = 0;
 	u32 i;
+	int ret;
 
 	lockdep_assert_held(&vm->lock);
 	if (run->head.flags & HLK_RUN_REGS &&
 	    copy_from_user(&call->regs, u64_to_user_ptr(run->regs),
 			   sizeof(call->regs)))
 		return -EFAULT;
-	if (run->nr_inputs &&
-	    copy_from_user(call->inputs, u64_to_user_ptr(run->inputs),
-			   run->nr_inputs * sizeof(*call->inputs)))
-		return -EFAULT;
 	for (i = 0; i < run->nr_inputs; i++) {
-		const struct hlk_segment *in = &call->inputs[i];
+		struct hlk_segment *in = &call->inputs[i];
 
+		ret = hlk_element_get(in, sizeof(*in), run->inputs, run->input_size,
+				      i, at);
+		if (ret)
+			return ret;
 		if (in->bytes > HLK_MAX_INPUT_BYTES - bytes)
 			return hlk_fail(at, -E2BIG, HLK_WHY_INPUT, i,
 					HLK_MAX_INPUT_BYTES);
@@ -173,15 +174,16 @@ static int run_check(struct hlk_vm *vm, const struct hlk_run *run,
 	/* the scheduler does not keep their FPU registers, so not a guest's */
 	if (current->flags & (PF_KTHREAD | PF_IO_WORKER))
 		return hlk_fail(at, -EOPNOTSUPP, HLK_WHY_WORKER, 0, 0);
-	if (run->__reserved)
-		return hlk_fail(at, -EOPNOTSUPP, HLK_WHY_RESERVED, 0, 0);
 	if (run->nr_inputs > HLK_MAX_INPUTS)
 		return hlk_fail(at, -E2BIG, HLK_WHY_INPUT, run->nr_inputs,
 				HLK_MAX_INPUTS);
 	if (run->head.flags & HLK_RUN_CONTINUE &&
 	    run->head.flags & HLK_RESTORE_REPRODUCIBLE)
 		return hlk_fail(at, -EINVAL, HLK_WHY_FLAGS, 0, 0);
-	return 0;
+	if (!run->nr_inputs)
+		return 0;
+	return hlk_element_size(run->input_size, HLK_FIRST_SEGMENT,
+				HLK_WHY_ELEMENT_SIZE, at);
 }
 
 /**

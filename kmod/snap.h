@@ -11,7 +11,11 @@
 #include "env.h"
 #include "i686pt.h"
 
-#define HLK_MAX_WINDOWS		8
+/*
+ * Windows are looked for one after the other. The mutexes of all vCPUs are held at
+ * once, of which lockdep follows 48.
+ */
+#define HLK_MAX_WINDOWS		64
 #define HLK_MAX_VCPUS		16
 #define HLK_MAX_ROOTS		1024
 

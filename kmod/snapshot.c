@@ -11,9 +11,6 @@
 #include "hlk.h"
 #include "trace.h"
 
-/* Enough for any image; a longer list is a caller's mistake. */
-#define MAX_SEGMENTS	1024
-
 static vm_fault_t snapshot_fault(struct vm_fault *vmf)
 {
 	struct hlk_snap *snap = vmf->vma->vm_private_data;
@@ -47,7 +44,6 @@ static int snapshot_mmap(struct file *file, struct vm_area_struct *vma)
 
 static int copy_windows(struct hlk_snapshot_info *info, const struct hlk_snap *snap)
 {
-	struct hlk_window __user *to = u64_to_user_ptr(info->windows);
 	const struct hlk_range *range;
 	u32 i;
 
@@ -58,7 +54,8 @@ static int copy_windows(struct hlk_snapshot_info *info, const struct hlk_snap *s
 		window.gpa = range->gfn << PAGE_SHIFT;
 		window.bytes = range->pages << PAGE_SHIFT;
 		window.flags = range->flags;
-		if (copy_to_user(&to[i], &window, sizeof(window)))
+		if (hlk_element_put(info->windows, info->window_size, i, &window,
+				    sizeof(window)))
 			return -EFAULT;
 	}
 	return 0;
@@ -71,7 +68,16 @@ static int cmd_info(void *obj, struct hlk_ucmd *ucmd)
 	u32 roots = min(info->nr_roots, snap->nr_roots);
 	bool fits = info->nr_windows >= snap->layout.nr &&
 		    info->nr_roots >= snap->nr_roots;
+	int ret;
 
+	if (info->__reserved)
+		return hlk_fail(&ucmd->at, -EOPNOTSUPP, HLK_WHY_RESERVED, 0, 0);
+	if (info->nr_windows) {
+		ret = hlk_element_size(info->window_size, HLK_FIRST_WINDOW,
+				       HLK_WHY_ELEMENT_SIZE, &ucmd->at);
+		if (ret)
+			return ret;
+	}
 	if (copy_windows(info, snap))
 		return -EFAULT;
 	if (roots && copy_to_user(u64_to_user_ptr(info->roots), snap->roots,
@@ -91,7 +97,7 @@ static int cmd_info(void *obj, struct hlk_ucmd *ucmd)
 
 static const struct hlk_op snapshot_ops[] = {
 	[HLK_CMD_SNAPSHOT_INFO - HLK_CMD_SNAPSHOT_INFO] =
-		HLK_OP(struct hlk_snapshot_info, counts, 0, cmd_info),
+		HLK_OP(struct hlk_snapshot_info, 280, counts, 0, cmd_info),
 };
 
 static long snapshot_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
@@ -172,15 +178,25 @@ static int image_fill(void *to, size_t bytes, void *arg)
 static int build_segments(struct hlk_snap *snap, struct hlk_snapshot_build *build,
 			  struct hlk_why_at *at)
 {
-	struct hlk_segment __user *from = u64_to_user_ptr(build->segments);
 	struct image_piece piece;
 	struct hlk_segment seg;
 	u32 i;
 	int ret;
 
+	if (!build->nr_segments)
+		return 0;
+	if (build->nr_segments > hlk_max_segments)
+		return hlk_fail(at, -E2BIG, HLK_WHY_TOO_MANY_SEGMENTS,
+				build->nr_segments, hlk_max_segments);
+	ret = hlk_element_size(build->segment_size, HLK_FIRST_SEGMENT,
+			       HLK_WHY_ELEMENT_SIZE, at);
+	if (ret)
+		return ret;
 	for (i = 0; i < build->nr_segments; i++) {
-		if (copy_from_user(&seg, &from[i], sizeof(seg)))
-			return -EFAULT;
+		ret = hlk_element_get(&seg, sizeof(seg), build->segments,
+				      build->segment_size, i, at);
+		if (ret)
+			return ret;
 		if (seg.bytes && hlk_layout_find_bytes(&snap->layout, seg.gpa,
 						       seg.bytes) < 0)
 			return hlk_fail(at, -EINVAL, HLK_WHY_SEGMENT, i, seg.gpa);
@@ -188,6 +204,9 @@ static int build_segments(struct hlk_snap *snap, struct hlk_snapshot_build *buil
 		ret = hlk_snap_write(snap, seg.gpa, seg.bytes, image_fill, &piece);
 		if (ret)
 			return ret;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
 	}
 	return 0;
 }
@@ -195,18 +214,20 @@ static int build_segments(struct hlk_snap *snap, struct hlk_snapshot_build *buil
 static int build_vcpus(struct hlk_snap *snap, struct hlk_snapshot_build *build,
 		       struct hlk_why_at *at)
 {
-	struct kvm_sync_regs __user *from = u64_to_user_ptr(build->vcpus);
 	u32 i;
 	int ret;
 
+	if (!build->nr_vcpus)
+		return 0;
 	if (build->nr_vcpus > HLK_MAX_VCPUS)
 		return hlk_fail(at, -EDQUOT, HLK_WHY_TOO_MANY_VCPUS,
 				build->nr_vcpus, 0);
-	if (build->nr_vcpus && build->vcpu_size != sizeof(*from))
-		return hlk_fail(at, -EINVAL, HLK_WHY_VCPU_SIZE,
-				build->vcpu_size, 0);
+	ret = hlk_element_size(build->vcpu_size, HLK_FIRST_SYNC_REGS,
+			       HLK_WHY_VCPU_SIZE, at);
+	if (ret)
+		return ret;
 	for (i = 0; i < build->nr_vcpus; i++) {
-		ret = hlk_vcpu_from_user(&from[i], snap);
+		ret = hlk_vcpu_from_user(build->vcpus, build->vcpu_size, i, snap, at);
 		if (ret)
 			return ret;
 	}
@@ -216,15 +237,22 @@ static int build_vcpus(struct hlk_snap *snap, struct hlk_snapshot_build *build,
 static int build_layout(struct hlk_layout *layout, struct hlk_snapshot_build *build,
 			struct hlk_why_at *at)
 {
-	struct hlk_window __user *from = u64_to_user_ptr(build->windows);
 	struct hlk_window window;
 	struct hlk_range range;
 	u32 i;
 	int ret;
 
+	if (!build->nr_windows)
+		return 0;
+	ret = hlk_element_size(build->window_size, HLK_FIRST_WINDOW,
+			       HLK_WHY_ELEMENT_SIZE, at);
+	if (ret)
+		return ret;
 	for (i = 0; i < build->nr_windows; i++) {
-		if (copy_from_user(&window, &from[i], sizeof(window)))
-			return -EFAULT;
+		ret = hlk_element_get(&window, sizeof(window), build->windows,
+				      build->window_size, i, at);
+		if (ret)
+			return ret;
 		ret = hlk_layout_add_user(layout, &window, &range, at);
 		if (ret)
 			return ret;
@@ -242,18 +270,22 @@ static int build_layout(struct hlk_layout *layout, struct hlk_snapshot_build *bu
 int hlk_cmd_snapshot_build(void *obj, struct hlk_ucmd *ucmd)
 {
 	struct hlk_snapshot_build *build = ucmd->cmd;
-	struct hlk_layout layout = {};
+	struct hlk_layout *layout;
 	struct hlk_snap *snap;
 	int ret;
 
 	if (build->__reserved)
 		return hlk_fail(&ucmd->at, -EOPNOTSUPP, HLK_WHY_RESERVED, 0, 0);
-	if (build->nr_segments > MAX_SEGMENTS)
-		return -E2BIG;
-	ret = build_layout(&layout, build, &ucmd->at);
-	if (ret)
+	layout = kzalloc(sizeof(*layout), HLK_GFP);
+	if (!layout)
+		return -ENOMEM;
+	ret = build_layout(layout, build, &ucmd->at);
+	if (ret) {
+		kfree(layout);
 		return ret;
-	snap = hlk_snap_alloc(&layout, snapshot_max_pages());
+	}
+	snap = hlk_snap_alloc(layout, snapshot_max_pages());
+	kfree(layout);
 	if (!snap)
 		return -ENOMEM;
 	ret = build_segments(snap, build, &ucmd->at);

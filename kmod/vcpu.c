@@ -259,22 +259,28 @@ int hlk_vcpus_capture(struct hlk_vm *vm, struct hlk_snap *snap,
 
 /**
  * hlk_vcpu_from_user() - add a vCPU to a snapshot that is built from an image
- * @from: a struct kvm_sync_regs
+ * @array: an array of struct kvm_sync_regs, a user pointer
+ * @size: what the caller takes for the size of one
+ * @nr: which one
  * @snap: the snapshot
+ * @at: the reason of a failure
  *
  * What the registers area has no room for is as after reset.
  *
- * Return: 0, -EFAULT, -ENOMEM
+ * Return: 0, -EFAULT, -ENOMEM, or -E2BIG for registers that are not known
  */
-int hlk_vcpu_from_user(const void __user *from, struct hlk_snap *snap)
+int hlk_vcpu_from_user(u64 array, u32 size, u32 nr, struct hlk_snap *snap,
+		       struct hlk_why_at *at)
 {
 	struct hlk_vcpu_state *state = kvzalloc(sizeof(*state), HLK_GFP);
+	int ret;
 
 	if (!state)
 		return -ENOMEM;
-	if (copy_from_user(&state->sync, from, sizeof(state->sync))) {
+	ret = hlk_element_get(&state->sync, sizeof(state->sync), array, size, nr, at);
+	if (ret) {
 		kvfree(state);
-		return -EFAULT;
+		return ret;
 	}
 	state->sync.events.flags |= KVM_VCPUEVENT_VALID_NMI_PENDING |
 				    KVM_VCPUEVENT_VALID_SHADOW |

@@ -75,7 +75,8 @@ int hlk_layout_add_user(struct hlk_layout *layout, const struct hlk_window *wind
 {
 	if (window->flags & ~(HLK_WINDOW_READONLY | HLK_WINDOW_SCRATCH))
 		return hlk_fail(at, -EOPNOTSUPP, HLK_WHY_FLAGS, 0, window->gpa);
-	if (window->__reserved)
+	if (window->__reserved || memchr_inv(window->__reserved2, 0,
+					     sizeof(window->__reserved2)))
 		return hlk_fail(at, -EOPNOTSUPP, HLK_WHY_RESERVED, 0, window->gpa);
 	if (!PAGE_ALIGNED(window->gpa) || !PAGE_ALIGNED(window->bytes))
 		return hlk_fail(at, -EINVAL, HLK_WHY_GPA_ALIGN, 0, window->gpa);
@@ -90,7 +91,7 @@ static int cmd_window_add(void *obj, struct hlk_ucmd *ucmd)
 	struct hlk_window_add *add = ucmd->cmd;
 	struct hlk_vm_window *window;
 	struct hlk_vm *vm = obj;
-	struct hlk_layout layout;
+	struct hlk_layout *layout = NULL;
 	struct hlk_range range;
 	int ret;
 
@@ -104,8 +105,11 @@ static int cmd_window_add(void *obj, struct hlk_ucmd *ucmd)
 		ret = hlk_fail(&ucmd->at, -EINVAL, HLK_WHY_WINDOWS_FIXED, 0, 0);
 		goto unlock;
 	}
-	layout = vm->layout;
-	ret = hlk_layout_add_user(&layout, &add->window, &range, &ucmd->at);
+	ret = -ENOMEM;
+	layout = kmemdup(&vm->layout, sizeof(*layout), HLK_GFP);
+	if (!layout)
+		goto unlock;
+	ret = hlk_layout_add_user(layout, &add->window, &range, &ucmd->at);
 	if (ret)
 		goto unlock;
 	window = hlk_window_alloc(vm, &range);
@@ -122,12 +126,13 @@ static int cmd_window_add(void *obj, struct hlk_ucmd *ucmd)
 		}
 		vm->book = window;
 	}
-	vm->layout = layout;
+	vm->layout = *layout;
 	vm->windows[vm->nr_windows] = window;
 	/* pairs with the acquire in hlk_vm_mmap() */
 	smp_store_release(&vm->nr_windows, vm->nr_windows + 1);
 unlock:
 	mutex_unlock(&vm->lock);
+	kfree(layout);
 	return ret;
 }
 
@@ -170,29 +175,30 @@ static int cmd_stats(void *obj, struct hlk_ucmd *ucmd)
 
 static const struct hlk_op vm_ops[] = {
 	[HLK_CMD_WINDOW_ADD - HLK_CMD_WINDOW_ADD] =
-		HLK_OP(struct hlk_window_add, window, 0, cmd_window_add),
+		HLK_OP(struct hlk_window_add, 72, window, 0, cmd_window_add),
 	[HLK_CMD_SNAPSHOT - HLK_CMD_WINDOW_ADD] =
-		HLK_OP(struct hlk_snapshot, counts,
+		HLK_OP(struct hlk_snapshot, 240, counts,
 		       HLK_SNAPSHOT_COMPACT | HLK_SNAPSHOT_GUEST_ROOTS |
 		       HLK_SNAPSHOT_HOST_COW | HLK_SNAPSHOT_STRICT |
 		       HLK_SNAPSHOT_DEDUP,
 		       hlk_cmd_snapshot),
 	[HLK_CMD_RESTORE - HLK_CMD_WINDOW_ADD] =
-		HLK_OP(struct hlk_restore, private_pages,
+		HLK_OP(struct hlk_restore, 64, private_pages,
 		       HLK_RESTORE_REPRODUCIBLE | HLK_RESTORE_AUDIT,
 		       hlk_cmd_restore),
 	[HLK_CMD_TRANSLATE - HLK_CMD_WINDOW_ADD] =
-		HLK_OP(struct hlk_translate, page_shift, 0, hlk_cmd_translate),
+		HLK_OP(struct hlk_translate, 160, page_shift, 0,
+		       hlk_cmd_translate),
 	[HLK_CMD_WALK - HLK_CMD_WINDOW_ADD] =
-		HLK_OP(struct hlk_walk, tables_read, 0, hlk_cmd_walk),
+		HLK_OP(struct hlk_walk, 152, tables_read, 0, hlk_cmd_walk),
 	[HLK_CMD_VM_STATS - HLK_CMD_WINDOW_ADD] =
-		HLK_OP(struct hlk_vm_stats, runs, 0, cmd_stats),
+		HLK_OP(struct hlk_vm_stats, 144, runs, 0, cmd_stats),
 	[HLK_CMD_MARK_COW - HLK_CMD_WINDOW_ADD] =
-		HLK_OP(struct hlk_mark_cow, tables, 0, hlk_cmd_mark_cow),
+		HLK_OP(struct hlk_mark_cow, 168, tables, 0, hlk_cmd_mark_cow),
 	[HLK_CMD_PREFAULT - HLK_CMD_WINDOW_ADD] =
-		HLK_OP(struct hlk_prefault, made, 0, hlk_cmd_prefault),
+		HLK_OP(struct hlk_prefault, 48, made, 0, hlk_cmd_prefault),
 	[HLK_CMD_RUN - HLK_CMD_WINDOW_ADD] =
-		HLK_OP(struct hlk_run, private_pages,
+		HLK_OP(struct hlk_run, 120, private_pages,
 		       HLK_RESTORE_REPRODUCIBLE | HLK_RUN_CONTINUE | HLK_RUN_REGS,
 		       hlk_cmd_run),
 };

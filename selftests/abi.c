@@ -38,6 +38,7 @@ FIXTURE_SETUP(abi)
 	tvm_load(&self->t, TVM_CODE, halt);
 	*(u32 *)tvm_at(&self->t, ROOT) = TABLE | PTE_P | PTE_W;
 	*(u32 *)tvm_at(&self->t, TABLE) = 0x1000 | PTE_P;
+	((u32 *)tvm_at(&self->t, TABLE))[2] = 0x1000 | PTE_P;
 	self->fd[DEV] = self->t.dev;
 	self->fd[VM] = self->t.hlk;
 	self->page = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE,
@@ -84,6 +85,7 @@ static void fill_build(fixture *self, void *arg)
 	struct hlk_snapshot_build *build = arg;
 
 	self->window[0] = (struct hlk_window){ .bytes = TVM_LOW };
+	build->window_size = sizeof(struct hlk_window);
 	build->nr_windows = 1;
 	build->windows = (uintptr_t)self->window;
 }
@@ -124,6 +126,7 @@ static void fill_walk(fixture *self, void *arg)
 	walk->roots = (uintptr_t)self->roots;
 	walk->nr_roots = 1;
 	walk->mappings = (uintptr_t)self->mapping;
+	walk->mapping_size = sizeof(struct hlk_mapping);
 	walk->nr_mappings = ARRAY_SIZE(self->mapping);
 }
 
@@ -133,6 +136,7 @@ static void fill_snapshot_info(fixture *self, void *arg)
 
 	snapshot(self);
 	info->windows = (uintptr_t)self->window;
+	info->window_size = sizeof(struct hlk_window);
 	info->nr_windows = ARRAY_SIZE(self->window);
 }
 
@@ -162,6 +166,7 @@ static void fill_prefault(fixture *self, void *arg)
 
 	t_must(!hlk_restore(self->t.hlk, snapshot(self), NULL));
 	prefault->runs = (uintptr_t)self->touched;
+	prefault->run_size = sizeof(struct hlk_touched);
 	prefault->nr_runs = ARRAY_SIZE(self->touched);
 }
 
@@ -169,7 +174,10 @@ static void fill_prefault(fixture *self, void *arg)
 			HLK_SNAPSHOT_HOST_COW | HLK_SNAPSHOT_STRICT | \
 			HLK_SNAPSHOT_DEDUP)
 
-/* @fd_at: where the fd of a new object is, or 0 */
+/*
+ * @min: the size of the first version, which never changes. @fd_at: where the fd
+ * of a new object is, or 0
+ */
 static const struct call {
 	const char *name;
 	enum kind kind;
@@ -180,28 +188,26 @@ static const struct call {
 	u32 fd_at;
 	void (*fill)(fixture *self, void *arg);
 } calls[] = {
-#define CALL(kind, cmd, type, last, flags, fd_at, fill) \
-	{ #cmd, kind, cmd, sizeof(struct type), \
-	  offsetof(struct type, last) + sizeof(((struct type *)0)->last), \
-	  flags, fd_at, fill }
-	CALL(DEV, HLK_INFO, hlk_info, live_pages, 0, 0, fill_none),
-	CALL(DEV, HLK_VM_ATTACH, hlk_vm_attach, keep_private, HLK_ATTACH_INSPECT,
+#define CALL(kind, cmd, type, min, flags, fd_at, fill) \
+	{ #cmd, kind, cmd, sizeof(struct type), min, flags, fd_at, fill }
+	CALL(DEV, HLK_INFO, hlk_info, 112, 0, 0, fill_none),
+	CALL(DEV, HLK_VM_ATTACH, hlk_vm_attach, 48, HLK_ATTACH_INSPECT,
 	     offsetof(struct hlk_vm_attach, out_fd), fill_attach),
-	CALL(DEV, HLK_SNAPSHOT_BUILD, hlk_snapshot_build, __reserved, 0,
+	CALL(DEV, HLK_SNAPSHOT_BUILD, hlk_snapshot_build, 80, 0,
 	     offsetof(struct hlk_snapshot_build, out_fd), fill_build),
-	CALL(VM, HLK_WINDOW_ADD, hlk_window_add, window, 0, 0, fill_window),
-	CALL(VM, HLK_SNAPSHOT, hlk_snapshot, counts, SNAPSHOT_FLAGS,
+	CALL(VM, HLK_WINDOW_ADD, hlk_window_add, 72, 0, 0, fill_window),
+	CALL(VM, HLK_SNAPSHOT, hlk_snapshot, 240, SNAPSHOT_FLAGS,
 	     offsetof(struct hlk_snapshot, out_fd), fill_none),
-	CALL(VM, HLK_RESTORE, hlk_restore, private_pages,
+	CALL(VM, HLK_RESTORE, hlk_restore, 64,
 	     HLK_RESTORE_REPRODUCIBLE | HLK_RESTORE_AUDIT, 0, fill_restore),
-	CALL(VM, HLK_TRANSLATE, hlk_translate, page_shift, 0, 0, fill_translate),
-	CALL(VM, HLK_WALK, hlk_walk, tables_read, 0, 0, fill_walk),
-	CALL(VM, HLK_VM_STATS, hlk_vm_stats, runs, 0, 0, fill_none),
-	CALL(VM, HLK_MARK_COW, hlk_mark_cow, tables, 0, 0, fill_mark_cow),
-	CALL(VM, HLK_RUN, hlk_run, private_pages,
+	CALL(VM, HLK_TRANSLATE, hlk_translate, 160, 0, 0, fill_translate),
+	CALL(VM, HLK_WALK, hlk_walk, 152, 0, 0, fill_walk),
+	CALL(VM, HLK_VM_STATS, hlk_vm_stats, 144, 0, 0, fill_none),
+	CALL(VM, HLK_MARK_COW, hlk_mark_cow, 168, 0, 0, fill_mark_cow),
+	CALL(VM, HLK_RUN, hlk_run, 120,
 	     HLK_RESTORE_REPRODUCIBLE | HLK_RUN_CONTINUE | HLK_RUN_REGS, 0, fill_run),
-	CALL(VM, HLK_PREFAULT, hlk_prefault, made, 0, 0, fill_prefault),
-	CALL(SNAP, HLK_SNAPSHOT_INFO, hlk_snapshot_info, counts, 0, 0,
+	CALL(VM, HLK_PREFAULT, hlk_prefault, 48, 0, 0, fill_prefault),
+	CALL(SNAP, HLK_SNAPSHOT_INFO, hlk_snapshot_info, 280, 0, 0,
 	     fill_snapshot_info),
 };
 
@@ -322,6 +328,25 @@ TEST_F(abi, a_longer_struct_is_taken_if_its_tail_is_zero)
 			ASSERT_EQ(c->size, t_where);
 		}
 	}
+}
+
+/* So that no call looks for long whether a tail is zero */
+TEST_F(abi, a_struct_larger_than_a_page_is_refused)
+{
+	u8 *buffer = calloc(2, HLK_MAX_STRUCT);
+
+	ASSERT_EQ(4096, HLK_MAX_STRUCT);
+	FOR_EACH_CALL(c) {
+		prepare(self, c, buffer, HLK_MAX_STRUCT);
+		OK(do_call(self, c, buffer));
+		prepare(self, c, buffer, HLK_MAX_STRUCT + 1);
+		FAILS(E2BIG, HLK_WHY_SIZE, do_call(self, c, buffer));
+		ASSERT_EQ(HLK_MAX_STRUCT, t_where);
+		*(u32 *)buffer = ~0;
+		FAILS(E2BIG, HLK_WHY_SIZE, do_call(self, c, buffer));
+		ASSERT_EQ(~0U, *(u32 *)buffer);
+	}
+	free(buffer);
 }
 
 TEST_F(abi, unknown_flags_are_refused)
@@ -447,8 +472,226 @@ TEST_F(abi, a_reply_of_which_only_the_head_can_be_written)
 
 /* ---- what holds for some ---- */
 
+/* ---- arrays of structs ---- */
+
+#define ELEMENTS	3
+
+/*
+ * @first: size of the first version; @known: of today's. @out: the module writes
+ * it. The others are where the struct of the call says what.
+ */
+static const struct array {
+	const char *name;
+	unsigned long cmd;
+	u32 first;
+	u32 known;
+	bool out;
+	u32 why;
+	u32 pointer;
+	u32 nr;
+	u32 size;
+} arrays[] = {
+#define ARRAY(cmd, type, field, nr, size, element, first, out, why) \
+	{ #cmd " " #field, cmd, first, sizeof(struct element), out, why, \
+	  offsetof(struct type, field), offsetof(struct type, nr), \
+	  offsetof(struct type, size) }
+	ARRAY(HLK_SNAPSHOT_BUILD, hlk_snapshot_build, windows, nr_windows, window_size,
+	      hlk_window, 48, false, HLK_WHY_ELEMENT_SIZE),
+	ARRAY(HLK_SNAPSHOT_BUILD, hlk_snapshot_build, segments, nr_segments,
+	      segment_size, hlk_segment, 24, false, HLK_WHY_ELEMENT_SIZE),
+	ARRAY(HLK_SNAPSHOT_BUILD, hlk_snapshot_build, vcpus, nr_vcpus, vcpu_size,
+	      kvm_sync_regs, 520, false, HLK_WHY_VCPU_SIZE),
+	ARRAY(HLK_RUN, hlk_run, inputs, nr_inputs, input_size, hlk_segment, 24, false,
+	      HLK_WHY_ELEMENT_SIZE),
+	ARRAY(HLK_WALK, hlk_walk, mappings, nr_mappings, mapping_size, hlk_mapping, 56,
+	      true, HLK_WHY_ELEMENT_SIZE),
+	ARRAY(HLK_PREFAULT, hlk_prefault, runs, nr_runs, run_size, hlk_touched, 24,
+	      true, HLK_WHY_ELEMENT_SIZE),
+	ARRAY(HLK_SNAPSHOT_INFO, hlk_snapshot_info, windows, nr_windows, window_size,
+	      hlk_window, 48, true, HLK_WHY_ELEMENT_SIZE),
+};
+
+#define FOR_EACH_ARRAY(a)						\
+	for (const struct array *a = arrays; a < arrays + ARRAY_SIZE(arrays); a++)
+
+static const struct call *call_of(const struct array *a)
+{
+	FOR_EACH_CALL(c)
+		if (c->cmd == a->cmd)
+			return c;
+	return NULL;
+}
+
+/*
+ * A call with an array at @at, of which an element has @size bytes. Elements of
+ * zeroes are good, but for windows.
+ */
+static long array_call(fixture *self, const struct array *a, u8 *at, u32 nr,
+		       u32 size, u8 *arg)
+{
+	const struct call *c = call_of(a);
+	struct hlk_window *window;
+	u32 i;
+
+	prepare(self, c, arg, c->size);
+	for (i = 0; i < nr && !a->out && a->known == sizeof(*window); i++) {
+		window = (void *)(at + i * size);
+		window->gpa = i << 20;
+		window->bytes = PAGE;
+	}
+	for (i = 0; a->cmd == HLK_PREFAULT && i < 2; i++)
+		*(volatile u8 *)tvm_at(&self->t, TVM_DATA + (5 + 2 * i) * PAGE) = 1;
+	*(u64 *)(arg + a->pointer) = (uintptr_t)at;
+	*(u32 *)(arg + a->nr) = nr;
+	*(u32 *)(arg + a->size) = size;
+	return do_call(self, c, arg);
+}
+
+TEST_F(abi, elements_of_a_bad_size)
+{
+	u8 *at = calloc(ELEMENTS + 1, HLK_MAX_STRUCT);
+	u8 arg[512];
+	u32 size;
+
+	FOR_EACH_ARRAY(a) {
+		for (size = 0; size < a->first; size++) {
+			memset(at, 0, ELEMENTS * HLK_MAX_STRUCT);
+			FAILS(EINVAL, a->why, array_call(self, a, at, 1, size, arg));
+			ASSERT_EQ(size, t_index);
+			ASSERT_EQ(a->first, t_where);
+		}
+		memset(at, 0, ELEMENTS * HLK_MAX_STRUCT);
+		ASSERT_EQ(0, array_call(self, a, at, ELEMENTS, HLK_MAX_STRUCT, arg)) {
+			TH_LOG("%s: why %u", a->name, t_why);
+		}
+		FAILS(E2BIG, a->why,
+		      array_call(self, a, at, 1, HLK_MAX_STRUCT + 1, arg));
+		ASSERT_EQ(HLK_MAX_STRUCT, t_where);
+		FAILS(E2BIG, a->why, array_call(self, a, at, 1, ~0, arg));
+		/* of no element the size does not matter */
+		ASSERT_EQ(a->out ? -EMSGSIZE : 0, array_call(self, a, at, 0, 0, arg)) {
+			TH_LOG("%s: why %u", a->name, t_why);
+		}
+	}
+	free(at);
+}
+
+TEST_F(abi, elements_of_a_newer_caller)
+{
+	u8 *at = calloc(ELEMENTS, HLK_MAX_STRUCT);
+	u32 i, tail, size;
+	u8 arg[512];
+
+	FOR_EACH_ARRAY(a) {
+		if (a->out)
+			continue;
+		for (tail = 0; tail < 70; tail += 23) {
+			size = a->known + tail;
+			memset(at, 0, ELEMENTS * HLK_MAX_STRUCT);
+			ASSERT_EQ(0, array_call(self, a, at, ELEMENTS, size, arg)) {
+				TH_LOG("%s: why %u", a->name, t_why);
+			}
+			for (i = 0; tail && i < ELEMENTS; i++) {
+				at[(i + 1) * size - 1] = 1;
+				FAILS(E2BIG, HLK_WHY_TAIL,
+				      array_call(self, a, at, ELEMENTS, size, arg));
+				ASSERT_EQ(i, t_index);
+				ASSERT_EQ(a->known, t_where);
+				at[(i + 1) * size - 1] = 0;
+			}
+		}
+	}
+	free(at);
+}
+
+/* What the module does not know is cleared, and nothing behind it is written. */
+TEST_F(abi, elements_for_a_newer_caller)
+{
+	u8 *plain = calloc(ELEMENTS, HLK_MAX_STRUCT);
+	u8 *at = calloc(ELEMENTS, HLK_MAX_STRUCT);
+	u32 nr, size, i, n;
+	u8 arg[512];
+
+	FOR_EACH_ARRAY(a) {
+		if (!a->out)
+			continue;
+		OK(array_call(self, a, plain, ELEMENTS, a->known, arg));
+		nr = *(u32 *)(arg + a->nr);
+		ASSERT_LE(1, nr);
+		ASSERT_GE(ELEMENTS, nr);
+		for (size = a->known; size < a->known + 70; size += 23) {
+			memset(at, 0xaa, ELEMENTS * HLK_MAX_STRUCT);
+			OK(array_call(self, a, at, ELEMENTS, size, arg));
+			ASSERT_EQ(nr, *(u32 *)(arg + a->nr));
+			for (i = 0; i < nr; i++) {
+				ASSERT_EQ(0, memcmp(at + i * size,
+						    plain + i * a->known, a->known)) {
+					TH_LOG("%s: element %u", a->name, i);
+				}
+				for (n = a->known; n < size; n++)
+					ASSERT_EQ(0, at[i * size + n]);
+			}
+			for (n = nr * size; n < ELEMENTS * HLK_MAX_STRUCT; n++)
+				ASSERT_EQ(0xaa, at[n]);
+		}
+	}
+	free(plain);
+	free(at);
+}
+
+/* An element of a newer caller that is only partly in memory */
+TEST_F(abi, elements_cut_off)
+{
+	u8 arg[512];
+	u32 size;
+	u8 *at;
+
+	FOR_EACH_ARRAY(a) {
+		for (size = a->known; size < a->known + 70; size += 23) {
+			at = self->page + PAGE - size + 8;
+			memset(at, 0, size - 8);
+			FAILS(EFAULT, 0, array_call(self, a, at, 1, size, arg));
+		}
+	}
+}
+
+TEST_F(abi, reserved_fields_of_embedded_structs)
+{
+	struct hlk_translate t = HLK_STRUCT(hlk_translate);
+	struct hlk_mark_cow m = HLK_STRUCT(hlk_mark_cow);
+	struct hlk_window_add add = HLK_STRUCT(hlk_window_add);
+	struct hlk_walk w = HLK_STRUCT(hlk_walk);
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(t.paging.__reserved); i++) {
+		fill_translate(self, &t);
+		t.paging.__reserved[i] = 1ULL << (9 * i);
+		FAILS(EOPNOTSUPP, HLK_WHY_RESERVED,
+		      hlk_call(self->t.hlk, HLK_TRANSLATE, &t));
+		t.paging.__reserved[i] = 0;
+		fill_walk(self, &w);
+		w.paging.__reserved[i] = 1;
+		FAILS(EOPNOTSUPP, HLK_WHY_RESERVED, hlk_call(self->t.hlk, HLK_WALK, &w));
+		w.paging.__reserved[i] = 0;
+		fill_mark_cow(self, &m);
+		m.paging.__reserved[i] = 1;
+		FAILS(EOPNOTSUPP, HLK_WHY_RESERVED,
+		      hlk_call(self->t.hlk, HLK_MARK_COW, &m));
+		m.paging.__reserved[i] = 0;
+	}
+	for (i = 0; i < ARRAY_SIZE(add.window.__reserved2); i++) {
+		fill_window(self, &add);
+		add.window.__reserved2[i] = 1;
+		FAILS(EOPNOTSUPP, HLK_WHY_RESERVED,
+		      hlk_call(self->fresh, HLK_WINDOW_ADD, &add));
+		add.window.__reserved2[i] = 0;
+	}
+}
+
 TEST_F(abi, reserved_fields)
 {
+	struct hlk_snapshot_info info = HLK_STRUCT(hlk_snapshot_info);
+	struct hlk_walk w = HLK_STRUCT(hlk_walk);
 	struct hlk_snapshot_build build = HLK_STRUCT(hlk_snapshot_build);
 	struct hlk_window_add add = HLK_STRUCT(hlk_window_add);
 
@@ -472,6 +715,14 @@ TEST_F(abi, reserved_fields)
 	self->window[0].__reserved = 1;
 	FAILS(EOPNOTSUPP, HLK_WHY_RESERVED,
 	      hlk_call(self->t.dev, HLK_SNAPSHOT_BUILD, &build));
+
+	fill_walk(self, &w);
+	w.__reserved = 1;
+	FAILS(EOPNOTSUPP, HLK_WHY_RESERVED, hlk_call(self->t.hlk, HLK_WALK, &w));
+	fill_snapshot_info(self, &info);
+	info.__reserved = 1;
+	FAILS(EOPNOTSUPP, HLK_WHY_RESERVED,
+	      hlk_call(self->fd[SNAP], HLK_SNAPSHOT_INFO, &info));
 }
 
 TEST_F(abi, paging_modes)
@@ -488,10 +739,10 @@ TEST_F(abi, paging_modes)
 		{ { .flags = 0x80000000 }, EOPNOTSUPP, HLK_WHY_FLAGS },
 		{ { .flags = HLK_PAGING_WP }, EINVAL, HLK_WHY_FLAGS },
 		{ { .maxphyaddr = 36 }, EINVAL, HLK_WHY_FLAGS },
-		{ { HLK_PAGING_GIVEN, 31 }, EINVAL, HLK_WHY_GPA_RANGE },
-		{ { HLK_PAGING_GIVEN, 41 }, EINVAL, HLK_WHY_GPA_RANGE },
+		{ { .flags = HLK_PAGING_GIVEN, .maxphyaddr = 31 }, EINVAL, HLK_WHY_GPA_RANGE },
+		{ { .flags = HLK_PAGING_GIVEN, .maxphyaddr = 41 }, EINVAL, HLK_WHY_GPA_RANGE },
 		/* this guest does not use paging */
-		{ { 0, 0 }, EOPNOTSUPP, HLK_WHY_NOT_I686 },
+		{ { .flags = 0 }, EOPNOTSUPP, HLK_WHY_NOT_I686 },
 	};
 
 	for (i = 0; i < ARRAY_SIZE(bad); i++) {
@@ -523,6 +774,7 @@ TEST_F(abi, bad_inner_pointers)
 		build.windows = bad[i];
 		FAILS(EFAULT, 0, hlk_call(self->t.dev, HLK_SNAPSHOT_BUILD, &build));
 		fill_build(self, &build);
+		build.segment_size = sizeof(struct hlk_segment);
 		build.nr_segments = 1;
 		build.segments = bad[i];
 		FAILS(EFAULT, 0, hlk_call(self->t.dev, HLK_SNAPSHOT_BUILD, &build));
@@ -558,8 +810,12 @@ TEST_F(abi, info)
 
 	OK(hlk_info(self->t.dev, &info));
 	ASSERT_EQ(HLK_ABI_VERSION, info.version);
-	ASSERT_EQ(0, info.__reserved);
-	ASSERT_LE(2, info.max_windows);
+	ASSERT_LE(64, info.max_windows);
+	ASSERT_LE(1024, info.max_segments);
+	ASSERT_EQ(HLK_MAX_INPUTS, info.max_inputs);
+	ASSERT_EQ(HLK_MAX_INPUT_BYTES, info.max_input_bytes);
+	ASSERT_EQ(HLK_MAX_STRUCT, info.max_struct);
+	ASSERT_LE(sizeof(struct kvm_sync_regs), info.vcpu_size);
 	ASSERT_LE(1, info.max_vcpus);
 	ASSERT_LE(1, info.max_roots);
 	ASSERT_LE(1, info.max_tables);
@@ -582,6 +838,7 @@ TEST_F(abi, snapshot_info)
 	struct hlk_snapshot_info info = {};
 
 	info.windows = (uintptr_t)self->window;
+	info.window_size = sizeof(struct hlk_window);
 	info.nr_windows = 8;
 	OK(hlk_snapshot_info(snapshot(self), &info));
 	ASSERT_EQ(0, info.flags);

@@ -228,8 +228,10 @@ static int build(int dev)
 		segments[i].data = (uintptr_t)image;
 	}
 	b.windows = (uintptr_t)&window;
+	b.window_size = sizeof(struct hlk_window);
 	b.nr_windows = 1;
 	b.segments = (uintptr_t)segments;
+	b.segment_size = sizeof(struct hlk_segment);
 	b.nr_segments = ARRAY_SIZE(segments);
 	ret = hlk_call(dev, HLK_SNAPSHOT_BUILD, &b);
 	return ret ?: b.out_fd;
@@ -382,6 +384,7 @@ TEST_F_TIMEOUT(accounting, budgets_hold_in_every_way_to_a_private_page, 280)
 	input.data = (uintptr_t)calloc(64, PAGE);
 	run.vcpu_fd = t.vcpu;
 	run.inputs = (uintptr_t)&input;
+	run.input_size = sizeof(struct hlk_segment);
 	run.nr_inputs = 1;
 	FAILS(EDQUOT, HLK_WHY_BUDGET, hlk_call(t.hlk, HLK_RUN, &run));
 	OK(hlk_stats(t.hlk, &stats));

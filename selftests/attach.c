@@ -91,6 +91,7 @@ static void use_all(struct tvm *t, int hlk, int snap)
 	walk.roots = (uintptr_t)&root;
 	walk.nr_roots = 1;
 	walk.mappings = (uintptr_t)&mapping;
+	walk.mapping_size = sizeof(struct hlk_mapping);
 	walk.nr_mappings = 1;
 	STEP(1, hlk_attach(t->dev, t->vm, 0, 0));
 	STEP(2, hlk_window_add(hlk, 0x10000000, PAGE, 0));

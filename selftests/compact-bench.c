@@ -194,6 +194,7 @@ static void measure(struct bench *b, const char *kind, const char *name)
 	}
 	row->copy_us = copy(b, row->first.copied + row->first.tables);
 	info.windows = (uintptr_t)windows;
+	info.window_size = sizeof(struct hlk_window);
 	info.nr_windows = 8;
 	info.roots = (uintptr_t)roots;
 	info.nr_roots = b->nr_roots;

@@ -218,6 +218,7 @@ static int compact(fixture *self, u32 flags, struct hlk_snapshot *s)
 static void get_info(fixture *self, int snap)
 {
 	self->info.windows = (uintptr_t)self->windows;
+	self->info.window_size = sizeof(struct hlk_window);
 	self->info.nr_windows = 8;
 	self->info.roots = (uintptr_t)self->new_root;
 	self->info.nr_roots = 2;
@@ -459,6 +460,7 @@ TEST_F(compact, roots)
 	info.roots = (uintptr_t)new;
 	info.nr_roots = 4;
 	info.windows = (uintptr_t)self->windows;
+	info.window_size = sizeof(struct hlk_window);
 	info.nr_windows = 8;
 	OK(hlk_snapshot_info(snap, &info));
 	ASSERT_EQ(1, info.nr_roots);
@@ -471,6 +473,7 @@ TEST_F(compact, roots)
 	s.nr_roots = 2;
 	snap = OK(hlk_snapshot(self->t.hlk, &s));
 	info.nr_roots = 4;
+	info.window_size = sizeof(struct hlk_window);
 	info.nr_windows = 8;
 	OK(hlk_snapshot_info(snap, &info));
 	ASSERT_EQ(2, info.nr_roots);

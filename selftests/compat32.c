@@ -19,25 +19,30 @@
 	F(hlk_head, why) F(hlk_head, index) F(hlk_head, where)		\
 	S(hlk_info) F(hlk_info, version) F(hlk_info, max_windows)	\
 	F(hlk_info, max_vcpus) F(hlk_info, max_roots)			\
-	F(hlk_info, max_tables) F(hlk_info, __reserved)			\
+	F(hlk_info, max_tables) F(hlk_info, max_segments)		\
 	F(hlk_info, features) F(hlk_info, max_pages)			\
 	F(hlk_info, max_private) F(hlk_info, live_vms)			\
 	F(hlk_info, live_snapshots) F(hlk_info, live_pages)		\
+	F(hlk_info, max_inputs) F(hlk_info, max_input_bytes)		\
+	F(hlk_info, max_struct) F(hlk_info, vcpu_size)			\
 	S(hlk_vm_attach) F(hlk_vm_attach, vm_fd)			\
 	F(hlk_vm_attach, out_fd) F(hlk_vm_attach, max_private)		\
 	F(hlk_vm_attach, keep_private)					\
 	S(hlk_window) F(hlk_window, gpa) F(hlk_window, bytes)		\
 	F(hlk_window, flags) F(hlk_window, __reserved)			\
+	F(hlk_window, __reserved2)					\
 	S(hlk_window_add) F(hlk_window_add, window)			\
 	S(hlk_segment) F(hlk_segment, gpa) F(hlk_segment, bytes)	\
 	F(hlk_segment, data)						\
 	S(hlk_snapshot_build) F(hlk_snapshot_build, nr_windows)		\
+	F(hlk_snapshot_build, window_size)				\
 	F(hlk_snapshot_build, nr_segments)				\
+	F(hlk_snapshot_build, segment_size)				\
 	F(hlk_snapshot_build, nr_vcpus)					\
 	F(hlk_snapshot_build, vcpu_size)				\
 	F(hlk_snapshot_build, windows)					\
-	F(hlk_snapshot_build, segments)					\
-	F(hlk_snapshot_build, vcpus) F(hlk_snapshot_build, out_fd)	\
+	F(hlk_snapshot_build, segments) F(hlk_snapshot_build, vcpus)	\
+	F(hlk_snapshot_build, out_fd)					\
 	F(hlk_snapshot_build, __reserved)				\
 	S(hlk_snapshot_counts) F(hlk_snapshot_counts, pages)		\
 	F(hlk_snapshot_counts, copied)					\
@@ -48,6 +53,9 @@
 	F(hlk_snapshot_counts, large)					\
 	F(hlk_snapshot_counts, leaf_not_ram)				\
 	F(hlk_snapshot_counts, table_not_ram)				\
+	F(hlk_snapshot_counts, duplicate)				\
+	F(hlk_snapshot_counts, tables_kept)				\
+	F(hlk_snapshot_counts, __reserved)				\
 	S(hlk_snapshot) F(hlk_snapshot, out_fd)				\
 	F(hlk_snapshot, nr_roots) F(hlk_snapshot, roots)		\
 	F(hlk_snapshot, input_bytes) F(hlk_snapshot, output_bytes)	\
@@ -56,32 +64,59 @@
 	F(hlk_restore, residue) F(hlk_restore, copied)			\
 	F(hlk_restore, cleared) F(hlk_restore, freed)			\
 	F(hlk_restore, private_pages)					\
+	S(hlk_run) F(hlk_run, vcpu_fd) F(hlk_run, done)			\
+	F(hlk_run, inputs) F(hlk_run, nr_inputs)			\
+	F(hlk_run, input_size) F(hlk_run, regs) F(hlk_run, log)		\
+	F(hlk_run, log_size) F(hlk_run, log_used)			\
+	F(hlk_run, log_port) F(hlk_run, exit_reason)			\
+	F(hlk_run, entries) F(hlk_run, residue) F(hlk_run, copied)	\
+	F(hlk_run, cleared) F(hlk_run, freed)				\
+	F(hlk_run, private_pages)					\
+	S(hlk_uring) F(hlk_uring, arg) F(hlk_uring, __reserved)		\
+	S(hlk_touched) F(hlk_touched, gpa) F(hlk_touched, pages)	\
+	F(hlk_touched, flags) F(hlk_touched, __reserved)		\
+	S(hlk_prefault) F(hlk_prefault, runs)				\
+	F(hlk_prefault, nr_runs) F(hlk_prefault, run_size)		\
+	F(hlk_prefault, made)						\
 	S(hlk_paging) F(hlk_paging, flags) F(hlk_paging, maxphyaddr)	\
+	F(hlk_paging, __reserved)					\
 	S(hlk_translate) F(hlk_translate, paging)			\
 	F(hlk_translate, root) F(hlk_translate, va)			\
-	F(hlk_translate, gpa) F(hlk_translate, pde)			\
-	F(hlk_translate, pte) F(hlk_translate, map)			\
-	F(hlk_translate, page_shift)					\
+	F(hlk_translate, gpa) F(hlk_translate, entry)			\
+	F(hlk_translate, map) F(hlk_translate, page_shift)		\
 	S(hlk_mapping) F(hlk_mapping, va) F(hlk_mapping, gpa)		\
-	F(hlk_mapping, pages) F(hlk_mapping, root) F(hlk_mapping, map)	\
-	F(hlk_mapping, attributes) F(hlk_mapping, alias_root)		\
-	F(hlk_mapping, alias_va)					\
+	F(hlk_mapping, pages) F(hlk_mapping, attributes)		\
+	F(hlk_mapping, root) F(hlk_mapping, map)			\
+	F(hlk_mapping, alias_va) F(hlk_mapping, alias_root)		\
+	F(hlk_mapping, page_shift)					\
 	S(hlk_walk) F(hlk_walk, paging) F(hlk_walk, roots)		\
 	F(hlk_walk, mappings) F(hlk_walk, nr_roots)			\
-	F(hlk_walk, nr_mappings) F(hlk_walk, start) F(hlk_walk, end)	\
+	F(hlk_walk, nr_mappings) F(hlk_walk, mapping_size)		\
+	F(hlk_walk, __reserved) F(hlk_walk, start) F(hlk_walk, end)	\
 	F(hlk_walk, cursor) F(hlk_walk, tables_read)			\
+	S(hlk_mark_cow) F(hlk_mark_cow, paging)				\
+	F(hlk_mark_cow, roots) F(hlk_mark_cow, nr_roots)		\
+	F(hlk_mark_cow, __reserved) F(hlk_mark_cow, start)		\
+	F(hlk_mark_cow, end) F(hlk_mark_cow, marked)			\
+	F(hlk_mark_cow, already) F(hlk_mark_cow, read_only)		\
+	F(hlk_mark_cow, live) F(hlk_mark_cow, not_ram)			\
+	F(hlk_mark_cow, tables)						\
 	S(hlk_vm_stats) F(hlk_vm_stats, private_pages)			\
 	F(hlk_vm_stats, max_private) F(hlk_vm_stats, read_faults)	\
 	F(hlk_vm_stats, write_faults) F(hlk_vm_stats, over_budget)	\
 	F(hlk_vm_stats, restores) F(hlk_vm_stats, switches)		\
 	F(hlk_vm_stats, pages_copied) F(hlk_vm_stats, pages_cleared)	\
 	F(hlk_vm_stats, pages_freed) F(hlk_vm_stats, unique)		\
-	F(hlk_vm_stats, generation)					\
+	F(hlk_vm_stats, generation) F(hlk_vm_stats, pages_idle)		\
+	F(hlk_vm_stats, prefaulted) F(hlk_vm_stats, runs)		\
 	S(hlk_snapshot_info) F(hlk_snapshot_info, flags)		\
-	F(hlk_snapshot_info, nr_vcpus) F(hlk_snapshot_info, generation)	\
+	F(hlk_snapshot_info, nr_vcpus)					\
+	F(hlk_snapshot_info, generation)				\
 	F(hlk_snapshot_info, windows) F(hlk_snapshot_info, roots)	\
 	F(hlk_snapshot_info, nr_windows)				\
+	F(hlk_snapshot_info, window_size)				\
 	F(hlk_snapshot_info, nr_roots)					\
+	F(hlk_snapshot_info, __reserved)				\
 	F(hlk_snapshot_info, first_free)				\
 	F(hlk_snapshot_info, input_bytes)				\
 	F(hlk_snapshot_info, output_bytes)				\
@@ -152,6 +187,8 @@ TEST(the_same_structs)
 			      strcmp(here[i].name, "hlk_segment") &&
 			      strcmp(here[i].name, "hlk_paging") &&
 			      strcmp(here[i].name, "hlk_mapping") &&
+			      strcmp(here[i].name, "hlk_touched") &&
+			      strcmp(here[i].name, "hlk_uring") &&
 			      strcmp(here[i].name, "hlk_snapshot_counts") ?
 			      sizeof(struct hlk_head) : 0;
 		else if (strncmp(here[i].name, "hlk_guest", 9)) {
@@ -194,8 +231,10 @@ TEST(a_whole_use)
 	at = tvm_window(&t, high, 16 * PAGE, 0);
 	tvm_flat(&regs, TVM_CODE, TVM_STACK);
 	build.windows = (uintptr_t)windows;
+	build.window_size = sizeof(struct hlk_window);
 	build.nr_windows = 2;
 	build.segments = (uintptr_t)segments;
+	build.segment_size = sizeof(struct hlk_segment);
 	build.nr_segments = 2;
 	build.vcpus = (uintptr_t)&regs;
 	build.nr_vcpus = 1;
@@ -231,6 +270,7 @@ TEST(a_whole_use)
 	w.roots = (uintptr_t)&root;
 	w.nr_roots = 1;
 	w.mappings = (uintptr_t)&mapping;
+	w.mapping_size = sizeof(struct hlk_mapping);
 	w.nr_mappings = 1;
 	OK(hlk_call(t.hlk, HLK_WALK, &w));
 	ASSERT_EQ(1, w.nr_mappings);

@@ -276,8 +276,10 @@ static int call_build(fixture *self)
 	int ret;
 
 	tvm_flat(&regs, TVM_CODE, TVM_STACK);
+	b.window_size = sizeof(struct hlk_window);
 	b.nr_windows = ARRAY_SIZE(windows);
 	b.windows = (uintptr_t)windows;
+	b.segment_size = sizeof(struct hlk_segment);
 	b.nr_segments = ARRAY_SIZE(segments);
 	b.segments = (uintptr_t)segments;
 	b.nr_vcpus = 1;
@@ -460,6 +462,7 @@ static int call_snapshot_info(fixture *self)
 	struct hlk_snapshot_info info = {};
 	struct hlk_window windows[4];
 
+	info.window_size = sizeof(struct hlk_window);
 	info.nr_windows = ARRAY_SIZE(windows);
 	info.windows = (uintptr_t)windows;
 	return hlk_snapshot_info(self->snap[0], &info);
@@ -528,6 +531,7 @@ static int run(fixture *self, u32 flags, struct hlk_run *r)
 	r->head.flags = flags | HLK_RUN_REGS;
 	r->vcpu_fd = self->t.vcpu;
 	r->inputs = (uintptr_t)&input;
+	r->input_size = sizeof(struct hlk_segment);
 	r->nr_inputs = 1;
 	r->regs = (uintptr_t)&regs;
 	r->log = (uintptr_t)log;
@@ -560,6 +564,7 @@ static int call_prefault(fixture *self)
 	struct hlk_prefault p = HLK_STRUCT(hlk_prefault);
 
 	p.runs = (uintptr_t)self->runs;
+	p.run_size = sizeof(struct hlk_touched);
 	p.nr_runs = ARRAY_SIZE(self->runs);
 	return hlk_call(self->t.hlk, HLK_PREFAULT, &p);
 }
@@ -610,6 +615,7 @@ static int call_walk(fixture *self)
 	w.roots = (uintptr_t)roots;
 	w.nr_roots = 1;
 	w.mappings = (uintptr_t)mappings;
+	w.mapping_size = sizeof(struct hlk_mapping);
 	w.nr_mappings = ARRAY_SIZE(mappings);
 	return hlk_call(self->t.hlk, HLK_WALK, &w);
 }

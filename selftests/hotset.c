@@ -205,6 +205,7 @@ static long prefault(int hlk, struct hlk_prefault *p, struct hlk_touched *runs, 
 {
 	*p = (struct hlk_prefault)HLK_STRUCT(hlk_prefault);
 	p->runs = (uintptr_t)runs;
+	p->run_size = sizeof(struct hlk_touched);
 	p->nr_runs = nr;
 	return hlk_call(hlk, HLK_PREFAULT, p);
 }
@@ -336,7 +337,7 @@ TEST_F(hotset, prefault_says_how_many_runs)
 	FAILS(EMSGSIZE, HLK_WHY_NONE, prefault(t.hlk, &p, runs, 1));
 	nr = p.nr_runs;
 	ASSERT_LT(2, nr);
-	ASSERT_EQ(0xeeeeeeeeU, runs[1].pages);
+	ASSERT_EQ(0xeeeeeeeeeeeeeeeeULL, runs[1].pages);
 	ASSERT_LE(11, p.made);
 	FAILS(EMSGSIZE, HLK_WHY_NONE, prefault(t.hlk, &p, NULL, 0));
 	ASSERT_EQ(nr, p.nr_runs);

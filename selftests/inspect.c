@@ -195,6 +195,7 @@ static int walk(int vm, const struct hlk_paging *paging, u64 *root,
 	walk.roots = (uintptr_t)root;
 	walk.nr_roots = root ? 1 : 0;
 	walk.mappings = (uintptr_t)map;
+	walk.mapping_size = sizeof(struct hlk_mapping);
 	walk.nr_mappings = *nr;
 	ret = hlk_call(vm, HLK_WALK, &walk);
 	*nr = walk.nr_mappings;

@@ -213,6 +213,7 @@ TEST_F(isolation, no_kernel_address_in_a_reply)
 	OK(hlk_info(self->t.dev, &r.info));
 	OK(hlk_stats(self->t.hlk, &r.stats));
 	r.snap.windows = (uintptr_t)windows;
+	r.snap.window_size = sizeof(struct hlk_window);
 	r.snap.nr_windows = ARRAY_SIZE(windows);
 	OK(hlk_snapshot_info(self->snap, &r.snap));
 	r.translate.paging.flags = HLK_PAGING_GIVEN;
@@ -222,6 +223,7 @@ TEST_F(isolation, no_kernel_address_in_a_reply)
 	r.walk.roots = (uintptr_t)roots;
 	r.walk.nr_roots = 1;
 	r.walk.mappings = (uintptr_t)mappings;
+	r.walk.mapping_size = sizeof(struct hlk_mapping);
 	r.walk.nr_mappings = ARRAY_SIZE(mappings);
 	OK(hlk_call(self->t.hlk, HLK_WALK, &r.walk));
 	r.mark.head.size = sizeof(r.mark);
@@ -234,6 +236,7 @@ TEST_F(isolation, no_kernel_address_in_a_reply)
 	OK(hlk_call(self->t.hlk, HLK_RUN, &r.run));
 	r.prefault.head.size = sizeof(r.prefault);
 	r.prefault.runs = (uintptr_t)touched;
+	r.prefault.run_size = sizeof(struct hlk_touched);
 	r.prefault.nr_runs = ARRAY_SIZE(touched);
 	OK(hlk_call(self->t.hlk, HLK_PREFAULT, &r.prefault));
 	OK(hlk_restore(self->t.hlk, -1, &r.restore));
@@ -649,6 +652,7 @@ TEST_F(isolation, an_argument_that_changes_under_the_call)
 	input.data = (uintptr_t)&data;
 	run.vcpu_fd = self->t.vcpu;
 	run.inputs = (uintptr_t)&input;
+	run.input_size = sizeof(struct hlk_segment);
 	run.nr_inputs = 1;
 	flip_stop = false;
 	ASSERT_EQ(0, pthread_create(&thread, NULL, flip, &input));

@@ -132,8 +132,10 @@ static void child_build(struct shared *shared)
 
 	t_must(at != MAP_FAILED);
 	segment.data = (uintptr_t)at;
+	b.window_size = sizeof(struct hlk_window);
 	b.nr_windows = 1;
 	b.windows = (uintptr_t)&window;
+	b.segment_size = sizeof(struct hlk_segment);
 	b.nr_segments = 1;
 	b.segments = (uintptr_t)&segment;
 	shared->ready = true;
@@ -155,6 +157,7 @@ static void child_prefault(struct shared *shared)
 	big(&other);
 	t_must(!hlk_restore(other.hlk, snap, NULL));
 	p.runs = (uintptr_t)shared->replies;
+	p.run_size = sizeof(struct hlk_touched);
 	p.nr_runs = NR_REPLIES;
 	shared->ready = true;
 	hlk_call(other.hlk, HLK_PREFAULT, &p);
@@ -184,6 +187,7 @@ static void child_walk(struct shared *shared)
 	w.roots = (uintptr_t)roots;
 	w.nr_roots = ARRAY_SIZE(roots);
 	w.mappings = (uintptr_t)shared->replies;
+	w.mapping_size = sizeof(struct hlk_mapping);
 	w.nr_mappings = NR_REPLIES;
 	shared->ready = true;
 	hlk_call(t.hlk, HLK_WALK, &w);

@@ -236,6 +236,7 @@ TEST_F_TIMEOUT(layers, many_generations, 200)
 		snap = OK(compact(self, variant->flags));
 		ASSERT_NE(0, self->counts.tables_kept);
 		info.windows = (uintptr_t)windows;
+		info.window_size = sizeof(struct hlk_window);
 		info.nr_windows = 8;
 		info.roots = (uintptr_t)&root;
 		info.nr_roots = 1;

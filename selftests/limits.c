@@ -102,6 +102,7 @@ static int walk(fixture *self, struct hlk_mapping *to, u32 nr)
 	struct hlk_walk w = HLK_STRUCT(hlk_walk);
 
 	w.mappings = (uintptr_t)to;
+	w.mapping_size = sizeof(struct hlk_mapping);
 	w.nr_mappings = nr;
 	return hlk_call(self->t.hlk, HLK_WALK, &w) ?: (int)w.nr_mappings;
 }
@@ -238,8 +239,10 @@ static int build(fixture *self, struct hlk_segment *segments, u32 nr, u64 bytes)
 		{ .gpa = 0x10000 + bytes, .bytes = bytes },
 	};
 
+	b.window_size = sizeof(struct hlk_window);
 	b.nr_windows = ARRAY_SIZE(windows);
 	b.windows = (uintptr_t)windows;
+	b.segment_size = sizeof(struct hlk_segment);
 	b.nr_segments = nr;
 	b.segments = (uintptr_t)segments;
 	return hlk_call(self->t.dev, HLK_SNAPSHOT_BUILD, &b) ?: b.out_fd;
@@ -256,10 +259,13 @@ TEST_F(limits, segments_of_an_image)
 		{ 0x4ffff, 2 }, { 0x10000, ~0ULL }, { 0x10001, ~0ULL },
 		{ ~0ULL, 1 }, { ~0ULL, ~0ULL },
 	};
-	struct hlk_segment *segment = calloc(1025, sizeof(*segment));
+	struct hlk_segment *segment;
+	struct hlk_info info;
 	static u8 image[40 * PAGE];
 	u32 i;
 
+	OK(hlk_info(self->t.dev, &info));
+	segment = calloc(info.max_segments + 1, sizeof(*segment));
 	segment[0] = (struct hlk_segment){ .gpa = 0x10000, .bytes = 1,
 					   .data = (uintptr_t)image };
 	for (i = 0; i < ARRAY_SIZE(bad); i++) {
@@ -272,8 +278,11 @@ TEST_F(limits, segments_of_an_image)
 	}
 	/* an empty one may be anywhere */
 	segment[1] = (struct hlk_segment){ .gpa = ~0ULL };
-	close(OK(build(self, segment, 1024, 0x20000)));
-	ASSERT_EQ(-E2BIG, build(self, segment, 1025, 0x20000));
+	close(OK(build(self, segment, info.max_segments, 0x20000)));
+	FAILS(E2BIG, HLK_WHY_TOO_MANY_SEGMENTS,
+	      build(self, segment, info.max_segments + 1, 0x20000));
+	ASSERT_EQ(info.max_segments, t_where);
+	FAILS(E2BIG, HLK_WHY_TOO_MANY_SEGMENTS, build(self, segment, ~0, 0x20000));
 
 	segment[1] = (struct hlk_segment){ .gpa = 0x10fff, .bytes = sizeof(image),
 					   .data = (uintptr_t)image };
@@ -311,6 +320,7 @@ TEST_F(limits, a_root_that_cannot_be_read)
 	w.roots = (uintptr_t)&root;
 	w.nr_roots = 1;
 	w.mappings = (uintptr_t)mapping;
+	w.mapping_size = sizeof(struct hlk_mapping);
 	w.nr_mappings = ARRAY_SIZE(mapping);
 	FAILS(EFAULT, HLK_WHY_ROOT_NOT_RAM, hlk_call(self->t.hlk, HLK_WALK, &w));
 	ASSERT_EQ(root, t_where);
@@ -530,7 +540,7 @@ TEST_F(limits, what_shares_a_slot_with_scratch)
 	ASSERT_NE(~0ULL, gpa_after(_metadata, &self->t, 0, va));
 	OK(hlk_translate(self->t.hlk, HLK_ROOT_CR3, va, &t));
 	ASSERT_EQ(0, t.map & (HLK_MAP_WRITE | HLK_MAP_USER | HLK_MAP_COW));
-	ASSERT_TRUE(t.pde & PTE_W);
+	ASSERT_TRUE(t.entry[1] & PTE_W);
 }
 
 TEST_F(limits, a_four_mib_page_of_which_scratch_hides_the_end)
@@ -582,7 +592,7 @@ TEST_F(limits, other_rights_the_second_time)
 	first = OK(compact(self, 0));
 	OK(hlk_restore(self->t.hlk, first, NULL));
 	OK(hlk_translate(self->t.hlk, HLK_ROOT_CR3, VA, &t));
-	pte = (u32 *)tvm_at(&self->t, t.pde & ~4095U) + (VA >> 12) % 1024;
+	pte = (u32 *)tvm_at(&self->t, t.entry[1] & ~4095U) + (VA >> 12) % 1024;
 	pte[0] = (pte[0] & ~PTE_COW) | PTE_U;	/* read-only now */
 	pte[1] |= PTE_W;
 	pte[5] = 0;				/* a page of zeroes */
@@ -596,7 +606,7 @@ TEST_F(limits, other_rights_the_second_time)
 	OK(hlk_restore_flags(self->t.hlk, second, HLK_RESTORE_AUDIT, NULL));
 	OK(hlk_translate(self->t.hlk, HLK_ROOT_CR3, VA, &t));
 	ASSERT_EQ(0, t.map & (HLK_MAP_WRITE | HLK_MAP_COW));
-	ASSERT_TRUE(t.pte & PTE_U);
+	ASSERT_TRUE(t.entry[0] & PTE_U);
 	ASSERT_EQ(1, *tvm_at(&self->t, t.gpa));
 	OK(hlk_translate(self->t.hlk, HLK_ROOT_CR3, VA + PAGE, &t));
 	ASSERT_EQ(HLK_MAP_COW, t.map & (HLK_MAP_WRITE | HLK_MAP_COW));
@@ -622,6 +632,7 @@ TEST_F(limits, a_part_of_an_alias)
 	w.start = VA + 2 * PAGE;
 	w.end = VA + 5 * PAGE;
 	w.mappings = (uintptr_t)mapping;
+	w.mapping_size = sizeof(struct hlk_mapping);
 	w.nr_mappings = ARRAY_SIZE(mapping);
 	OK(hlk_call(self->t.hlk, HLK_WALK, &w));
 	ASSERT_EQ(2, w.nr_mappings);
@@ -678,6 +689,7 @@ TEST_F(limits, an_image_with_a_vcpu_stands_an_audit)
 	struct kvm_sync_regs regs;
 
 	tvm_flat(&regs, TVM_CODE, TVM_STACK);
+	b.window_size = sizeof(struct hlk_window);
 	b.nr_windows = ARRAY_SIZE(windows);
 	b.windows = (uintptr_t)windows;
 	b.nr_vcpus = 1;
@@ -704,13 +716,11 @@ TEST_F(limits, values_out_of_range)
 	FAILS(EINVAL, HLK_WHY_GPA_RANGE, translate(self, 1ULL << 32));
 	FAILS(EINVAL, HLK_WHY_GPA_RANGE, hlk_translate(self->t.hlk, root, VA, &t));
 	FAILS(EINVAL, HLK_WHY_NO_SNAPSHOT, hlk_call(self->t.hlk, HLK_PREFAULT, &p));
-	p.__reserved = 1;
-	FAILS(EOPNOTSUPP, HLK_WHY_RESERVED, hlk_call(self->t.hlk, HLK_PREFAULT, &p));
-	p.__reserved = 0;
 	snap = OK(hlk_snapshot_flat(self->t.hlk));
 	OK(hlk_restore(self->t.hlk, snap, NULL));
 	*tvm_at(&self->t, 0x90000) = 1;
 	p.runs = 1;
+	p.run_size = sizeof(struct hlk_touched);
 	p.nr_runs = 1;
 	FAILS(EFAULT, HLK_WHY_NONE, hlk_call(self->t.hlk, HLK_PREFAULT, &p));
 	close(snap);
@@ -718,6 +728,7 @@ TEST_F(limits, values_out_of_range)
 #define WALK(errno_, why, change)						\
 	do {									\
 		w = (struct hlk_walk)HLK_STRUCT(hlk_walk);			\
+		w.mapping_size = sizeof(struct hlk_mapping);				\
 		w.nr_mappings = 1;						\
 		change;								\
 		FAILS(errno_, why, hlk_call(self->t.hlk, HLK_WALK, &w));	\

@@ -98,6 +98,7 @@ static void *walk(void *arg)
 		w.roots = (uintptr_t)roots;
 		w.nr_roots = 3;
 		w.mappings = (uintptr_t)mapping;
+		w.mapping_size = sizeof(struct hlk_mapping);
 		w.nr_mappings = 1 + t_rnd(&seed) % 500;
 		do {
 			MAY(hlk_call(vm->hlk, HLK_WALK, &w), EINVAL, EDQUOT);

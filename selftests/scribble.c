@@ -138,6 +138,7 @@ FIXTURE_SETUP(scribble)
 	ASSERT_EQ(0, hlk_sandbox_restore(self->sb, self->snap));
 
 	self->info.windows = (uintptr_t)self->windows;
+	self->info.window_size = sizeof(struct hlk_window);
 	self->info.nr_windows = 8;
 	ASSERT_EQ(0, hlk_snapshot_get_info(self->snap, &self->info, &err));
 	for (i = 0; i < self->info.nr_windows; i++) {

@@ -297,6 +297,7 @@ static bool take_snap(fixture *self, struct sandbox *vm, struct snap *s, bool co
 	s->state = NULL;
 	if (compact) {
 		info.windows = (uintptr_t)windows;
+		info.window_size = sizeof(struct hlk_window);
 		info.nr_windows = MAX_WINDOWS;
 		info.roots = (uintptr_t)roots;
 		info.nr_roots = NR_ROOTS;
@@ -528,6 +529,7 @@ static struct hlk_run *prepare_run(fixture *self, struct sandbox *vm)
 			     (chance(self, 5) ? HLK_RESTORE_REPRODUCIBLE : 0);
 	vm->run.vcpu_fd = vm->t.vcpu;
 	vm->run.inputs = (uintptr_t)vm->inputs;
+	vm->run.input_size = sizeof(struct hlk_segment);
 	vm->run.nr_inputs = 2;
 	vm->run.regs = (uintptr_t)&vm->regs;
 	if (chance(self, 2)) {
@@ -588,6 +590,7 @@ static void from_outside(fixture *self, struct sandbox *vm)
 		return;
 	case 3:
 		prefault.runs = (uintptr_t)runs;
+		prefault.run_size = sizeof(struct hlk_touched);
 		prefault.nr_runs = ARRAY_SIZE(runs);
 		hlk_call(vm->t.hlk, HLK_PREFAULT, &prefault);
 		return;

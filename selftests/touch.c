@@ -490,6 +490,7 @@ static int compact(fixture *self, u32 flags)
 	if (snap < 0)
 		return snap;
 	self->info.windows = (uintptr_t)self->windows;
+	self->info.window_size = sizeof(struct hlk_window);
 	self->info.nr_windows = 8;
 	self->info.roots = (uintptr_t)self->new_root;
 	self->info.nr_roots = 3;

@@ -138,6 +138,7 @@ TEST_F(trace, walks_and_marks)
 	walk.roots = (uintptr_t)&root;
 	walk.nr_roots = 1;
 	walk.mappings = (uintptr_t)mapping;
+	walk.mapping_size = sizeof(struct hlk_mapping);
 	walk.nr_mappings = ARRAY_SIZE(mapping);
 	OK(hlk_call(self->t.hlk, HLK_WALK, &walk));
 	ASSERT_EQ(1, field(last(self, "hlk_walk: "), " tables="));

@@ -153,7 +153,7 @@ static bool same_as_kvm(fixture *self, u32 root, u64 va, u64 *map)
 	int ret = hlk_translate(self->t.hlk, root_gpa(root), va, &tr);
 	u32 *pd = &self->table[root * 1024];
 	/* the accessed bit is set by KVM's walk */
-	bool pde_ok = (tr.pde | PTE_A) == (pd[va >> 22] | PTE_A);
+	bool pde_ok = (tr.entry[1] | PTE_A) == (pd[va >> 22] | PTE_A);
 	bool ok;
 
 	*map = 0;
@@ -168,17 +168,18 @@ static bool same_as_kvm(fixture *self, u32 root, u64 va, u64 *map)
 		      (ret == -ENODEV && t_why == HLK_WHY_NOT_RAM &&
 		       !in_memory(t_where)) ||
 		      (ret == -EINVAL && t_why == HLK_WHY_PDE_RESERVED &&
-		       tr.pde & 1 << 21));
-		if (ret == -ENXIO && !(tr.pde & PTE_P))
+		       tr.entry[1] & 1 << 21));
+		if (ret == -ENXIO && !(tr.entry[1] & PTE_P))
 			ok = ok && t_where == root_gpa(root) + (va >> 22) * 4;
 		else if (ret == -ENXIO)
-			ok = ok && t_where == (tr.pde & ~4095U) +
+			ok = ok && t_where == (tr.entry[1] & ~4095U) +
 					      (va >> 12) % 1024 * 4;
 	}
 	if (!ok)
-		fprintf(stderr, "# root %u va %#llx: hlk %d why %u gpa %#llx map %#x pde %#x pte %#x, KVM %#llx\n",
+		fprintf(stderr, "# root %u va %#llx: hlk %d why %u gpa %#llx map %#x pde %#llx pte %#llx, KVM %#llx\n",
 			root, (unsigned long long)va, ret, t_why,
-			(unsigned long long)tr.gpa, tr.map, tr.pde, tr.pte,
+			(unsigned long long)tr.gpa, tr.map,
+			(unsigned long long)tr.entry[1], (unsigned long long)tr.entry[0],
 			(unsigned long long)gpa);
 	return ok;
 }
@@ -224,6 +225,7 @@ static int walk_step(fixture *self, struct hlk_walk *w, u32 room)
 		room = self->room - self->nr;
 	w->head.size = sizeof(*w);
 	w->mappings = (uintptr_t)(self->mapping + self->nr);
+	w->mapping_size = sizeof(struct hlk_mapping);
 	w->nr_mappings = room;
 	ret = hlk_call(self->t.hlk, HLK_WALK, w);
 	if (!ret)
@@ -598,6 +600,7 @@ TEST_F(translate, addresses_that_are_none)
 		w = good;						\
 		w.field = value;					\
 		w.mappings = (uintptr_t)self->mapping;			\
+		w.mapping_size = sizeof(struct hlk_mapping);				\
 		w.nr_mappings = 10;					\
 		FAILS(err, why, hlk_call(self->t.hlk, HLK_WALK, &w));	\
 	} while (0)
@@ -632,6 +635,7 @@ TEST_F(translate, addresses_that_are_none)
 	BAD(EINVAL, HLK_WHY_PDE_RESERVED, paging.maxphyaddr, 36);
 	w = good;
 	w.mappings = (uintptr_t)self->mapping;
+	w.mapping_size = sizeof(struct hlk_mapping);
 	w.nr_mappings = 10;
 	OK(hlk_call(self->t.hlk, HLK_WALK, &w));
 }
@@ -687,11 +691,13 @@ TEST_F(translate, too_many_tables)
 	OK(hlk_info(self->t.dev, &info));
 	EXPECT_EQ(1, info.max_tables);
 	w.mappings = (uintptr_t)self->mapping;
+	w.mapping_size = sizeof(struct hlk_mapping);
 	w.nr_mappings = 10;
 	EXPECT_EQ(-EDQUOT, hlk_call(self->t.hlk, HLK_WALK, &w));
 	EXPECT_EQ(HLK_WHY_TOO_MANY_TABLES, t_why);
 	EXPECT_EQ(0x40000000, t_where);
 	ASSERT_EQ((ssize_t)strlen(old), pwrite(fd, old, strlen(old), 0));
+	w.mapping_size = sizeof(struct hlk_mapping);
 	w.nr_mappings = 10;
 	OK(hlk_call(self->t.hlk, HLK_WALK, &w));
 	close(fd);

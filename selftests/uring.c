@@ -41,6 +41,7 @@ FIXTURE_SETUP(uring)
 	self->restore = (struct hlk_restore)HLK_STRUCT(hlk_restore);
 	self->restore.snapshot_fd = -1;
 	self->run = (struct hlk_run)HLK_STRUCT(hlk_run);
+	self->run.input_size = sizeof(struct hlk_segment);
 	self->run.vcpu_fd = self->t.vcpu;
 }
 

@@ -561,14 +561,17 @@ TEST_F(vcpu, from_an_image)
 
 	odd_regs(&regs, TVM_CODE);
 	build.windows = (uintptr_t)windows;
+	build.window_size = sizeof(struct hlk_window);
 	build.nr_windows = 2;
 	build.segments = (uintptr_t)&seg;
+	build.segment_size = sizeof(struct hlk_segment);
 	build.nr_segments = 1;
 	build.vcpus = (uintptr_t)&regs;
 	build.nr_vcpus = 1;
 	build.vcpu_size = sizeof(regs) - 1;
 	FAILS(EINVAL, HLK_WHY_VCPU_SIZE,
 	      hlk_call(self->t.dev, HLK_SNAPSHOT_BUILD, &build));
+	ASSERT_EQ(sizeof(regs), t_where);
 	build.vcpu_size = sizeof(regs);
 	OK(hlk_info(self->t.dev, &info));
 	build.nr_vcpus = info.max_vcpus + 1;
@@ -636,8 +639,10 @@ TEST_F(vcpu, a_pending_triple_fault_is_dropped)
 		SKIP(return, "KVM does not tell of triple faults");
 	tvm_flat(&regs, TVM_CODE, TVM_STACK);
 	build.windows = (uintptr_t)windows;
+	build.window_size = sizeof(struct hlk_window);
 	build.nr_windows = 2;
 	build.segments = (uintptr_t)&seg;
+	build.segment_size = sizeof(struct hlk_segment);
 	build.nr_segments = 1;
 	build.vcpus = (uintptr_t)&regs;
 	build.nr_vcpus = 1;

@@ -111,7 +111,8 @@ TEST_F(windows, too_many)
 
 	OK(hlk_info(self->t.dev, &info));
 	for (i = 0; i < info.max_windows; i++)
-		OK(hlk_window_add(self->t.hlk, (u64)(i * 7 % 8) << 20, PAGE, 0));
+		OK(hlk_window_add(self->t.hlk, (u64)(i * 7 % info.max_windows) << 20,
+				  PAGE, 0));
 	FAILS(EDQUOT, HLK_WHY_TOO_MANY_WINDOWS,
 	      hlk_window_add(self->t.hlk, 1ULL << 30, PAGE, 0));
 }

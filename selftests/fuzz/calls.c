@@ -154,8 +154,10 @@ static void op_build(struct fuzzer *f)
 	MAY_FAULT(memcpy((void *)segments, &segment, sizeof(segment)));
 	MAY_FAULT(memcpy((void *)vcpus, &regs, sizeof(regs)));
 	b->windows = windows;
+	b->window_size = sizeof(struct hlk_window);
 	b->nr_windows = nr_windows;
 	b->segments = segments;
+	b->segment_size = sizeof(struct hlk_segment);
 	b->nr_segments = nr_segments;
 	b->vcpus = vcpus;
 	b->nr_vcpus = nr_vcpus;
@@ -253,6 +255,7 @@ static struct hlk_run *a_run(struct fuzzer *f, int *vcpu, u32 *flags)
 	r->head.flags = *flags;
 	r->vcpu_fd = get_fd(*vcpu);
 	r->inputs = inputs;
+	r->input_size = sizeof(struct hlk_segment);
 	r->nr_inputs = nr;
 	r->regs = regs;
 	r->log = log;
@@ -306,6 +309,7 @@ static void op_walk(struct fuzzer *f)
 	walk->roots = at;
 	walk->nr_roots = nr_roots;
 	walk->mappings = to;
+	walk->mapping_size = sizeof(struct hlk_mapping);
 	walk->nr_mappings = nr;
 	walk->start = start;
 	walk->end = end;
@@ -353,6 +357,7 @@ static void op_prefault(struct fuzzer *f)
 	if (say(f, "HLK_PREFAULT(fd %d, %u runs)", hlk, nr))
 		return;
 	p->runs = runs;
+	p->run_size = sizeof(struct hlk_touched);
 	p->nr_runs = nr;
 	ioctl(get_fd(hlk), HLK_PREFAULT, p);
 }
@@ -367,6 +372,7 @@ static void op_snapshot_info(struct fuzzer *f)
 	if (say(f, "HLK_SNAPSHOT_INFO(fd %d)", snap))
 		return;
 	info->windows = windows;
+	info->window_size = sizeof(struct hlk_window);
 	info->nr_windows = nr_windows;
 	info->roots = at;
 	info->nr_roots = nr_roots;

@@ -67,7 +67,7 @@ static void check_translate(struct guest *g, const struct i686_mode *mode, u64 r
 		CHECK_EQ(out.gpa, t.frame * 4096 + va % 4096);
 		CHECK_EQ(out.map, oracle_map(g, mode, &t));
 		CHECK_EQ(out.page_shift, t.large ? 22 : 12);
-		CHECK_EQ(out.pte, t.large ? 0 : t.pte);
+		CHECK_EQ(out.entry[0], t.large ? 0 : t.pte);
 		break;
 	case MMU_NO_DIRECTORY:
 		CHECK_EQ(ret, -ENODEV);
@@ -93,13 +93,14 @@ static void check_translate(struct guest *g, const struct i686_mode *mode, u64 r
 		CHECK_EQ(ret, -ENXIO);
 		CHECK_EQ(at.why, HLK_WHY_NOT_PRESENT);
 		CHECK_EQ(at.where, t.leaf_at);
-		CHECK_EQ(out.pte, t.pte);
+		CHECK_EQ(out.entry[0], t.pte);
 		break;
 	}
 	if (t.outcome != MMU_NO_DIRECTORY)
-		CHECK_EQ(out.pde, t.pde);
+		CHECK_EQ(out.entry[1], t.pde);
 	else
-		CHECK_EQ(out.pde, 0);
+		CHECK_EQ(out.entry[1], 0);
+	CHECK(!memchr_inv(&out.entry[2], 0, sizeof(out.entry) - 2 * sizeof(out.entry[0])));
 }
 
 static void translate_kinds(void)
@@ -430,7 +431,7 @@ static void oracle_slot(struct oracle *o, const struct query *q, u32 root, u32 s
 	if (!t.large && o->owner[table] != me) {
 		m.map |= HLK_MAP_ALIAS;
 		m.alias_root = (o->owner[table] - 1) >> 10;
-		m.alias_va = (o->owner[table] - 1) << 22;
+		m.alias_va = (u32)((o->owner[table] - 1) << 22);
 		oracle_add(o, m);
 		return;
 	}
@@ -445,6 +446,7 @@ static void oracle_slot(struct oracle *o, const struct query *q, u32 root, u32 s
 			.root = root,
 			.map = oracle_map(q->g, &q->mode, &t),
 			.attributes = mmu_attr_bits(&t.attr),
+			.page_shift = t.large ? 22 : 12,
 		});
 	}
 }
@@ -491,7 +493,7 @@ static void check_list(const struct list *got, const struct list *want)
 			if (!(m.map & WHOLE_SLOT))
 				m.pages = 1;
 			if (!CHECK_MSG(!memcmp(&m, &want->at[at], sizeof(m)),
-				       "mapping %u: va %llx gpa %llx map %x attr %x, want va %llx gpa %llx map %x attr %x",
+				       "mapping %u: va %llx gpa %llx map %x attr %llx, want va %llx gpa %llx map %x attr %llx",
 				       i, m.va, m.gpa, m.map, m.attributes,
 				       want->at[at].va, want->at[at].gpa,
 				       want->at[at].map, want->at[at].attributes))

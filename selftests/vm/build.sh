@@ -23,7 +23,7 @@ flock 9
 rsync -a --delete --exclude='*.o' --exclude='*.ko' --exclude='.*.cmd' \
 	--exclude='*.mod*' --exclude='.tmp*' --exclude='*.gcno' \
 	--exclude='Module.symvers' --exclude='modules.order' \
-	--include='/Kbuild' --include='/kmod/***' --include='/uapi/***' \
+	--include='/Kbuild' --include='/VERSION' --include='/kmod/***' --include='/uapi/***' \
 	--exclude='/*' "$TOP/" "$out/src/"
 # FILE SED-SCRIPT: a bug on purpose, see planted.sh. The file of the bug before
 # is back with the time it always had, so make would keep the object with the bug.

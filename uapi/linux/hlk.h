@@ -18,14 +18,24 @@
  * a kernel that knows a shorter one refuses a tail that is not zero. All
  * structs have the same layout for 32- and 64-bit callers.
  *
+ * Arrays of structs come with the size of one element as the caller was
+ * compiled, and the same holds for each element. In an array for a reply the
+ * kernel clears what it does not know of an element, and leaves out what the
+ * caller has no room for. The size is not looked at when the array is empty. No
+ * struct and no element may be larger than HLK_MAX_STRUCT.
+ *
+ * Structs inside of others never change their size; they have reserved fields
+ * to grow into.
+ *
  * Bits of @flags that are not known and reserved fields that are not zero are
  * refused, never dropped. Fields marked out are ignored on input.
  *
  * Each errno has one meaning wherever it is returned:
  *
  *  - ENOTTY: the ioctl number is not one of this fd
- *  - E2BIG: the struct is longer than the kernel knows and its tail is not
- *    zero, or an array is longer than the stated limit
+ *  - E2BIG: the struct, or an element of an array, is longer than the kernel
+ *    knows and its tail is not zero, or longer than HLK_MAX_STRUCT; or an array
+ *    is longer than the stated limit
  *  - EOPNOTSUPP: an unknown flag, a reserved field that is not zero, or
  *    something that this machine or this VM cannot do
  *  - EINVAL: a size too small, a value out of range, or values that do not
@@ -51,8 +61,11 @@
  * Where one errno can have several reasons, @why of the head tells which.
  */
 
-#define HLK_IOC_TYPE	0xB8
-#define HLK_ABI_VERSION	1
+#define HLK_IOC_TYPE	0xE9
+#define HLK_ABI_VERSION	2
+
+/* the largest struct, and the largest element of an array */
+#define HLK_MAX_STRUCT	4096
 
 enum {
 	HLK_CMD_INFO = 0x00,
@@ -75,8 +88,10 @@ enum {
 /**
  * enum hlk_why - which of the reasons behind an errno it was
  * @HLK_WHY_NONE: nothing more is known than the errno
- * @HLK_WHY_SIZE: @size is smaller than the first version of the struct
- * @HLK_WHY_TAIL: the struct has a tail that is not known and not zero
+ * @HLK_WHY_SIZE: @size is smaller than the first version of the struct, or
+ *	larger than HLK_MAX_STRUCT; @where is the bound
+ * @HLK_WHY_TAIL: the struct, or element @index of an array of structs, has a
+ *	tail that is not known and not zero; @where is the size that is known
  * @HLK_WHY_FLAGS: an unknown bit in @flags
  * @HLK_WHY_RESERVED: a reserved field is not zero
  * @HLK_WHY_NOT_KVM_VM: the fd is not that of a KVM VM
@@ -95,7 +110,8 @@ enum {
  * @HLK_WHY_LAYOUT: the windows of the snapshot are not those of this VM;
  *	@where is the gpa of the first that differs
  * @HLK_WHY_VCPU_COUNT: the snapshot has another number of vCPUs
- * @HLK_WHY_VCPU_SIZE: the register block is not one struct kvm_sync_regs
+ * @HLK_WHY_VCPU_SIZE: the register blocks are smaller than struct kvm_sync_regs
+ *	or larger than HLK_MAX_STRUCT; @where is the bound
  * @HLK_WHY_VCPU_RUNNING: the vCPU @index is running
  * @HLK_WHY_VCPU_IO: the vCPU @index left KVM_RUN with an I/O that KVM
  *	completes at the next entry; enter once with immediate_exit set
@@ -142,6 +158,10 @@ enum {
  * @HLK_WHY_AUDIT_VCPU: audit: of vCPU @index, @where (enum hlk_audit_reg) is not
  *	that of the snapshot
  * @HLK_WHY_READ_ONLY: the memory at @where cannot be written
+ * @HLK_WHY_ELEMENT_SIZE: the elements of an array, @index bytes each, are smaller
+ *	than the first version of their struct or larger than HLK_MAX_STRUCT;
+ *	@where is the bound
+ * @HLK_WHY_TOO_MANY_SEGMENTS: more segments than the limit, @where
  */
 enum hlk_why {
 	HLK_WHY_NONE = 0,
@@ -196,10 +216,12 @@ enum hlk_why {
 	HLK_WHY_AUDIT_MEMORY,
 	HLK_WHY_AUDIT_VCPU,
 	HLK_WHY_READ_ONLY,
+	HLK_WHY_ELEMENT_SIZE,
+	HLK_WHY_TOO_MANY_SEGMENTS,
 };
 
 /**
- * struct hlk_head - start of every ioctl struct
+ * struct hlk_head - start of every ioctl struct, the same for ever
  * @size: in: size of the whole struct, in bytes
  * @flags: in: flags of the ioctl
  * @why: out: after a failure, one of enum hlk_why; 0 after success
@@ -222,13 +244,17 @@ struct hlk_head {
  * @max_vcpus: out: vCPUs per VM
  * @max_roots: out: page-directory roots per snapshot or walk
  * @max_tables: out: distinct tables per snapshot or walk
- * @__reserved: out: zero
+ * @max_segments: out: segments of one HLK_SNAPSHOT_BUILD
  * @features: out: HLK_FEATURE_* bits
  * @max_pages: out: pages per snapshot
  * @max_private: out: the largest budget of private pages per VM
  * @live_vms: out: attached VMs in the whole system
  * @live_snapshots: out: snapshots in the whole system
  * @live_pages: out: guest pages that the module holds in the whole system
+ * @max_inputs: out: inputs of one HLK_RUN
+ * @max_input_bytes: out: bytes of them together
+ * @max_struct: out: HLK_MAX_STRUCT
+ * @vcpu_size: out: what the kernel knows of struct kvm_sync_regs, in bytes
  */
 struct hlk_info {
 	struct hlk_head head;
@@ -237,13 +263,17 @@ struct hlk_info {
 	__u32 max_vcpus;
 	__u32 max_roots;
 	__u32 max_tables;
-	__u32 __reserved;
+	__u32 max_segments;
 	__aligned_u64 features;
 	__aligned_u64 max_pages;
 	__aligned_u64 max_private;
 	__aligned_u64 live_vms;
 	__aligned_u64 live_snapshots;
 	__aligned_u64 live_pages;
+	__u32 max_inputs;
+	__u32 max_input_bytes;
+	__u32 max_struct;
+	__u32 vcpu_size;
 };
 
 #define HLK_INFO _IO(HLK_IOC_TYPE, HLK_CMD_INFO)
@@ -302,12 +332,14 @@ struct hlk_vm_attach {
  *	guest is an exit. HLK_WINDOW_SCRATCH: the guest's scratch region, which
  *	compact snapshots rebuild; at most one
  * @__reserved: zero
+ * @__reserved2: zero
  */
 struct hlk_window {
 	__aligned_u64 gpa;
 	__aligned_u64 bytes;
 	__u32 flags;
 	__u32 __reserved;
+	__aligned_u64 __reserved2[3];
 };
 
 /**
@@ -340,7 +372,9 @@ struct hlk_segment {
  * struct hlk_snapshot_build - ioctl(HLK_SNAPSHOT_BUILD) on /dev/hlk
  * @head: no flags
  * @nr_windows: in: length of @windows
+ * @window_size: in: size of one element of @windows
  * @nr_segments: in: length of @segments
+ * @segment_size: in: size of one element of @segments
  * @nr_vcpus: in: length of @vcpus; 0 leaves vCPUs alone at restore
  * @vcpu_size: in: size of one element of @vcpus, that of struct kvm_sync_regs
  * @windows: in: pointer to an array of struct hlk_window
@@ -355,7 +389,9 @@ struct hlk_segment {
 struct hlk_snapshot_build {
 	struct hlk_head head;
 	__u32 nr_windows;
+	__u32 window_size;
 	__u32 nr_segments;
+	__u32 segment_size;
 	__u32 nr_vcpus;
 	__u32 vcpu_size;
 	__aligned_u64 windows;
@@ -382,6 +418,7 @@ struct hlk_snapshot_build {
  * @duplicate: pages and tables equal to another one, and kept once with it
  * @tables_kept: of @tables, those that are as in the snapshot that was restored
  *	last, and were not read
+ * @__reserved: zero
  */
 struct hlk_snapshot_counts {
 	__aligned_u64 pages;
@@ -396,6 +433,7 @@ struct hlk_snapshot_counts {
 	__aligned_u64 table_not_ram;
 	__aligned_u64 duplicate;
 	__aligned_u64 tables_kept;
+	__aligned_u64 __reserved[12];
 };
 
 /* snapshot flags */
@@ -531,6 +569,7 @@ enum hlk_audit_reg {
  *	to guest memory after the restore. They must lie in windows
  * @nr_inputs: in: length of @inputs, at most HLK_MAX_INPUTS, with at most
  *	HLK_MAX_INPUT_BYTES together
+ * @input_size: in: size of one element of @inputs
  * @regs: in: with HLK_RUN_REGS: pointer to a struct kvm_regs that the vCPU
  *	starts with instead of the snapshot's
  * @log: in: pointer to a buffer for what the guest writes to @log_port
@@ -541,7 +580,6 @@ enum hlk_audit_reg {
  * @exit_reason: out: that of struct kvm_run
  * @entries: out: how often KVM_RUN was entered
  * @residue: out: see struct hlk_restore
- * @__reserved: in: zero
  * @copied: out: private pages copied back
  * @cleared: out: private pages cleared
  * @freed: out: private pages given back
@@ -562,15 +600,15 @@ struct hlk_run {
 	__u32 done;
 	__aligned_u64 inputs;
 	__u32 nr_inputs;
-	__u32 log_port;
+	__u32 input_size;
 	__aligned_u64 regs;
 	__aligned_u64 log;
 	__u32 log_size;
 	__u32 log_used;
+	__u32 log_port;
 	__u32 exit_reason;
 	__u32 entries;
 	__u32 residue;
-	__u32 __reserved;
 	__aligned_u64 copied;
 	__aligned_u64 cleared;
 	__aligned_u64 freed;
@@ -604,11 +642,13 @@ struct hlk_uring {
  * @gpa: where it starts
  * @pages: its length in 4 KiB pages
  * @flags: HLK_TOUCHED_WRITE: written, so private; else read
+ * @__reserved: zero
  */
 struct hlk_touched {
 	__aligned_u64 gpa;
-	__u32 pages;
+	__aligned_u64 pages;
 	__u32 flags;
+	__u32 __reserved;
 };
 
 /**
@@ -616,7 +656,7 @@ struct hlk_touched {
  * @head: no flags
  * @runs: in: pointer to an array of struct hlk_touched
  * @nr_runs: in: length of @runs. out: how many there are
- * @__reserved: in: zero
+ * @run_size: in: size of one element of @runs
  * @made: out: pages that this call made private
  *
  * What sandboxes that run from one snapshot touch is remembered in the snapshot.
@@ -631,7 +671,7 @@ struct hlk_prefault {
 	struct hlk_head head;
 	__aligned_u64 runs;
 	__u32 nr_runs;
-	__u32 __reserved;
+	__u32 run_size;
 	__aligned_u64 made;
 };
 
@@ -649,11 +689,16 @@ struct hlk_prefault {
  *	CR0.WP, HLK_PAGING_PSE is CR4.PSE
  * @maxphyaddr: in: with HLK_PAGING_GIVEN: physical-address bits, 32 to 40; 0 is
  *	40, the most that PSE-36 can express
+ * @__reserved: in: zero
  */
 struct hlk_paging {
 	__u32 flags;
 	__u32 maxphyaddr;
+	__aligned_u64 __reserved[7];
 };
+
+/* levels of tables, at most */
+#define HLK_PAGING_LEVELS	5
 
 /* effective rights and kind of a mapping */
 #define HLK_MAP_WRITE		0x1	/* by a supervisor, with CR0.WP */
@@ -676,14 +721,15 @@ struct hlk_paging {
  *	HLK_ROOT_CR3
  * @va: in: virtual address, below 4 GiB
  * @gpa: out: guest-physical address
- * @pde: out: the directory entry, also when the walk ends there
- * @pte: out: the table entry, 0 if there is none
+ * @entry: out: the entries on the way, also when the walk ends there: of the
+ *	table at 0, of the directory at 1; 0 if there is none. Entries of 32 bits
+ *	are extended by zeroes
  * @map: out: HLK_MAP_* bits
  * @page_shift: out: 12 or 22
  *
  * Accessed and dirty bits are not set. ENXIO with HLK_WHY_NOT_PRESENT or
- * ENODEV with HLK_WHY_NOT_RAM tell where the walk ended; @pde and @pte
- * are written then too. A page that is not memory is no error here: @map says
+ * ENODEV with HLK_WHY_NOT_RAM tell where the walk ended; @entry is
+ * written then too. A page that is not memory is no error here: @map says
  * HLK_MAP_NOT_RAM.
  */
 struct hlk_translate {
@@ -692,8 +738,7 @@ struct hlk_translate {
 	__aligned_u64 root;
 	__aligned_u64 va;
 	__aligned_u64 gpa;
-	__u32 pde;
-	__u32 pte;
+	__aligned_u64 entry[HLK_PAGING_LEVELS];
 	__u32 map;
 	__u32 page_shift;
 };
@@ -706,22 +751,25 @@ struct hlk_translate {
  * @gpa: first guest-physical address; for HLK_MAP_ALIAS and
  *	HLK_MAP_TABLE_NOT_RAM, that of the table
  * @pages: length in 4 KiB pages
- * @root: index of the root
- * @map: HLK_MAP_* bits; WRITE and USER are the effective rights
  * @attributes: bits 3 to 11 of the leaf, as bits 3 to 11: PWT, PCD, A, D, PAT, G
  *	and AVL (for a 4 MiB leaf PAT is moved to bit 7)
- * @alias_root: for HLK_MAP_ALIAS: index of the root that owns the table
- * @alias_va: for HLK_MAP_ALIAS: the address at which it was met there
+ * @root: index of the root
+ * @map: HLK_MAP_* bits; WRITE and USER are the effective rights
+ * @alias_va: for HLK_MAP_ALIAS: the address at which the table was met first
+ * @alias_root: for HLK_MAP_ALIAS: index of the root in which it was
+ * @page_shift: size of the pages: 12, or 22 for HLK_MAP_LARGE; 0 for
+ *	HLK_MAP_ALIAS and HLK_MAP_TABLE_NOT_RAM
  */
 struct hlk_mapping {
 	__aligned_u64 va;
 	__aligned_u64 gpa;
-	__u32 pages;
+	__aligned_u64 pages;
+	__aligned_u64 attributes;
 	__u32 root;
 	__u32 map;
-	__u32 attributes;
+	__aligned_u64 alias_va;
 	__u32 alias_root;
-	__u32 alias_va;
+	__u32 page_shift;
 };
 
 /**
@@ -732,10 +780,13 @@ struct hlk_mapping {
  * @mappings: in: pointer to an array of struct hlk_mapping
  * @nr_roots: in: length of @roots
  * @nr_mappings: in: length of @mappings. out: how many were written
+ * @mapping_size: in: size of one element of @mappings
+ * @__reserved: in: zero
  * @start: in: first virtual address
  * @end: in: first virtual address not to be walked, at most 4 GiB; 0 is 4 GiB
  * @cursor: in: 0 to begin, or what the last call left. out: where to go on; 0
- *	when the walk is done. Stable as long as the guest is stopped
+ *	when the walk is done. A number that means something to the module alone;
+ *	stable as long as the guest is stopped
  * @tables_read: out: distinct tables read in this call
  *
  * Roots are walked in order. A table that was met before, in any root, is
@@ -748,6 +799,8 @@ struct hlk_walk {
 	__aligned_u64 mappings;
 	__u32 nr_roots;
 	__u32 nr_mappings;
+	__u32 mapping_size;
+	__u32 __reserved;
 	__aligned_u64 start;
 	__aligned_u64 end;
 	__aligned_u64 cursor;
@@ -846,7 +899,9 @@ struct hlk_vm_stats {
  * @roots: in: pointer to an array of __u64, for the new addresses of the roots
  *	in the order in which they were given
  * @nr_windows: in: length of @windows. out: windows in the snapshot
+ * @window_size: in: size of one element of @windows
  * @nr_roots: in: length of @roots. out: roots in the snapshot
+ * @__reserved: in: zero
  * @first_free: out: compact: guest-physical address of the first free page of
  *	scratch
  * @input_bytes: out: compact: size of the input buffer
@@ -865,7 +920,9 @@ struct hlk_snapshot_info {
 	__aligned_u64 windows;
 	__aligned_u64 roots;
 	__u32 nr_windows;
+	__u32 window_size;
 	__u32 nr_roots;
+	__u32 __reserved;
 	__aligned_u64 first_free;
 	__u32 input_bytes;
 	__u32 output_bytes;

@@ -52,8 +52,10 @@ int snapshot_build(const struct bench_env *env, struct bench_image *image)
 	struct hlk_snapshot_build build = {
 		HEAD(hlk_snapshot_build),
 		.nr_windows = 2,
+		.window_size = sizeof(w[0]),
 		.windows = (uintptr_t)w,
 		.nr_segments = 2,
+		.segment_size = sizeof(segments[0]),
 		.segments = (uintptr_t)segments,
 		.nr_vcpus = 1,
 		.vcpu_size = sizeof(image->regs),
@@ -177,6 +179,7 @@ int sandbox_prefault(struct bench_way *way, struct machine *m, bool *nested)
 	struct hlk_touched runs[MAX_RUNS];
 	struct hlk_prefault prefault = {
 		HEAD(hlk_prefault), .runs = (uintptr_t)runs, .nr_runs = MAX_RUNS,
+		.run_size = sizeof(runs[0]),
 	};
 	uint32_t i;
 

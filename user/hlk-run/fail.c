@@ -76,10 +76,10 @@ static void print_way(FILE *file, struct hlk_sandbox *sb, const char *what,
 	if (ret && ret != -ENXIO && ret != -ENODEV)
 		return;
 	fprintf(file, "  %-6s %08x  pde ", what, va);
-	print_bits(file, t.pde, true);
-	if (t.pte) {
+	print_bits(file, t.entry[1], true);
+	if (t.entry[0]) {
 		fputs("  pte ", file);
-		print_bits(file, t.pte, false);
+		print_bits(file, t.entry[0], false);
 	}
 	if (!ret)
 		fprintf(file, "  -> %08llx%s", (unsigned long long)t.gpa,

@@ -132,6 +132,7 @@ int pt_collect(struct pt_space *space, const struct pt_options *pt,
 		.paging = pt->paging,
 		.start = pt->start,
 		.end = pt->end,
+		.mapping_size = sizeof(*space->maps),
 	};
 	uint64_t *roots = NULL;
 	uint32_t i;

@@ -85,8 +85,8 @@ void pt_notes(const struct hlk_mapping *map, char *text, size_t size)
 		at = append(text, size, at, word);
 	}
 	if (map->map & HLK_MAP_ALIAS) {
-		snprintf(word, sizeof(word), "same table as root %u at %08x",
-			 map->alias_root, map->alias_va);
+		snprintf(word, sizeof(word), "same table as root %u at %08" PRIx64,
+			 map->alias_root, (uint64_t)map->alias_va);
 		append(text, size, at, word);
 	}
 }

@@ -114,7 +114,7 @@ int hlk_err_open(struct hlk_err *err, enum hlk_what missing, const char *path)
  * @where as errno, and %a @where as enum hlk_audit_reg.
  */
 static const char * const why_text[] = {
-	[HLK_WHY_SIZE] = "the module wants a longer struct than this libhlk has",
+	[HLK_WHY_SIZE] = "a struct has another size than the module takes: the bound is %d bytes",
 	[HLK_WHY_TAIL] = "this libhlk asks for something newer than the module",
 	[HLK_WHY_FLAGS] = "the module does not know a flag that was asked for",
 	[HLK_WHY_RESERVED] = "a reserved field is not zero",
@@ -132,7 +132,7 @@ static const char * const why_text[] = {
 	[HLK_WHY_NOT_SNAPSHOT] = "the file descriptor is not that of a snapshot",
 	[HLK_WHY_LAYOUT] = "the snapshot was taken from another layout: the window at %w differs",
 	[HLK_WHY_VCPU_COUNT] = "the snapshot has another number of vCPUs",
-	[HLK_WHY_VCPU_SIZE] = "the register block is not one struct kvm_sync_regs",
+	[HLK_WHY_VCPU_SIZE] = "the register blocks have %i bytes, beyond the bound of %d",
 	[HLK_WHY_VCPU_RUNNING] = "vCPU %i is running",
 	[HLK_WHY_VCPU_IO] = "vCPU %i has an I/O exit that was not completed",
 	[HLK_WHY_VCPU_REGS] = "the registers of vCPU %i are not in its kvm_run: it has not run with kvm_valid_regs set",
@@ -165,6 +165,8 @@ static const char * const why_text[] = {
 	[HLK_WHY_AUDIT_MEMORY] = "audit: the byte at %w is not that of the snapshot",
 	[HLK_WHY_AUDIT_VCPU] = "audit: vCPU %i is not that of the snapshot: %a",
 	[HLK_WHY_READ_ONLY] = "the memory at %w cannot be written",
+	[HLK_WHY_ELEMENT_SIZE] = "the elements of an array have %i bytes, beyond the bound of %d",
+	[HLK_WHY_TOO_MANY_SEGMENTS] = "%i segments, more than the module's limit of %d",
 };
 
 static const char * const audit_text[] = {

@@ -24,6 +24,7 @@ static int ask(struct hlk_sandbox *sb, struct hlk_touched *runs, uint32_t *nr)
 		.head.size = sizeof(arg),
 		.runs = (uintptr_t)runs,
 		.nr_runs = *nr,
+		.run_size = sizeof(*runs),
 	};
 
 	if (!ioctl(sb->hlk_fd, HLK_PREFAULT, &arg)) {

@@ -188,6 +188,8 @@ static int build_first(struct hlk_sandbox *sb, const struct hlk_plan *plan,
 	struct hlk_snapshot_build build = {
 		.head.size = sizeof(build),
 		.nr_windows = sb->nr_windows,
+		.window_size = sizeof(*windows),
+		.segment_size = sizeof(segments[0]),
 		.nr_segments = hlk_plan_segments(plan, tables, &words,
 						 segments),
 		.nr_vcpus = 1,
@@ -356,6 +358,7 @@ static int read_windows(const struct hlk_snap *snap,
 	struct hlk_snapshot_info info = {
 		.windows = (uintptr_t)windows,
 		.nr_windows = HLK_LIB_MAX_WINDOWS,
+		.window_size = sizeof(*windows),
 	};
 	const struct hlk_window *last;
 	int ret;

@@ -557,7 +557,7 @@ static int look(void *arg, const void *in UNUSED, size_t in_len UNUSED,
 {
 	struct hlk_translate t = { .root = HLK_ROOT_CR3 };
 	struct hlk_mark_cow mark = { .nr_roots = 0 };
-	struct hlk_walk walk = { .nr_mappings = 0 };
+	struct hlk_walk walk = { .mapping_size = sizeof(struct hlk_mapping) };
 	uint64_t roots[1], word;
 	struct busy *busy = arg;
 	struct hlk_sandbox *sb = busy->sb;

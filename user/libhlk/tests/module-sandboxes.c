@@ -170,6 +170,7 @@ static const struct hlk_translate bookkeeping = {
 static const struct hlk_walk all_of_it = {
 	.mappings = (uintptr_t)mappings,
 	.nr_mappings = 64,
+	.mapping_size = sizeof(struct hlk_mapping),
 };
 
 static void test_inspect(void)
