@@ -118,7 +118,7 @@ static int find_cr3(struct hlk_sandbox *sb, const struct hlk_snap *snap,
 	};
 	int ret;
 
-	ret = hlk_snap_read_info(snap->fd, &info, &sb->err);
+	ret = hlk_snap_read_info(snap->fd, &info, sizeof(info), &sb->err);
 	if (!ret && info.flags & HLK_SNAPSHOT_COMPACT)
 		state->sregs.cr3 = roots[0];
 	return ret;

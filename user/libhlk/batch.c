@@ -149,10 +149,9 @@ EXPORT int hlk_batch_restore(struct hlk_batch *batch, struct hlk_sandbox *sb,
 
 	if (!e)
 		return -ENOSPC;
-	if (flags & ~HLK_BATCH_ASYNC)
-		return hlk_err_text(&sb->err, EINVAL, HLK_WHAT_ARGUMENT, op,
-				    "unknown flag");
-	ret = hlk_restore_prepare(sb, snap, 0);
+	ret = hlk_grow_flags(flags, HLK_BATCH_ASYNC, "hlk_batch", op, &sb->err);
+	if (!ret)
+		ret = hlk_restore_prepare(sb, snap, 0);
 	if (ret)
 		return ret;
 	*e = (struct entry) {

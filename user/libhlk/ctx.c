@@ -11,24 +11,28 @@
 
 static const char op[] = "cannot open hlk";
 
-static int read_info(int fd, struct hlk_info *info, struct hlk_err *err)
+static int read_info(int fd, struct hlk_info *info, size_t size,
+		     struct hlk_err *err)
 {
-	info->head = (struct hlk_head) { .size = sizeof(*info) };
+	static const char what[] = "cannot read the module's version";
+	int ret = hlk_grow_reply(&info->head, size, "hlk_info", what, err);
+
+	if (ret)
+		return ret;
 	if (ioctl(fd, HLK_INFO, info))
-		return hlk_err_module(err, &info->head,
-				      "cannot read the module's version");
+		return hlk_err_module(err, &info->head, what);
 	return 0;
 }
 
 static int open_hlk(struct hlk_ctx *ctx, struct hlk_err *err)
 {
-	struct hlk_info info = {};
+	struct hlk_info info;
 	int ret;
 
 	ctx->hlk_fd = open("/dev/hlk", O_RDWR | O_CLOEXEC);
 	if (ctx->hlk_fd < 0)
 		return hlk_err_open(err, HLK_WHAT_NO_MODULE, "/dev/hlk");
-	ret = read_info(ctx->hlk_fd, &info, err);
+	ret = read_info(ctx->hlk_fd, &info, sizeof(info), err);
 	if (ret)
 		return ret;
 	if (info.version != HLK_ABI_VERSION)
@@ -131,9 +135,9 @@ EXPORT void hlk_close(struct hlk_ctx *ctx)
 	free(ctx);
 }
 
-EXPORT int hlk_get_info(struct hlk_ctx *ctx, struct hlk_info *info,
-			struct hlk_err *err)
+EXPORT int hlk_get_info_sized(struct hlk_ctx *ctx, struct hlk_info *info,
+			      size_t size, struct hlk_err *err)
 {
 	hlk_err_clear(err);
-	return read_info(ctx->hlk_fd, info, err);
+	return read_info(ctx->hlk_fd, info, size, err);
 }

@@ -208,6 +208,9 @@ static const char * const what_text[] = {
 	[HLK_WHAT_AUDIT] = "vCPU register %t is not that of the snapshot",
 	[HLK_WHAT_POOL_EMPTY] = "no sandbox of the pool became free in time",
 	[HLK_WHAT_POOL_IN_USE] = "%d sandboxes of the pool were not given back",
+	[HLK_WHAT_FLAGS] = "%t has flags that this libhlk does not know: %w",
+	[HLK_WHAT_STRUCT] = "%t is not initialised: it says that it has %d bytes",
+	[HLK_WHAT_NEWER] = "%t has something in byte %d that this libhlk does not know",
 };
 
 struct line {

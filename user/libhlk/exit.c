@@ -71,7 +71,11 @@ static void start_report(struct hlk_sandbox *sb, enum hlk_exit_reason reason,
 {
 	const struct kvm_sync_regs *regs = &sb->run->s.regs;
 
-	sb->exit = (struct hlk_exit) { .reason = reason, .code = code };
+	sb->exit = (struct hlk_exit) {
+		.size = sizeof(sb->exit),
+		.reason = reason,
+		.code = code,
+	};
 	copy_regs(&sb->exit.regs, regs);
 	/* AMD's processors reset themselves on a triple fault. */
 	if (reason == HLK_EXIT_SHUTDOWN && regs->regs.rip == 0xfff0 &&

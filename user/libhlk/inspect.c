@@ -17,51 +17,61 @@ static int at_rest(struct hlk_sandbox *sb, const char *op)
 	return hlk_err_clear(&sb->err);
 }
 
-EXPORT int hlk_sandbox_stats(struct hlk_sandbox *sb, struct hlk_vm_stats *stats)
+EXPORT int hlk_sandbox_stats_sized(struct hlk_sandbox *sb,
+				   struct hlk_vm_stats *stats, size_t size)
 {
-	stats->head = (struct hlk_head) { .size = sizeof(*stats) };
+	static const char op[] = "cannot read statistics";
+	int ret = hlk_grow_reply(&stats->head, size, "hlk_vm_stats", op, &sb->err);
+
+	if (ret)
+		return ret;
 	if (ioctl(sb->hlk_fd, HLK_VM_STATS, stats))
-		return hlk_err_module(&sb->err, &stats->head,
-				      "cannot read statistics");
+		return hlk_err_module(&sb->err, &stats->head, op);
 	return hlk_err_clear(&sb->err);
 }
 
-EXPORT int hlk_sandbox_translate(struct hlk_sandbox *sb,
-				 struct hlk_translate *translate)
+EXPORT int hlk_sandbox_translate_sized(struct hlk_sandbox *sb,
+				       struct hlk_translate *translate,
+				       size_t size)
 {
 	static const char op[] = "cannot translate an address";
 	int ret = at_rest(sb, op);
 
+	if (!ret)
+		ret = hlk_grow_head(&translate->head, size, "hlk_translate", op,
+				    &sb->err);
 	if (ret)
 		return ret;
-	translate->head = (struct hlk_head) { .size = sizeof(*translate) };
 	if (ioctl(sb->hlk_fd, HLK_TRANSLATE, translate))
 		return hlk_err_module(&sb->err, &translate->head, op);
 	return 0;
 }
 
-EXPORT int hlk_sandbox_walk(struct hlk_sandbox *sb, struct hlk_walk *walk)
+EXPORT int hlk_sandbox_walk_sized(struct hlk_sandbox *sb, struct hlk_walk *walk,
+				  size_t size)
 {
 	static const char op[] = "cannot walk the page tables";
 	int ret = at_rest(sb, op);
 
+	if (!ret)
+		ret = hlk_grow_head(&walk->head, size, "hlk_walk", op, &sb->err);
 	if (ret)
 		return ret;
-	walk->head = (struct hlk_head) { .size = sizeof(*walk) };
 	if (ioctl(sb->hlk_fd, HLK_WALK, walk))
 		return hlk_err_module(&sb->err, &walk->head, op);
 	return 0;
 }
 
-EXPORT int hlk_sandbox_mark_cow(struct hlk_sandbox *sb,
-				struct hlk_mark_cow *mark)
+EXPORT int hlk_sandbox_mark_cow_sized(struct hlk_sandbox *sb,
+				      struct hlk_mark_cow *mark, size_t size)
 {
 	static const char op[] = "cannot mark pages copy-on-write";
 	int ret = at_rest(sb, op);
 
+	if (!ret)
+		ret = hlk_grow_head(&mark->head, size, "hlk_mark_cow", op, &sb->err);
 	if (ret)
 		return ret;
-	mark->head = (struct hlk_head) { .size = sizeof(*mark) };
 	if (ioctl(sb->hlk_fd, HLK_MARK_COW, mark))
 		return hlk_err_module(&sb->err, &mark->head, op);
 	return 0;
@@ -182,23 +192,30 @@ EXPORT void hlk_inspect_close(struct hlk_inspect *inspect)
 	free(inspect);
 }
 
-EXPORT int hlk_inspect_translate(struct hlk_inspect *inspect,
-				 struct hlk_translate *translate,
-				 struct hlk_err *err)
+EXPORT int hlk_inspect_translate_sized(struct hlk_inspect *inspect,
+				       struct hlk_translate *translate,
+				       size_t size, struct hlk_err *err)
 {
-	translate->head = (struct hlk_head) { .size = sizeof(*translate) };
+	static const char op[] = "cannot translate an address";
+	int ret = hlk_grow_head(&translate->head, size, "hlk_translate", op, err);
+
+	if (ret)
+		return ret;
 	if (ioctl(inspect->fd, HLK_TRANSLATE, translate))
-		return hlk_err_module(err, &translate->head,
-				      "cannot translate an address");
+		return hlk_err_module(err, &translate->head, op);
 	return hlk_err_clear(err);
 }
 
-EXPORT int hlk_inspect_walk(struct hlk_inspect *inspect, struct hlk_walk *walk,
-			    struct hlk_err *err)
+EXPORT int hlk_inspect_walk_sized(struct hlk_inspect *inspect,
+				  struct hlk_walk *walk, size_t size,
+				  struct hlk_err *err)
 {
-	walk->head = (struct hlk_head) { .size = sizeof(*walk) };
+	static const char op[] = "cannot walk the page tables";
+	int ret = hlk_grow_head(&walk->head, size, "hlk_walk", op, err);
+
+	if (ret)
+		return ret;
 	if (ioctl(inspect->fd, HLK_WALK, walk))
-		return hlk_err_module(err, &walk->head,
-				      "cannot walk the page tables");
+		return hlk_err_module(err, &walk->head, op);
 	return hlk_err_clear(err);
 }

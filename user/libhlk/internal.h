@@ -18,10 +18,11 @@
 
 #include "boot.h"
 #include "buffer.h"
+#include "grow.h"
 
 #define EXPORT __attribute__((visibility("default")))
 
-#define HLK_LIB_MAX_WINDOWS	8
+#define HLK_LIB_MAX_WINDOWS	64
 
 /**
  * struct hlk_ctx - see hlk_open()
@@ -70,7 +71,7 @@ struct hlk_snap {
 
 int hlk_snap_new(int fd, struct hlk_snap **snap, struct hlk_err *err);
 struct hlk_snap *hlk_snap_get(struct hlk_snap *snap);
-int hlk_snap_read_info(int fd, struct hlk_snapshot_info *info,
+int hlk_snap_read_info(int fd, struct hlk_snapshot_info *info, size_t size,
 		       struct hlk_err *err);
 
 /**

@@ -347,9 +347,9 @@ static int init_locks(struct hlk_pool *pool)
 
 static struct hlk_pool *alloc_pool(struct hlk_ctx *ctx, struct hlk_snap *snap,
 				   const struct hlk_pool_config *config,
+				   const struct hlk_config *sandboxes,
 				   uint32_t nr)
 {
-	const struct hlk_config fallback = HLK_CONFIG_INIT;
 	struct hlk_pool *pool;
 
 	pool = calloc(1, sizeof(*pool) + nr * sizeof(*pool->slots));
@@ -362,7 +362,7 @@ static struct hlk_pool *alloc_pool(struct hlk_ctx *ctx, struct hlk_snap *snap,
 	}
 	pool->ctx = hlk_ctx_get(ctx);
 	pool->snap = hlk_snap_get(snap);
-	pool->config = config->config ? *config->config : fallback;
+	pool->config = *sandboxes;
 	pool->setup = config->setup;
 	pool->setup_arg = config->setup_arg;
 	pool->nr = nr;
@@ -376,9 +376,10 @@ static struct hlk_pool *alloc_pool(struct hlk_ctx *ctx, struct hlk_snap *snap,
 static int check_config(const struct hlk_pool_config *config,
 			const struct hlk_snap *snap, struct hlk_err *err)
 {
-	if (config->size != sizeof(*config) || config->flags)
-		return hlk_err_text(err, EINVAL, HLK_WHAT_ARGUMENT, op,
-				    "struct hlk_pool_config is not initialised with HLK_POOL_CONFIG_INIT");
+	int ret = hlk_grow_flags(config->flags, 0, "hlk_pool_config", op, err);
+
+	if (ret)
+		return ret;
 	if (config->sandboxes > HLK_POOL_MAX ||
 	    config->restorers > MAX_RESTORERS)
 		return hlk_err_text(err, EINVAL, HLK_WHAT_ARGUMENT, op,
@@ -415,7 +416,8 @@ EXPORT int hlk_pool_open(struct hlk_ctx *ctx, struct hlk_snap *snap,
 			 const struct hlk_pool_config *config,
 			 struct hlk_pool **out, struct hlk_err *err)
 {
-	const struct hlk_pool_config fallback = HLK_POOL_CONFIG_INIT;
+	struct hlk_pool_config own = HLK_POOL_CONFIG_INIT;
+	struct hlk_config sandboxes = HLK_CONFIG_INIT;
 	struct hlk_err local = {};
 	struct hlk_pool *pool;
 	int ret;
@@ -424,19 +426,25 @@ EXPORT int hlk_pool_open(struct hlk_ctx *ctx, struct hlk_snap *snap,
 	if (!err)
 		err = &local;
 	hlk_err_clear(err);
-	if (!config)
-		config = &fallback;
-	ret = check_config(config, snap, err);
+	ret = 0;
+	if (config)
+		ret = hlk_grow_take(&own, sizeof(own), HLK_FIRST_POOL_CONFIG,
+				    config, "hlk_pool_config", op, err);
+	if (!ret && own.config)
+		ret = hlk_grow_take(&sandboxes, sizeof(sandboxes),
+				    HLK_FIRST_CONFIG, own.config, "hlk_config",
+				    op, err);
+	if (!ret)
+		ret = check_config(&own, snap, err);
 	if (ret)
 		return ret;
-	pool = alloc_pool(ctx, snap, config,
-			  config->sandboxes ? config->sandboxes : cores());
+	pool = alloc_pool(ctx, snap, &own, &sandboxes,
+			  own.sandboxes ? own.sandboxes : cores());
 	if (!pool)
 		return hlk_err_system(err, op);
 	ret = fill(pool, err);
 	if (!ret)
-		ret = start_threads(pool, config->restorers ?
-				    config->restorers : 1, err);
+		ret = start_threads(pool, own.restorers ? own.restorers : 1, err);
 	if (ret) {
 		free_pool(pool);
 		return ret;
@@ -612,13 +620,18 @@ EXPORT int hlk_pool_call(struct hlk_pool *pool, uint64_t wait_us,
 	return ret;
 }
 
-EXPORT void hlk_pool_stats(struct hlk_pool *pool, struct hlk_pool_stats *stats)
+EXPORT void hlk_pool_stats_sized(struct hlk_pool *pool,
+				 struct hlk_pool_stats *stats, size_t size)
 {
+	struct hlk_pool_stats now;
+
 	pthread_mutex_lock(&pool->lock);
-	*stats = pool->stats;
-	stats->sandboxes = pool->nr;
-	stats->ready = count(&pool->ready);
-	stats->dirty = count(&pool->dirty);
-	stats->missing = count(&pool->missing);
+	now = pool->stats;
+	now.sandboxes = pool->nr;
+	now.ready = count(&pool->ready);
+	now.dirty = count(&pool->dirty);
+	now.missing = count(&pool->missing);
 	pthread_mutex_unlock(&pool->lock);
+	memset(stats, 0, size);
+	memcpy(stats, &now, size < sizeof(now) ? size : sizeof(now));
 }

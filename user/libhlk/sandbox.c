@@ -69,14 +69,23 @@ int hlk_set_buffers(struct hlk_sandbox *sb, uint32_t input_size,
 	return 0;
 }
 
-static int check_config(const struct hlk_config *config, struct hlk_err *err)
+/* @from: what the caller gave, or NULL for the defaults */
+static int take_config(struct hlk_config *config, const struct hlk_config *from,
+		       struct hlk_err *err)
 {
-	int signal = config->signal ? (int)config->signal : SIGRTMAX;
+	int signal, ret;
 
-	if (config->size != sizeof(*config) ||
-	    config->flags & ~HLK_CONFIG_NO_PREFAULT)
-		return hlk_err_text(err, EINVAL, HLK_WHAT_ARGUMENT, op,
-				    "struct hlk_config is not initialised with HLK_CONFIG_INIT");
+	*config = (struct hlk_config)HLK_CONFIG_INIT;
+	if (!from)
+		return 0;
+	ret = hlk_grow_take(config, sizeof(*config), HLK_FIRST_CONFIG, from,
+			    "hlk_config", op, err);
+	if (!ret)
+		ret = hlk_grow_flags(config->flags, HLK_CONFIG_NO_PREFAULT,
+				     "hlk_config", op, err);
+	if (ret)
+		return ret;
+	signal = config->signal ? (int)config->signal : SIGRTMAX;
 	if (signal < SIGRTMIN || signal > SIGRTMAX)
 		return hlk_err_text(err, EINVAL, HLK_WHAT_ARGUMENT, op,
 				    "signal %d is not a real-time signal",
@@ -103,6 +112,7 @@ static struct hlk_sandbox *alloc_sandbox(struct hlk_ctx *ctx,
 	sb->print_arg = config->print_arg;
 	sb->timeout.signal = config->signal ? (int)config->signal : SIGRTMAX;
 	sb->state = HLK_STATE_BROKEN;
+	sb->exit.size = sizeof(sb->exit);
 	return sb;
 }
 
@@ -241,7 +251,7 @@ EXPORT int hlk_sandbox_from_image(struct hlk_ctx *ctx, const void *image,
 				  size_t size, const struct hlk_config *config,
 				  struct hlk_sandbox **sb, struct hlk_err *err)
 {
-	const struct hlk_config fallback = HLK_CONFIG_INIT;
+	struct hlk_config own;
 	struct hlk_window windows[2];
 	struct hlk_sandbox *new;
 	struct hlk_plan plan;
@@ -250,20 +260,18 @@ EXPORT int hlk_sandbox_from_image(struct hlk_ctx *ctx, const void *image,
 
 	*sb = NULL;
 	hlk_err_clear(err);
-	if (!config)
-		config = &fallback;
-	ret = check_config(config, err);
+	ret = take_config(&own, config, err);
 	if (!ret)
 		ret = hlk_elf_parse(&elf, image, size, err);
 	if (!ret)
-		ret = hlk_plan(&plan, &elf, config, err);
+		ret = hlk_plan(&plan, &elf, &own, err);
 	if (ret)
 		return ret;
 	hlk_plan_windows(plan.boot.mem_end, plan.boot.scratch_size, windows);
-	ret = make_sandbox(ctx, config, windows, 2, &new, err);
+	ret = make_sandbox(ctx, &own, windows, 2, &new, err);
 	if (ret)
 		return ret;
-	ret = load(new, &plan, config, windows);
+	ret = load(new, &plan, &own, windows);
 	if (ret)
 		return drop_sandbox(new, err, ret);
 	*sb = new;
@@ -363,7 +371,7 @@ static int read_windows(const struct hlk_snap *snap,
 	const struct hlk_window *last;
 	int ret;
 
-	ret = hlk_snap_read_info(snap->fd, &info, err);
+	ret = hlk_snap_read_info(snap->fd, &info, sizeof(info), err);
 	if (ret)
 		return ret;
 	if (!info.nr_windows || info.nr_windows > HLK_LIB_MAX_WINDOWS)
@@ -429,7 +437,7 @@ EXPORT int hlk_sandbox_from_snapshot(struct hlk_ctx *ctx, struct hlk_snap *snap,
 				     struct hlk_sandbox **sb,
 				     struct hlk_err *err)
 {
-	const struct hlk_config fallback = HLK_CONFIG_INIT;
+	struct hlk_config own;
 	struct hlk_window windows[HLK_LIB_MAX_WINDOWS];
 	struct hlk_sandbox *new;
 	uint32_t nr = 0;
@@ -437,23 +445,21 @@ EXPORT int hlk_sandbox_from_snapshot(struct hlk_ctx *ctx, struct hlk_snap *snap,
 
 	*sb = NULL;
 	hlk_err_clear(err);
-	if (!config)
-		config = &fallback;
-	ret = check_config(config, err);
+	ret = take_config(&own, config, err);
 	if (!ret)
 		ret = read_windows(snap, windows, &nr, err);
 	if (!ret)
-		ret = check_sizes(config, snap, windows, nr, err);
+		ret = check_sizes(&own, snap, windows, nr, err);
 	if (!ret)
-		ret = make_sandbox(ctx, config, windows, nr, &new, err);
+		ret = make_sandbox(ctx, &own, windows, nr, &new, err);
 	if (ret)
 		return ret;
 	ret = hlk_sandbox_restore(new, snap);
 	if (!ret && !snap->input_size)
-		ret = guess_buffers(new, config);
+		ret = guess_buffers(new, &own);
 	if (ret)
 		return drop_sandbox(new, err, ret);
-	if (!(config->flags & HLK_CONFIG_NO_PREFAULT))
+	if (!(own.flags & HLK_CONFIG_NO_PREFAULT))
 		hlk_prefault(new);
 	*sb = new;
 	return 0;

@@ -25,7 +25,7 @@ int hlk_snap_new(int fd, struct hlk_snap **snap, struct hlk_err *err)
 	struct hlk_snap *new;
 	int ret;
 
-	ret = hlk_snap_read_info(fd, &info, err);
+	ret = hlk_snap_read_info(fd, &info, sizeof(info), err);
 	if (ret)
 		goto close_fd;
 	new = calloc(1, sizeof(*new));
@@ -63,23 +63,27 @@ EXPORT void hlk_snapshot_close(struct hlk_snap *snap)
 }
 
 /* Arrays that are too short are no error: the counts are written then too */
-int hlk_snap_read_info(int fd, struct hlk_snapshot_info *info,
+int hlk_snap_read_info(int fd, struct hlk_snapshot_info *info, size_t size,
 		       struct hlk_err *err)
 {
-	info->head = (struct hlk_head) { .size = sizeof(*info) };
+	static const char op[] = "cannot read the snapshot";
+	int ret = hlk_grow_head(&info->head, size, "hlk_snapshot_info", op, err);
+
+	if (ret)
+		return ret;
 	if (!ioctl(fd, HLK_SNAPSHOT_INFO, info) || errno == EMSGSIZE)
 		return 0;
 	if (errno == ENOTTY)
 		info->head.why = HLK_WHY_NOT_SNAPSHOT;
-	return hlk_err_module(err, &info->head, "cannot read the snapshot");
+	return hlk_err_module(err, &info->head, op);
 }
 
-EXPORT int hlk_snapshot_get_info(const struct hlk_snap *snap,
-				 struct hlk_snapshot_info *info,
-				 struct hlk_err *err)
+EXPORT int hlk_snapshot_get_info_sized(const struct hlk_snap *snap,
+				       struct hlk_snapshot_info *info,
+				       size_t size, struct hlk_err *err)
 {
 	hlk_err_clear(err);
-	return hlk_snap_read_info(snap->fd, info, err);
+	return hlk_snap_read_info(snap->fd, info, size, err);
 }
 
 EXPORT int hlk_snapshot_from_fd(int fd, struct hlk_snap **snap,
@@ -126,11 +130,14 @@ static int check_config(struct hlk_sandbox *sb,
 	const uint32_t compact = HLK_SNAP_HOST_COW | HLK_SNAP_STRICT |
 				 HLK_SNAP_CR3;
 	const char *text = NULL;
+	int ret;
 
-	if (config->size != sizeof(*config) || config->__reserved)
-		text = "struct hlk_snapshot_config is not initialised";
-	else if (config->flags & ~known)
-		text = "unknown flag";
+	ret = hlk_grow_flags(config->flags, known, "hlk_snapshot_config", op_make,
+			     &sb->err);
+	if (ret)
+		return ret;
+	if (config->__reserved)
+		text = "a reserved field of struct hlk_snapshot_config is not 0";
 	else if (config->flags & HLK_SNAP_FLAT &&
 		 (config->nr_roots || config->flags & compact))
 		text = "a flat snapshot has no roots and no flags of compact ones";
@@ -184,21 +191,23 @@ EXPORT int hlk_sandbox_snapshot(struct hlk_sandbox *sb,
 				const struct hlk_snapshot_config *config,
 				struct hlk_snap **snap)
 {
-	const struct hlk_snapshot_config fallback = HLK_SNAPSHOT_CONFIG_INIT;
+	struct hlk_snapshot_config own = HLK_SNAPSHOT_CONFIG_INIT;
 	int fd = -1;
 	int ret;
 
 	*snap = NULL;
 	hlk_err_clear(&sb->err);
-	if (!config)
-		config = &fallback;
 	ret = hlk_check_ready(sb, op_make);
+	if (!ret && config)
+		ret = hlk_grow_take(&own, sizeof(own), HLK_FIRST_SNAPSHOT_CONFIG,
+				    config, "hlk_snapshot_config", op_make,
+				    &sb->err);
 	if (!ret)
-		ret = check_config(sb, config);
+		ret = check_config(sb, &own);
 	if (!ret)
 		ret = make_ready(sb);
 	if (!ret)
-		ret = take(sb, config, &fd);
+		ret = take(sb, &own, &fd);
 	if (ret)
 		return ret;
 	/* What was private may be shared with the snapshot now. */

@@ -15,6 +15,13 @@
  * The library has no global state. A sandbox belongs to one thread at a time,
  * and always to the process that made it; hlk_sandbox_kick() and the counter
  * may be used from any thread.
+ *
+ * Programs and libraries of different age go together. A struct that the caller
+ * fills in begins with its size, and what an older caller does not have of
+ * it is as if it were 0; what a newer one has, and the library not, must be 0. A
+ * struct that the library fills in comes with its size, too: functions that end in
+ * _sized take it, and are called by inline ones without. Structs that have
+ * no size keep theirs for ever.
  */
 #ifndef HLK_H
 #define HLK_H
@@ -28,6 +35,29 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+#define HLK_VERSION_MAJOR	0
+#define HLK_VERSION_MINOR	1
+#define HLK_VERSION_PATCH	0
+#define HLK_VERSION_NUMBER(major, minor, patch) \
+	((uint32_t)(major) << 16 | (uint32_t)(minor) << 8 | (uint32_t)(patch))
+/* the version that a program is compiled with */
+#define HLK_VERSION \
+	HLK_VERSION_NUMBER(HLK_VERSION_MAJOR, HLK_VERSION_MINOR, HLK_VERSION_PATCH)
+
+/**
+ * hlk_version() - the version of the library that a program runs with
+ *
+ * Return: a number as HLK_VERSION
+ */
+uint32_t hlk_version(void);
+
+/**
+ * hlk_version_text() - the same as text
+ *
+ * Return: a constant string such as "1.2.3"
+ */
+const char *hlk_version_text(void);
 
 struct hlk_batch;
 struct hlk_ctx;
@@ -69,6 +99,10 @@ struct hlk_snap;
  * @HLK_WHAT_AUDIT: register @text is not that of the snapshot
  * @HLK_WHAT_POOL_EMPTY: no sandbox of the pool became free in time
  * @HLK_WHAT_POOL_IN_USE: @where sandboxes of the pool were not given back
+ * @HLK_WHAT_FLAGS: @text has the flags @where, which the library does not know
+ * @HLK_WHAT_STRUCT: @text is not initialised: its size is @where
+ * @HLK_WHAT_NEWER: @text has something in byte @where, of which the library does
+ *	not know what it is
  */
 enum hlk_what {
 	HLK_WHAT_NONE = 0,
@@ -100,6 +134,9 @@ enum hlk_what {
 	HLK_WHAT_AUDIT,
 	HLK_WHAT_POOL_EMPTY,
 	HLK_WHAT_POOL_IN_USE,
+	HLK_WHAT_FLAGS,
+	HLK_WHAT_STRUCT,
+	HLK_WHAT_NEWER,
 };
 
 #define HLK_ERR_TEXT	112
@@ -113,6 +150,7 @@ enum hlk_what {
  * @where: an address or a number, see enum hlk_what and enum hlk_why
  * @op: what was to be done, a constant string, or NULL
  * @text: a name, see enum hlk_what
+ * @__reserved: 0
  */
 struct hlk_err {
 	int32_t code;
@@ -122,6 +160,7 @@ struct hlk_err {
 	uint64_t where;
 	const char *op;
 	char text[HLK_ERR_TEXT];
+	uint64_t __reserved[6];
 };
 
 /**
@@ -157,8 +196,14 @@ void hlk_close(struct hlk_ctx *ctx);
  *
  * Return: 0 or a negative errno
  */
-int hlk_get_info(struct hlk_ctx *ctx, struct hlk_info *info,
-		 struct hlk_err *err);
+int hlk_get_info_sized(struct hlk_ctx *ctx, struct hlk_info *info, size_t size,
+		       struct hlk_err *err);
+
+static inline int hlk_get_info(struct hlk_ctx *ctx, struct hlk_info *info,
+			       struct hlk_err *err)
+{
+	return hlk_get_info_sized(ctx, info, sizeof(*info), err);
+}
 
 /**
  * typedef hlk_print_fn - the guest printed something
@@ -466,7 +511,8 @@ int hlk_sandbox_restore(struct hlk_sandbox *sb, struct hlk_snap *snap);
  * hlk_sandbox_restored() - what the last restore did
  * @sb: the sandbox
  *
- * Return: the reply of HLK_RESTORE, valid until the next restore
+ * Return: the reply of HLK_RESTORE, valid until the next restore; its @head.size
+ * says how much of the struct there is
  */
 const struct hlk_restore *hlk_sandbox_restored(const struct hlk_sandbox *sb);
 
@@ -516,8 +562,16 @@ int hlk_snapshot_fd(const struct hlk_snap *snap);
  *
  * Return: 0 or a negative errno
  */
-int hlk_snapshot_get_info(const struct hlk_snap *snap,
-			  struct hlk_snapshot_info *info, struct hlk_err *err);
+int hlk_snapshot_get_info_sized(const struct hlk_snap *snap,
+				struct hlk_snapshot_info *info, size_t size,
+				struct hlk_err *err);
+
+static inline int hlk_snapshot_get_info(const struct hlk_snap *snap,
+					struct hlk_snapshot_info *info,
+					struct hlk_err *err)
+{
+	return hlk_snapshot_get_info_sized(snap, info, sizeof(*info), err);
+}
 
 /**
  * hlk_snapshot_close() - close a snapshot
@@ -569,6 +623,7 @@ struct hlk_regs {
 	uint32_t eax, ebx, ecx, edx, esi, edi, ebp, esp, eip, eflags;
 	uint32_t cr0, cr2, cr3, cr4;
 	uint16_t cs, ss, ds, es, fs, gs;
+	uint32_t __reserved[15];
 };
 
 /* flags of struct hlk_exit */
@@ -585,8 +640,12 @@ struct hlk_regs {
  * @fault: the address that the guest could not use: virtual for
  *	HLK_EXIT_TRAP, guest-physical for HLK_EXIT_NO_MEMORY
  * @regs: the registers; for HLK_EXIT_TRAP those of the code that trapped
+ * @size: how much of the struct there is; fields behind it are not
+ * @__reserved: 0
  */
 struct hlk_exit {
+	uint32_t size;
+	uint32_t __reserved;
 	uint32_t reason;
 	uint32_t code;
 	uint32_t error_code;
@@ -627,7 +686,14 @@ const char *hlk_exit_reason_text(uint32_t reason);
  *
  * Return: 0 or a negative errno
  */
-int hlk_sandbox_stats(struct hlk_sandbox *sb, struct hlk_vm_stats *stats);
+int hlk_sandbox_stats_sized(struct hlk_sandbox *sb, struct hlk_vm_stats *stats,
+			    size_t size);
+
+static inline int hlk_sandbox_stats(struct hlk_sandbox *sb,
+				    struct hlk_vm_stats *stats)
+{
+	return hlk_sandbox_stats_sized(sb, stats, sizeof(*stats));
+}
 
 /**
  * hlk_sandbox_translate() - translate an address of the guest
@@ -636,17 +702,31 @@ int hlk_sandbox_stats(struct hlk_sandbox *sb, struct hlk_vm_stats *stats);
  *
  * Return: 0 or a negative errno
  */
-int hlk_sandbox_translate(struct hlk_sandbox *sb,
-			  struct hlk_translate *translate);
+int hlk_sandbox_translate_sized(struct hlk_sandbox *sb,
+				struct hlk_translate *translate, size_t size);
+
+static inline int hlk_sandbox_translate(struct hlk_sandbox *sb,
+					struct hlk_translate *translate)
+{
+	return hlk_sandbox_translate_sized(sb, translate, sizeof(*translate));
+}
 
 /**
  * hlk_sandbox_walk() - list the guest's mappings
  * @sb: the sandbox, not in a call
- * @walk: in and out: see struct hlk_walk; @head need not be set
+ * @walk: in and out: see struct hlk_walk, with @mapping_size; @head
+ *	need not be set
  *
  * Return: 0 or a negative errno
  */
-int hlk_sandbox_walk(struct hlk_sandbox *sb, struct hlk_walk *walk);
+int hlk_sandbox_walk_sized(struct hlk_sandbox *sb, struct hlk_walk *walk,
+			   size_t size);
+
+static inline int hlk_sandbox_walk(struct hlk_sandbox *sb,
+				   struct hlk_walk *walk)
+{
+	return hlk_sandbox_walk_sized(sb, walk, sizeof(*walk));
+}
 
 /**
  * hlk_sandbox_mark_cow() - make the guest's writable pages copy-on-write
@@ -655,7 +735,14 @@ int hlk_sandbox_walk(struct hlk_sandbox *sb, struct hlk_walk *walk);
  *
  * Return: 0 or a negative errno
  */
-int hlk_sandbox_mark_cow(struct hlk_sandbox *sb, struct hlk_mark_cow *mark);
+int hlk_sandbox_mark_cow_sized(struct hlk_sandbox *sb,
+			       struct hlk_mark_cow *mark, size_t size);
+
+static inline int hlk_sandbox_mark_cow(struct hlk_sandbox *sb,
+				       struct hlk_mark_cow *mark)
+{
+	return hlk_sandbox_mark_cow_sized(sb, mark, sizeof(*mark));
+}
 
 /**
  * hlk_inspect_open() - look at the page tables of a VM that is not a sandbox
@@ -688,13 +775,22 @@ void hlk_inspect_close(struct hlk_inspect *inspect);
  *
  * Return: 0 or a negative errno
  */
-int hlk_inspect_translate(struct hlk_inspect *inspect,
-			  struct hlk_translate *translate, struct hlk_err *err);
+int hlk_inspect_translate_sized(struct hlk_inspect *inspect,
+				struct hlk_translate *translate, size_t size,
+				struct hlk_err *err);
+
+static inline int hlk_inspect_translate(struct hlk_inspect *inspect,
+					struct hlk_translate *translate,
+					struct hlk_err *err)
+{
+	return hlk_inspect_translate_sized(inspect, translate, sizeof(*translate), err);
+}
 
 /**
  * hlk_inspect_walk() - list the VM's mappings
  * @inspect: the view
- * @walk: in and out: see struct hlk_walk; @head need not be set
+ * @walk: in and out: see struct hlk_walk, with @mapping_size; @head
+ *	need not be set
  * @err: out: why it failed, or NULL
  *
  * As for hlk_inspect_translate(). Tables that change while they are read give a
@@ -702,8 +798,14 @@ int hlk_inspect_translate(struct hlk_inspect *inspect,
  *
  * Return: 0 or a negative errno
  */
-int hlk_inspect_walk(struct hlk_inspect *inspect, struct hlk_walk *walk,
-		     struct hlk_err *err);
+int hlk_inspect_walk_sized(struct hlk_inspect *inspect, struct hlk_walk *walk,
+			   size_t size, struct hlk_err *err);
+
+static inline int hlk_inspect_walk(struct hlk_inspect *inspect,
+				   struct hlk_walk *walk, struct hlk_err *err)
+{
+	return hlk_inspect_walk_sized(inspect, walk, sizeof(*walk), err);
+}
 
 /**
  * hlk_sandbox_roots() - the page directories that the guest published
@@ -1033,7 +1135,14 @@ int hlk_pool_call(struct hlk_pool *pool, uint64_t wait_us, const char *name,
  * @pool: the pool
  * @stats: out: see struct hlk_pool_stats
  */
-void hlk_pool_stats(struct hlk_pool *pool, struct hlk_pool_stats *stats);
+void hlk_pool_stats_sized(struct hlk_pool *pool, struct hlk_pool_stats *stats,
+			  size_t size);
+
+static inline void hlk_pool_stats(struct hlk_pool *pool,
+				  struct hlk_pool_stats *stats)
+{
+	hlk_pool_stats_sized(pool, stats, sizeof(*stats));
+}
 
 #ifdef __cplusplus
 }

@@ -79,7 +79,7 @@ exported()
 declared()
 {
 	grep -oE '^[a-z].*\bhlk_[a-z0-9_]+\(|^hlk_[a-z0-9_]+\(' \
-		"$dest/usr/local/include/hlk.h" | grep -v '^typedef' |
+		"$dest/usr/local/include/hlk.h" | grep -v -e '^typedef' -e '^static inline' |
 		grep -oE 'hlk_[a-z0-9_]+\(' | tr -d '(' | sort
 }
 
@@ -91,6 +91,13 @@ same_symbols()
 }
 step "the library exports what its header declares, and nothing else" \
 	same_symbols
+
+version()
+{
+	LD_LIBRARY_PATH="$dest/usr/local/lib" "$out" --version |
+		grep -Fx "$(cat "$source/../VERSION")"
+}
+step "one version everywhere" version
 
 soname()
 {

@@ -7,12 +7,16 @@
 #include <stdio.h>
 #include <string.h>
 
-int main(void)
+int main(int argc, char **argv)
 {
 	struct hlk_ctx *ctx;
 	struct hlk_err err;
 	char line[256];
 
+	if (argc > 1 && !strcmp(argv[1], "--version")) {
+		puts(hlk_version_text());
+		return hlk_version() != HLK_VERSION;
+	}
 	if (!hlk_open(&ctx, &err)) {
 		hlk_close(ctx);
 		return 0;

@@ -249,6 +249,7 @@ static void test_structs(void)
 {
 	struct hlk_snapshot_config how = HLK_SNAPSHOT_CONFIG_INIT;
 	struct hlk_config config = HLK_CONFIG_INIT;
+	struct { struct hlk_config it; uint64_t more; } newer;
 	size_t size = guest_elf_end - guest_elf;
 	struct hlk_snap *snap, *none;
 	struct hlk_sandbox *sb = make_ready(NULL, HLK_SNAP_FLAT, &snap);
@@ -259,6 +260,22 @@ static void test_structs(void)
 	config.size = 1;
 	tap_err(&err, hlk_sandbox_from_image(ctx, guest_elf, size, &config, &other,
 					     &err) == -EINVAL, "no size");
+	tap(err.what == HLK_WHAT_STRUCT && err.where == 1, "it is told");
+	config = (struct hlk_config)HLK_CONFIG_INIT;
+	config.flags = 1U << 31;
+	tap_err(&err, hlk_sandbox_from_image(ctx, guest_elf, size, &config, &other,
+					     &err) == -EOPNOTSUPP &&
+		err.what == HLK_WHAT_FLAGS && err.where == 1U << 31, "a flag");
+	newer.it = (struct hlk_config)HLK_CONFIG_INIT;
+	newer.it.size = sizeof(newer);
+	newer.more = 1;
+	tap_err(&err, hlk_sandbox_from_image(ctx, guest_elf, size, &newer.it, &other,
+					     &err) == -E2BIG &&
+		err.what == HLK_WHAT_NEWER, "something newer");
+	newer.more = 0;
+	tap_err(&err, !hlk_sandbox_from_image(ctx, guest_elf, size, &newer.it, &other,
+					      &err), "a newer caller");
+	hlk_sandbox_close(other);
 	config = (struct hlk_config)HLK_CONFIG_INIT;
 	config.signal = SIGTERM;
 	tap_err(&err, hlk_sandbox_from_image(ctx, guest_elf, size, &config, &other,
@@ -275,7 +292,9 @@ static void test_structs(void)
 		"no size");
 	how.size = sizeof(how);
 	how.flags = 1U << 31;
-	tap_why(sb, hlk_sandbox_snapshot(sb, &how, &none) == -EINVAL, "a flag");
+	tap_why(sb, hlk_sandbox_snapshot(sb, &how, &none) == -EOPNOTSUPP &&
+		hlk_sandbox_error(sb)->what == HLK_WHAT_FLAGS &&
+		hlk_sandbox_error(sb)->where == 1U << 31, "a flag");
 	how.flags = HLK_SNAP_FLAT | HLK_SNAP_HOST_COW;
 	tap_why(sb, hlk_sandbox_snapshot(sb, &how, &none) == -EINVAL, "two kinds");
 	how.flags = HLK_SNAP_CR3;
