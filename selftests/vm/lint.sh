@@ -118,6 +118,8 @@ man_pages() {
 	return 0
 }
 
+golden_copies() { selftests/golden/take.sh --check; }
+
 readme_example() {
 	awk '/^```c/{f=1;next} /^```/{f=0} f' README.md > "$BUILD/example.c"
 	gcc -Wall -Wextra -Werror -Iuser/libhlk/include -Iuapi \
@@ -148,7 +150,8 @@ no_registry_names() {
 mkdir -p "$BUILD"
 echo "TAP version 13"
 checks=(checkpatch_kernel checkpatch_user one_place_for_versions pure_files
-	kernel_doc spelling shell_scripts man_pages readme_example licences no_registry_names)
+	kernel_doc spelling shell_scripts man_pages golden_copies readme_example licences
+	no_registry_names)
 series=()
 read -ra series <<< "$KERNELS"
 total=$((${#checks[@]} + ${#series[@]}))

@@ -1,0 +1,1151 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * libhlk: snapshot and restore of i686 guests, thousands of times a second.
+ *
+ * A context holds /dev/kvm and /dev/hlk. A sandbox is one guest: a KVM VM with
+ * one vCPU, whose memory hlk.ko backs. A snapshot is what a sandbox can be
+ * restored to. Each holds what it needs of the others, so they can be closed
+ * in any order.
+ *
+ * Calls return 0 or a negative errno. What is more to be known stands in a
+ * struct hlk_err, which hlk_strerror() turns into one line for a person: calls
+ * that make an object take a pointer to one (NULL if it is not wanted), the
+ * others leave it in the sandbox, see hlk_sandbox_error().
+ *
+ * The library has no global state. A sandbox belongs to one thread at a time,
+ * and always to the process that made it; hlk_sandbox_kick() and the counter
+ * may be used from any thread.
+ *
+ * Programs and libraries of different age go together. A struct that the caller
+ * fills in begins with its size, and what an older caller does not have of
+ * it is as if it were 0; what a newer one has, and the library not, must be 0. A
+ * struct that the library fills in comes with its size, too: functions that end in
+ * _sized take it, and are called by inline ones without. Structs that have
+ * no size keep theirs for ever.
+ */
+#ifndef HLK_H
+#define HLK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <linux/hlk.h>
+#include <linux/hlk_guest.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define HLK_VERSION_MAJOR	0
+#define HLK_VERSION_MINOR	1
+#define HLK_VERSION_PATCH	0
+#define HLK_VERSION_NUMBER(major, minor, patch) \
+	((uint32_t)(major) << 16 | (uint32_t)(minor) << 8 | (uint32_t)(patch))
+/* the version that a program is compiled with */
+#define HLK_VERSION \
+	HLK_VERSION_NUMBER(HLK_VERSION_MAJOR, HLK_VERSION_MINOR, HLK_VERSION_PATCH)
+
+/**
+ * hlk_version() - the version of the library that a program runs with
+ *
+ * Return: a number as HLK_VERSION
+ */
+uint32_t hlk_version(void);
+
+/**
+ * hlk_version_text() - the same as text
+ *
+ * Return: a constant string such as "1.2.3"
+ */
+const char *hlk_version_text(void);
+
+struct hlk_batch;
+struct hlk_ctx;
+struct hlk_inspect;
+struct hlk_pool;
+struct hlk_sandbox;
+struct hlk_snap;
+
+/**
+ * enum hlk_what - what an error is about
+ * @HLK_WHAT_NONE: nothing more is known than the errno
+ * @HLK_WHAT_SYSTEM: a system call failed; @op says what for
+ * @HLK_WHAT_MODULE: hlk.ko refused; @why, @index and @where say why
+ * @HLK_WHAT_NO_MODULE: /dev/hlk does not exist
+ * @HLK_WHAT_NO_KVM: /dev/kvm does not exist
+ * @HLK_WHAT_PERMISSION: no permission on the file @text
+ * @HLK_WHAT_VERSION: the module speaks another version, @where
+ * @HLK_WHAT_KVM_CAP: KVM lacks something that is needed, @text
+ * @HLK_WHAT_ARGUMENT: an argument is out of range: @text
+ * @HLK_WHAT_FILE: the file @text cannot be read
+ * @HLK_WHAT_ELF: the ELF file cannot be used: @text, segment @index, @where
+ * @HLK_WHAT_IMAGE_SIZE: the image, its stack and heap want @where bytes of
+ *	memory
+ * @HLK_WHAT_SCRATCH_SIZE: scratch must have @where bytes at least
+ * @HLK_WHAT_LAYOUT: the snapshot is not one of a libhlk sandbox: @text
+ * @HLK_WHAT_NEEDS_RESTORE: the guest failed; restore it first
+ * @HLK_WHAT_NOT_READY: the guest was not booted
+ * @HLK_WHAT_IN_CALL: the sandbox is in a call
+ * @HLK_WHAT_INPUT: the input does not fit the input buffer, which takes
+ *	@where bytes
+ * @HLK_WHAT_OUTPUT: the answer has @where bytes, the caller's buffer less
+ * @HLK_WHAT_BUDGET: the sandbox has used up its @where private pages
+ * @HLK_WHAT_GUEST_STATUS: the guest's function @text gave error @where
+ * @HLK_WHAT_GUEST_EXIT: the guest failed; see hlk_sandbox_exit()
+ * @HLK_WHAT_TIMEOUT: the call took longer than allowed
+ * @HLK_WHAT_KICKED: hlk_sandbox_kick() ended the call
+ * @HLK_WHAT_EXISTS: a host function @text is there already
+ * @HLK_WHAT_FEATURE: the module cannot do @text
+ * @HLK_WHAT_AUDIT: register @text is not that of the snapshot
+ * @HLK_WHAT_POOL_EMPTY: no sandbox of the pool became free in time
+ * @HLK_WHAT_POOL_IN_USE: @where sandboxes of the pool were not given back
+ * @HLK_WHAT_FLAGS: @text has the flags @where, which the library does not know
+ * @HLK_WHAT_STRUCT: @text is not initialised: its size is @where
+ * @HLK_WHAT_NEWER: @text has something in byte @where, of which the library does
+ *	not know what it is
+ */
+enum hlk_what {
+	HLK_WHAT_NONE = 0,
+	HLK_WHAT_SYSTEM,
+	HLK_WHAT_MODULE,
+	HLK_WHAT_NO_MODULE,
+	HLK_WHAT_NO_KVM,
+	HLK_WHAT_PERMISSION,
+	HLK_WHAT_VERSION,
+	HLK_WHAT_KVM_CAP,
+	HLK_WHAT_ARGUMENT,
+	HLK_WHAT_FILE,
+	HLK_WHAT_ELF,
+	HLK_WHAT_IMAGE_SIZE,
+	HLK_WHAT_SCRATCH_SIZE,
+	HLK_WHAT_LAYOUT,
+	HLK_WHAT_NEEDS_RESTORE,
+	HLK_WHAT_NOT_READY,
+	HLK_WHAT_IN_CALL,
+	HLK_WHAT_INPUT,
+	HLK_WHAT_OUTPUT,
+	HLK_WHAT_BUDGET,
+	HLK_WHAT_GUEST_STATUS,
+	HLK_WHAT_GUEST_EXIT,
+	HLK_WHAT_TIMEOUT,
+	HLK_WHAT_KICKED,
+	HLK_WHAT_EXISTS,
+	HLK_WHAT_FEATURE,
+	HLK_WHAT_AUDIT,
+	HLK_WHAT_POOL_EMPTY,
+	HLK_WHAT_POOL_IN_USE,
+	HLK_WHAT_FLAGS,
+	HLK_WHAT_STRUCT,
+	HLK_WHAT_NEWER,
+};
+
+#define HLK_ERR_TEXT	112
+
+/**
+ * struct hlk_err - why a call failed
+ * @code: the errno, positive; 0 if nothing failed
+ * @what: one of enum hlk_what
+ * @why: one of enum hlk_why, for HLK_WHAT_MODULE
+ * @index: which segment, vCPU, root or array element
+ * @where: an address or a number, see enum hlk_what and enum hlk_why
+ * @op: what was to be done, a constant string, or NULL
+ * @text: a name, see enum hlk_what
+ * @__reserved: 0
+ */
+struct hlk_err {
+	int32_t code;
+	uint32_t what;
+	uint32_t why;
+	uint32_t index;
+	uint64_t where;
+	const char *op;
+	char text[HLK_ERR_TEXT];
+	uint64_t __reserved[6];
+};
+
+/**
+ * hlk_strerror() - an error as one line of text
+ * @err: the error
+ * @buf: where the line goes, without a line feed
+ * @size: size of @buf; 256 is enough for every message
+ *
+ * Return: @buf
+ */
+const char *hlk_strerror(const struct hlk_err *err, char *buf, size_t size);
+
+/**
+ * hlk_open() - open a context
+ * @ctx: out: the context
+ * @err: out: why it failed, or NULL
+ *
+ * Return: 0 or a negative errno
+ */
+int hlk_open(struct hlk_ctx **ctx, struct hlk_err *err);
+
+/**
+ * hlk_close() - close a context
+ * @ctx: the context, or NULL; sandboxes made with it live on
+ */
+void hlk_close(struct hlk_ctx *ctx);
+
+/**
+ * hlk_get_info() - version, limits and live objects of the module
+ * @ctx: the context
+ * @info: out: see struct hlk_info; @head need not be set
+ * @err: out: why it failed, or NULL
+ *
+ * Return: 0 or a negative errno
+ */
+int hlk_get_info_sized(struct hlk_ctx *ctx, struct hlk_info *info, size_t size,
+		       struct hlk_err *err);
+
+static inline int hlk_get_info(struct hlk_ctx *ctx, struct hlk_info *info,
+			       struct hlk_err *err)
+{
+	return hlk_get_info_sized(ctx, info, sizeof(*info), err);
+}
+
+/**
+ * typedef hlk_print_fn - the guest printed something
+ * @arg: as given in struct hlk_config
+ * @text: bytes of the guest, not terminated, of any content
+ * @len: how many
+ */
+typedef void (*hlk_print_fn)(void *arg, const char *text, size_t len);
+
+/**
+ * typedef hlk_host_fn - a function that the guest can call
+ * @arg: as given to hlk_sandbox_host_function()
+ * @in: the guest's argument, a private copy
+ * @in_len: its length
+ * @out: where the answer goes
+ * @out_size: how long it can be
+ * @out_len: out: how long it is; 0 before the call
+ *
+ * The sandbox that calls must not be used in it, apart from the counter and
+ * hlk_sandbox_kick().
+ *
+ * Return: 0 or a negative errno, which the guest gets as a positive number
+ */
+typedef int (*hlk_host_fn)(void *arg, const void *in, size_t in_len,
+			   void *out, size_t out_size, size_t *out_len);
+
+/* flags of struct hlk_config */
+#define HLK_CONFIG_NO_PREFAULT	(1U << 0)
+
+/**
+ * struct hlk_config - how a sandbox is to be
+ * @size: sizeof(struct hlk_config), see HLK_CONFIG_INIT
+ * @flags: HLK_CONFIG_NO_PREFAULT: a sandbox that is made from a snapshot does
+ *	not get ahead of its first call the pages that calls of others touched
+ * @mem_size: end of the guest's low memory, in bytes; 0 is 16 MiB
+ * @scratch_size: bytes of scratch; 0 is HLK_GUEST_SCRATCH_SIZE, or more if the
+ *	first page tables want more
+ * @input_size: bytes of the input buffer; 0 is HLK_GUEST_BUFFER_SIZE
+ * @output_size: bytes of the output buffer; 0 is HLK_GUEST_BUFFER_SIZE
+ * @stack_size: bytes of the boot stack; 0 is 64 KiB
+ * @log_level: in ECX at the guest's first entry
+ * @seed: in ESI at the guest's first entry; 0 takes a random one
+ * @signal: the real-time signal that ends a call at its timeout; 0 is
+ *	SIGRTMAX. It is blocked in threads that make calls with a timeout
+ * @max_private: budget of private pages, see struct hlk_vm_attach
+ * @keep_private: private pages kept at a restore, see struct hlk_vm_attach
+ * @print: called with what the guest prints, or NULL
+ * @print_arg: its first argument
+ *
+ * For a sandbox that is made from a snapshot all sizes are the snapshot's, and
+ * those given here must be 0 or the same.
+ */
+struct hlk_config {
+	uint32_t size;
+	uint32_t flags;
+	uint64_t mem_size;
+	uint64_t scratch_size;
+	uint32_t input_size;
+	uint32_t output_size;
+	uint32_t stack_size;
+	uint32_t log_level;
+	uint32_t seed;
+	uint32_t signal;
+	uint64_t max_private;
+	uint64_t keep_private;
+	hlk_print_fn print;
+	void *print_arg;
+};
+
+#define HLK_CONFIG_INIT	{ .size = sizeof(struct hlk_config) }
+
+/**
+ * hlk_sandbox_from_image() - a sandbox from an ELF image in memory
+ * @ctx: the context
+ * @image: the image; not needed any more after the call
+ * @size: its size
+ * @config: how the sandbox is to be; NULL takes the defaults
+ * @sb: out: the sandbox, not booted
+ * @err: out: why it failed, or NULL
+ *
+ * Return: 0 or a negative errno
+ */
+int hlk_sandbox_from_image(struct hlk_ctx *ctx, const void *image, size_t size,
+			   const struct hlk_config *config,
+			   struct hlk_sandbox **sb, struct hlk_err *err);
+
+/**
+ * hlk_sandbox_from_file() - a sandbox from an open ELF file
+ * @ctx: the context
+ * @fd: the file, a regular one; its position is not used
+ * @config: how the sandbox is to be; NULL takes the defaults
+ * @sb: out: the sandbox, not booted
+ * @err: out: why it failed, or NULL
+ *
+ * Return: 0 or a negative errno
+ */
+int hlk_sandbox_from_file(struct hlk_ctx *ctx, int fd,
+			  const struct hlk_config *config,
+			  struct hlk_sandbox **sb, struct hlk_err *err);
+
+/**
+ * hlk_sandbox_from_path() - a sandbox from an ELF file
+ * @ctx: the context
+ * @path: name of the file
+ * @config: how the sandbox is to be; NULL takes the defaults
+ * @sb: out: the sandbox, not booted
+ * @err: out: why it failed, or NULL
+ *
+ * Return: 0 or a negative errno
+ */
+int hlk_sandbox_from_path(struct hlk_ctx *ctx, const char *path,
+			  const struct hlk_config *config,
+			  struct hlk_sandbox **sb, struct hlk_err *err);
+
+/**
+ * hlk_sandbox_from_snapshot() - a sandbox from a snapshot of another one
+ * @ctx: the context
+ * @snap: the snapshot; the sandbox is restored to it
+ * @config: how the sandbox is to be; NULL takes the defaults
+ * @sb: out: the sandbox, ready if the snapshot is of a sandbox that was
+ * @err: out: why it failed, or NULL
+ *
+ * Return: 0 or a negative errno
+ */
+int hlk_sandbox_from_snapshot(struct hlk_ctx *ctx, struct hlk_snap *snap,
+			      const struct hlk_config *config,
+			      struct hlk_sandbox **sb, struct hlk_err *err);
+
+/**
+ * hlk_sandbox_close() - close a sandbox
+ * @sb: the sandbox, or NULL; not one that is in a call
+ */
+void hlk_sandbox_close(struct hlk_sandbox *sb);
+
+/**
+ * hlk_sandbox_error() - why the last call with a sandbox failed
+ * @sb: the sandbox
+ *
+ * Return: the error; valid until the next call with the sandbox
+ */
+const struct hlk_err *hlk_sandbox_error(const struct hlk_sandbox *sb);
+
+/**
+ * hlk_sandbox_host_function() - let the guest call a function
+ * @sb: the sandbox, not in a call
+ * @name: the function's name, at most 63 bytes
+ * @fn: the function
+ * @arg: its first argument
+ *
+ * Return: 0 or a negative errno
+ */
+int hlk_sandbox_host_function(struct hlk_sandbox *sb, const char *name,
+			      hlk_host_fn fn, void *arg);
+
+/* timeouts that are none */
+#define HLK_TIMEOUT_NONE	0ULL
+#define HLK_TIMEOUT_KICK	(~0ULL)
+
+/**
+ * hlk_sandbox_boot() - run the guest until it is ready for calls
+ * @sb: the sandbox, fresh or restored to what it was
+ * @timeout_us: see hlk_sandbox_call()
+ *
+ * Return: 0 or a negative errno, see hlk_sandbox_call()
+ */
+int hlk_sandbox_boot(struct hlk_sandbox *sb, uint64_t timeout_us);
+
+/**
+ * hlk_sandbox_call() - call a function of the guest
+ * @sb: the sandbox, ready
+ * @name: the function's name
+ * @in: its argument
+ * @in_len: length of that
+ * @out: where the answer goes
+ * @out_size: how long it can be
+ * @out_len: out: how long the answer is, also if it did not fit; or NULL
+ * @timeout_us: how long it may take, in microseconds. HLK_TIMEOUT_NONE sets no
+ *	limit and is the fastest; HLK_TIMEOUT_KICK sets none either, but lets
+ *	hlk_sandbox_kick() end the call
+ *
+ * After ENOTRECOVERABLE, EDQUOT, EPROTO, ETIMEDOUT and EINTR the guest
+ * has to be restored before it can be called again. hlk_sandbox_exit() tells
+ * then what it did.
+ *
+ * Return: 0 or a negative errno:
+ *
+ *  - ENOTRECOVERABLE: the guest failed
+ *  - EPROTO: what the guest left in its buffers makes no sense
+ *  - EDQUOT: the guest used up the sandbox's private pages
+ *  - ETIMEDOUT: the call took too long
+ *  - EINTR: hlk_sandbox_kick() ended the call
+ *  - EREMOTEIO: the function gave an error; the guest is well
+ *  - EMSGSIZE: the answer is longer than @out_size; the start was written
+ *  - ENOBUFS: name and argument do not fit the input buffer
+ *  - ESTALE: the guest failed before and was not restored, or was not booted
+ *  - EBUSY: the sandbox is in a call
+ */
+int hlk_sandbox_call(struct hlk_sandbox *sb, const char *name,
+		     const void *in, size_t in_len,
+		     void *out, size_t out_size, size_t *out_len,
+		     uint64_t timeout_us);
+
+/**
+ * hlk_sandbox_restore_call() - restore, then call a function of the guest
+ * @sb: the sandbox, not in a call
+ * @name: see hlk_sandbox_call()
+ * @in: see hlk_sandbox_call()
+ * @in_len: see hlk_sandbox_call()
+ * @out: see hlk_sandbox_call()
+ * @out_size: see hlk_sandbox_call()
+ * @out_len: see hlk_sandbox_call()
+ * @timeout_us: see hlk_sandbox_call(); the time of the restore counts
+ *
+ * As hlk_sandbox_restore() to the snapshot restored last and
+ * hlk_sandbox_call() after it, in one system call if there is no timeout.
+ * hlk_sandbox_restored() tells of the restore. When name and argument do not
+ * fit the input buffer, nothing was done. What the guest prints byte by byte
+ * may come in larger pieces.
+ *
+ * A guest that changes debug registers costs more: what a restore leaves to be
+ * loaded by user space (HLK_RESIDUE_DEBUGREGS) is known only when the guest
+ * has run with it. That run is then thrown away before anything of it has left
+ * the guest, and is made again from a second restore, with the registers
+ * loaded; as long as it goes on so, restore and call are made one after
+ * the other.
+ *
+ * A thread that counts with hlk_sandbox_counter_add() in the moment in which
+ * the guest is entered may be seen by the guest only after its next exit.
+ *
+ * Return: 0 or a negative errno, see hlk_sandbox_call(), and those of a restore
+ */
+int hlk_sandbox_restore_call(struct hlk_sandbox *sb, const char *name,
+			     const void *in, size_t in_len,
+			     void *out, size_t out_size, size_t *out_len,
+			     uint64_t timeout_us);
+
+/**
+ * hlk_sandbox_kick() - end a call that another thread has under way
+ * @sb: the sandbox
+ *
+ * The call returns EINTR, if it was made with a timeout or HLK_TIMEOUT_KICK.
+ *
+ * Return: 0, or -ESRCH if no such call is under way
+ */
+int hlk_sandbox_kick(struct hlk_sandbox *sb);
+
+/* flags of struct hlk_snapshot_config */
+#define HLK_SNAP_FLAT		(1U << 0)
+#define HLK_SNAP_HOST_COW	(1U << 1)
+#define HLK_SNAP_STRICT		(1U << 2)
+#define HLK_SNAP_CR3		(1U << 3)
+#define HLK_SNAP_DEDUP		(1U << 4)
+
+/**
+ * struct hlk_snapshot_config - how a snapshot is to be made
+ * @size: sizeof(struct hlk_snapshot_config)
+ * @flags: HLK_SNAP_FLAT: each page keeps its guest-physical address.
+ *	HLK_SNAP_HOST_COW: the guest does not copy on write, the host does.
+ *	HLK_SNAP_STRICT: refuse a guest with mappings that lead outside memory.
+ *	HLK_SNAP_CR3: CR3 is the only page directory. HLK_SNAP_DEDUP, with
+ *	each layout: equal pages are kept once, which who shares them can be
+ *	told by timing
+ * @roots: guest-physical addresses of the page directories. Without these
+ *	and HLK_SNAP_CR3, those that the guest published
+ * @nr_roots: how many
+ * @__reserved: 0
+ */
+struct hlk_snapshot_config {
+	uint32_t size;
+	uint32_t flags;
+	const uint64_t *roots;
+	uint32_t nr_roots;
+	uint32_t __reserved;
+};
+
+#define HLK_SNAPSHOT_CONFIG_INIT { .size = sizeof(struct hlk_snapshot_config) }
+
+/**
+ * hlk_sandbox_snapshot() - make a snapshot
+ * @sb: the sandbox, ready
+ * @config: how; NULL is compact, with the roots that the guest published
+ * @snap: out: the snapshot
+ *
+ * The sandbox goes on as it was; it is not restored to the snapshot.
+ *
+ * Return: 0 or a negative errno
+ */
+int hlk_sandbox_snapshot(struct hlk_sandbox *sb,
+			 const struct hlk_snapshot_config *config,
+			 struct hlk_snap **snap);
+
+/**
+ * hlk_sandbox_restore() - go back to a snapshot
+ * @sb: the sandbox, not in a call
+ * @snap: the snapshot, of this or another sandbox with the same layout; NULL
+ *	is the one restored last
+ *
+ * A new sandbox counts as restored to the state before its boot.
+ *
+ * Return: 0 or a negative errno
+ */
+int hlk_sandbox_restore(struct hlk_sandbox *sb, struct hlk_snap *snap);
+
+/**
+ * hlk_sandbox_restored() - what the last restore did
+ * @sb: the sandbox
+ *
+ * Return: the reply of HLK_RESTORE, valid until the next restore; its @head.size
+ * says how much of the struct there is
+ */
+const struct hlk_restore *hlk_sandbox_restored(const struct hlk_sandbox *sb);
+
+/**
+ * hlk_sandbox_audit() - restore, and compare all with the snapshot
+ * @sb: the sandbox, not in a call
+ *
+ * Restores to the snapshot restored last. Memory is compared by the module.
+ * Then KVM is made to load the registers, without running the guest, and all
+ * that it says of the vCPU is compared with what it said when the snapshot was
+ * made; for a snapshot that came as an fd, and for the state before the boot,
+ * with what it said after the first audit. Slow.
+ *
+ * The error names the first address, or the first register, that differs. The
+ * sandbox has to be restored then.
+ *
+ * Return: 0, -EUCLEAN if there is a difference, or another negative errno
+ */
+int hlk_sandbox_audit(struct hlk_sandbox *sb);
+
+/**
+ * hlk_snapshot_from_fd() - a snapshot from a file descriptor
+ * @fd: fd of a snapshot, as from hlk_snapshot_fd() in this or another process;
+ *	the library makes a duplicate
+ * @snap: out: the snapshot
+ * @err: out: why it failed, or NULL
+ *
+ * Return: 0 or a negative errno
+ */
+int hlk_snapshot_from_fd(int fd, struct hlk_snap **snap, struct hlk_err *err);
+
+/**
+ * hlk_snapshot_fd() - the file descriptor of a snapshot
+ * @snap: the snapshot, which goes on to own it
+ *
+ * Return: the fd
+ */
+int hlk_snapshot_fd(const struct hlk_snap *snap);
+
+/**
+ * hlk_snapshot_get_info() - what a snapshot holds
+ * @snap: the snapshot
+ * @info: in: @windows, @nr_windows, @roots, @nr_roots, or zero. out: see
+ *	struct hlk_snapshot_info; @head need not be set. Arrays that are not
+ *	given are no error
+ * @err: out: why it failed, or NULL
+ *
+ * Return: 0 or a negative errno
+ */
+int hlk_snapshot_get_info_sized(const struct hlk_snap *snap,
+				struct hlk_snapshot_info *info, size_t size,
+				struct hlk_err *err);
+
+static inline int hlk_snapshot_get_info(const struct hlk_snap *snap,
+					struct hlk_snapshot_info *info,
+					struct hlk_err *err)
+{
+	return hlk_snapshot_get_info_sized(snap, info, sizeof(*info), err);
+}
+
+/**
+ * hlk_snapshot_close() - close a snapshot
+ * @snap: the snapshot, or NULL; sandboxes that were restored to it live on
+ */
+void hlk_snapshot_close(struct hlk_snap *snap);
+
+/**
+ * enum hlk_exit_reason - how the guest's last run ended
+ * @HLK_EXIT_NONE: it did not run yet
+ * @HLK_EXIT_HALT: it halted, as it should
+ * @HLK_EXIT_ABORT: it gave up; @code is its reason
+ * @HLK_EXIT_TRAP: it met an exception that it does not handle; @code is the
+ *	vector, @error_code the processor's error code, @fault CR2
+ * @HLK_EXIT_SHUTDOWN: triple fault
+ * @HLK_EXIT_NO_MEMORY: it touched guest-physical address @fault, where there
+ *	is no memory
+ * @HLK_EXIT_PORT: it used I/O port @code, which means nothing
+ * @HLK_EXIT_PROTOCOL: what it left in its buffers makes no sense
+ * @HLK_EXIT_BUDGET: it used up its private pages
+ * @HLK_EXIT_FAULT: the host could not provide its memory
+ * @HLK_EXIT_TIMEOUT: it ran too long
+ * @HLK_EXIT_KICKED: hlk_sandbox_kick()
+ * @HLK_EXIT_FAIL_ENTRY: the processor refused its state; @code is the hardware
+ *	reason
+ * @HLK_EXIT_INTERNAL: KVM gave up; @code is its suberror
+ * @HLK_EXIT_UNKNOWN: another reason of KVM, @code
+ */
+enum hlk_exit_reason {
+	HLK_EXIT_NONE = 0,
+	HLK_EXIT_HALT,
+	HLK_EXIT_ABORT,
+	HLK_EXIT_TRAP,
+	HLK_EXIT_SHUTDOWN,
+	HLK_EXIT_NO_MEMORY,
+	HLK_EXIT_PORT,
+	HLK_EXIT_PROTOCOL,
+	HLK_EXIT_BUDGET,
+	HLK_EXIT_FAULT,
+	HLK_EXIT_TIMEOUT,
+	HLK_EXIT_KICKED,
+	HLK_EXIT_FAIL_ENTRY,
+	HLK_EXIT_INTERNAL,
+	HLK_EXIT_UNKNOWN,
+};
+
+/* Registers of the guest, and selectors of its segments */
+struct hlk_regs {
+	uint32_t eax, ebx, ecx, edx, esi, edi, ebp, esp, eip, eflags;
+	uint32_t cr0, cr2, cr3, cr4;
+	uint16_t cs, ss, ds, es, fs, gs;
+	uint32_t __reserved[15];
+};
+
+/* flags of struct hlk_exit */
+#define HLK_EXIT_WRITE		(1U << 0)	/* the access was a write */
+#define HLK_EXIT_HAS_FAULT	(1U << 1)	/* @fault is valid */
+#define HLK_EXIT_REGS_LOST	(1U << 2)	/* the processor was reset */
+
+/**
+ * struct hlk_exit - how the guest's last run ended
+ * @reason: one of enum hlk_exit_reason
+ * @code: see there
+ * @error_code: see there
+ * @flags: HLK_EXIT_* bits
+ * @fault: the address that the guest could not use: virtual for
+ *	HLK_EXIT_TRAP, guest-physical for HLK_EXIT_NO_MEMORY
+ * @regs: the registers; for HLK_EXIT_TRAP those of the code that trapped
+ * @size: how much of the struct there is; fields behind it are not
+ * @__reserved: 0
+ */
+struct hlk_exit {
+	uint32_t size;
+	uint32_t __reserved;
+	uint32_t reason;
+	uint32_t code;
+	uint32_t error_code;
+	uint32_t flags;
+	uint64_t fault;
+	struct hlk_regs regs;
+};
+
+/**
+ * hlk_sandbox_exit() - how the guest's last run ended
+ * @sb: the sandbox
+ *
+ * Return: the report; valid until the guest runs again
+ */
+const struct hlk_exit *hlk_sandbox_exit(struct hlk_sandbox *sb);
+
+/**
+ * hlk_sandbox_regs() - the registers of the guest
+ * @sb: the sandbox, not in a call
+ * @regs: out: the registers, as they are when it runs again
+ *
+ * Return: 0 or a negative errno
+ */
+int hlk_sandbox_regs(struct hlk_sandbox *sb, struct hlk_regs *regs);
+
+/**
+ * hlk_exit_reason_text() - one of enum hlk_exit_reason in words
+ * @reason: the reason
+ *
+ * Return: a constant string
+ */
+const char *hlk_exit_reason_text(uint32_t reason);
+
+/**
+ * hlk_sandbox_stats() - statistics of a sandbox
+ * @sb: the sandbox
+ * @stats: out: see struct hlk_vm_stats; @head need not be set
+ *
+ * Return: 0 or a negative errno
+ */
+int hlk_sandbox_stats_sized(struct hlk_sandbox *sb, struct hlk_vm_stats *stats,
+			    size_t size);
+
+static inline int hlk_sandbox_stats(struct hlk_sandbox *sb,
+				    struct hlk_vm_stats *stats)
+{
+	return hlk_sandbox_stats_sized(sb, stats, sizeof(*stats));
+}
+
+/**
+ * hlk_sandbox_translate() - translate an address of the guest
+ * @sb: the sandbox, not in a call
+ * @translate: in and out: see struct hlk_translate; @head need not be set
+ *
+ * Return: 0 or a negative errno
+ */
+int hlk_sandbox_translate_sized(struct hlk_sandbox *sb,
+				struct hlk_translate *translate, size_t size);
+
+static inline int hlk_sandbox_translate(struct hlk_sandbox *sb,
+					struct hlk_translate *translate)
+{
+	return hlk_sandbox_translate_sized(sb, translate, sizeof(*translate));
+}
+
+/**
+ * hlk_sandbox_walk() - list the guest's mappings
+ * @sb: the sandbox, not in a call
+ * @walk: in and out: see struct hlk_walk, with @mapping_size; @head
+ *	need not be set
+ *
+ * Return: 0 or a negative errno
+ */
+int hlk_sandbox_walk_sized(struct hlk_sandbox *sb, struct hlk_walk *walk,
+			   size_t size);
+
+static inline int hlk_sandbox_walk(struct hlk_sandbox *sb,
+				   struct hlk_walk *walk)
+{
+	return hlk_sandbox_walk_sized(sb, walk, sizeof(*walk));
+}
+
+/**
+ * hlk_sandbox_mark_cow() - make the guest's writable pages copy-on-write
+ * @sb: the sandbox, not in a call
+ * @mark: in and out: see struct hlk_mark_cow; @head need not be set
+ *
+ * Return: 0 or a negative errno
+ */
+int hlk_sandbox_mark_cow_sized(struct hlk_sandbox *sb,
+			       struct hlk_mark_cow *mark, size_t size);
+
+static inline int hlk_sandbox_mark_cow(struct hlk_sandbox *sb,
+				       struct hlk_mark_cow *mark)
+{
+	return hlk_sandbox_mark_cow_sized(sb, mark, sizeof(*mark));
+}
+
+/**
+ * hlk_inspect_open() - look at the page tables of a VM that is not a sandbox
+ * @ctx: the context
+ * @vm_fd: fd of the KVM VM, as from pidfd_getfd(2) if it is another process's,
+ *	which takes CAP_SYS_PTRACE; the library does not keep it
+ * @inspect: out: the view
+ * @err: out: why it failed, or NULL
+ *
+ * The VM lives for as long as the view.
+ *
+ * Return: 0 or a negative errno
+ */
+int hlk_inspect_open(struct hlk_ctx *ctx, int vm_fd,
+		     struct hlk_inspect **inspect, struct hlk_err *err);
+
+/**
+ * hlk_inspect_close() - end a view
+ * @inspect: the view, or NULL
+ */
+void hlk_inspect_close(struct hlk_inspect *inspect);
+
+/**
+ * hlk_inspect_translate() - translate an address of the VM
+ * @inspect: the view
+ * @translate: in and out: see struct hlk_translate; @head need not be set
+ * @err: out: why it failed, or NULL
+ *
+ * The vCPUs have to rest if CR3 or the paging modes are to be those of vCPU 0.
+ *
+ * Return: 0 or a negative errno
+ */
+int hlk_inspect_translate_sized(struct hlk_inspect *inspect,
+				struct hlk_translate *translate, size_t size,
+				struct hlk_err *err);
+
+static inline int hlk_inspect_translate(struct hlk_inspect *inspect,
+					struct hlk_translate *translate,
+					struct hlk_err *err)
+{
+	return hlk_inspect_translate_sized(inspect, translate, sizeof(*translate), err);
+}
+
+/**
+ * hlk_inspect_walk() - list the VM's mappings
+ * @inspect: the view
+ * @walk: in and out: see struct hlk_walk, with @mapping_size; @head
+ *	need not be set
+ * @err: out: why it failed, or NULL
+ *
+ * As for hlk_inspect_translate(). Tables that change while they are read give a
+ * list that never was true as a whole.
+ *
+ * Return: 0 or a negative errno
+ */
+int hlk_inspect_walk_sized(struct hlk_inspect *inspect, struct hlk_walk *walk,
+			   size_t size, struct hlk_err *err);
+
+static inline int hlk_inspect_walk(struct hlk_inspect *inspect,
+				   struct hlk_walk *walk, struct hlk_err *err)
+{
+	return hlk_inspect_walk_sized(inspect, walk, sizeof(*walk), err);
+}
+
+/**
+ * hlk_sandbox_roots() - the page directories that the guest published
+ * @sb: the sandbox, not in a call
+ * @roots: out: their guest-physical addresses; not checked in any way
+ * @nr_roots: in: length of @roots. out: how many the guest has, at most
+ *	HLK_GUEST_MAX_ROOTS
+ *
+ * Return: 0, -EMSGSIZE if @roots is too short, or another negative errno
+ */
+int hlk_sandbox_roots(struct hlk_sandbox *sb, uint64_t *roots,
+		      uint32_t *nr_roots);
+
+/**
+ * hlk_sandbox_read() - read guest-physical memory
+ * @sb: the sandbox, not in a call
+ * @gpa: where
+ * @buf: where it goes
+ * @len: how much
+ *
+ * Return: 0, -ENODEV if it is not all memory, or another negative errno
+ */
+int hlk_sandbox_read(struct hlk_sandbox *sb, uint64_t gpa, void *buf,
+		     size_t len);
+
+/**
+ * hlk_sandbox_write() - write guest-physical memory
+ * @sb: the sandbox, not in a call
+ * @gpa: where
+ * @buf: what
+ * @len: how much
+ *
+ * Return: 0, -ENODEV if it is not all memory, or another negative errno
+ */
+int hlk_sandbox_write(struct hlk_sandbox *sb, uint64_t gpa, const void *buf,
+		      size_t len);
+
+/**
+ * hlk_sandbox_counter_add() - count up or down for the guest
+ * @sb: the sandbox; any thread may do this, also while it is in a call
+ * @by: how far
+ *
+ * The counter lies in the guest's memory at HLK_GUEST_OFF_COUNTER. It starts
+ * at 0, belongs to the sandbox and not to a snapshot, and so keeps its value
+ * over a restore. What the guest writes there is never read.
+ *
+ * Return: 0, -EOVERFLOW if it would leave the range of a 64-bit number (it is
+ * then unchanged), or another negative errno
+ */
+int hlk_sandbox_counter_add(struct hlk_sandbox *sb, int64_t by);
+
+/**
+ * hlk_sandbox_counter() - the counter's value
+ * @sb: the sandbox
+ *
+ * Return: the value, the host's own
+ */
+uint64_t hlk_sandbox_counter(struct hlk_sandbox *sb);
+
+/**
+ * enum hlk_fd - the file descriptors of a sandbox
+ * @HLK_FD_HLK: the hlk VM
+ * @HLK_FD_VM: the KVM VM
+ * @HLK_FD_VCPU: its vCPU
+ */
+enum hlk_fd {
+	HLK_FD_HLK,
+	HLK_FD_VM,
+	HLK_FD_VCPU,
+};
+
+/**
+ * hlk_sandbox_fd() - a file descriptor of a sandbox, for inspection
+ * @sb: the sandbox, which goes on to own it
+ * @which: which one
+ *
+ * A restore by other means than the library's is not seen by the library.
+ *
+ * Return: the fd, or -EINVAL
+ */
+int hlk_sandbox_fd(const struct hlk_sandbox *sb, enum hlk_fd which);
+
+#define HLK_BATCH_MAX	4096U
+
+/* flags of hlk_batch_restore() */
+#define HLK_BATCH_ASYNC	(1U << 0)
+
+/**
+ * hlk_batch_open() - many sandboxes in one system call
+ * @ctx: the context
+ * @size: how many at most, up to HLK_BATCH_MAX
+ * @batch: out: the batch; it belongs to one thread at a time
+ * @err: out: why it failed, or NULL
+ *
+ * It is an io_uring, which the system may forbid.
+ *
+ * Return: 0 or a negative errno
+ */
+int hlk_batch_open(struct hlk_ctx *ctx, uint32_t size, struct hlk_batch **batch,
+		   struct hlk_err *err);
+
+/**
+ * hlk_batch_close() - close a batch
+ * @batch: the batch, or NULL; what was not submitted is not done
+ */
+void hlk_batch_close(struct hlk_batch *batch);
+
+/**
+ * hlk_batch_restore() - put a restore into a batch
+ * @batch: the batch
+ * @sb: the sandbox; it counts as in a call until the batch is submitted
+ * @snap: see hlk_sandbox_restore(); it must live until then
+ * @flags: HLK_BATCH_ASYNC: not by the thread that submits, but by workers of
+ *	the kernel, so that several cores restore
+ *
+ * Return: 0, or a negative errno: it was not put there, -ENOSPC when it is full
+ */
+int hlk_batch_restore(struct hlk_batch *batch, struct hlk_sandbox *sb,
+		      struct hlk_snap *snap, uint32_t flags);
+
+/**
+ * hlk_batch_restore_call() - put a restore and a call into a batch
+ * @batch: the batch
+ * @sb: the sandbox; it counts as in a call until the batch is submitted
+ * @name: see hlk_sandbox_restore_call()
+ * @in: see there; not needed any more after this call
+ * @in_len: see there
+ * @out: see there; the answer is written when the batch is submitted
+ * @out_size: see there
+ * @out_len: see there
+ * @timeout_us: see there; it runs from now on
+ *
+ * Guests run in the thread that submits, one after the other. What they ask of
+ * the host is done when all of them have come out once.
+ *
+ * Return: 0, or a negative errno: it was not put there, -ENOSPC when it is full
+ */
+int hlk_batch_restore_call(struct hlk_batch *batch, struct hlk_sandbox *sb,
+			   const char *name, const void *in, size_t in_len,
+			   void *out, size_t out_size, size_t *out_len,
+			   uint64_t timeout_us);
+
+/**
+ * hlk_batch_submit() - do what is in a batch
+ * @batch: the batch, empty again for the next call that puts something there
+ *
+ * Of each sandbox hlk_batch_result(), hlk_sandbox_restored(),
+ * hlk_sandbox_error() and hlk_sandbox_exit() say afterwards what came of it.
+ *
+ * Return: 0 if all went well, or the first negative errno
+ */
+int hlk_batch_submit(struct hlk_batch *batch);
+
+/**
+ * hlk_batch_result() - what came of one sandbox in a batch
+ * @batch: the batch, submitted
+ * @index: which one, in the order in which they were put there
+ *
+ * Return: what hlk_sandbox_restore() or hlk_sandbox_restore_call() would have
+ * returned, or -EINVAL if there is no such one
+ */
+int hlk_batch_result(const struct hlk_batch *batch, uint32_t index);
+
+/**
+ * typedef hlk_setup_fn - a pool made a sandbox
+ * @arg: as given in struct hlk_pool_config
+ * @sb: the sandbox, restored to the pool's snapshot
+ *
+ * For hlk_sandbox_host_function() and the like. It may run in a thread of the
+ * pool.
+ *
+ * Return: 0, or a negative errno: the sandbox is not used
+ */
+typedef int (*hlk_setup_fn)(void *arg, struct hlk_sandbox *sb);
+
+#define HLK_POOL_MAX	4096U
+
+/**
+ * struct hlk_pool_config - how a pool is to be
+ * @size: sizeof(struct hlk_pool_config), see HLK_POOL_CONFIG_INIT
+ * @flags: 0
+ * @sandboxes: how many; 0 is one for each core
+ * @restorers: threads that restore what was given back; 0 is 1
+ * @config: how each sandbox is to be, or NULL; not needed after the call
+ * @setup: called for each new sandbox, or NULL
+ * @setup_arg: its first argument
+ */
+struct hlk_pool_config {
+	uint32_t size;
+	uint32_t flags;
+	uint32_t sandboxes;
+	uint32_t restorers;
+	const struct hlk_config *config;
+	hlk_setup_fn setup;
+	void *setup_arg;
+};
+
+#define HLK_POOL_CONFIG_INIT { .size = sizeof(struct hlk_pool_config) }
+
+#define HLK_POOL_BUCKETS	40
+
+/**
+ * struct hlk_pool_stats - what a pool did
+ * @sandboxes: how many it is to have
+ * @ready: of these, restored and free
+ * @out: of these, taken
+ * @dirty: of these, given back and not restored yet
+ * @missing: of these, broken and not made anew yet
+ * @gets: sandboxes taken
+ * @waits: of these, how many were not there at once
+ * @wait_timeouts: times that none became free in time
+ * @moved: of @gets, those that ran last in another thread, which KVM lets wait
+ * @calls: calls by hlk_pool_call()
+ * @call_failures: of these, how many failed
+ * @restores: restores in the background
+ * @restore_failures: of these, how many failed
+ * @replaced: sandboxes made in place of broken ones
+ * @make_failures: times that one could not be made
+ * @wait_ns: nanoseconds waited for sandboxes, together
+ * @restore_ns: nanoseconds spent in restores, together
+ * @wait_hist: waits, by time: bucket n counts those of at least 2^n and less
+ *	than 2^(n+1) nanoseconds, the last one longer ones too; sandboxes that
+ *	were there at once are in bucket 0
+ * @restore_hist: restores, in the same way
+ */
+struct hlk_pool_stats {
+	uint32_t sandboxes;
+	uint32_t ready;
+	uint32_t out;
+	uint32_t dirty;
+	uint32_t missing;
+	uint32_t __reserved;
+	uint64_t gets;
+	uint64_t waits;
+	uint64_t wait_timeouts;
+	uint64_t moved;
+	uint64_t calls;
+	uint64_t call_failures;
+	uint64_t restores;
+	uint64_t restore_failures;
+	uint64_t replaced;
+	uint64_t make_failures;
+	uint64_t wait_ns;
+	uint64_t restore_ns;
+	uint64_t wait_hist[HLK_POOL_BUCKETS];
+	uint64_t restore_hist[HLK_POOL_BUCKETS];
+};
+
+/**
+ * hlk_pool_open() - a pool of warm sandboxes of one snapshot
+ * @ctx: the context
+ * @snap: the snapshot, of a guest that is ready; the pool holds it
+ * @config: how the pool is to be; NULL takes the defaults
+ * @pool: out: the pool; any thread may use it
+ * @err: out: why it failed, or NULL
+ *
+ * All sandboxes are there when this returns.
+ *
+ * Return: 0 or a negative errno
+ */
+int hlk_pool_open(struct hlk_ctx *ctx, struct hlk_snap *snap,
+		  const struct hlk_pool_config *config, struct hlk_pool **pool,
+		  struct hlk_err *err);
+
+/**
+ * hlk_pool_close() - end a pool
+ * @pool: the pool, or NULL; no thread may be in a call for it
+ *
+ * Return: 0, or -EBUSY when sandboxes were not given back: nothing was done
+ */
+int hlk_pool_close(struct hlk_pool *pool);
+
+/**
+ * hlk_pool_get() - take a sandbox
+ * @pool: the pool
+ * @wait_us: how long to wait, in microseconds; HLK_TIMEOUT_NONE sets no limit
+ * @sb: out: a sandbox that is restored; it belongs to the caller
+ * @err: out: why there is none, or NULL
+ *
+ * Preferred are sandboxes that ran last in the same thread: KVM lets a vCPU
+ * wait that changes the thread.
+ *
+ * Return: 0, -ETIMEDOUT, or, when the pool has no sandbox any more and cannot
+ * make one, why not
+ */
+int hlk_pool_get(struct hlk_pool *pool, uint64_t wait_us,
+		 struct hlk_sandbox **sb, struct hlk_err *err);
+
+/**
+ * hlk_pool_put() - give a sandbox back
+ * @pool: the pool
+ * @sb: the sandbox, not in a call, in whatever state
+ *
+ * It is restored in the background; if that fails, or KVM failed in a call of
+ * it, another one is made in its place.
+ */
+void hlk_pool_put(struct hlk_pool *pool, struct hlk_sandbox *sb);
+
+/**
+ * hlk_pool_discard() - give a sandbox back that is not to be used again
+ * @pool: the pool
+ * @sb: the sandbox, not in a call; another one is made in its place
+ */
+void hlk_pool_discard(struct hlk_pool *pool, struct hlk_sandbox *sb);
+
+/**
+ * hlk_pool_call() - take a sandbox, call it, give it back
+ * @pool: the pool
+ * @wait_us: see hlk_pool_get()
+ * @name: see hlk_sandbox_call()
+ * @in: see there
+ * @in_len: see there
+ * @out: see there
+ * @out_size: see there
+ * @out_len: see there
+ * @timeout_us: see there
+ * @err: out: why it failed, or NULL
+ *
+ * Return: 0 or a negative errno, see hlk_pool_get() and hlk_sandbox_call()
+ */
+int hlk_pool_call(struct hlk_pool *pool, uint64_t wait_us, const char *name,
+		  const void *in, size_t in_len, void *out, size_t out_size,
+		  size_t *out_len, uint64_t timeout_us, struct hlk_err *err);
+
+/**
+ * hlk_pool_stats() - what a pool did
+ * @pool: the pool
+ * @stats: out: see struct hlk_pool_stats
+ */
+void hlk_pool_stats_sized(struct hlk_pool *pool, struct hlk_pool_stats *stats,
+			  size_t size);
+
+static inline void hlk_pool_stats(struct hlk_pool *pool,
+				  struct hlk_pool_stats *stats)
+{
+	hlk_pool_stats_sized(pool, stats, sizeof(*stats));
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* HLK_H */

@@ -1,0 +1,934 @@
+/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+/*
+ * hlk: snapshot and restore of i686 KVM guests.
+ */
+#ifndef _UAPI_LINUX_HLK_H
+#define _UAPI_LINUX_HLK_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+/**
+ * DOC: General ioctl format
+ *
+ * Every ioctl takes a pointer to a struct that starts with struct hlk_head,
+ * whose @size is the size of the struct as the caller was compiled. The
+ * ioctl numbers are made with _IO(), so they stay the same when a struct
+ * grows. A kernel that knows a longer struct takes the missing tail as zero;
+ * a kernel that knows a shorter one refuses a tail that is not zero. All
+ * structs have the same layout for 32- and 64-bit callers.
+ *
+ * Arrays of structs come with the size of one element as the caller was
+ * compiled, and the same holds for each element. In an array for a reply the
+ * kernel clears what it does not know of an element, and leaves out what the
+ * caller has no room for. The size is not looked at when the array is empty. No
+ * struct and no element may be larger than HLK_MAX_STRUCT.
+ *
+ * Structs inside of others never change their size; they have reserved fields
+ * to grow into.
+ *
+ * Bits of @flags that are not known and reserved fields that are not zero are
+ * refused, never dropped. Fields marked out are ignored on input.
+ *
+ * Each errno has one meaning wherever it is returned:
+ *
+ *  - ENOTTY: the ioctl number is not one of this fd
+ *  - E2BIG: the struct, or an element of an array, is longer than the kernel
+ *    knows and its tail is not zero, or longer than HLK_MAX_STRUCT; or an array
+ *    is longer than the stated limit
+ *  - EOPNOTSUPP: an unknown flag, a reserved field that is not zero, or
+ *    something that this machine or this VM cannot do
+ *  - EINVAL: a size too small, a value out of range, or values that do not
+ *    fit each other
+ *  - EFAULT: a user pointer cannot be read or written
+ *  - EBADF: an fd that is closed or of the wrong kind
+ *  - EPERM: the VM belongs to another process
+ *  - EACCES: memory that would have to be written is read-only
+ *  - EBUSY: a vCPU is running, or has an I/O exit that was not completed
+ *  - EEXIST: what is to be added overlaps something that is there
+ *  - ENODEV: the address is not backed by memory
+ *  - ENXIO: no translation: an entry on the way is not present
+ *  - EMEDIUMTYPE: the snapshot was taken from another layout
+ *  - EMSGSIZE: the array given for a reply is too short; the count needed was
+ *    written
+ *  - ENOSPC: what is to be built does not fit the guest's memory
+ *  - EDQUOT: a limit of the module or a budget of the sandbox is reached
+ *  - ENOMEM: out of memory, or out of the caller's memory cgroup
+ *  - EINTR: a fatal signal came during long work; nothing was changed.
+ *    HLK_RUN: a signal or immediate_exit ended the guest's run, as with KVM_RUN
+ *  - EUCLEAN: an audit found a difference
+ *
+ * Where one errno can have several reasons, @why of the head tells which.
+ */
+
+#define HLK_IOC_TYPE	0xE9
+#define HLK_ABI_VERSION	2
+
+/* the largest struct, and the largest element of an array */
+#define HLK_MAX_STRUCT	4096
+
+enum {
+	HLK_CMD_INFO = 0x00,
+	HLK_CMD_VM_ATTACH = 0x01,
+	HLK_CMD_SNAPSHOT_BUILD = 0x02,
+
+	HLK_CMD_WINDOW_ADD = 0x20,
+	HLK_CMD_SNAPSHOT = 0x21,
+	HLK_CMD_RESTORE = 0x22,
+	HLK_CMD_TRANSLATE = 0x23,
+	HLK_CMD_WALK = 0x24,
+	HLK_CMD_VM_STATS = 0x25,
+	HLK_CMD_MARK_COW = 0x26,
+	HLK_CMD_RUN = 0x27,
+	HLK_CMD_PREFAULT = 0x28,
+
+	HLK_CMD_SNAPSHOT_INFO = 0x40,
+};
+
+/**
+ * enum hlk_why - which of the reasons behind an errno it was
+ * @HLK_WHY_NONE: nothing more is known than the errno
+ * @HLK_WHY_SIZE: @size is smaller than the first version of the struct, or
+ *	larger than HLK_MAX_STRUCT; @where is the bound
+ * @HLK_WHY_TAIL: the struct, or element @index of an array of structs, has a
+ *	tail that is not known and not zero; @where is the size that is known
+ * @HLK_WHY_FLAGS: an unknown bit in @flags
+ * @HLK_WHY_RESERVED: a reserved field is not zero
+ * @HLK_WHY_NOT_KVM_VM: the fd is not that of a KVM VM
+ * @HLK_WHY_OTHER_PROCESS: the VM belongs to another process
+ * @HLK_WHY_NO_NPT: KVM runs without nested paging
+ * @HLK_WHY_GPA_ALIGN: an address or a size is not a multiple of 4 KiB, or zero
+ * @HLK_WHY_GPA_RANGE: a range leaves the guest-physical address space
+ * @HLK_WHY_APIC_PAGE: a range covers the page that KVM keeps for the APIC
+ * @HLK_WHY_OVERLAP: a window overlaps another one; @where is the other's gpa
+ * @HLK_WHY_TOO_MANY_WINDOWS: more windows than the limit
+ * @HLK_WHY_TWO_SCRATCH: a second scratch window
+ * @HLK_WHY_WINDOWS_FIXED: a window cannot be added after the first snapshot
+ * @HLK_WHY_NO_SCRATCH: a compact snapshot wants a scratch window that ends
+ *	at HLK_GUEST_SCRATCH_TOP and is large enough
+ * @HLK_WHY_NOT_SNAPSHOT: the fd is not that of a snapshot
+ * @HLK_WHY_LAYOUT: the windows of the snapshot are not those of this VM;
+ *	@where is the gpa of the first that differs
+ * @HLK_WHY_VCPU_COUNT: the snapshot has another number of vCPUs
+ * @HLK_WHY_VCPU_SIZE: the register blocks are smaller than struct kvm_sync_regs
+ *	or larger than HLK_MAX_STRUCT; @where is the bound
+ * @HLK_WHY_VCPU_RUNNING: the vCPU @index is running
+ * @HLK_WHY_VCPU_IO: the vCPU @index left KVM_RUN with an I/O that KVM
+ *	completes at the next entry; enter once with immediate_exit set
+ * @HLK_WHY_VCPU_REGS: the registers of vCPU @index are not in its kvm_run:
+ *	set all of kvm_valid_regs before it runs
+ * @HLK_WHY_VCPU_FPU: the FPU images differ in size
+ * @HLK_WHY_TOO_MANY_VCPUS: more vCPUs than the limit
+ * @HLK_WHY_NO_VCPU: the VM has no such vCPU
+ * @HLK_WHY_NOT_I686: the vCPU uses PAE or long mode, or no paging at all
+ * @HLK_WHY_NO_SNAPSHOT: nothing was restored yet, so there is nothing to go
+ *	back to
+ * @HLK_WHY_NO_ROOTS: no page-directory root was given or published
+ * @HLK_WHY_TOO_MANY_ROOTS: more roots than the limit
+ * @HLK_WHY_TOO_MANY_TABLES: more distinct tables than the limit
+ * @HLK_WHY_TOO_MANY_PAGES: more pages than the limit
+ * @HLK_WHY_ROOT_NOT_RAM: root @index, at @where, is not in memory
+ * @HLK_WHY_TABLE_NOT_RAM: strict: the table for address @where in root
+ *	@index is not in memory
+ * @HLK_WHY_LEAF_NOT_RAM: strict: the page at address @where in root @index
+ *	is not in memory
+ * @HLK_WHY_PDE_RESERVED: the 4 MiB entry for address @where in root @index
+ *	has reserved bits set, or leads beyond MAXPHYADDR
+ * @HLK_WHY_SNAPSHOT_FULL: the pages do not fit the windows
+ * @HLK_WHY_SCRATCH_FULL: the new tables and shared pages do not fit scratch;
+ *	@where is how many bytes are needed
+ * @HLK_WHY_IO_BUFFERS: the buffers are not a multiple of 4 KiB, are too small,
+ *	do not fit scratch, or are not those of the compact snapshot that the
+ *	guest runs from
+ * @HLK_WHY_SEGMENT: segment @index lies outside the windows, at @where
+ * @HLK_WHY_NOT_PRESENT: the entry that stops the walk is at @where
+ * @HLK_WHY_NOT_RAM: the page at @where is not in memory
+ * @HLK_WHY_BUDGET: the sandbox has used up its private pages
+ * @HLK_WHY_NOT_VCPU: the fd is not that of a vCPU of this VM
+ * @HLK_WHY_INPUT: input @index lies outside the windows, or there are too
+ *	many, or they are too long; @where is its address or the limit
+ * @HLK_WHY_WORKER: a guest cannot run in a kernel worker, whose FPU registers
+ *	the scheduler does not keep: submit without IOSQE_ASYNC and without
+ *	SQPOLL
+ * @HLK_WHY_PRIVILEGE: CAP_SYS_PTRACE is needed to look at another process's VM
+ * @HLK_WHY_INSPECT_ONLY: this hlk VM was attached to look at page tables
+ * @HLK_WHY_NESTED: the vCPU @index is in a guest of its own
+ * @HLK_WHY_AUDIT_MEMORY: audit: the byte at guest-physical address @where is
+ *	not that of the snapshot
+ * @HLK_WHY_AUDIT_VCPU: audit: of vCPU @index, @where (enum hlk_audit_reg) is not
+ *	that of the snapshot
+ * @HLK_WHY_READ_ONLY: the memory at @where cannot be written
+ * @HLK_WHY_ELEMENT_SIZE: the elements of an array, @index bytes each, are smaller
+ *	than the first version of their struct or larger than HLK_MAX_STRUCT;
+ *	@where is the bound
+ * @HLK_WHY_TOO_MANY_SEGMENTS: more segments than the limit, @where
+ */
+enum hlk_why {
+	HLK_WHY_NONE = 0,
+	HLK_WHY_SIZE,
+	HLK_WHY_TAIL,
+	HLK_WHY_FLAGS,
+	HLK_WHY_RESERVED,
+	HLK_WHY_NOT_KVM_VM,
+	HLK_WHY_OTHER_PROCESS,
+	HLK_WHY_NO_NPT,
+	HLK_WHY_GPA_ALIGN,
+	HLK_WHY_GPA_RANGE,
+	HLK_WHY_APIC_PAGE,
+	HLK_WHY_OVERLAP,
+	HLK_WHY_TOO_MANY_WINDOWS,
+	HLK_WHY_TWO_SCRATCH,
+	HLK_WHY_WINDOWS_FIXED,
+	HLK_WHY_NO_SCRATCH,
+	HLK_WHY_NOT_SNAPSHOT,
+	HLK_WHY_LAYOUT,
+	HLK_WHY_VCPU_COUNT,
+	HLK_WHY_VCPU_SIZE,
+	HLK_WHY_VCPU_RUNNING,
+	HLK_WHY_VCPU_IO,
+	HLK_WHY_VCPU_REGS,
+	HLK_WHY_VCPU_FPU,
+	HLK_WHY_TOO_MANY_VCPUS,
+	HLK_WHY_NO_VCPU,
+	HLK_WHY_NOT_I686,
+	HLK_WHY_NO_SNAPSHOT,
+	HLK_WHY_NO_ROOTS,
+	HLK_WHY_TOO_MANY_ROOTS,
+	HLK_WHY_TOO_MANY_TABLES,
+	HLK_WHY_TOO_MANY_PAGES,
+	HLK_WHY_ROOT_NOT_RAM,
+	HLK_WHY_TABLE_NOT_RAM,
+	HLK_WHY_LEAF_NOT_RAM,
+	HLK_WHY_PDE_RESERVED,
+	HLK_WHY_SNAPSHOT_FULL,
+	HLK_WHY_SCRATCH_FULL,
+	HLK_WHY_IO_BUFFERS,
+	HLK_WHY_SEGMENT,
+	HLK_WHY_NOT_PRESENT,
+	HLK_WHY_NOT_RAM,
+	HLK_WHY_BUDGET,
+	HLK_WHY_NOT_VCPU,
+	HLK_WHY_INPUT,
+	HLK_WHY_WORKER,
+	HLK_WHY_PRIVILEGE,
+	HLK_WHY_INSPECT_ONLY,
+	HLK_WHY_NESTED,
+	HLK_WHY_AUDIT_MEMORY,
+	HLK_WHY_AUDIT_VCPU,
+	HLK_WHY_READ_ONLY,
+	HLK_WHY_ELEMENT_SIZE,
+	HLK_WHY_TOO_MANY_SEGMENTS,
+};
+
+/**
+ * struct hlk_head - start of every ioctl struct, the same for ever
+ * @size: in: size of the whole struct, in bytes
+ * @flags: in: flags of the ioctl
+ * @why: out: after a failure, one of enum hlk_why; 0 after success
+ * @index: out: which array element, vCPU or root @why speaks of
+ * @where: out: which address @why speaks of
+ */
+struct hlk_head {
+	__u32 size;
+	__u32 flags;
+	__u32 why;
+	__u32 index;
+	__aligned_u64 where;
+};
+
+/**
+ * struct hlk_info - ioctl(HLK_INFO) on /dev/hlk
+ * @head: no flags
+ * @version: out: HLK_ABI_VERSION
+ * @max_windows: out: windows per VM
+ * @max_vcpus: out: vCPUs per VM
+ * @max_roots: out: page-directory roots per snapshot or walk
+ * @max_tables: out: distinct tables per snapshot or walk
+ * @max_segments: out: segments of one HLK_SNAPSHOT_BUILD
+ * @features: out: HLK_FEATURE_* bits
+ * @max_pages: out: pages per snapshot
+ * @max_private: out: the largest budget of private pages per VM
+ * @live_vms: out: attached VMs in the whole system
+ * @live_snapshots: out: snapshots in the whole system
+ * @live_pages: out: guest pages that the module holds in the whole system
+ * @max_inputs: out: inputs of one HLK_RUN
+ * @max_input_bytes: out: bytes of them together
+ * @max_struct: out: HLK_MAX_STRUCT
+ * @vcpu_size: out: what the kernel knows of struct kvm_sync_regs, in bytes
+ */
+struct hlk_info {
+	struct hlk_head head;
+	__u32 version;
+	__u32 max_windows;
+	__u32 max_vcpus;
+	__u32 max_roots;
+	__u32 max_tables;
+	__u32 max_segments;
+	__aligned_u64 features;
+	__aligned_u64 max_pages;
+	__aligned_u64 max_private;
+	__aligned_u64 live_vms;
+	__aligned_u64 live_snapshots;
+	__aligned_u64 live_pages;
+	__u32 max_inputs;
+	__u32 max_input_bytes;
+	__u32 max_struct;
+	__u32 vcpu_size;
+};
+
+#define HLK_INFO _IO(HLK_IOC_TYPE, HLK_CMD_INFO)
+
+/* features */
+#define HLK_FEATURE_FLAT	0x1ULL
+#define HLK_FEATURE_COMPACT	0x2ULL
+#define HLK_FEATURE_WALK	0x4ULL
+#define HLK_FEATURE_MARK_COW	0x8ULL
+#define HLK_FEATURE_RUN		0x10ULL
+#define HLK_FEATURE_URING	0x20ULL
+#define HLK_FEATURE_PREFAULT	0x40ULL
+#define HLK_FEATURE_AUDIT	0x80ULL
+#define HLK_FEATURE_DEDUP	0x100ULL
+#define HLK_FEATURE_INSPECT	0x200ULL
+
+/* attach flags */
+#define HLK_ATTACH_INSPECT	0x1
+
+/**
+ * struct hlk_vm_attach - ioctl(HLK_VM_ATTACH) on /dev/hlk
+ * @head: HLK_ATTACH_INSPECT: only to translate and walk; the VM may then belong
+ *	to another process, if the caller has CAP_SYS_PTRACE
+ * @vm_fd: in: fd of a KVM VM that the calling process created
+ * @out_fd: out: fd of the hlk VM, close-on-exec
+ * @max_private: in: budget of private pages; 0 takes the module's limit. A
+ *	write of the guest that would need one more makes KVM_RUN fail with
+ *	EFAULT, and @over_budget of struct hlk_vm_stats counts it
+ * @keep_private: in: how many private pages a restore may leave mapped; the
+ *	rest is given back. 0 keeps all. The bookkeeping page of a scratch window
+ *	that ends at HLK_GUEST_SCRATCH_TOP is always private and always kept
+ *
+ * The hlk VM holds the KVM VM. Its fd's address space is the guest-physical
+ * one: mmap() at offset gpa maps the window there, MAP_SHARED, to be given to
+ * KVM with KVM_SET_USER_MEMORY_REGION at the same gpa.
+ */
+struct hlk_vm_attach {
+	struct hlk_head head;
+	__s32 vm_fd;
+	__s32 out_fd;
+	__aligned_u64 max_private;
+	__aligned_u64 keep_private;
+};
+
+#define HLK_VM_ATTACH _IO(HLK_IOC_TYPE, HLK_CMD_VM_ATTACH)
+
+/* window flags */
+#define HLK_WINDOW_READONLY	0x1
+#define HLK_WINDOW_SCRATCH	0x2
+
+/**
+ * struct hlk_window - a range of guest-physical memory
+ * @gpa: where it starts, a multiple of 4 KiB
+ * @bytes: its size, a multiple of 4 KiB
+ * @flags: HLK_WINDOW_READONLY: cannot be mapped writable, so a write of the
+ *	guest is an exit. HLK_WINDOW_SCRATCH: the guest's scratch region, which
+ *	compact snapshots rebuild; at most one
+ * @__reserved: zero
+ * @__reserved2: zero
+ */
+struct hlk_window {
+	__aligned_u64 gpa;
+	__aligned_u64 bytes;
+	__u32 flags;
+	__u32 __reserved;
+	__aligned_u64 __reserved2[3];
+};
+
+/**
+ * struct hlk_window_add - ioctl(HLK_WINDOW_ADD) on an hlk VM
+ * @head: no flags
+ * @window: in: the range
+ *
+ * Only before the first restore or snapshot of the VM. The memory is zero.
+ */
+struct hlk_window_add {
+	struct hlk_head head;
+	struct hlk_window window;
+};
+
+#define HLK_WINDOW_ADD _IO(HLK_IOC_TYPE, HLK_CMD_WINDOW_ADD)
+
+/**
+ * struct hlk_segment - bytes of an image
+ * @gpa: where they go; need not be aligned
+ * @bytes: how many
+ * @data: user pointer to them
+ */
+struct hlk_segment {
+	__aligned_u64 gpa;
+	__aligned_u64 bytes;
+	__aligned_u64 data;
+};
+
+/**
+ * struct hlk_snapshot_build - ioctl(HLK_SNAPSHOT_BUILD) on /dev/hlk
+ * @head: no flags
+ * @nr_windows: in: length of @windows
+ * @window_size: in: size of one element of @windows
+ * @nr_segments: in: length of @segments
+ * @segment_size: in: size of one element of @segments
+ * @nr_vcpus: in: length of @vcpus; 0 leaves vCPUs alone at restore
+ * @vcpu_size: in: size of one element of @vcpus, that of struct kvm_sync_regs
+ * @windows: in: pointer to an array of struct hlk_window
+ * @segments: in: pointer to an array of struct hlk_segment; later ones win
+ *	where they overlap; what none covers is zero
+ * @vcpus: in: pointer to an array of struct kvm_sync_regs (see asm/kvm.h), as
+ *	in the @s.regs of struct kvm_run. FPU, debug registers and MP state are
+ *	those after reset
+ * @out_fd: out: fd of the snapshot, close-on-exec
+ * @__reserved: in: zero
+ */
+struct hlk_snapshot_build {
+	struct hlk_head head;
+	__u32 nr_windows;
+	__u32 window_size;
+	__u32 nr_segments;
+	__u32 segment_size;
+	__u32 nr_vcpus;
+	__u32 vcpu_size;
+	__aligned_u64 windows;
+	__aligned_u64 segments;
+	__aligned_u64 vcpus;
+	__s32 out_fd;
+	__u32 __reserved;
+};
+
+#define HLK_SNAPSHOT_BUILD _IO(HLK_IOC_TYPE, HLK_CMD_SNAPSHOT_BUILD)
+
+/**
+ * struct hlk_snapshot_counts - what a snapshot holds
+ * @pages: pages with bytes of their own or shared, without page tables
+ * @copied: of these, pages that were copied
+ * @inherited: of these, pages shared with the snapshot that was restored last
+ * @zero: mapped pages that are all zero and cost nothing
+ * @tables: page-table pages built
+ * @tables_read: distinct tables of the guest that were read
+ * @aliased: writable pages with several mappings, kept in scratch
+ * @large: 4 MiB mappings that were split
+ * @leaf_not_ram: leaves that lead outside memory, kept as they are
+ * @table_not_ram: directory entries that lead outside memory, now not present
+ * @duplicate: pages and tables equal to another one, and kept once with it
+ * @tables_kept: of @tables, those that are as in the snapshot that was restored
+ *	last, and were not read
+ * @__reserved: zero
+ */
+struct hlk_snapshot_counts {
+	__aligned_u64 pages;
+	__aligned_u64 copied;
+	__aligned_u64 inherited;
+	__aligned_u64 zero;
+	__aligned_u64 tables;
+	__aligned_u64 tables_read;
+	__aligned_u64 aliased;
+	__aligned_u64 large;
+	__aligned_u64 leaf_not_ram;
+	__aligned_u64 table_not_ram;
+	__aligned_u64 duplicate;
+	__aligned_u64 tables_kept;
+	__aligned_u64 __reserved[12];
+};
+
+/* snapshot flags */
+#define HLK_SNAPSHOT_COMPACT	0x1
+#define HLK_SNAPSHOT_GUEST_ROOTS 0x2
+#define HLK_SNAPSHOT_HOST_COW	0x4
+#define HLK_SNAPSHOT_STRICT	0x8
+#define HLK_SNAPSHOT_DEDUP	0x10
+
+/**
+ * struct hlk_snapshot - ioctl(HLK_SNAPSHOT) on an hlk VM
+ * @head: flags, see below
+ * @out_fd: out: fd of the snapshot, close-on-exec
+ * @nr_roots: in: length of @roots; zero without HLK_SNAPSHOT_COMPACT. With it,
+ *	zero takes the roots that the guest published if
+ *	HLK_SNAPSHOT_GUEST_ROOTS is set, else CR3 of vCPU 0
+ * @roots: in: pointer to an array of __u64: guest-physical addresses of page
+ *	directories, as in CR3
+ * @input_bytes: in: compact: size of the input buffer, at the start of scratch
+ * @output_bytes: in: compact: size of the output buffer that follows it
+ * @counts: out: what the snapshot holds
+ *
+ * Without HLK_SNAPSHOT_COMPACT each page keeps its guest-physical address.
+ * With it, the pages that the roots map are laid out densely from the lowest
+ * window on, and new tables in scratch give each root the same virtual
+ * layout; see Documentation/design.rst.
+ *
+ * The guest finds its new roots where it publishes them, in the same order, if
+ * they are at most HLK_GUEST_MAX_ROOTS; HLK_SNAPSHOT_INFO gives them in any
+ * case. HLK_SNAPSHOT_HOST_COW leaves writable leaves writable: the windows alone
+ * copy on write. HLK_SNAPSHOT_STRICT refuses a guest with an entry that leads
+ * outside memory.
+ *
+ * HLK_SNAPSHOT_DEDUP, with either layout, keeps equal pages once. Who shares a
+ * page by its content can be told so by timing: not for guests that must not
+ * learn of each other.
+ *
+ * The VM goes on as it was. All vCPUs have to be at rest, with their registers
+ * in struct kvm_run (set kvm_valid_regs before they run) and no I/O pending.
+ */
+struct hlk_snapshot {
+	struct hlk_head head;
+	__s32 out_fd;
+	__u32 nr_roots;
+	__aligned_u64 roots;
+	__u32 input_bytes;
+	__u32 output_bytes;
+	struct hlk_snapshot_counts counts;
+};
+
+#define HLK_SNAPSHOT _IO(HLK_IOC_TYPE, HLK_CMD_SNAPSHOT)
+
+/* restore flags */
+#define HLK_RESTORE_REPRODUCIBLE	0x1
+#define HLK_RESTORE_AUDIT		0x2
+
+/* what a restore could not bring back by itself */
+#define HLK_RESIDUE_DEBUGREGS	0x1
+#define HLK_RESIDUE_IRQCHIP	0x2
+
+/**
+ * struct hlk_restore - ioctl(HLK_RESTORE) on an hlk VM
+ * @head: HLK_RESTORE_REPRODUCIBLE: do not write the unique number and the
+ *	random seed into the guest's bookkeeping page. HLK_RESTORE_AUDIT: compare
+ *	all that the guest can reach with the snapshot afterwards; slow
+ * @snapshot_fd: in: the snapshot, or -1 for the one restored last, which is
+ *	the fast way
+ * @residue: out: HLK_RESIDUE_DEBUGREGS: the guest changed its debug registers.
+ *	KVM_GET_DEBUGREGS gives those of the snapshot; pass them on to
+ *	KVM_SET_DEBUGREGS, which loads them. HLK_RESIDUE_IRQCHIP: the VM has an
+ *	interrupt controller in the kernel; its state is the caller's to bring
+ *	back (KVM_SET_LAPIC, KVM_SET_IRQCHIP)
+ * @copied: out: private pages copied back
+ * @cleared: out: private pages cleared
+ * @freed: out: private pages given back
+ * @private_pages: out: private pages left
+ *
+ * The registers of each vCPU are put into its struct kvm_run and marked dirty,
+ * so KVM loads them at the next KVM_RUN; they override a KVM_SET_REGS made in
+ * between. The caller may change them there first.
+ */
+struct hlk_restore {
+	struct hlk_head head;
+	__s32 snapshot_fd;
+	__u32 residue;
+	__aligned_u64 copied;
+	__aligned_u64 cleared;
+	__aligned_u64 freed;
+	__aligned_u64 private_pages;
+};
+
+#define HLK_RESTORE _IO(HLK_IOC_TYPE, HLK_CMD_RESTORE)
+
+/**
+ * enum hlk_audit_reg - what of a vCPU an audit found to differ
+ * @HLK_AUDIT_REGS: registers in struct kvm_run
+ * @HLK_AUDIT_FPU: the FPU's register image
+ * @HLK_AUDIT_MP_STATE: halted or not
+ * @HLK_AUDIT_DEBUGREGS: debug registers
+ * @HLK_AUDIT_XCR0: XCR0
+ * @HLK_AUDIT_PENDING: an I/O, an MMIO or a shutdown is still pending
+ * @HLK_AUDIT_TLB: no flush of the guest's TLB is pending
+ */
+enum hlk_audit_reg {
+	HLK_AUDIT_REGS = 1,
+	HLK_AUDIT_FPU,
+	HLK_AUDIT_MP_STATE,
+	HLK_AUDIT_DEBUGREGS,
+	HLK_AUDIT_XCR0,
+	HLK_AUDIT_PENDING,
+	HLK_AUDIT_TLB,
+};
+
+/* run flags; HLK_RESTORE_REPRODUCIBLE is valid too */
+#define HLK_RUN_CONTINUE	0x10
+#define HLK_RUN_REGS		0x20
+
+/* what a run has done */
+#define HLK_DONE_RESTORED	0x1
+#define HLK_DONE_INPUT		0x2
+#define HLK_DONE_ENTERED	0x4
+
+#define HLK_MAX_INPUTS		8
+#define HLK_MAX_INPUT_BYTES	0x100000
+
+/**
+ * struct hlk_run - ioctl(HLK_RUN) on an hlk VM: restore, give input, run
+ * @head: HLK_RESTORE_REPRODUCIBLE: as in HLK_RESTORE. HLK_RUN_CONTINUE: do not
+ *	restore; go on after an exit or a signal. HLK_RUN_REGS: @regs is given
+ * @vcpu_fd: in: the vCPU that runs, an fd of KVM_CREATE_VCPU
+ * @done: out: HLK_DONE_* bits, also when the call fails
+ * @inputs: in: pointer to an array of struct hlk_segment: bytes that are written
+ *	to guest memory after the restore. They must lie in windows
+ * @nr_inputs: in: length of @inputs, at most HLK_MAX_INPUTS, with at most
+ *	HLK_MAX_INPUT_BYTES together
+ * @input_size: in: size of one element of @inputs
+ * @regs: in: with HLK_RUN_REGS: pointer to a struct kvm_regs that the vCPU
+ *	starts with instead of the snapshot's
+ * @log: in: pointer to a buffer for what the guest writes to @log_port
+ * @log_size: in: size of @log; 0 takes no port
+ * @log_used: out: bytes in @log
+ * @log_port: in: an OUT of one byte to this port goes to @log and the guest goes
+ *	on; when @log is full, it is an exit like any other
+ * @exit_reason: out: that of struct kvm_run
+ * @entries: out: how often KVM_RUN was entered
+ * @residue: out: see struct hlk_restore
+ * @copied: out: private pages copied back
+ * @cleared: out: private pages cleared
+ * @freed: out: private pages given back
+ * @private_pages: out: private pages left by the restore
+ *
+ * The restore is that of HLK_RESTORE to the snapshot restored last. Signals
+ * and immediate_exit end it as they end KVM_RUN, with EINTR; the restore
+ * has been done then (see @done), so go on with HLK_RUN_CONTINUE. The guest's
+ * exit is in struct kvm_run, as always.
+ *
+ * With HLK_RESIDUE_DEBUGREGS in @residue the guest ran with the debug registers
+ * of the call before still in the hardware: throw the run away, restore, set
+ * them, and enter with HLK_RUN_CONTINUE.
+ */
+struct hlk_run {
+	struct hlk_head head;
+	__s32 vcpu_fd;
+	__u32 done;
+	__aligned_u64 inputs;
+	__u32 nr_inputs;
+	__u32 input_size;
+	__aligned_u64 regs;
+	__aligned_u64 log;
+	__u32 log_size;
+	__u32 log_used;
+	__u32 log_port;
+	__u32 exit_reason;
+	__u32 entries;
+	__u32 residue;
+	__aligned_u64 copied;
+	__aligned_u64 cleared;
+	__aligned_u64 freed;
+	__aligned_u64 private_pages;
+};
+
+#define HLK_RUN _IO(HLK_IOC_TYPE, HLK_CMD_RUN)
+
+/**
+ * struct hlk_uring - the command area of an io_uring SQE (IORING_OP_URING_CMD)
+ * @arg: pointer to the struct that the ioctl takes
+ * @__reserved: zero
+ *
+ * On an hlk VM's fd; cmd_op is HLK_RESTORE or HLK_RUN. The struct is written as
+ * by the ioctl, and cqe->res is 0 or the negative errno. A restore is done
+ * inline if it need not wait, else by a worker; IOSQE_ASYNC asks for a worker
+ * at once, so that several cores restore. A run is always done inline, by the
+ * task that submits; completions that arrive meanwhile can end it with EINTR,
+ * as a signal does.
+ */
+struct hlk_uring {
+	__aligned_u64 arg;
+	__aligned_u64 __reserved;
+};
+
+/* kinds of a run of touched pages */
+#define HLK_TOUCHED_WRITE	0x1
+
+/**
+ * struct hlk_touched - a run of pages that calls touch
+ * @gpa: where it starts
+ * @pages: its length in 4 KiB pages
+ * @flags: HLK_TOUCHED_WRITE: written, so private; else read
+ * @__reserved: zero
+ */
+struct hlk_touched {
+	__aligned_u64 gpa;
+	__aligned_u64 pages;
+	__u32 flags;
+	__u32 __reserved;
+};
+
+/**
+ * struct hlk_prefault - ioctl(HLK_PREFAULT) on an hlk VM
+ * @head: no flags
+ * @runs: in: pointer to an array of struct hlk_touched
+ * @nr_runs: in: length of @runs. out: how many there are
+ * @run_size: in: size of one element of @runs
+ * @made: out: pages that this call made private
+ *
+ * What sandboxes that run from one snapshot touch is remembered in the snapshot.
+ * For a new sandbox this makes private what they write, as far as its budget
+ * and its watermark allow, and says what they touch, by address, so that
+ * user space can populate its mapping (MADV_POPULATE_WRITE, MADV_POPULATE_READ)
+ * and the VM's nested page tables (KVM_PRE_FAULT_MEMORY, from Linux 6.11).
+ * EMSGSIZE when @runs is too short; what fits was written and the pages are
+ * private.
+ */
+struct hlk_prefault {
+	struct hlk_head head;
+	__aligned_u64 runs;
+	__u32 nr_runs;
+	__u32 run_size;
+	__aligned_u64 made;
+};
+
+#define HLK_PREFAULT _IO(HLK_IOC_TYPE, HLK_CMD_PREFAULT)
+
+/* paging modes */
+#define HLK_PAGING_GIVEN	0x1
+#define HLK_PAGING_WP		0x2
+#define HLK_PAGING_PSE		0x4
+
+/**
+ * struct hlk_paging - how the guest's tables are to be read
+ * @flags: in: 0 takes the modes from the registers of vCPU 0, which must be in
+ *	its kvm_run. HLK_PAGING_GIVEN takes them from here: HLK_PAGING_WP is
+ *	CR0.WP, HLK_PAGING_PSE is CR4.PSE
+ * @maxphyaddr: in: with HLK_PAGING_GIVEN: physical-address bits, 32 to 40; 0 is
+ *	40, the most that PSE-36 can express
+ * @__reserved: in: zero
+ */
+struct hlk_paging {
+	__u32 flags;
+	__u32 maxphyaddr;
+	__aligned_u64 __reserved[7];
+};
+
+/* levels of tables, at most */
+#define HLK_PAGING_LEVELS	5
+
+/* effective rights and kind of a mapping */
+#define HLK_MAP_WRITE		0x1	/* by a supervisor, with CR0.WP */
+#define HLK_MAP_USER		0x2
+#define HLK_MAP_COW		0x4	/* AVL bit 9 of the leaf */
+#define HLK_MAP_LARGE		0x8	/* one 4 MiB entry */
+#define HLK_MAP_NOT_RAM		0x10	/* the page is not in memory */
+#define HLK_MAP_ALIAS		0x20	/* a table that was met before */
+#define HLK_MAP_TABLE_NOT_RAM	0x40	/* the table is not in memory */
+#define HLK_MAP_SUPER_WRITE	0x80	/* writable because CR0.WP is clear */
+
+/* root: take CR3 of vCPU 0 */
+#define HLK_ROOT_CR3		(~0ULL)
+
+/**
+ * struct hlk_translate - ioctl(HLK_TRANSLATE) on an hlk VM
+ * @head: no flags
+ * @paging: in: how to read the tables
+ * @root: in: guest-physical address of the page directory, as in CR3, or
+ *	HLK_ROOT_CR3
+ * @va: in: virtual address, below 4 GiB
+ * @gpa: out: guest-physical address
+ * @entry: out: the entries on the way, also when the walk ends there: of the
+ *	table at 0, of the directory at 1; 0 if there is none. Entries of 32 bits
+ *	are extended by zeroes
+ * @map: out: HLK_MAP_* bits
+ * @page_shift: out: 12 or 22
+ *
+ * Accessed and dirty bits are not set. ENXIO with HLK_WHY_NOT_PRESENT or
+ * ENODEV with HLK_WHY_NOT_RAM tell where the walk ended; @entry is
+ * written then too. A page that is not memory is no error here: @map says
+ * HLK_MAP_NOT_RAM.
+ */
+struct hlk_translate {
+	struct hlk_head head;
+	struct hlk_paging paging;
+	__aligned_u64 root;
+	__aligned_u64 va;
+	__aligned_u64 gpa;
+	__aligned_u64 entry[HLK_PAGING_LEVELS];
+	__u32 map;
+	__u32 page_shift;
+};
+
+#define HLK_TRANSLATE _IO(HLK_IOC_TYPE, HLK_CMD_TRANSLATE)
+
+/**
+ * struct hlk_mapping - a run of pages with equal rights and attributes
+ * @va: first virtual address
+ * @gpa: first guest-physical address; for HLK_MAP_ALIAS and
+ *	HLK_MAP_TABLE_NOT_RAM, that of the table
+ * @pages: length in 4 KiB pages
+ * @attributes: bits 3 to 11 of the leaf, as bits 3 to 11: PWT, PCD, A, D, PAT, G
+ *	and AVL (for a 4 MiB leaf PAT is moved to bit 7)
+ * @root: index of the root
+ * @map: HLK_MAP_* bits; WRITE and USER are the effective rights
+ * @alias_va: for HLK_MAP_ALIAS: the address at which the table was met first
+ * @alias_root: for HLK_MAP_ALIAS: index of the root in which it was
+ * @page_shift: size of the pages: 12, or 22 for HLK_MAP_LARGE; 0 for
+ *	HLK_MAP_ALIAS and HLK_MAP_TABLE_NOT_RAM
+ */
+struct hlk_mapping {
+	__aligned_u64 va;
+	__aligned_u64 gpa;
+	__aligned_u64 pages;
+	__aligned_u64 attributes;
+	__u32 root;
+	__u32 map;
+	__aligned_u64 alias_va;
+	__u32 alias_root;
+	__u32 page_shift;
+};
+
+/**
+ * struct hlk_walk - ioctl(HLK_WALK) on an hlk VM
+ * @head: no flags
+ * @paging: in: how to read the tables
+ * @roots: in: pointer to an array of __u64; 0 takes CR3 of vCPU 0
+ * @mappings: in: pointer to an array of struct hlk_mapping
+ * @nr_roots: in: length of @roots
+ * @nr_mappings: in: length of @mappings. out: how many were written
+ * @mapping_size: in: size of one element of @mappings
+ * @__reserved: in: zero
+ * @start: in: first virtual address
+ * @end: in: first virtual address not to be walked, at most 4 GiB; 0 is 4 GiB
+ * @cursor: in: 0 to begin, or what the last call left. out: where to go on; 0
+ *	when the walk is done. A number that means something to the module alone;
+ *	stable as long as the guest is stopped
+ * @tables_read: out: distinct tables read in this call
+ *
+ * Roots are walked in order. A table that was met before, in any root, is
+ * reported once for each further slot, as one HLK_MAP_ALIAS mapping.
+ */
+struct hlk_walk {
+	struct hlk_head head;
+	struct hlk_paging paging;
+	__aligned_u64 roots;
+	__aligned_u64 mappings;
+	__u32 nr_roots;
+	__u32 nr_mappings;
+	__u32 mapping_size;
+	__u32 __reserved;
+	__aligned_u64 start;
+	__aligned_u64 end;
+	__aligned_u64 cursor;
+	__aligned_u64 tables_read;
+};
+
+#define HLK_WALK _IO(HLK_IOC_TYPE, HLK_CMD_WALK)
+
+/**
+ * struct hlk_mark_cow - ioctl(HLK_MARK_COW) on an hlk VM
+ * @head: no flags
+ * @paging: in: how to read the tables
+ * @roots: in: pointer to an array of __u64; 0 takes CR3 of vCPU 0
+ * @nr_roots: in: length of @roots
+ * @__reserved: in: zero
+ * @start: in: first virtual address
+ * @end: in: first virtual address not to be marked, at most 4 GiB; 0 is 4 GiB
+ * @marked: out: leaves that were writable and are copy-on-write now; a 4 MiB
+ *	entry is one leaf
+ * @already: out: leaves that were copy-on-write before
+ * @read_only: out: leaves that are read-only and stay so
+ * @live: out: writable leaves that map a page table or a directory, left alone
+ * @not_ram: out: writable leaves that lead outside memory, left alone
+ * @tables: out: distinct tables and directories read
+ *
+ * Marks in place: a leaf that is writable becomes read-only with the CoW bit;
+ * all else stays. A leaf in a table that several slots or roots share is marked
+ * and counted once. All vCPUs must be at rest, and their TLBs are flushed
+ * before they run again. A call that fails has changed no entry.
+ */
+struct hlk_mark_cow {
+	struct hlk_head head;
+	struct hlk_paging paging;
+	__aligned_u64 roots;
+	__u32 nr_roots;
+	__u32 __reserved;
+	__aligned_u64 start;
+	__aligned_u64 end;
+	__aligned_u64 marked;
+	__aligned_u64 already;
+	__aligned_u64 read_only;
+	__aligned_u64 live;
+	__aligned_u64 not_ram;
+	__aligned_u64 tables;
+};
+
+#define HLK_MARK_COW _IO(HLK_IOC_TYPE, HLK_CMD_MARK_COW)
+
+/**
+ * struct hlk_vm_stats - ioctl(HLK_VM_STATS) on an hlk VM
+ * @head: no flags
+ * @private_pages: out: private pages now
+ * @max_private: out: the budget
+ * @read_faults: out: shared pages mapped
+ * @write_faults: out: private pages made
+ * @over_budget: out: writes refused because the budget was used up
+ * @restores: out: restores that succeeded
+ * @switches: out: of these, to another snapshot than the one before
+ * @pages_copied: out: private pages copied back, in all restores
+ * @pages_cleared: out: private pages cleared, in all restores
+ * @pages_freed: out: private pages given back, in all restores
+ * @unique: out: the number that the last restore gave the guest
+ * @generation: out: the generation of the snapshot restored last
+ * @pages_idle: out: of @pages_freed, those that calls did not write any more
+ * @prefaulted: out: pages made private by HLK_PREFAULT
+ * @runs: out: times that HLK_RUN entered the guest
+ */
+struct hlk_vm_stats {
+	struct hlk_head head;
+	__aligned_u64 private_pages;
+	__aligned_u64 max_private;
+	__aligned_u64 read_faults;
+	__aligned_u64 write_faults;
+	__aligned_u64 over_budget;
+	__aligned_u64 restores;
+	__aligned_u64 switches;
+	__aligned_u64 pages_copied;
+	__aligned_u64 pages_cleared;
+	__aligned_u64 pages_freed;
+	__aligned_u64 unique;
+	__aligned_u64 generation;
+	__aligned_u64 pages_idle;
+	__aligned_u64 prefaulted;
+	__aligned_u64 runs;
+};
+
+#define HLK_VM_STATS _IO(HLK_IOC_TYPE, HLK_CMD_VM_STATS)
+
+/**
+ * struct hlk_snapshot_info - ioctl(HLK_SNAPSHOT_INFO) on a snapshot
+ * @head: no flags
+ * @flags: out: the HLK_SNAPSHOT_* flags it was made with
+ * @nr_vcpus: out: vCPUs in it
+ * @generation: out: snapshots on the path from an image to this one
+ * @windows: in: pointer to an array of struct hlk_window
+ * @roots: in: pointer to an array of __u64, for the new addresses of the roots
+ *	in the order in which they were given
+ * @nr_windows: in: length of @windows. out: windows in the snapshot
+ * @window_size: in: size of one element of @windows
+ * @nr_roots: in: length of @roots. out: roots in the snapshot
+ * @__reserved: in: zero
+ * @first_free: out: compact: guest-physical address of the first free page of
+ *	scratch
+ * @input_bytes: out: compact: size of the input buffer
+ * @output_bytes: out: compact: size of the output buffer
+ * @counts: out: what it holds
+ *
+ * EMSGSIZE when an array is too short; all else is written then too. The
+ * pages can be seen by mmap(), read-only, at the offset of their
+ * guest-physical address.
+ */
+struct hlk_snapshot_info {
+	struct hlk_head head;
+	__u32 flags;
+	__u32 nr_vcpus;
+	__aligned_u64 generation;
+	__aligned_u64 windows;
+	__aligned_u64 roots;
+	__u32 nr_windows;
+	__u32 window_size;
+	__u32 nr_roots;
+	__u32 __reserved;
+	__aligned_u64 first_free;
+	__u32 input_bytes;
+	__u32 output_bytes;
+	struct hlk_snapshot_counts counts;
+};
+
+#define HLK_SNAPSHOT_INFO _IO(HLK_IOC_TYPE, HLK_CMD_SNAPSHOT_INFO)
+
+#endif /* _UAPI_LINUX_HLK_H */
