@@ -14,7 +14,8 @@
  * directory entry, a page mapped twice) is compacted as if for the first
  * time. All tables are judged before anything is done.
  */
-#include "reloc.h"
+#include "delta.h"
+#include "place.h"
 
 /**
  * struct delta - one compaction over a parent

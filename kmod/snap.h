@@ -225,6 +225,8 @@ int hlk_snap_dedup(struct hlk_snap *snap, const siphash_key_t *key);
 /* reloc.c */
 int hlk_snap_compact(struct hlk_snap *snap, struct hlk_gmem *gmem,
 		     const struct hlk_snap_params *params, struct hlk_why_at *at);
+
+/* place.c */
 u64 hlk_snap_cr3(const struct hlk_snap *snap, const u64 *old_roots, u64 cr3);
 
 #endif /* _HLK_SNAP_H */

@@ -67,13 +67,13 @@ mutant i686pt.c 'the end of a range is ignored inside a 4 MiB page' \
 	'/^static int walk_large/,/^}/s/ || va >= walk->end//'
 
 # leaves
-mutant reloc.h 'a writable leaf stays writable' \
+mutant place.h 'a writable leaf stays writable' \
 	's/return (flags & ~I686_W) | I686_COW;/return flags | I686_COW;/'
-mutant reloc.h 'copy-on-write is not set' \
+mutant place.h 'copy-on-write is not set' \
 	's/return (flags & ~I686_W) | I686_COW;/return flags \& ~I686_W;/'
-mutant reloc.h 'copy-on-write on each leaf, the read-only ones too' \
+mutant place.h 'copy-on-write on each leaf, the read-only ones too' \
 	's/ || !(flags & (I686_W | I686_COW)))/)/'
-mutant reloc.h 'other AVL bits are lost with copy-on-write' \
+mutant place.h 'other AVL bits are lost with copy-on-write' \
 	's/return (flags & ~I686_W) | I686_COW;/return (flags \& ~(I686_W | I686_AVL)) | I686_COW;/'
 mutant reloc.c 'aliased pages are copied on write by the guest' \
 	's/return known & FRAME_WRITABLE && known >= 2 \* FRAME_LEAF &&$/return 0 \&\&/'
@@ -110,7 +110,7 @@ mutant reloc.c 'tables mapped as data stay where they were' \
 	's/^\t} else if (entry) {/\t} else if (0) {/'
 mutant reloc.c 'a table in the buffers stays where it was' \
 	's/^\t\tentry = xa_load(&r->frames, gfn);/\t\tentry = NULL;/'
-mutant reloc.h 'host copy-on-write is ignored' \
+mutant place.h 'host copy-on-write is ignored' \
 	's/if (snap->flags & HLK_SNAPSHOT_HOST_COW ||/if (0 ||/'
 mutant reloc.c 'host copy-on-write moves aliased pages' \
 	's/^\t       !(r->p->flags & HLK_SNAPSHOT_HOST_COW);/\t       1;/'
@@ -340,13 +340,13 @@ mutant reloc.c 'the allocator starts on the last shared page' \
 	's/first_free = end <</first_free = (end - (end > r->next_shared)) <</'
 mutant reloc.c 'scratch may be overfull by a page' \
 	's/^\tif (end > limit)/\tif (end > limit + 1)/'
-mutant reloc.c 'generation is not written' \
+mutant place.c 'generation is not written' \
 	's/{ top - HLK_GUEST_OFF_GENERATION, snap->generation },//'
-mutant reloc.c 'the second buffer is not empty' \
+mutant place.c 'the second buffer is not empty' \
 	's/{ bottom + snap->input_bytes, HLK_GUEST_BUFFER_EMPTY },//'
-mutant reloc.c 'too many roots are published' \
+mutant place.c 'too many roots are published' \
 	's/snap->nr_roots <= HLK_GUEST_MAX_ROOTS ?/snap->nr_roots <= HLK_GUEST_MAX_ROOTS + 1 ?/'
-mutant reloc.c 'published roots are all the first' \
+mutant place.c 'published roots are all the first' \
 	's/^\t\t\t\tsnap->roots\[i\]);/\t\t\t\tsnap->roots[0]);/'
 
 # pages
@@ -410,9 +410,9 @@ mutant reloc.c 'a table is leaked with an error' \
 	's/^\t\tif (table->page)$/\t\tif (0)/'
 mutant reloc.c 'a table that was stored is freed' \
 	's/^\t\ttable->page = NULL;/\t\t;/'
-mutant reloc.c 'data goes to scratch too' \
+mutant place.c 'data goes to scratch too' \
 	's/if (range->flags & HLK_WINDOW_SCRATCH ||$/if (0 ||/'
-mutant reloc.c 'data goes where no 4 KiB entry can lead' \
+mutant place.c 'data goes where no 4 KiB entry can lead' \
 	's/if (\*gfn >> I686_GFN_BITS)/if (0)/'
 mutant reloc.c 'the limit of pages is one more' \
 	's/if (r->nr_frames >= r->p->max_pages)/if (r->nr_frames > r->p->max_pages)/'
@@ -432,7 +432,7 @@ mutant reloc.c 'the path to a table is not freed' \
 	's/^\t\tkfree(table);$/\t\t;/'
 mutant snap.c 'allocations that no cgroup pays for' \
 	's/alloc_page(HLK_GFP/alloc_page(GFP_KERNEL/'
-mutant reloc.c 'CR3 of another root' \
+mutant place.c 'CR3 of another root' \
 	's/if (i686_gfn(old_roots\[i\]) == i686_gfn(cr3))/if (0)/'
 
 # chunks, which parents and children share
@@ -546,7 +546,7 @@ mutant delta.c 'a page that is kept has a further leaf' \
 	's/struct hlk_kept kept = { .gfn = to };/struct hlk_kept kept = { .gfn = to, .leaves = 1 };/'
 mutant delta.c 'a page that cannot be noted is leaked' \
 	's/^\t\tif (kept.gpage.page)$/\t\tif (0)/'
-mutant reloc.c 'bookkeeping is written into the page of the parent' \
+mutant place.c 'bookkeeping is written into the page of the parent' \
 	's/err = hlk_snap_set(snap, words\[i\].gpa >> PAGE_SHIFT, NULL);/err = 0;/'
 
 # equal pages
@@ -610,14 +610,14 @@ judge() {
 	local file=${files[$1]} what="mutant $1: ${whats[$1]}" dir=$out/$1 first program
 
 	mkdir -p "$dir"
-	cp "$kmod"/{env.h,{i686pt,snap,reloc}.{c,h},{delta,mark}.c} "$dir"
+	cp "$kmod"/{env.h,{i686pt,snap,delta,place}.{c,h},{reloc,mark}.c} "$dir"
 	sed "${edits[$1]}" "$kmod/$file" > "$dir/$file"
 	if cmp -s "$kmod/$file" "$dir/$file"; then
 		echo "not ok $what: the expression matches nothing"
 		return
 	fi
 	cp -a "$out/base" "$dir/build"
-	rm -f "$dir"/build/{*_test,i686pt.o,snap.o,reloc.o,delta.o,mark.o}
+	rm -f "$dir"/build/{*_test,i686pt.o,snap.o,reloc.o,delta.o,place.o,mark.o}
 	case $file in
 	delta.c) first=delta_test ;;
 	mark.c) first=mark_test ;;

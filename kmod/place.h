@@ -2,8 +2,8 @@
 /*
  * What the two ways of compacting a guest share.
  */
-#ifndef _HLK_RELOC_H
-#define _HLK_RELOC_H
+#ifndef _HLK_PLACE_H
+#define _HLK_PLACE_H
 
 #include "snap.h"
 
@@ -29,8 +29,4 @@ static inline u32 hlk_reloc_cow(const struct hlk_snap *snap, u32 flags)
 int hlk_reloc_dense(struct hlk_snap *snap, u64 *gfn);
 int hlk_reloc_bookkeeping(struct hlk_snap *snap);
 
-/* delta.c */
-int hlk_reloc_delta(struct hlk_snap *snap, struct hlk_gmem *gmem,
-		    const struct hlk_snap_params *params, struct hlk_why_at *at);
-
-#endif /* _HLK_RELOC_H */
+#endif /* _HLK_PLACE_H */
