@@ -206,7 +206,10 @@ static bool walk_joins(const struct hlk_mapping *run, const struct hlk_mapping *
 	       run->va + bytes == m->va && run->gpa + bytes == m->gpa;
 }
 
-/* Add a mapping, cut down to the range of the walk. */
+/*
+ * Add a mapping, cut down to the range of the walk. Only whole slots can begin before
+ * it, and those have no frame for each page.
+ */
 static int walk_add(struct i686_walk *walk, struct hlk_mapping m)
 {
 	u64 end = m.va + (m.pages << 12);
@@ -219,8 +222,6 @@ static int walk_add(struct i686_walk *walk, struct hlk_mapping m)
 		skip = walk->start - m.va;
 		m.va += skip;
 		m.pages -= skip >> 12;
-		if (!(m.map & (HLK_MAP_ALIAS | HLK_MAP_TABLE_NOT_RAM)))
-			m.gpa += skip;
 	}
 	if (walk_joins(&walk->run, &m)) {
 		walk->run.pages += m.pages;
