@@ -29,7 +29,7 @@ if [ -n "$user" ]; then
 	  make -C "$TOP/selftests" "${where[@]}" "${tools[@]}" \
 		CFLAGS="$flags -include $VM_DIR/gcov.h" all-user
 	} > "$out/build.log" 2>&1 || { cat "$out/build.log"; exit 1; }
-	notes=$(cat "$out"/user/{libhlk,hlk-run}/*.gcno | sha256sum)
+	notes=$(cat "$out"/user/{libhlk,hlk-run{,/bench,/pt}}/*.gcno | sha256sum)
 else
 	make -C "$TOP" user > "$BUILD/user.log" 2>&1 || { cat "$BUILD/user.log"; exit 1; }
 	module=$(VARIANT=coverage "$VM_DIR/build.sh" debug GCOV_PROFILE=y 2> "$out/build.log") ||
@@ -122,7 +122,7 @@ gcov_lines() {
 
 # Counts beside the notes that the compiler left, as gcov wants them
 if [ -n "$user" ]; then
-	for folder in libhlk hlk-run asan/lib asan/run; do
+	for folder in libhlk asan/lib {hlk-run,asan/run}{,/bench,/pt}; do
 		cp "$out/user/$folder"/*.gcno "$out/sum/user/$folder/"
 		cd "$out/sum/user/$folder"
 		gcov_lines -s "$TOP/user" ./*.gcno

@@ -93,7 +93,7 @@ struct options {
 	struct pt_options pt;
 };
 
-/* main.c, pt_opt.c: reading the command line */
+/* main.c, pt/options.c: reading the command line */
 extern const struct argp memory_argp;
 extern const struct argp snapshot_argp;
 extern const struct argp pt_argp;

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "../../libhlk/tests/tap.h"
-#include "../bench.h"
+#include "../bench/bench.h"
 
 #define MIB	(1ULL << 20)
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "json.h"
+#include "../json.h"
 #include "pt.h"
 
 /* attributes of struct hlk_mapping: bits of the leaf */

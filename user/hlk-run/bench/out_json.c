@@ -3,7 +3,7 @@
 #include <cjson/cJSON.h>
 
 #include "bench.h"
-#include "json.h"
+#include "../json.h"
 
 static void add_cfg(struct cJSON *to, const struct bench_cfg *cfg)
 {

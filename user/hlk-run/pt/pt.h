@@ -3,7 +3,7 @@
 #ifndef HLK_RUN_PT_H
 #define HLK_RUN_PT_H
 
-#include "run.h"
+#include "../run.h"
 
 #define PT_PAGE		4096ULL
 #define PT_NO_ADDR	(~0ULL)
@@ -101,7 +101,7 @@ enum pt_kind {
 	PT_KINDS,
 };
 
-/* pt_collect.c */
+/* collect.c */
 int pt_space_init(struct pt_space *space, const uint64_t *roots, uint32_t nr);
 void pt_space_free(struct pt_space *space);
 int pt_collect(struct pt_space *space, const struct pt_options *pt,
@@ -111,17 +111,17 @@ enum pt_kind pt_kind(const struct hlk_mapping *map);
 bool pt_is_table(const struct hlk_mapping *map);
 size_t pt_root_end(const struct pt_space *space, uint32_t root);
 
-/* pt_pid.c */
+/* pid.c */
 int pt_of_process(struct hlk_ctx *ctx, const struct options *opt,
 		  struct pt_space *space);
 
-/* pt_text.c */
+/* text.c */
 void pt_size_text(uint64_t bytes, char *text, size_t size);
 void pt_notes(const struct hlk_mapping *map, char *text, size_t size);
 void pt_print_text(const struct pt_space *space);
 void pt_print_json(const struct pt_space *space);
 
-/* pt_svg.c */
+/* svg.c */
 int pt_write_svg(const struct pt_space *space, FILE *file);
 
 #endif /* HLK_RUN_PT_H */

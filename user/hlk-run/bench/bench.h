@@ -3,14 +3,14 @@
  * hlk-run bench: one guest, one call, and all the ways to throw it back.
  *
  * bench.c        command line and order of things
- * bench_guest.c  the guest's image and KVM VMs that run it
- * bench_hlk.c    ways that use the module
- * bench_kvm.c    ways of user space on ordinary memory
- * bench_count.c  what the kernel counts
- * bench_time.c   one configuration: all ways, interleaved
- * bench_extra.c  clones, the hot set, page copies, two threads
- * bench_goals.c  the ratios that are wanted
- * bench_json.c, bench_table.c, bench_svg.c  output
+ * guest.c        the guest's image and KVM VMs that run it
+ * ways_hlk.c     ways that use the module
+ * ways_kvm.c     ways of user space on ordinary memory
+ * count.c        what the kernel counts
+ * measure.c      one configuration: all ways, interleaved
+ * extra.c        clones, the hot set, page copies, two threads
+ * goals.c        the ratios that are wanted
+ * out_json.c, out_table.c, out_svg.c  output
  */
 #ifndef HLK_RUN_BENCH_H
 #define HLK_RUN_BENCH_H
@@ -21,8 +21,8 @@
 #include <stdint.h>
 #include <time.h>
 
-#include "run.h"
-#include "samples.h"
+#include "../run.h"
+#include "../samples.h"
 
 struct cJSON;
 
@@ -378,7 +378,7 @@ static inline bool goal_met(const struct bench_goal *goal)
 /* Counts the system call and makes it */
 #define BENCH_SYS(way, call)	((way)->syscalls++, (call))
 
-/* bench_guest.c */
+/* guest.c */
 int image_make(const struct bench_env *env, const struct bench_cfg *cfg,
 	       struct bench_image *image, char *why, size_t size);
 void image_free(struct bench_image *image);
@@ -401,7 +401,7 @@ int way_open(struct bench_way *way, const struct way_ops *ops,
 void way_close(struct bench_way *way);
 int way_verify(struct bench_way *way);
 
-/* bench_hlk.c */
+/* ways_hlk.c */
 extern const struct way_ops hlk_ways[];
 extern const uint32_t nr_hlk_ways;
 int snapshot_build(const struct bench_env *env, struct bench_image *image);
@@ -410,23 +410,23 @@ int sandbox_prefault(struct bench_way *way, struct machine *m, bool *nested);
 int sandbox_restore(struct bench_way *way, struct machine *m);
 const struct way_ops *best_hlk_way(const struct bench_env *env);
 
-/* bench_kvm.c */
+/* ways_kvm.c */
 extern const struct way_ops kvm_ways[];
 extern const uint32_t nr_kvm_ways;
 
-/* bench_count.c */
+/* count.c */
 void count_init(void);
 int count_way(struct bench_way *way, uint32_t turns, double *count);
 
-/* bench_time.c */
+/* measure.c */
 const char *bench_no_way(const char *list);
 int bench_measure(const struct bench_env *env, const struct bench_cfg *cfg,
 		  struct bench_run *run);
 
-/* bench_extra.c */
+/* extra.c */
 int bench_extras(const struct bench_env *env, struct bench_extra *extra);
 
-/* bench_goals.c */
+/* goals.c */
 uint32_t bench_goals(const struct bench_report *report, struct bench_goal *goal);
 const struct bench_run *find_run(const struct bench_report *report,
 				 const struct bench_cfg *cfg);
