@@ -5,13 +5,21 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "../run.h"
 #include "bench.h"
+#include "count.h"
+#include "extra.h"
+#include "goals.h"
+#include "image.h"
+#include "measure.h"
+#include "out.h"
 
 #define KIB		(1ULL << 10)
 #define MIB		(1ULL << 20)

@@ -7,6 +7,7 @@
  * Counting is a pass of its own: none of it is on while something is timed.
  */
 #include <linux/perf_event.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -14,7 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "bench.h"
+#include "count.h"
 
 #define MAX_CPUS	256
 #define IPI_TURNS	9

@@ -6,12 +6,18 @@
  */
 #include <pthread.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "bench.h"
+#include "../run.h"
+#include "extra.h"
+#include "goals.h"
+#include "image.h"
+#include "ways_hlk.h"
+#include "ways_kvm.h"
 
 #define COPIED		64		/* pages of one measured copy */
 #define MANY		512

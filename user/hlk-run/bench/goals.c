@@ -3,9 +3,11 @@
  * What the restore path is meant to reach, each with the figure of this run. A
  * goal that is missed is said, and no failure of the program.
  */
+#include <stdio.h>
 #include <string.h>
 
-#include "bench.h"
+#include "goals.h"
+#include "ways_hlk.h"
 
 #define MIB	(1ULL << 20)
 

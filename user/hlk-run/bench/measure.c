@@ -4,10 +4,16 @@
  * warmed up, and then all take turns in blocks, so that what happens to the
  * machine meanwhile happens to all of them.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "bench.h"
+#include "../samples.h"
+#include "count.h"
+#include "image.h"
+#include "measure.h"
+#include "ways_hlk.h"
+#include "ways_kvm.h"
 
 #define WARM		8
 #define MAX_BLOCK	2000

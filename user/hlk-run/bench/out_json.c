@@ -2,8 +2,8 @@
 /* hlk-run bench: JSON. */
 #include <cjson/cJSON.h>
 
-#include "bench.h"
 #include "../json.h"
+#include "out.h"
 
 static void add_cfg(struct cJSON *to, const struct bench_cfg *cfg)
 {

@@ -5,9 +5,10 @@
  */
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
-#include "bench.h"
+#include "out.h"
 
 #define WIDTH		920
 #define LEFT		270

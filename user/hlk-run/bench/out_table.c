@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* hlk-run bench: tables for people. */
+#include <stdio.h>
 #include <string.h>
 
-#include "bench.h"
+#include "../samples.h"
+#include "out.h"
+#include "ways_hlk.h"
 
 static const enum bench_count shown[] = {
 	COUNT_SYSCALLS, COUNT_ENTRIES, COUNT_NESTED, COUNT_TLB, COUNT_PAGES,

@@ -2,13 +2,14 @@
 /* Ways that use the module: one by one, fused, in batches, new from a snapshot. */
 #include <errno.h>
 #include <liburing.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "bench.h"
+#include "ways_hlk.h"
 
 #define HEAD(type)	.head = { .size = sizeof(struct type) }
 #define MAX_RUNS	512
@@ -23,52 +24,6 @@ struct kvm_pre_fault_memory {
 	__u64 padding[5];
 };
 #endif
-
-static void windows(const struct bench_image *image, struct hlk_window *w)
-{
-	w[0] = (struct hlk_window){ .gpa = 0, .bytes = image->cfg.guest };
-	w[1] = (struct hlk_window){
-		.gpa = image->scratch_gpa,
-		.bytes = image->cfg.scratch,
-		.flags = HLK_WINDOW_SCRATCH,
-	};
-}
-
-/**
- * snapshot_build() - the guest as an hlk snapshot
- * @env: the run
- * @image: the guest; out: @snap
- *
- * Return: 0, or -1 with errno set
- */
-int snapshot_build(const struct bench_env *env, struct bench_image *image)
-{
-	struct hlk_segment segments[] = {
-		{ 0, image->low_used, (uintptr_t)image->low },
-		{ image->scratch_gpa, image->scratch_used,
-		  (uintptr_t)image->scratch },
-	};
-	struct hlk_window w[2];
-	struct hlk_snapshot_build build = {
-		HEAD(hlk_snapshot_build),
-		.nr_windows = 2,
-		.window_size = sizeof(w[0]),
-		.windows = (uintptr_t)w,
-		.nr_segments = 2,
-		.segment_size = sizeof(segments[0]),
-		.segments = (uintptr_t)segments,
-		.nr_vcpus = 1,
-		.vcpu_size = sizeof(image->regs),
-		.vcpus = (uintptr_t)&image->regs,
-		.out_fd = -1,
-	};
-
-	windows(image, w);
-	if (ioctl(env->dev, HLK_SNAPSHOT_BUILD, &build))
-		return -1;
-	image->snap = build.out_fd;
-	return 0;
-}
 
 static int window(struct bench_way *way, struct machine *m, uint32_t slot,
 		  const struct hlk_window *w, uint8_t **at)
@@ -116,7 +71,7 @@ int sandbox_open(struct bench_way *way, struct machine *m)
 	if (BENCH_SYS(way, ioctl(way->env->dev, HLK_VM_ATTACH, &attach)))
 		return way_fail(way, "HLK_VM_ATTACH");
 	m->hlk = attach.out_fd;
-	windows(way->image, w);
+	image_windows(way->image, w);
 	if (window(way, m, 0, &w[0], &m->low) ||
 	    window(way, m, 1, &w[1], &m->scratch))
 		return -1;

@@ -7,7 +7,9 @@
 #include <unistd.h>
 
 #include "../../libhlk/tests/tap.h"
-#include "../bench/bench.h"
+#include "../bench/out.h"
+#include "../bench/ways_hlk.h"
+#include "../bench/ways_kvm.h"
 
 #define MIB	(1ULL << 20)
 
