@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "run.h"
+#include "option.h"
 
 /* Which exit code an error makes */
 int exit_code(const struct hlk_err *err)

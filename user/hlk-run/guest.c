@@ -2,7 +2,7 @@
 /* A guest that is ready. */
 #include <string.h>
 
-#include "run.h"
+#include "option.h"
 
 static void print_guest(void *arg, const char *text, size_t len)
 {

@@ -5,7 +5,7 @@
 
 #include <cjson/cJSON.h>
 
-#include "run.h"
+#include "option.h"
 
 char *text_clean(const char *text, size_t len);
 void json_u64(struct cJSON *to, const char *name, uint64_t value);

@@ -3,7 +3,7 @@
 #ifndef HLK_RUN_LATENCY_H
 #define HLK_RUN_LATENCY_H
 
-#include "run.h"
+#include "option.h"
 #include "samples.h"
 
 struct cJSON;

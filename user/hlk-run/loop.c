@@ -6,7 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "loop.h"
+#include "report.h"
 
 #define NSEC		1000000000ULL
 #define TICK		(NSEC / 10)

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "bench/bench.h"
-#include "run.h"
+#include "option.h"
 #include "serve.h"
 
 const char *argp_program_version = "hlk-run " HLK_RUN_VERSION;

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "run.h"
+#include "option.h"
 
 /**
  * option_number() - a number of the command line

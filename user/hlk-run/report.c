@@ -4,7 +4,7 @@
 
 #include "json.h"
 #include "latency.h"
-#include "loop.h"
+#include "report.h"
 
 static const char *both_name(const struct loop *loop)
 {

@@ -3,7 +3,7 @@
 #ifndef HLK_RUN_SERVE_H
 #define HLK_RUN_SERVE_H
 
-#include "run.h"
+#include "option.h"
 
 int cmd_serve_bench(int argc, char **argv);
 

@@ -7,7 +7,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "run.h"
+#include "option.h"
 
 #define DEFAULT_WIDTH	80
 #define MAX_WIDTH	120

@@ -12,7 +12,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#include "../run.h"
+#include "../option.h"
 #include "bench.h"
 #include "count.h"
 #include "extra.h"

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pt.h"
+#include "collect.h"
 
 #define DEFAULT_LIMIT	(1ULL << 18)
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../run.h"
+#include "../option.h"
 
 /* keys that main.c's options do not have */
 enum {

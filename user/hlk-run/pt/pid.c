@@ -21,7 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "pt.h"
+#include "collect.h"
 
 #define KVM_VM_NAME	"anon_inode:kvm-vm"
 #define MAX_THREADS	65536

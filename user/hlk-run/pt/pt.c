@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "pt.h"
+#include "collect.h"
 
 static int walk_sandbox(void *arg, struct hlk_walk *walk)
 {

@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "../json.h"
-#include "pt.h"
+#include "collect.h"
 
 #define WIDTH		1000
 #define LEFT		130	/* the virtual bar */

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "../json.h"
-#include "pt.h"
+#include "collect.h"
 
 /* attributes of struct hlk_mapping: bits of the leaf */
 #define PWT	0x8

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "../../libhlk/tests/tap.h"
-#include "../pt/pt.h"
+#include "../pt/collect.h"
 
 #define PAGE	0x1000ULL
 #define MAPS	200000

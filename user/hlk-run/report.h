@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* hlk-run run: the loop, and the report about it. */
-#ifndef HLK_RUN_LOOP_H
-#define HLK_RUN_LOOP_H
+#ifndef HLK_RUN_REPORT_H
+#define HLK_RUN_REPORT_H
 
-#include "run.h"
+#include "option.h"
 #include "samples.h"
 
 #define ANSWER_KEPT	4096
@@ -64,4 +64,4 @@ struct loop {
 
 void report_loop(const struct loop *loop);
 
-#endif /* HLK_RUN_LOOP_H */
+#endif /* HLK_RUN_REPORT_H */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* hlk-run pt: a guest's address spaces, collected once and then printed. */
-#ifndef HLK_RUN_PT_H
-#define HLK_RUN_PT_H
+#ifndef HLK_RUN_PT_COLLECT_H
+#define HLK_RUN_PT_COLLECT_H
 
-#include "../run.h"
+#include "../option.h"
 
 #define PT_PAGE		4096ULL
 #define PT_NO_ADDR	(~0ULL)
@@ -124,4 +124,4 @@ void pt_print_json(const struct pt_space *space);
 /* svg.c */
 int pt_write_svg(const struct pt_space *space, FILE *file);
 
-#endif /* HLK_RUN_PT_H */
+#endif /* HLK_RUN_PT_COLLECT_H */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* hlk-run: what its parts share. */
-#ifndef HLK_RUN_H
-#define HLK_RUN_H
+#ifndef HLK_RUN_OPTION_H
+#define HLK_RUN_OPTION_H
 
 #include <argp.h>
 #include <hlk.h>
@@ -130,4 +130,4 @@ int cmd_run(const struct options *opt);
 int cmd_info(const struct options *opt);
 int cmd_pt(const struct options *opt);
 
-#endif /* HLK_RUN_H */
+#endif /* HLK_RUN_OPTION_H */
