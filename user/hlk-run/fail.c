@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What is said when something failed, above all when the guest did. */
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 
-#include "option.h"
+#include "fail.h"
 
 /* Which exit code an error makes */
 int exit_code(const struct hlk_err *err)

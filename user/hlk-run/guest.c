@@ -2,7 +2,9 @@
 /* A guest that is ready. */
 #include <string.h>
 
-#include "option.h"
+#include "fail.h"
+#include "guest.h"
+#include "term.h"
 
 static void print_guest(void *arg, const char *text, size_t len)
 {

@@ -2,7 +2,10 @@
 /* hlk-run info: what the module is like. */
 #include <cjson/cJSON.h>
 
+#include "fail.h"
+#include "info.h"
 #include "json.h"
+#include "term.h"
 
 static const struct {
 	uint64_t bit;

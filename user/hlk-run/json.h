@@ -4,8 +4,8 @@
 #define HLK_RUN_JSON_H
 
 #include <cjson/cJSON.h>
-
-#include "option.h"
+#include <stddef.h>
+#include <stdint.h>
 
 char *text_clean(const char *text, size_t len);
 void json_u64(struct cJSON *to, const char *name, uint64_t value);

@@ -3,8 +3,8 @@
 #ifndef HLK_RUN_LATENCY_H
 #define HLK_RUN_LATENCY_H
 
-#include "option.h"
 #include "samples.h"
+#include "term.h"
 
 struct cJSON;
 

@@ -6,7 +6,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "fail.h"
+#include "guest.h"
+#include "loop.h"
 #include "report.h"
+#include "term.h"
 
 #define NSEC		1000000000ULL
 #define TICK		(NSEC / 10)

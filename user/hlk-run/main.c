@@ -7,7 +7,11 @@
 #include <string.h>
 
 #include "bench/bench.h"
+#include "fail.h"
+#include "info.h"
+#include "loop.h"
 #include "option.h"
+#include "pt/pt.h"
 #include "serve.h"
 
 const char *argp_program_version = "hlk-run " HLK_RUN_VERSION;
@@ -243,7 +247,7 @@ static const struct command {
 } commands[] = {
 	{ "run", &run_argp, cmd_run, NULL },
 	{ "info", &info_argp, cmd_info, NULL },
-	{ "pt", &pt_argp, cmd_pt, NULL },
+	{ "pt", NULL, NULL, cmd_pt },
 	{ "serve-bench", NULL, NULL, cmd_serve_bench },
 	{ "bench", NULL, NULL, cmd_bench },
 };
@@ -253,7 +257,6 @@ static int run_command(const struct command *command, int argc, char **argv)
 	struct options opt = {
 		.restore = true,
 		.repeat = 1,
-		.pt = { .fd = -1, .snapshot_fd = -1 },
 	};
 	char name[32];
 

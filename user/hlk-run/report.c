@@ -5,6 +5,7 @@
 #include "json.h"
 #include "latency.h"
 #include "report.h"
+#include "term.h"
 
 static const char *both_name(const struct loop *loop)
 {

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* hlk-run run: the loop, and the report about it. */
+/* hlk-run run: what a run was, and the report about it. */
 #ifndef HLK_RUN_REPORT_H
 #define HLK_RUN_REPORT_H
+
+#include <hlk.h>
 
 #include "option.h"
 #include "samples.h"

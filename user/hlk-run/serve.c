@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* hlk-run serve-bench: a pool of sandboxes under the calls of several threads. */
-#include "serve.h"
-
 #include <argp.h>
 #include <errno.h>
 #include <pthread.h>
@@ -9,9 +7,14 @@
 #include <string.h>
 #include <time.h>
 
+#include "fail.h"
+#include "guest.h"
 #include "json.h"
 #include "latency.h"
+#include "option.h"
 #include "samples.h"
+#include "serve.h"
+#include "term.h"
 
 #define NSEC		1000000000ULL
 #define ANSWER_SIZE	65536

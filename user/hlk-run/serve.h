@@ -3,8 +3,6 @@
 #ifndef HLK_RUN_SERVE_H
 #define HLK_RUN_SERVE_H
 
-#include "option.h"
-
 int cmd_serve_bench(int argc, char **argv);
 
 #endif /* HLK_RUN_SERVE_H */

@@ -2,12 +2,13 @@
 /* What the terminal and the machine are like. */
 #include <cpuid.h>
 #include <langinfo.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "option.h"
+#include "term.h"
 
 #define DEFAULT_WIDTH	80
 #define MAX_WIDTH	120

@@ -12,7 +12,8 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#include "../option.h"
+#include "../fail.h"
+#include "../term.h"
 #include "bench.h"
 #include "count.h"
 #include "extra.h"

@@ -12,7 +12,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "../option.h"
+#include "../fail.h"
 #include "extra.h"
 #include "goals.h"
 #include "image.h"

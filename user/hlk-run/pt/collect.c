@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../fail.h"
 #include "collect.h"
 
 #define DEFAULT_LIMIT	(1ULL << 18)

@@ -3,7 +3,12 @@
 #ifndef HLK_RUN_PT_COLLECT_H
 #define HLK_RUN_PT_COLLECT_H
 
-#include "../option.h"
+#include <hlk.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "options.h"
 
 #define PT_PAGE		4096ULL
 #define PT_NO_ADDR	(~0ULL)
@@ -101,7 +106,6 @@ enum pt_kind {
 	PT_KINDS,
 };
 
-/* collect.c */
 int pt_space_init(struct pt_space *space, const uint64_t *roots, uint32_t nr);
 void pt_space_free(struct pt_space *space);
 int pt_collect(struct pt_space *space, const struct pt_options *pt,
@@ -110,18 +114,5 @@ int pt_count(struct pt_space *space);
 enum pt_kind pt_kind(const struct hlk_mapping *map);
 bool pt_is_table(const struct hlk_mapping *map);
 size_t pt_root_end(const struct pt_space *space, uint32_t root);
-
-/* pid.c */
-int pt_of_process(struct hlk_ctx *ctx, const struct options *opt,
-		  struct pt_space *space);
-
-/* text.c */
-void pt_size_text(uint64_t bytes, char *text, size_t size);
-void pt_notes(const struct hlk_mapping *map, char *text, size_t size);
-void pt_print_text(const struct pt_space *space);
-void pt_print_json(const struct pt_space *space);
-
-/* svg.c */
-int pt_write_svg(const struct pt_space *space, FILE *file);
 
 #endif /* HLK_RUN_PT_COLLECT_H */

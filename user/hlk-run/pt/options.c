@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../option.h"
+#include "options.h"
 
 /* keys that main.c's options do not have */
 enum {
@@ -128,82 +128,81 @@ static error_t parse_tables(int key, char *arg, struct argp_state *state,
 }
 
 static error_t parse_source(int key, char *arg, struct argp_state *state,
-			    struct options *opt)
+			    struct pt_options *opt)
 {
 	switch (key) {
 	case OPT_PID:
-		opt->pt.pid = option_number(state, "pid", arg, 0, INT_MAX);
-		if (!opt->pt.pid)
+		opt->pid = option_number(state, "pid", arg, 0, INT_MAX);
+		if (!opt->pid)
 			argp_error(state, "no program has process id 0");
 		return 0;
 	case OPT_FD:
-		opt->pt.fd = option_number(state, "fd", arg, 0, INT_MAX);
+		opt->fd = option_number(state, "fd", arg, 0, INT_MAX);
 		return 0;
 	case OPT_RUNNING:
-		opt->pt.running = true;
+		opt->running = true;
 		return 0;
 	case OPT_SNAPSHOT:
-		opt->pt.of_snapshot = true;
+		opt->of_snapshot = true;
 		return 0;
 	case OPT_SNAPSHOT_FD:
-		opt->pt.snapshot_fd = option_number(state, "snapshot-fd", arg, 0,
-						    INT_MAX);
+		opt->snapshot_fd = option_number(state, "snapshot-fd", arg, 0, INT_MAX);
 		return 0;
 	case OPT_CALL:
-		opt->call = arg;
+		opt->run.call = arg;
 		return 0;
 	case OPT_INPUT:
-		opt->input = arg;
-		opt->input_len = strlen(arg);
+		opt->run.input = arg;
+		opt->run.input_len = strlen(arg);
 		return 0;
 	case OPT_REPEAT:
-		opt->repeat = option_number(state, "repeat", arg, 0, 1ULL << 40);
+		opt->run.repeat = option_number(state, "repeat", arg, 0, 1ULL << 40);
 		return 0;
 	case OPT_SVG:
-		opt->pt.svg = arg;
+		opt->svg = arg;
 		return 0;
 	default:
-		return parse_tables(key, arg, state, &opt->pt);
+		return parse_tables(key, arg, state, opt);
 	}
 }
 
-static void check(struct argp_state *state, const struct options *opt)
+static void check(struct argp_state *state, const struct pt_options *pt)
 {
-	const struct pt_options *pt = &opt->pt;
+	const struct options *run = &pt->run;
 	bool snapshot = pt->snapshot_fd >= 0;
 	bool other = pt->pid || snapshot;
 
-	if (!!opt->guest + !!pt->pid + snapshot != 1)
+	if (!!run->guest + !!pt->pid + snapshot != 1)
 		argp_error(state, "of which guest? (an i686 ELF file, or --pid, or --snapshot-fd)");
 	if (!pt->pid && (pt->fd >= 0 || pt->running))
 		argp_error(state, "--fd and --running want --pid");
 	if (pt->running && !pt->nr_roots)
 		argp_error(state, "--running wants --root: CR3 changes while the guest runs");
-	if (other && (pt->of_snapshot || opt->call))
+	if (other && (pt->of_snapshot || run->call))
 		argp_error(state, "--snapshot and --call want a guest of one's own");
-	if (!opt->call && opt->input)
+	if (!run->call && run->input)
 		argp_error(state, "--input wants --call");
 }
 
 static error_t parse_pt(int key, char *arg, struct argp_state *state)
 {
-	struct options *opt = state->input;
+	struct pt_options *opt = state->input;
 
 	switch (key) {
 	case ARGP_KEY_INIT:
-		state->child_inputs[0] = opt;
-		state->child_inputs[1] = opt;
+		state->child_inputs[0] = &opt->run;
+		state->child_inputs[1] = &opt->run;
 		return 0;
 	case ARGP_KEY_ARG:
-		if (opt->guest)
+		if (opt->run.guest)
 			argp_error(state, "one guest at a time, please");
-		opt->guest = arg;
+		opt->run.guest = arg;
 		return 0;
 	case ARGP_KEY_END:
 		check(state, opt);
 		/* a guest that runs has no modes to be read */
-		if (opt->pt.running)
-			give(&opt->pt, 0);
+		if (opt->running)
+			give(opt, 0);
 		return 0;
 	default:
 		return parse_source(key, arg, state, opt);

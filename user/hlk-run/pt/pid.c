@@ -21,7 +21,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "collect.h"
+#include "../fail.h"
+#include "pid.h"
 
 #define KVM_VM_NAME	"anon_inode:kvm-vm"
 #define MAX_THREADS	65536
@@ -362,18 +363,18 @@ static int collect(struct target *t, const struct pt_options *pt,
  *
  * Return: RUN_OK or an exit code, after the reason was printed
  */
-int pt_of_process(struct hlk_ctx *ctx, const struct options *opt,
+int pt_of_process(struct hlk_ctx *ctx, const struct pt_options *opt,
 		  struct pt_space *space)
 {
-	struct target t = { .pid = opt->pt.pid };
+	struct target t = { .pid = opt->pid };
 	int ret;
 
 	t.pidfd = syscall(SYS_pidfd_open, t.pid, 0);
 	if (t.pidfd < 0)
 		return complain(&t, "cannot be opened");
-	ret = open_vm(&t, ctx, opt->pt.fd);
+	ret = open_vm(&t, ctx, opt->fd);
 	if (!ret)
-		ret = collect(&t, &opt->pt, space);
+		ret = collect(&t, opt, space);
 	hlk_inspect_close(t.inspect);
 	free(t.threads);
 	close(t.pidfd);

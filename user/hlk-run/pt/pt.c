@@ -7,7 +7,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../fail.h"
+#include "../guest.h"
 #include "collect.h"
+#include "pid.h"
+#include "pt.h"
+#include "svg.h"
+#include "text.h"
 
 static int walk_sandbox(void *arg, struct hlk_walk *walk)
 {
@@ -51,7 +57,7 @@ static int of_sandbox(struct hlk_sandbox *sb, const struct pt_options *pt,
 
 /* A snapshot has tables, but no CPU: a sandbox is made that runs from it. */
 static int of_snap(struct hlk_ctx *ctx, struct hlk_snap *snap,
-		   const struct options *opt, struct pt_space *space)
+		   const struct pt_options *opt, struct pt_space *space)
 {
 	struct hlk_sandbox *sb;
 	struct hlk_err err;
@@ -59,49 +65,49 @@ static int of_snap(struct hlk_ctx *ctx, struct hlk_snap *snap,
 
 	if (hlk_sandbox_from_snapshot(ctx, snap, NULL, &sb, &err))
 		return fail_err(NULL, &err);
-	ret = of_sandbox(sb, &opt->pt, space);
+	ret = of_sandbox(sb, opt, space);
 	hlk_sandbox_close(sb);
 	return ret;
 }
 
-static int of_snapshot_fd(struct hlk_ctx *ctx, const struct options *opt,
+static int of_snapshot_fd(struct hlk_ctx *ctx, const struct pt_options *opt,
 			  struct pt_space *space)
 {
 	struct hlk_snap *snap;
 	struct hlk_err err;
 	int ret;
 
-	if (hlk_snapshot_from_fd(opt->pt.snapshot_fd, &snap, &err))
+	if (hlk_snapshot_from_fd(opt->snapshot_fd, &snap, &err))
 		return fail_err(NULL, &err);
 	ret = of_snap(ctx, snap, opt, space);
 	hlk_snapshot_close(snap);
 	snprintf(space->source, sizeof(space->source), "snapshot, fd %d",
-		 opt->pt.snapshot_fd);
+		 opt->snapshot_fd);
 	return ret;
 }
 
-static int make_calls(struct hlk_sandbox *sb, const struct options *opt)
+static int make_calls(struct hlk_sandbox *sb, const struct options *run)
 {
 	char answer[4096];
 	uint64_t i;
 
-	for (i = 0; opt->call && i < opt->repeat; i++)
-		if (hlk_sandbox_call(sb, opt->call, opt->input, opt->input_len,
+	for (i = 0; run->call && i < run->repeat; i++)
+		if (hlk_sandbox_call(sb, run->call, run->input, run->input_len,
 				     answer, sizeof(answer), NULL,
-				     opt->timeout_us) &&
+				     run->timeout_us) &&
 		    hlk_sandbox_error(sb)->code != EMSGSIZE)
 			return fail_sandbox(sb);
 	return RUN_OK;
 }
 
 static int of_guest_snapshot(struct hlk_ctx *ctx, struct hlk_sandbox *sb,
-			     const struct options *opt, struct pt_space *space)
+			     const struct pt_options *opt, struct pt_space *space)
 {
 	struct hlk_snapshot_config config = HLK_SNAPSHOT_CONFIG_INIT;
 	struct hlk_snap *snap;
 	int ret;
 
-	config.flags = opt->snapshot;
+	config.flags = opt->run.snapshot;
 	if (hlk_sandbox_snapshot(sb, &config, &snap))
 		return fail_sandbox(sb);
 	ret = of_snap(ctx, snap, opt, space);
@@ -109,25 +115,23 @@ static int of_guest_snapshot(struct hlk_ctx *ctx, struct hlk_sandbox *sb,
 	return ret;
 }
 
-static int of_guest(struct hlk_ctx *ctx, const struct options *opt,
+static int of_guest(struct hlk_ctx *ctx, const struct pt_options *opt,
 		    struct pt_space *space)
 {
-	struct options quiet = *opt;
 	struct hlk_sandbox *sb;
 	int ret;
 
-	quiet.quiet = true;
-	ret = guest_open(ctx, &quiet, &sb);
+	ret = guest_open(ctx, &opt->run, &sb);
 	if (ret)
 		return ret;
-	ret = make_calls(sb, opt);
-	if (!ret && opt->pt.of_snapshot)
+	ret = make_calls(sb, &opt->run);
+	if (!ret && opt->of_snapshot)
 		ret = of_guest_snapshot(ctx, sb, opt, space);
 	else if (!ret)
-		ret = of_sandbox(sb, &opt->pt, space);
+		ret = of_sandbox(sb, opt, space);
 	hlk_sandbox_close(sb);
 	snprintf(space->source, sizeof(space->source), "%s%s",
-		 opt->pt.of_snapshot ? "snapshot of " : "", opt->guest);
+		 opt->of_snapshot ? "snapshot of " : "", opt->run.guest);
 	return ret;
 }
 
@@ -151,37 +155,51 @@ static int write_svg(const struct pt_space *space, const char *path)
 	return ret;
 }
 
-static int print_all(struct pt_space *space, const struct options *opt)
+static int print_all(struct pt_space *space, const struct pt_options *opt)
 {
 	int ret = pt_count(space);
 
 	if (ret)
 		return ret;
-	if (opt->json)
+	if (opt->run.json)
 		pt_print_json(space);
 	else
 		pt_print_text(space);
-	return opt->pt.svg ? write_svg(space, opt->pt.svg) : RUN_OK;
+	return opt->svg ? write_svg(space, opt->svg) : RUN_OK;
 }
 
-int cmd_pt(const struct options *opt)
+/**
+ * cmd_pt() - hlk-run pt
+ * @argc: as of main
+ * @argv: as of main
+ *
+ * Return: the exit code
+ */
+int cmd_pt(int argc, char **argv)
 {
+	struct pt_options opt = {
+		.run = { .repeat = 1, .quiet = true },
+		.fd = -1,
+		.snapshot_fd = -1,
+	};
 	struct pt_space space = {};
 	struct hlk_ctx *ctx;
 	struct hlk_err err;
 	int ret;
 
+	if (argp_parse(&pt_argp, argc, argv, 0, NULL, &opt))
+		return RUN_USAGE;
 	if (hlk_open(&ctx, &err))
 		return fail_err(NULL, &err);
-	if (opt->pt.pid)
-		ret = pt_of_process(ctx, opt, &space);
-	else if (opt->pt.snapshot_fd >= 0)
-		ret = of_snapshot_fd(ctx, opt, &space);
+	if (opt.pid)
+		ret = pt_of_process(ctx, &opt, &space);
+	else if (opt.snapshot_fd >= 0)
+		ret = of_snapshot_fd(ctx, &opt, &space);
 	else
-		ret = of_guest(ctx, opt, &space);
+		ret = of_guest(ctx, &opt, &space);
 	hlk_close(ctx);
 	if (!ret)
-		ret = print_all(&space, opt);
+		ret = print_all(&space, &opt);
 	pt_space_free(&space);
 	return ret;
 }

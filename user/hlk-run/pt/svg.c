@@ -12,8 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../fail.h"
 #include "../json.h"
-#include "collect.h"
+#include "svg.h"
+#include "text.h"
 
 #define WIDTH		1000
 #define LEFT		130	/* the virtual bar */

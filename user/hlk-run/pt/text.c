@@ -5,7 +5,8 @@
 #include <string.h>
 
 #include "../json.h"
-#include "collect.h"
+#include "../term.h"
+#include "text.h"
 
 /* attributes of struct hlk_mapping: bits of the leaf */
 #define PWT	0x8

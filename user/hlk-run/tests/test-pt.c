@@ -5,6 +5,8 @@
 
 #include "../../libhlk/tests/tap.h"
 #include "../pt/collect.h"
+#include "../pt/svg.h"
+#include "../pt/text.h"
 
 #define PAGE	0x1000ULL
 #define MAPS	200000

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* hlk-run: a guest that is ready. */
+#ifndef HLK_RUN_GUEST_H
+#define HLK_RUN_GUEST_H
+
+#include <hlk.h>
+
+#include "option.h"
+
+int guest_functions(struct hlk_sandbox *sb);
+int guest_open(struct hlk_ctx *ctx, const struct options *opt,
+	       struct hlk_sandbox **sb);
+
+#endif /* HLK_RUN_GUEST_H */

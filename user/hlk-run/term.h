@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* hlk-run: what the terminal and the machine are like. */
+#ifndef HLK_RUN_TERM_H
+#define HLK_RUN_TERM_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+struct term {
+	bool unicode;
+	bool color;
+	int width;
+};
+
+void term_init(struct term *term, FILE *file);
+const char *term_on(const struct term *term, const char *code);
+const char *term_off(const struct term *term);
+void print_safe(FILE *file, const char *text, size_t len);
+bool emulated(void);
+
+#endif /* HLK_RUN_TERM_H */
