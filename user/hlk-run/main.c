@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* hlk-run: the command line. */
 #include <argp.h>
-#include <errno.h>
 #include <locale.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "bench/bench.h"
@@ -17,121 +15,19 @@
 const char *argp_program_version = "hlk-run " HLK_RUN_VERSION;
 
 enum {
-	OPT_CALL = 'c',
-	OPT_INPUT = 'i',
-	OPT_EXPECT = 'e',
-	OPT_REPEAT = 'n',
-	OPT_TIMEOUT = 't',
-	OPT_MEM = 'm',
-	OPT_SCRATCH = 's',
-	OPT_JSON = 'j',
 	OPT_QUIET = 'q',
-	OPT_NO_RESTORE = 256,
-	OPT_FLAT,
-	OPT_HOST_COW,
-	OPT_STRICT,
-	OPT_CR3,
-	OPT_MAX_PRIVATE,
+	OPT_NO_RESTORE = OPT_OWN,
 	OPT_NO_PROGRESS,
 	OPT_AUDIT,
-	OPT_DEDUP,
 };
-
-static error_t parse_memory(int key, char *arg, struct argp_state *state)
-{
-	struct options *opt = state->input;
-
-	switch (key) {
-	case OPT_MEM:
-		opt->mem = option_number(state, "mem", arg, 0, 4096) << 20;
-		return 0;
-	case OPT_SCRATCH:
-		opt->scratch = option_number(state, "scratch", arg, 0, 1 << 22) << 10;
-		return 0;
-	case OPT_MAX_PRIVATE:
-		opt->max_private = option_number(state, "max-private", arg, 0, 1 << 20);
-		return 0;
-	case OPT_TIMEOUT:
-		opt->timeout_us = option_number(state, "timeout", arg, 0,
-						86400000) * 1000;
-		return 0;
-	case OPT_JSON:
-		opt->json = true;
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
-
-static error_t parse_snapshot(int key, struct options *opt)
-{
-	switch (key) {
-	case OPT_NO_RESTORE:
-		opt->restore = false;
-		return 0;
-	case OPT_FLAT:
-		opt->snapshot |= HLK_SNAP_FLAT;
-		return 0;
-	case OPT_HOST_COW:
-		opt->snapshot |= HLK_SNAP_HOST_COW;
-		return 0;
-	case OPT_STRICT:
-		opt->snapshot |= HLK_SNAP_STRICT;
-		return 0;
-	case OPT_CR3:
-		opt->snapshot |= HLK_SNAP_CR3;
-		return 0;
-	case OPT_DEDUP:
-		opt->snapshot |= HLK_SNAP_DEDUP;
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
-
-static error_t parse_snapshot_arg(int key, char *arg, struct argp_state *state)
-{
-	(void)arg;
-	return parse_snapshot(key, state->input);
-}
-
-static error_t parse_guest(int key, char *arg, struct argp_state *state)
-{
-	struct options *opt = state->input;
-
-	switch (key) {
-	case ARGP_KEY_ARG:
-		if (opt->guest)
-			argp_error(state, "one guest at a time, please");
-		opt->guest = arg;
-		return 0;
-	case ARGP_KEY_END:
-		if (!opt->guest)
-			argp_error(state, "which guest? (an i686 ELF file)");
-		return 0;
-	default:
-		return parse_memory(key, arg, state);
-	}
-}
 
 static error_t parse_run(int key, char *arg, struct argp_state *state)
 {
 	struct options *opt = state->input;
 
 	switch (key) {
-	case OPT_CALL:
-		opt->call = arg;
-		return 0;
-	case OPT_INPUT:
-		opt->input = arg;
-		opt->input_len = strlen(arg);
-		return 0;
-	case OPT_EXPECT:
-		opt->expect = arg;
-		opt->expect_len = strlen(arg);
-		return 0;
-	case OPT_REPEAT:
-		opt->repeat = option_number(state, "repeat", arg, 0, 1ULL << 40);
+	case OPT_NO_RESTORE:
+		opt->restore = false;
 		return 0;
 	case OPT_AUDIT:
 		opt->audit = option_number(state, "audit", arg, 0, 1ULL << 40);
@@ -147,34 +43,15 @@ static error_t parse_run(int key, char *arg, struct argp_state *state)
 			argp_error(state, "--input and --expect want --call");
 		if (opt->audit && !opt->restore)
 			argp_error(state, "--audit is about restores");
-		return parse_guest(key, arg, state);
-	default:
-		if (!parse_snapshot(key, opt))
-			return 0;
-		return parse_guest(key, arg, state);
+		break;
 	}
+	return option_parse_guest(key, arg, state, opt);
 }
 
-#define OPTIONS_MEMORY							\
-	{ "mem", OPT_MEM, "MIB", 0,					\
-	  "The guest's memory (default 16)", 2 },			\
-	{ "scratch", OPT_SCRATCH, "KIB", 0,				\
-	  "The guest's scratch region (default 288, or as much as its first page tables want)", 2 }, \
-	{ "max-private", OPT_MAX_PRIVATE, "PAGES", 0,			\
-	  "Most pages that the guest may write between two restores", 2 }, \
-	{ "timeout", OPT_TIMEOUT, "MS", 0,				\
-	  "Stop the guest when boot or a call takes longer", 2 },	\
-	{ "json", OPT_JSON, NULL, 0, "Print JSON", 4 }
-
-#define OPTIONS_SNAPSHOT						\
-	{ "flat", OPT_FLAT, NULL, 0,					\
-	  "Snapshot each page at its place, for guests that know nothing of hlk", 3 }, \
-	{ "host-cow", OPT_HOST_COW, NULL, 0,				\
-	  "Leave copy-on-write to the host", 3 },			\
-	{ "strict", OPT_STRICT, NULL, 0,				\
-	  "Refuse a guest with mappings that lead outside its memory", 3 }, \
-	{ "cr3", OPT_CR3, NULL, 0,					\
-	  "Take CR3 as the only page directory, not those that the guest published", 3 }
+static error_t parse_info(int key, char *arg, struct argp_state *state)
+{
+	return option_parse(key, arg, state, state->input);
+}
 
 static const struct argp_option run_options[] = {
 	{ "call", OPT_CALL, "NAME", 0, "Call this function of the guest", 1 },
@@ -186,10 +63,11 @@ static const struct argp_option run_options[] = {
 	  "Do not restore the guest between calls", 1 },
 	{ "audit", OPT_AUDIT, "N", 0,
 	  "Compare all with the snapshot after every N-th restore", 1 },
-	OPTIONS_MEMORY,
-	OPTIONS_SNAPSHOT,
-	{ "dedup", OPT_DEDUP, NULL, 0,
-	  "Keep equal pages once", 3 },
+	OPTIONS_MEMORY(2),
+	OPTION_TIMEOUT(2),
+	OPTIONS_SNAPSHOT(3),
+	OPTION_DEDUP(3),
+	OPTION_JSON(4),
 	{ "quiet", OPT_QUIET, NULL, 0,
 	  "Do not print what the guest prints", 4 },
 	{ "no-progress", OPT_NO_PROGRESS, NULL, 0,
@@ -197,18 +75,8 @@ static const struct argp_option run_options[] = {
 	{ 0 }
 };
 
-static const struct argp_option memory_options[] = {
-	OPTIONS_MEMORY,
-	{ 0 }
-};
-
-static const struct argp_option snapshot_options[] = {
-	OPTIONS_SNAPSHOT,
-	{ 0 }
-};
-
 static const struct argp_option info_options[] = {
-	{ "json", OPT_JSON, NULL, 0, "Print JSON", 4 },
+	OPTION_JSON(4),
 	{ 0 }
 };
 
@@ -222,20 +90,9 @@ static const struct argp run_argp = {
 	       "5 timeout.",
 };
 
-/* Parts that other commands take in */
-const struct argp memory_argp = {
-	.options = memory_options,
-	.parser = parse_memory,
-};
-
-const struct argp snapshot_argp = {
-	.options = snapshot_options,
-	.parser = parse_snapshot_arg,
-};
-
 static const struct argp info_argp = {
 	.options = info_options,
-	.parser = parse_memory,
+	.parser = parse_info,
 	.doc = "Print version, limits and live objects of the kernel module.",
 };
 

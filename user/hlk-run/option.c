@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Arguments of the command line. */
 #include <errno.h>
+#include <hlk.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "option.h"
 
@@ -31,4 +33,113 @@ uint64_t option_number(struct argp_state *state, const char *name,
 			   name, (unsigned long long)least,
 			   (unsigned long long)most, arg);
 	return value;
+}
+
+static error_t parse_snapshot(int key, struct options *opt)
+{
+	switch (key) {
+	case OPT_FLAT:
+		opt->snapshot |= HLK_SNAP_FLAT;
+		return 0;
+	case OPT_HOST_COW:
+		opt->snapshot |= HLK_SNAP_HOST_COW;
+		return 0;
+	case OPT_STRICT:
+		opt->snapshot |= HLK_SNAP_STRICT;
+		return 0;
+	case OPT_CR3:
+		opt->snapshot |= HLK_SNAP_CR3;
+		return 0;
+	case OPT_DEDUP:
+		opt->snapshot |= HLK_SNAP_DEDUP;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static error_t parse_call(int key, char *arg, struct argp_state *state,
+			  struct options *opt)
+{
+	switch (key) {
+	case OPT_CALL:
+		opt->call = arg;
+		return 0;
+	case OPT_INPUT:
+		opt->input = arg;
+		opt->input_len = strlen(arg);
+		return 0;
+	case OPT_EXPECT:
+		opt->expect = arg;
+		opt->expect_len = strlen(arg);
+		return 0;
+	case OPT_REPEAT:
+		opt->repeat = option_number(state, "repeat", arg, 0, 1ULL << 40);
+		return 0;
+	default:
+		return parse_snapshot(key, opt);
+	}
+}
+
+/**
+ * option_parse() - what several commands take
+ * @key: as of an argp parser, as the next two
+ * @arg: its argument
+ * @state: where the parser is
+ * @opt: out: what was said
+ *
+ * Which options there are the command's own table says.
+ *
+ * Return: 0 or ARGP_ERR_UNKNOWN
+ */
+error_t option_parse(int key, char *arg, struct argp_state *state,
+		     struct options *opt)
+{
+	switch (key) {
+	case OPT_MEM:
+		opt->mem = option_number(state, "mem", arg, 0, 4096) << 20;
+		return 0;
+	case OPT_SCRATCH:
+		opt->scratch = option_number(state, "scratch", arg, 0, 1 << 22) << 10;
+		return 0;
+	case OPT_MAX_PRIVATE:
+		opt->max_private = option_number(state, "max-private", arg, 0, 1 << 20);
+		return 0;
+	case OPT_TIMEOUT:
+		opt->timeout_us = option_number(state, "timeout", arg, 0,
+						86400000) * 1000;
+		return 0;
+	case OPT_JSON:
+		opt->json = true;
+		return 0;
+	default:
+		return parse_call(key, arg, state, opt);
+	}
+}
+
+/**
+ * option_parse_guest() - the same, for commands that take a guest
+ * @key: as of option_parse()
+ * @arg: its argument
+ * @state: where the parser is
+ * @opt: out: what was said
+ *
+ * Return: 0 or ARGP_ERR_UNKNOWN
+ */
+error_t option_parse_guest(int key, char *arg, struct argp_state *state,
+			   struct options *opt)
+{
+	switch (key) {
+	case ARGP_KEY_ARG:
+		if (opt->guest)
+			argp_error(state, "one guest at a time, please");
+		opt->guest = arg;
+		return 0;
+	case ARGP_KEY_END:
+		if (!opt->guest)
+			argp_error(state, "which guest? (an i686 ELF file)");
+		return 0;
+	default:
+		return option_parse(key, arg, state, opt);
+	}
 }

@@ -48,11 +48,59 @@ struct options {
 	bool no_progress;
 };
 
-/* main.c */
-extern const struct argp memory_argp;
-extern const struct argp snapshot_argp;
+/* Keys of what several commands take. A command's own begin at OPT_OWN. */
+enum {
+	OPT_CALL = 'c',
+	OPT_INPUT = 'i',
+	OPT_EXPECT = 'e',
+	OPT_REPEAT = 'n',
+	OPT_TIMEOUT = 't',
+	OPT_MEM = 'm',
+	OPT_SCRATCH = 's',
+	OPT_JSON = 'j',
+	OPT_FLAT = 256,
+	OPT_HOST_COW,
+	OPT_STRICT,
+	OPT_CR3,
+	OPT_DEDUP,
+	OPT_MAX_PRIVATE,
+	OPT_OWN = 512,
+};
+
+/* Lines of a command's table, for those that read the same everywhere */
+#define OPTIONS_MEMORY(group)						\
+	{ "mem", OPT_MEM, "MIB", 0,					\
+	  "The guest's memory (default 16)", group },			\
+	{ "scratch", OPT_SCRATCH, "KIB", 0,				\
+	  "The guest's scratch region (default 288, or as much as its first page tables want)", group }, \
+	{ "max-private", OPT_MAX_PRIVATE, "PAGES", 0,			\
+	  "Most pages that the guest may write between two restores", group }
+
+#define OPTIONS_SNAPSHOT(group)						\
+	{ "flat", OPT_FLAT, NULL, 0,					\
+	  "Snapshot each page at its place, for guests that know nothing of hlk", group }, \
+	{ "host-cow", OPT_HOST_COW, NULL, 0,				\
+	  "Leave copy-on-write to the host", group },			\
+	{ "strict", OPT_STRICT, NULL, 0,				\
+	  "Refuse a guest with mappings that lead outside its memory", group }, \
+	{ "cr3", OPT_CR3, NULL, 0,					\
+	  "Take CR3 as the only page directory, not those that the guest published", group }
+
+#define OPTION_TIMEOUT(group)						\
+	{ "timeout", OPT_TIMEOUT, "MS", 0,				\
+	  "Stop the guest when boot or a call takes longer", group }
+
+#define OPTION_DEDUP(group)						\
+	{ "dedup", OPT_DEDUP, NULL, 0, "Keep equal pages once", group }
+
+#define OPTION_JSON(group)						\
+	{ "json", OPT_JSON, NULL, 0, "Print JSON", group }
 
 uint64_t option_number(struct argp_state *state, const char *name,
 		       const char *arg, uint64_t least, uint64_t most);
+error_t option_parse(int key, char *arg, struct argp_state *state,
+		     struct options *opt);
+error_t option_parse_guest(int key, char *arg, struct argp_state *state,
+			   struct options *opt);
 
 #endif /* HLK_RUN_OPTION_H */

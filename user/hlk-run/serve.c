@@ -419,18 +419,7 @@ enum {
 	OPT_POOL = 'p',
 	OPT_CALLS = 'n',
 	OPT_RESTORERS = 'r',
-	OPT_CALL = 'c',
-	OPT_INPUT = 'i',
-	OPT_EXPECT = 'e',
-	OPT_TIMEOUT = 't',
-	OPT_MEM = 'm',
-	OPT_SCRATCH = 's',
-	OPT_JSON = 'j',
-	OPT_FLAT = 256,
-	OPT_HOST_COW,
-	OPT_DEDUP,
-	OPT_MAX_PRIVATE,
-	OPT_WAIT,
+	OPT_WAIT = OPT_OWN,
 };
 
 static const struct argp_option options[] = {
@@ -448,54 +437,13 @@ static const struct argp_option options[] = {
 	  "Longest boot, wait for a sandbox, and call", 3 },
 	{ "wait", OPT_WAIT, "MS", 0,
 	  "Longest wait for a sandbox, if not as long as a call", 3 },
-	{ "mem", OPT_MEM, "MIB", 0, "The guest's memory (default 16)", 3 },
-	{ "scratch", OPT_SCRATCH, "KIB", 0, "The guest's scratch region", 3 },
-	{ "max-private", OPT_MAX_PRIVATE, "PAGES", 0,
-	  "Most pages that the guest may write between two restores", 3 },
+	OPTIONS_MEMORY(3),
 	{ "flat", OPT_FLAT, NULL, 0, "Snapshot each page at its place", 4 },
 	{ "host-cow", OPT_HOST_COW, NULL, 0, "Leave copy-on-write to the host", 4 },
-	{ "dedup", OPT_DEDUP, NULL, 0, "Keep equal pages once", 4 },
-	{ "json", OPT_JSON, NULL, 0, "Print JSON", 5 },
+	OPTION_DEDUP(4),
+	OPTION_JSON(5),
 	{ 0 }
 };
-
-static error_t parse_guest(int key, char *arg, struct argp_state *state)
-{
-	struct serve *serve = state->input;
-	struct options *opt = &serve->opt;
-
-	switch (key) {
-	case OPT_MEM:
-		opt->mem = option_number(state, "mem", arg, 1, 4096) << 20;
-		return 0;
-	case OPT_SCRATCH:
-		opt->scratch = option_number(state, "scratch", arg, 1, 1 << 22) << 10;
-		return 0;
-	case OPT_MAX_PRIVATE:
-		opt->max_private = option_number(state, "max-private", arg, 1, 1 << 20);
-		return 0;
-	case OPT_FLAT:
-		opt->snapshot |= HLK_SNAP_FLAT;
-		return 0;
-	case OPT_HOST_COW:
-		opt->snapshot |= HLK_SNAP_HOST_COW;
-		return 0;
-	case OPT_DEDUP:
-		opt->snapshot |= HLK_SNAP_DEDUP;
-		return 0;
-	case ARGP_KEY_ARG:
-		if (opt->guest)
-			argp_error(state, "one guest at a time, please");
-		opt->guest = arg;
-		return 0;
-	case ARGP_KEY_END:
-		if (!opt->guest)
-			argp_error(state, "which guest? (an i686 ELF file)");
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -515,30 +463,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_RESTORERS:
 		serve->restorers = option_number(state, "restorers", arg, 1, 64);
 		return 0;
-	case OPT_CALL:
-		opt->call = arg;
-		return 0;
-	case OPT_INPUT:
-		opt->input = arg;
-		opt->input_len = strlen(arg);
-		return 0;
-	case OPT_EXPECT:
-		opt->expect = arg;
-		opt->expect_len = strlen(arg);
-		return 0;
-	case OPT_TIMEOUT:
-		opt->timeout_us = option_number(state, "timeout", arg, 1,
-						86400000) * 1000;
-		return 0;
 	case OPT_WAIT:
 		serve->wait_us = option_number(state, "wait", arg, 1,
 					       86400000) * 1000;
 		return 0;
-	case OPT_JSON:
-		opt->json = true;
-		return 0;
 	default:
-		return parse_guest(key, arg, state);
+		return option_parse_guest(key, arg, state, opt);
 	}
 }
 

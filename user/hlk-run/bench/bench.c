@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "../fail.h"
+#include "../option.h"
 #include "../term.h"
 #include "bench.h"
 #include "count.h"
@@ -28,10 +29,9 @@
 #define MAX_CFGS	64
 
 enum {
-	OPT_JSON = 'j',
 	OPT_QUICK = 'q',
 	OPT_WAYS = 'w',
-	OPT_SVG = 256,
+	OPT_SVG = OPT_OWN,
 	OPT_FULL,
 	OPT_BUDGET,
 	OPT_EMULATED,
@@ -80,17 +80,6 @@ static void parse_copy(struct bench_options *opt, const char *arg,
 	opt->copy = arg;
 }
 
-static void parse_budget(struct bench_options *opt, const char *arg,
-			 struct argp_state *state)
-{
-	char *end;
-	unsigned long ms = strtoul(arg, &end, 0);
-
-	if (*end || end == arg || *arg == '-' || !ms || ms > 3600000)
-		argp_error(state, "--budget wants milliseconds, not '%s'", arg);
-	opt->env.budget_ns = ms * 1000000ULL;
-}
-
 static void parse_config(struct bench_options *opt, const char *arg,
 			 struct argp_state *state)
 {
@@ -134,7 +123,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 			argp_error(state, "there is no way '%s'", bench_no_way(arg));
 		return 0;
 	case OPT_BUDGET:
-		parse_budget(opt, arg, state);
+		opt->env.budget_ns = option_number(state, "budget", arg, 1,
+						   3600000) * 1000000;
 		return 0;
 	case OPT_CONFIG:
 		parse_config(opt, arg, state);

@@ -7,14 +7,10 @@
 
 #include "options.h"
 
-/* keys that main.c's options do not have */
 enum {
 	OPT_PID = 'p',
 	OPT_ROOT = 'r',
-	OPT_CALL = 'c',
-	OPT_INPUT = 'i',
-	OPT_REPEAT = 'n',
-	OPT_FD = 512,
+	OPT_FD = OPT_OWN,
 	OPT_RUNNING,
 	OPT_SNAPSHOT,
 	OPT_SNAPSHOT_FD,
@@ -55,6 +51,10 @@ static const struct argp_option pt_options[] = {
 	  "Stop after N ranges (default 262144)", 3 },
 	{ "svg", OPT_SVG, "FILE", 0,
 	  "Draw a map of virtual and physical memory", 4 },
+	OPTION_JSON(4),
+	OPTIONS_MEMORY(5),
+	OPTION_TIMEOUT(5),
+	OPTIONS_SNAPSHOT(6),
 	{ 0 }
 };
 
@@ -112,9 +112,7 @@ static error_t parse_tables(int key, char *arg, struct argp_state *state,
 		return 0;
 	case OPT_MAXPHYADDR:
 		give(pt, 0);
-		pt->paging.maxphyaddr = option_number(state, "maxphyaddr", arg, 0, 40);
-		if (pt->paging.maxphyaddr < 32)
-			argp_error(state, "--maxphyaddr wants 32 to 40");
+		pt->paging.maxphyaddr = option_number(state, "maxphyaddr", arg, 32, 40);
 		return 0;
 	case OPT_RANGE:
 		parse_range(state, arg, pt);
@@ -123,7 +121,7 @@ static error_t parse_tables(int key, char *arg, struct argp_state *state,
 		pt->limit = option_number(state, "limit", arg, 0, MAX_LIMIT);
 		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return option_parse_guest(key, arg, state, &pt->run);
 	}
 }
 
@@ -132,9 +130,7 @@ static error_t parse_source(int key, char *arg, struct argp_state *state,
 {
 	switch (key) {
 	case OPT_PID:
-		opt->pid = option_number(state, "pid", arg, 0, INT_MAX);
-		if (!opt->pid)
-			argp_error(state, "no program has process id 0");
+		opt->pid = option_number(state, "pid", arg, 1, INT_MAX);
 		return 0;
 	case OPT_FD:
 		opt->fd = option_number(state, "fd", arg, 0, INT_MAX);
@@ -147,16 +143,6 @@ static error_t parse_source(int key, char *arg, struct argp_state *state,
 		return 0;
 	case OPT_SNAPSHOT_FD:
 		opt->snapshot_fd = option_number(state, "snapshot-fd", arg, 0, INT_MAX);
-		return 0;
-	case OPT_CALL:
-		opt->run.call = arg;
-		return 0;
-	case OPT_INPUT:
-		opt->run.input = arg;
-		opt->run.input_len = strlen(arg);
-		return 0;
-	case OPT_REPEAT:
-		opt->run.repeat = option_number(state, "repeat", arg, 0, 1ULL << 40);
 		return 0;
 	case OPT_SVG:
 		opt->svg = arg;
@@ -189,15 +175,6 @@ static error_t parse_pt(int key, char *arg, struct argp_state *state)
 	struct pt_options *opt = state->input;
 
 	switch (key) {
-	case ARGP_KEY_INIT:
-		state->child_inputs[0] = &opt->run;
-		state->child_inputs[1] = &opt->run;
-		return 0;
-	case ARGP_KEY_ARG:
-		if (opt->run.guest)
-			argp_error(state, "one guest at a time, please");
-		opt->run.guest = arg;
-		return 0;
 	case ARGP_KEY_END:
 		check(state, opt);
 		/* a guest that runs has no modes to be read */
@@ -209,17 +186,10 @@ static error_t parse_pt(int key, char *arg, struct argp_state *state)
 	}
 }
 
-static const struct argp_child children[] = {
-	{ .argp = &memory_argp, .group = 5 },
-	{ .argp = &snapshot_argp, .group = 6 },
-	{ 0 }
-};
-
 const struct argp pt_argp = {
 	.options = pt_options,
 	.parser = parse_pt,
 	.args_doc = "GUEST\n--pid PID\n--snapshot-fd N",
 	.doc = "List what the page tables of a guest map: of one that is booted "
 	       "here, of a snapshot, or of another program's VM.",
-	.children = children,
 };
