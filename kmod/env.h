@@ -28,4 +28,6 @@
 #include <linux/types.h>
 #include <linux/xarray.h>
 
+#include "count.h"
+
 #endif /* _HLK_ENV_H */

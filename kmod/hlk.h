@@ -262,29 +262,34 @@ int hlk_element_get(void *to, size_t known, u64 array, u32 size, u32 nr,
 		    struct hlk_why_at *at);
 int hlk_element_put(u64 array, u32 size, u32 nr, const void *from, size_t known);
 
-/* main.c */
-extern struct page *hlk_zero_page;
+/* param.c */
 extern unsigned int hlk_max_tables;
 extern unsigned int hlk_max_segments;
 extern unsigned long hlk_max_pages;
 extern unsigned long hlk_max_private;
-void hlk_count_vms(long by);
-long hlk_ioctl(struct file *file, unsigned int cmd, unsigned long arg, bool nowait,
-	       const struct hlk_op *ops, u32 first, u32 nr);
+
+/* file.c */
 struct file *hlk_file(const char *name, const struct file_operations *fops,
 		      void *obj, int flags);
 void hlk_file_released(struct inode *inode);
+
+/* ucmd.c */
+long hlk_ioctl(struct file *file, unsigned int cmd, unsigned long arg, bool nowait,
+	       const struct hlk_op *ops, u32 first, u32 nr);
 int hlk_ucmd_new(struct hlk_ucmd *ucmd, struct file *file, s32 *out_fd);
 
-/* vm.c */
-int hlk_cmd_vm_attach(void *obj, struct hlk_ucmd *ucmd);
+/* access.c */
 struct hlk_vm_window *hlk_vm_window(struct hlk_vm *vm, u32 nr);
 int hlk_vm_check(struct hlk_vm *vm, struct hlk_why_at *at);
 int hlk_vm_check_look(struct hlk_vm *vm, struct hlk_why_at *at);
 int hlk_layout_add_user(struct hlk_layout *layout, const struct hlk_window *window,
 			struct hlk_range *range, struct hlk_why_at *at);
 
+/* vm.c */
+int hlk_cmd_vm_attach(void *obj, struct hlk_ucmd *ucmd);
+
 /* window.c */
+extern struct page *hlk_zero_page;
 extern const struct vm_operations_struct hlk_window_vm_ops;
 struct hlk_vm_window *hlk_window_alloc(struct hlk_vm *vm, const struct hlk_range *range);
 void hlk_window_free(struct hlk_vm_window *window);

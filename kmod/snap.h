@@ -194,10 +194,6 @@ struct hlk_kept {
 	struct page *copy;
 };
 
-/* Live guest pages and snapshots, for HLK_INFO; see main.c */
-void hlk_count_pages(long by);
-void hlk_count_snaps(long by);
-
 struct page *hlk_page_alloc(gfp_t flags);
 void hlk_page_free(struct page *page);
 

@@ -20,6 +20,9 @@
 #include "hlk.h"
 #include "trace.h"
 
+/* What a page without a base looks like, in every window. Never written. */
+struct page *hlk_zero_page;
+
 /* Comparisons in a row that have to find a page idle until it is given back */
 #define IDLE_ENOUGH	2
 

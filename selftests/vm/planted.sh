@@ -17,8 +17,8 @@ bugs() {
 	double_fetch|debug|isolation|isolation.an_argument_that_changes_under_the_call|kmod/run.c|s/ret = run_input\(vm, &call.inputs\[i\], i, at\);/if (copy_from_user(\&call.inputs[i], u64_to_user_ptr(run->inputs) + i * sizeof(struct hlk_segment), sizeof(struct hlk_segment))) return -EFAULT; &/
 	missing_charge|6.12|accounting|accounting.what_is_held_is_charged_and_given_back|kmod/snap.c|/^struct page \*hlk_page_alloc/,/^}/s/HLK_GFP/(HLK_GFP \& ~__GFP_ACCOUNT)/
 	missing_memory_check|debug|failnth|failnth.device|kmod/snap.c|/^struct hlk_snap \*hlk_snap_alloc/,/^}/s/if \(!snap\)/if (0)/
-	missing_mm_check|6.12|isolation|isolation.fds_in_another_process_give_counters_alone|kmod/vm.c|/^int hlk_vm_check\(/,/^}/s/vm->kvm->mm != current->mm/0/
-	capability_of_a_namespace|6.12|isolation|isolation.another_process_s_vm_takes_a_privilege|kmod/vm.c|s/!capable\(CAP_SYS_PTRACE\)/!ns_capable(current_user_ns(), CAP_SYS_PTRACE)/
+	missing_mm_check|6.12|isolation|isolation.fds_in_another_process_give_counters_alone|kmod/access.c|/^int hlk_vm_check\(/,/^}/s/vm->kvm->mm != current->mm/0/
+	capability_of_a_namespace|6.12|isolation|isolation.another_process_s_vm_takes_a_privilege|kmod/access.c|s/!capable\(CAP_SYS_PTRACE\)/!ns_capable(current_user_ns(), CAP_SYS_PTRACE)/
 	EOF
 }
 

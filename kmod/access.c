@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What is asked before a VM or what user space describes is used.
+ */
+#include <linux/capability.h>
+#include <linux/kvm_host.h>
+#include <linux/mm.h>
+#include <linux/sched.h>
+
+#include "hlk.h"
+
+/**
+ * hlk_vm_window() - the window of a range
+ * @vm: the VM
+ * @nr: index of the range in its layout, which is sorted; windows are not
+ */
+struct hlk_vm_window *hlk_vm_window(struct hlk_vm *vm, u32 nr)
+{
+	u32 i;
+
+	for (i = 0; i < vm->nr_windows; i++)
+		if (vm->windows[i]->range.gfn == vm->layout.range[nr].gfn)
+			return vm->windows[i];
+	return NULL;
+}
+
+/**
+ * hlk_vm_check() - may the caller use the VM?
+ * @vm: the VM
+ * @at: the reason of a failure
+ *
+ * Return: 0 or -EPERM
+ */
+int hlk_vm_check(struct hlk_vm *vm, struct hlk_why_at *at)
+{
+	if (vm->inspect)
+		return hlk_fail(at, -EPERM, HLK_WHY_INSPECT_ONLY, 0, 0);
+	if (vm->kvm->mm != current->mm)
+		return hlk_fail(at, -EPERM, HLK_WHY_OTHER_PROCESS, 0, 0);
+	return 0;
+}
+
+/**
+ * hlk_vm_check_look() - may the caller look at the VM's page tables?
+ * @vm: the VM
+ * @at: the reason of a failure
+ *
+ * Asked at each call, since an fd may be passed on to somebody with less rights.
+ *
+ * Return: 0 or -EPERM
+ */
+int hlk_vm_check_look(struct hlk_vm *vm, struct hlk_why_at *at)
+{
+	if (vm->kvm->mm == current->mm)
+		return 0;
+	if (!vm->inspect)
+		return hlk_fail(at, -EPERM, HLK_WHY_OTHER_PROCESS, 0, 0);
+	if (!capable(CAP_SYS_PTRACE))
+		return hlk_fail(at, -EPERM, HLK_WHY_PRIVILEGE, 0, 0);
+	return 0;
+}
+
+/**
+ * hlk_layout_add_user() - add a window that user space describes
+ * @layout: the layout
+ * @window: the description, copied in
+ * @range: out: the window
+ * @at: the reason of a failure
+ *
+ * Return: 0, -EOPNOTSUPP for unknown flags, -EINVAL for a bad range, -EEXIST
+ * if it overlaps, -EDQUOT if there are too many
+ */
+int hlk_layout_add_user(struct hlk_layout *layout, const struct hlk_window *window,
+			struct hlk_range *range, struct hlk_why_at *at)
+{
+	if (window->flags & ~(HLK_WINDOW_READONLY | HLK_WINDOW_SCRATCH))
+		return hlk_fail(at, -EOPNOTSUPP, HLK_WHY_FLAGS, 0, window->gpa);
+	if (window->__reserved || memchr_inv(window->__reserved2, 0,
+					     sizeof(window->__reserved2)))
+		return hlk_fail(at, -EOPNOTSUPP, HLK_WHY_RESERVED, 0, window->gpa);
+	if (!PAGE_ALIGNED(window->gpa) || !PAGE_ALIGNED(window->bytes))
+		return hlk_fail(at, -EINVAL, HLK_WHY_GPA_ALIGN, 0, window->gpa);
+	range->gfn = window->gpa >> PAGE_SHIFT;
+	range->pages = window->bytes >> PAGE_SHIFT;
+	range->flags = window->flags;
+	return hlk_layout_add(layout, range, at);
+}
