@@ -88,7 +88,13 @@ one_place_for_versions() {
 
 # The pure files know nothing of KVM.
 pure_files() {
-	! grep -nE 'kvm_|ioctl\(|linux/kvm' kmod/i686pt.[ch] kmod/snap.[ch] kmod/env.h
+	! grep -nE 'kvm_|ioctl\(|linux/kvm' kmod/{i686pt,snap,place,delta}.[ch] \
+		kmod/{mark,reloc}.c kmod/env.h
+}
+
+# Who may include and call whom: Documentation/contributing.rst
+rooms() {
+	"$VM_DIR/rooms.sh"
 }
 
 kernel_doc() {
@@ -149,7 +155,7 @@ no_registry_names() {
 
 mkdir -p "$BUILD"
 echo "TAP version 13"
-checks=(checkpatch_kernel checkpatch_user one_place_for_versions pure_files
+checks=(checkpatch_kernel checkpatch_user one_place_for_versions pure_files rooms
 	kernel_doc spelling shell_scripts man_pages golden_copies readme_example licences
 	no_registry_names)
 series=()
