@@ -23,6 +23,9 @@ module() { # module SERIES
 	fi
 	release=$(cat "$kernel/release")
 	dir=$CACHE/vmx/$release
+	mkdir -p "$dir"
+	exec 9> "$dir/lock"
+	flock 9
 	if [ ! -f "$dir/kvm-intel.ko" ]; then
 		case $series in
 		6.1)	suite=host ;;

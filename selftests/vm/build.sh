@@ -54,6 +54,7 @@ else
 	[ ! -f "$kernel/kdir" ] || kdir=$(cat "$kernel/kdir")
 	make -s -C "$kdir" M="$out/src" CC=gcc-12 modules "$@" >&2
 fi
-cp "$out/src/hlk.ko" "$out/hlk.ko"
-strip --strip-debug "$out/hlk.ko"
+# Others may be reading the one before.
+strip --strip-debug -o "$out/hlk.ko.new" "$out/src/hlk.ko"
+mv "$out/hlk.ko.new" "$out/hlk.ko"
 echo "$out/hlk.ko"

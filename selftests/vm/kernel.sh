@@ -39,12 +39,13 @@ fi
 
 # Packages stay in apt/ until all is done: a broken download is resumed.
 apt=$CACHE/apt/$suite
+debs=$apt/archives/$series
 new=$dir.new
 umount_proc() { mountpoint -q "$new/root/proc" && umount "$new/root/proc"; }
 trap 'umount_proc || :' EXIT
 umount_proc || :
 rm -rf "$new" "$dir"
-mkdir -p "$new/root" "$new/modules" "$new/image"
+mkdir -p "$new/root" "$new/modules" "$new/image" "$debs"
 
 private_apt "$apt" "$suite" apt-get update > /dev/null
 image=$(depends_on "$apt" "$suite" linux-image-amd64 '^linux-image-')
@@ -53,14 +54,14 @@ say "kernel $series: $release"
 [ "${release%-amd64}" = "$tested" ] ||
 	say "kernel $series: tested with $tested; Debian now has $release"
 
-fetch() { # fetch PACKAGE...: into apt/archives, from there extracted by others
-	(cd "$apt/archives" && private_apt "$apt" "$suite" apt-get download "$@" > /dev/null)
+fetch() { # fetch PACKAGE...: into a folder of this kernel, from there extracted by others
+	(cd "$debs" && private_apt "$apt" "$suite" apt-get download "$@" > /dev/null)
 }
 extract() { # extract FOLDER PACKAGE...
 	local to=$1 package deb
 	shift
 	for package in "$@"; do
-		deb=$(find "$apt/archives" -name "${package}_*.deb" | sort -V | tail -n 1)
+		deb=$(find "$debs" -name "${package}_*.deb" | sort -V | tail -n 1)
 		dpkg -x "$deb" "$to"
 	done
 }
@@ -132,5 +133,5 @@ fi
 
 echo "$release" > "$new/release"
 mv "$new" "$dir"
-rm -f "$apt"/archives/*.deb
+rm -rf "$debs"
 echo "$dir"

@@ -39,8 +39,9 @@ quiet_build() {
 	# What fetching a kernel says is no warning.
 	"$VM_DIR/kernel.sh" "$series" > /dev/null 2>&1 ||
 		echo "kernel $series cannot be fetched"
-	rm -rf "$BUILD/$series/src"
-	"$VM_DIR/build.sh" "$series" "$@" 2>&1 |
+	# not where others build it at the same time
+	rm -rf "$BUILD/lint/$series/src"
+	VARIANT=lint/$series "$VM_DIR/build.sh" "$series" "$@" 2>&1 |
 		grep -v -e '/hlk\.ko$' -e 'Skipping BTF generation' \
 			-e '^make\[[0-9]*\]: \(Entering\|Leaving\)' \
 			-e '^make: \(Entering\|Leaving\)' -e '^  CHECK ' || :

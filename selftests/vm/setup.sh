@@ -19,6 +19,12 @@ for package in "${packages[@]}"; do
 done
 [ ${#missing[@]} -eq 0 ] && exit 0
 
+# Another one may be installing them just now.
+if [ -z "${SETUP_LOCKED:-}" ]; then
+	mkdir -p "$CACHE"
+	SETUP_LOCKED=1 exec flock "$CACHE/setup.lock" "$0" "$@"
+fi
+
 [ "$(id -u)" = 0 ] ||
 	die "please install, as root: apt-get install --no-install-recommends ${missing[*]}"
 say "installing: ${missing[*]}"
