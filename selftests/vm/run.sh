@@ -6,8 +6,9 @@
 #   --data FILE         put a file beside the programs, in /data; repeatable
 #   --module HLK.KO     instead of the one that build.sh makes
 #   --smp N, --mem MIB  default 2 and 1024
-#   --timeout S         for each program; default 300
-#   --limit S           for the whole VM; default 1800
+#   --timeout S         that a program may print nothing; default 300
+#   --total S           for each program, whatever it prints; default 1800, or twice --timeout
+#   --limit S           for the whole VM; default 3600
 #   --log FOLDER        where console.log, output.log go; default build/SERIES/log.PID
 #   --thread multi      emulate CPUs side by side. Faster with several, but QEMU
 #                       then now and then crashes a kernel that patches its own
@@ -22,12 +23,13 @@
 #
 # What the programs print appears as it comes. The exit code is 0 only if the
 # VM came to its end with a clean verdict and all programs passed. The last
-# line is `N passed, N failed, N skipped`, not with --shell.
+# line is `N passed, N failed, N skipped`, not with --shell; before it, what each
+# took. Seconds of programs are of the VM's clock, which is the host's in QEMU.
 . "$(dirname "$0")/common.sh"
 
 series=${1:?usage: run.sh SERIES [OPTION...] -- PROGRAM...}
 shift
-smp=2 mem=1024 timeout=300 limit=1800 log='' append='' thread=single shell='' module='' kvm='' cpu=max emulator=qemu
+smp=2 mem=1024 timeout=300 total='' limit=3600 log='' append='' thread=single shell='' module='' kvm='' cpu=max emulator=qemu
 data=() env=() qemu=() gcov=/dev/null
 while [ $# -gt 0 ]; do
 	case $1 in
@@ -37,6 +39,7 @@ while [ $# -gt 0 ]; do
 	--smp) smp=$2 ;;
 	--mem) mem=$2 ;;
 	--timeout) timeout=$2 ;;
+	--total) total=$2 ;;
 	--limit) limit=$2 ;;
 	--log) log=$2 ;;
 	--append) append=$2 ;;
@@ -57,13 +60,13 @@ qemu|bochs) ;;
 *) die "no emulator $emulator; there are qemu and bochs" ;;
 esac
 
-mkdir -p "$BUILD"
-kernel=$("$VM_DIR/kernel.sh" "$series")
-[ -n "$module" ] || module=$("$VM_DIR/build.sh" "$series" 2> "$BUILD/build-$series.log") ||
-	{ cat "$BUILD/build-$series.log" >&2; die "the module does not build"; }
+total=${total:-$((timeout > 900 ? 2 * timeout : 1800))}
 log=${log:-$BUILD/$series/log.$$}
 mkdir -p "$log"
 rm -f "$log"/{console,output,verdict}.log
+kernel=$("$VM_DIR/kernel.sh" "$series")
+[ -n "$module" ] || module=$("$VM_DIR/build.sh" "$series" 2> "$log/build.log") ||
+	{ cat "$log/build.log" >&2; die "the module does not build"; }
 
 root=$(mktemp -d)
 trap 'rm -rf "$root" "$root.gz"' EXIT
@@ -93,7 +96,7 @@ for program in "$@"; do
 	basename "$program"
 done > "$root/run.list"
 [ -z "$shell" ] || printf '%s\n' "$shell" > "$root/run.sh"
-printf 'TIMEOUT=%s\nKVM_ARGS=%s\n' "$timeout" "$kvm" > "$root/run.env"
+printf 'TIMEOUT=%s\nTOTAL=%s\nKVM_ARGS=%s\n' "$timeout" "$total" "$kvm" > "$root/run.env"
 for setting in "${env[@]}"; do
 	printf 'export %s=%q\n' "${setting%%=*}" "${setting#*=}" >> "$root/run.env"
 done
@@ -102,7 +105,7 @@ done
 # A CPU with SVM and nested paging; a clock that need not be calibrated, for
 # without one KVM_RUN may hang on a busy host.
 in_qemu() {
-	timeout -k 10 "$limit" qemu-system-x86_64 -accel "tcg,thread=$thread" -cpu "$cpu" "${qemu[@]}" \
+	timeout --foreground -k 10 "$limit" qemu-system-x86_64 -accel "tcg,thread=$thread" -cpu "$cpu" "${qemu[@]}" \
 		-smp "$smp,sockets=$smp,cores=1,threads=1" -m "$mem" \
 		-display none -no-reboot -nodefaults \
 		-chardev "file,id=console,path=$log/console.log" -serial chardev:console \
@@ -122,6 +125,7 @@ in_bochs() {
 	tail -s 5 -n +1 -f --pid=$! "$log/output.log"
 }
 
+[ -n "$shell" ] || echo "# kernel $series ($(cat "$kernel/release")), $emulator"
 "in_$emulator" | grep --line-buffered -av '^#@ ' || :
 
 problem=''
@@ -148,5 +152,7 @@ echo "$counts" | sed '$d'
 read -r passed failed skipped <<< "$(echo "$counts" | tail -n 1)"
 [ -z "$problem" ] || { echo "not ok - kernel $series: $problem"; failed=$((failed + 1)); }
 [ "$failed" -eq 0 ] || say "logs: $log/output.log $log/console.log"
+echo "# seconds: $(tr -d '\r' < "$log/output.log" | awk -f "$VM_DIR/seconds.awk" |
+	sort -rn | awk '{ printf "%s%s %s", sep, $2, $1; sep = ", " }')"
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ]
