@@ -20,18 +20,14 @@ case ${1:-} in
 	leave_out+=' examples fused libhlk-calls libhlk-sandboxes serve.sh cli.sh'
 	;;
 esac
-seconds=${FUZZ_SECONDS:-${long:+7200}}
-seconds=${seconds:-60}
+FUZZ_SECONDS=${FUZZ_SECONDS:-${long:+7200}}
+FUZZ_SECONDS=${FUZZ_SECONDS:-60}
 
 "$VM_DIR/setup.sh"
+record check-debug FUZZ_SECONDS
 log=$BUILD/debug/check${long:+-long}
 mkdir -p "$log"
-make -C "$TOP" user > "$BUILD/user.log" 2>&1 || {
-	cat "$BUILD/user.log"
-	echo "not ok - user space does not build"
-	echo "0 passed, 1 failed, 0 skipped"
-	exit 1
-}
+build_user || exit 1
 
 programs=() data=()
 if [ -n "$long" ]; then
@@ -47,8 +43,8 @@ fi
 
 rc=0
 "$VM_DIR/run.sh" debug --thread multi --mem 2048 --log "$log" \
-	--timeout $((900 + seconds)) --limit $((5400 + 2 * seconds)) \
-	--append kasan_multi_shot --env "FUZZ_SECONDS=$seconds" \
+	--timeout $((900 + FUZZ_SECONDS)) --limit $((5400 + 2 * FUZZ_SECONDS)) \
+	--append kasan_multi_shot --env "FUZZ_SECONDS=$FUZZ_SECONDS" \
 	${SEED:+--env "SEED=$SEED"} "${data[@]}" -- "${programs[@]}" \
 	> >(tee "$log/tap.log") 2>&1 || rc=$?
 wait

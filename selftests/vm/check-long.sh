@@ -8,9 +8,9 @@
 # `N passed, N failed, N skipped`.
 . "$(dirname "$0")/common.sh"
 
-seconds=${FUZZ_SECONDS:-7200}
-restores=${RESTORES:-1000000}
-series=${SOAK_KERNEL:-6.12}
+FUZZ_SECONDS=${FUZZ_SECONDS:-7200}
+RESTORES=${RESTORES:-1000000}
+SOAK_KERNEL=${SOAK_KERNEL:-6.12}
 passed=0 failed=0 skipped=0
 
 count() { # count LOG: add what its last line says
@@ -25,23 +25,19 @@ count() { # count LOG: add what its last line says
 }
 
 "$VM_DIR/setup.sh"
+record check-long FUZZ_SECONDS RESTORES SOAK_KERNEL
 mkdir -p "$BUILD"
-make -C "$TOP" user > "$BUILD/user.log" 2>&1 || {
-	cat "$BUILD/user.log"
-	echo "not ok - user space does not build"
-	echo "0 passed, 1 failed, 0 skipped"
-	exit 1
-}
-if [ "$seconds" != 0 ]; then
-	FUZZ_SECONDS=$seconds "$VM_DIR/check-debug.sh" --long 2>&1 |
+build_user || exit 1
+if [ "$FUZZ_SECONDS" != 0 ]; then
+	FUZZ_SECONDS=$FUZZ_SECONDS "$VM_DIR/check-debug.sh" --long 2>&1 |
 		tee "$BUILD/check-long-fuzz.log" || :
 	count "$BUILD/check-long-fuzz.log"
 fi
-if [ "$restores" != 0 ]; then
+if [ "$RESTORES" != 0 ]; then
 	# a second for 50 restores is far more than it takes
-	limit=$((600 + restores / 50))
-	"$VM_DIR/run.sh" "$series" --smp 1 --timeout "$limit" --limit $((limit + 300)) \
-		--log "$BUILD/$series/soak" --env "RESTORES=$restores" \
+	limit=$((600 + RESTORES / 50))
+	"$VM_DIR/run.sh" "$SOAK_KERNEL" --smp 1 --timeout "$limit" --limit $((limit + 300)) \
+		--log "$BUILD/$SOAK_KERNEL/soak" --env "RESTORES=$RESTORES" \
 		${SEED:+--env "SEED=$SEED"} -- "$BUILD/selftests/soak" 2>&1 |
 		tee "$BUILD/check-long-soak.log" || :
 	count "$BUILD/check-long-soak.log"

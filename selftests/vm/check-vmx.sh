@@ -5,21 +5,20 @@
 #
 # VMX_KERNEL= is the kernel, default 6.1. A boot runs VMX_GROUP= programs (default
 # 6), so that a VM that hangs loses no more than these. VMX_TIMEOUT= (default 150)
-# is what each program may take, in the VM's seconds; see bochs.sh for these. The
+# is for how long each may print nothing, in the VM's seconds; see bochs.sh for these. The
 # last line is `N passed, N failed, N skipped`, before it those that failed.
 . "$(dirname "$0")/common.sh"
 
-series=${VMX_KERNEL:-6.1}
-size=${VMX_GROUP:-6}
+VMX_KERNEL=${VMX_KERNEL:-6.1}
+VMX_GROUP=${VMX_GROUP:-6}
+VMX_TIMEOUT=${VMX_TIMEOUT:-150}
+# shellcheck disable=SC2034
+TESTS=$*
 
 "$VM_DIR/setup.sh" bochs
+record check-vmx TESTS VMX_KERNEL VMX_GROUP VMX_TIMEOUT
 mkdir -p "$BUILD/vmx"
-make -C "$TOP" user > "$BUILD/user.log" 2>&1 || {
-	cat "$BUILD/user.log"
-	echo "not ok - user space does not build"
-	echo "0 passed, 1 failed, 0 skipped"
-	exit 1
-}
+build_user || exit 1
 
 # soak's random guests clear EFLAGS.IF and never end; Bochs then keeps interrupts
 # from its host, and the VM stands still. No processor does that (security.rst).
@@ -40,13 +39,13 @@ done < <(make -s -C "$TOP/selftests" data)
 
 passed=0 failed=0
 : > "$BUILD/vmx/failed"
-for ((first = 0; first < ${#programs[@]}; first += size)); do
-	group=("${programs[@]:first:size}")
+for ((first = 0; first < ${#programs[@]}; first += VMX_GROUP)); do
+	group=("${programs[@]:first:VMX_GROUP}")
 	log=$BUILD/vmx/$first
 	mkdir -p "$log"
 	echo "# $(date +%T) ${group[*]##*/}"
-	"$VM_DIR/run.sh" "$series" --emulator bochs --log "$log" --limit 7200 \
-		--timeout "${VMX_TIMEOUT:-150}" "${data[@]}" -- "${group[@]}" 2>&1 |
+	"$VM_DIR/run.sh" "$VMX_KERNEL" --emulator bochs --log "$log" --limit 7200 \
+		--timeout "$VMX_TIMEOUT" "${data[@]}" -- "${group[@]}" 2>&1 |
 		tee "$log/tap.log" || :
 	counts=$(tail -n 1 "$log/tap.log" |
 		 sed -nE 's/^([0-9]+) passed, ([0-9]+) failed, ([0-9]+) skipped$/\1 \2 \3/p')

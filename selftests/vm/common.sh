@@ -15,6 +15,73 @@ export TOP BUILD CACHE KERNELS
 say() { printf '%s\n' "$*" >&2; }
 die() { say "${0##*/}: $*"; exit 1; }
 
+# User space and then the test programs, of which each would build user space for itself.
+# One at a time; says what is wrong.
+build_user() {
+	local lock
+	mkdir -p "$BUILD"
+	exec {lock}> "$BUILD/user.lock"
+	flock "$lock"
+	if make -C "$TOP/user" -j"$(nproc)" > "$BUILD/user.log" 2>&1 &&
+	   make -C "$TOP/selftests" -j"$(nproc)" >> "$BUILD/user.log" 2>&1; then
+		exec {lock}>&-
+		return 0
+	fi
+	cat "$BUILD/user.log"
+	echo "not ok - user space does not build"
+	echo "0 passed, 1 failed, 0 skipped"
+	return 1
+}
+
+# record TARGET [SETTING...]: what this script prints from here on is kept in
+# build/results, as TARGET-DATE.log, and when it ends a TARGET-DATE.txt says of which
+# commit it was, with which seed, SETTINGs (names of variables) and kernels, how long
+# it took and how it ended: a line each, to be quoted. SEED is drawn if it is not set.
+# Not for one that another one of them runs.
+record() {
+	[ -z "${RECORDED:-}" ] || return 0
+	record_target=$1
+	shift
+	export RECORDED=$record_target SEED=${SEED:-$((SRANDOM % 1000000000 + 1))}
+	record_settings=("$@")
+	record_start=$(date -u +%FT%TZ)
+	record_commit=$(git -C "$TOP" rev-parse HEAD 2> /dev/null || echo unknown)
+	[ -z "$(git -C "$TOP" status --porcelain 2> /dev/null)" ] || record_commit+=-dirty
+	mkdir -p "$BUILD/results"
+	record_file=$BUILD/results/$record_target-$(date -u +%Y%m%d-%H%M%S)-$$
+	exec {record_out}>&1 {record_err}>&2
+	exec > >(trap '' HUP INT TERM; exec tee "$record_file.log") 2>&1
+	record_tee=$!
+	SECONDS=0
+	trap 'record_end $?' EXIT
+	trap 'exit 129' HUP
+	trap 'exit 130' INT
+	trap 'exit 143' TERM
+}
+
+record_end() { # record_end EXIT-CODE
+	local name
+	trap '' HUP INT TERM
+	exec >&"$record_out" 2>&"$record_err" {record_out}>&- {record_err}>&-
+	wait "$record_tee" 2> /dev/null || :
+	{
+		echo "target: $record_target"
+		echo "commit: $record_commit"
+		echo "started: $record_start"
+		echo "seconds: $SECONDS"
+		echo "seed: $SEED"
+		for name in "${record_settings[@]}"; do
+			echo "setting: $name=${!name:-}"
+		done
+		sed -nE 's/^# (kernel [^ ]+ \(.*\), .*)/\1/p' "$record_file.log" | sort -u
+		echo "machine: $(nproc) CPUs, $(awk '/^MemTotal:/ { print int($2 / 1024) }' /proc/meminfo) MiB"
+		echo "result: $(tail -n 1 "$record_file.log" |
+			grep -E '^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$' || echo none)"
+		echo "exit: $1"
+	} > "$record_file.txt"
+	say "recorded: ${record_file#"$TOP/"}.txt"
+}
+
 # The mirror that this machine's apt uses for Debian itself.
 mirror() {
 	# shellcheck disable=SC2016

@@ -31,7 +31,7 @@ if [ -n "$user" ]; then
 	} > "$out/build.log" 2>&1 || { cat "$out/build.log"; exit 1; }
 	notes=$(cat "$out"/user/{libhlk,hlk-run{,/bench,/pt}}/*.gcno | sha256sum)
 else
-	make -C "$TOP" user > "$BUILD/user.log" 2>&1 || { cat "$BUILD/user.log"; exit 1; }
+	build_user || exit 1
 	module=$(VARIANT=coverage "$VM_DIR/build.sh" debug GCOV_PROFILE=y 2> "$out/build.log") ||
 		{ cat "$out/build.log" >&2; die "the module does not build"; }
 	notes=$(cat "$out"/src/kmod/*.gcno | sha256sum)

@@ -33,7 +33,7 @@ failures() {
 
 "$VM_DIR/setup.sh"
 mkdir -p "$BUILD/planted"
-make -C "$TOP" user > "$BUILD/user.log" 2>&1 || { cat "$BUILD/user.log"; exit 1; }
+build_user || exit 1
 nr=0 failed=0
 echo "TAP version 13"
 while IFS='|' read -r name series program test file script <&3; do
