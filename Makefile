@@ -9,18 +9,21 @@ export KERNELS
 
 vm	:= selftests/vm
 
-.PHONY: help setup modules user demo check check-native check-debug check-long check-vmx \
+.PHONY: help setup modules user demo check check-all check-native check-debug check-long check-vmx \
 	coverage coverage-user bench lint install \
 	update-kernels clean distclean
 
 help:
 	@echo 'make demo          run two guests in a throw-away VM (HOST=1: on this host)'
-	@echo 'make check         all tests, on each of KERNELS="$(KERNELS)"'
+	@echo 'make check         all tests on FIRST=6.12, the core on the others of'
+	@echo '                   KERNELS="$(KERNELS)"; JOBS= at a time, one a processor'
+	@echo 'make check-all     all tests on each of KERNELS'
 	@echo 'make check-native  the tests that need no VM'
 	@echo 'make check-debug   all of them, fault injection and a fuzzer on a debug kernel'
 	@echo 'make check-long    the fuzzer for FUZZ_SECONDS=7200, then RESTORES=1000000 of random'
 	@echo '                   guests, a sample audited; 0 leaves either out'
 	@echo 'make check-vmx     all tests on kvm-intel, in Bochs; takes hours'
+	@echo '                   of what check* did a note is left in build/results'
 	@echo 'make coverage      which lines of kmod/ the tests reach'
 	@echo 'make coverage-user which lines of libhlk and hlk-run'
 	@echo 'make bench         what a restore costs, on each of KERNELS; and compaction'
@@ -53,6 +56,9 @@ endif
 
 check: setup
 	@$(vm)/check.sh
+
+check-all: setup
+	@$(vm)/check.sh --all
 
 check-native: setup
 	@KERNELS= $(vm)/check.sh

@@ -22,6 +22,7 @@ case ${1:-} in
 esac
 FUZZ_SECONDS=${FUZZ_SECONDS:-${long:+7200}}
 FUZZ_SECONDS=${FUZZ_SECONDS:-60}
+[ -z "$long" ] || SEED=${SEED:-$SRANDOM}
 
 "$VM_DIR/setup.sh"
 record check-debug FUZZ_SECONDS
@@ -46,8 +47,7 @@ rc=0
 	--timeout $((900 + FUZZ_SECONDS)) --limit $((5400 + 2 * FUZZ_SECONDS)) \
 	--append kasan_multi_shot --env "FUZZ_SECONDS=$FUZZ_SECONDS" \
 	${SEED:+--env "SEED=$SEED"} "${data[@]}" -- "${programs[@]}" \
-	> >(tee "$log/tap.log") 2>&1 || rc=$?
-wait
+	2>&1 | tee "$log/tap.log" || rc=$?
 
 # What was reached, before the line that counts
 awk 'match($0, /[0-9]+ faults injected/) { faults += substr($0, RSTART); calls++ }

@@ -11,6 +11,7 @@
 FUZZ_SECONDS=${FUZZ_SECONDS:-7200}
 RESTORES=${RESTORES:-1000000}
 SOAK_KERNEL=${SOAK_KERNEL:-6.12}
+export SEED=${SEED:-$SRANDOM}
 passed=0 failed=0 skipped=0
 
 count() { # count LOG: add what its last line says
@@ -36,9 +37,9 @@ fi
 if [ "$RESTORES" != 0 ]; then
 	# a second for 50 restores is far more than it takes
 	limit=$((600 + RESTORES / 50))
-	"$VM_DIR/run.sh" "$SOAK_KERNEL" --smp 1 --timeout "$limit" --limit $((limit + 300)) \
+	"$VM_DIR/run.sh" "$SOAK_KERNEL" --smp 1 --timeout 1800 --total "$limit" --limit $((limit + 300)) \
 		--log "$BUILD/$SOAK_KERNEL/soak" --env "RESTORES=$RESTORES" \
-		${SEED:+--env "SEED=$SEED"} -- "$BUILD/selftests/soak" 2>&1 |
+		--env "SEED=$SEED" -- "$BUILD/selftests/soak" 2>&1 |
 		tee "$BUILD/check-long-soak.log" || :
 	count "$BUILD/check-long-soak.log"
 fi

@@ -45,7 +45,7 @@ for ((first = 0; first < ${#programs[@]}; first += VMX_GROUP)); do
 	mkdir -p "$log"
 	echo "# $(date +%T) ${group[*]##*/}"
 	"$VM_DIR/run.sh" "$VMX_KERNEL" --emulator bochs --log "$log" --limit 7200 \
-		--timeout "$VMX_TIMEOUT" "${data[@]}" -- "${group[@]}" 2>&1 |
+		--timeout "$VMX_TIMEOUT" ${SEED:+--env "SEED=$SEED"} "${data[@]}" -- "${group[@]}" 2>&1 |
 		tee "$log/tap.log" || :
 	counts=$(tail -n 1 "$log/tap.log" |
 		 sed -nE 's/^([0-9]+) passed, ([0-9]+) failed, ([0-9]+) skipped$/\1 \2 \3/p')

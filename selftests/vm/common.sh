@@ -36,13 +36,14 @@ build_user() {
 # record TARGET [SETTING...]: what this script prints from here on is kept in
 # build/results, as TARGET-DATE.log, and when it ends a TARGET-DATE.txt says of which
 # commit it was, with which seed, SETTINGs (names of variables) and kernels, how long
-# it took and how it ended: a line each, to be quoted. SEED is drawn if it is not set.
-# Not for one that another one of them runs.
+# it took and how it ended: a line each, to be quoted. A wait for everything would wait
+# for what keeps it. Not for one that another one of
+# them runs.
 record() {
 	[ -z "${RECORDED:-}" ] || return 0
 	record_target=$1
 	shift
-	export RECORDED=$record_target SEED=${SEED:-$((SRANDOM % 1000000000 + 1))}
+	export RECORDED=$record_target
 	record_settings=("$@")
 	record_start=$(date -u +%FT%TZ)
 	record_commit=$(git -C "$TOP" rev-parse HEAD 2> /dev/null || echo unknown)
@@ -60,20 +61,24 @@ record() {
 }
 
 record_end() { # record_end EXIT-CODE
-	local name
+	local name tries=100
 	trap '' HUP INT TERM
 	exec >&"$record_out" 2>&"$record_err" {record_out}>&- {record_err}>&-
-	wait "$record_tee" 2> /dev/null || :
+	# It is no job: wait knows only the last of its kind. It ends with the last that
+	# writes to it.
+	while kill -0 "$record_tee" 2> /dev/null && [ $((tries--)) -gt 0 ]; do
+		sleep 0.1
+	done
 	{
 		echo "target: $record_target"
 		echo "commit: $record_commit"
 		echo "started: $record_start"
 		echo "seconds: $SECONDS"
-		echo "seed: $SEED"
+		echo "seed: ${SEED:-what each program drew, SEED= in the log}"
 		for name in "${record_settings[@]}"; do
 			echo "setting: $name=${!name:-}"
 		done
-		sed -nE 's/^# (kernel [^ ]+ \(.*\), .*)/\1/p' "$record_file.log" | sort -u
+		sed -nE 's/^# kernel ([^ ]+ \(.*\), .*)/kernel: \1/p' "$record_file.log" | sort -u
 		echo "machine: $(nproc) CPUs, $(awk '/^MemTotal:/ { print int($2 / 1024) }' /proc/meminfo) MiB"
 		echo "result: $(tail -n 1 "$record_file.log" |
 			grep -E '^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$' || echo none)"
