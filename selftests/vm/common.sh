@@ -122,3 +122,18 @@ depends_on() {
 	private_apt "$dir" "$suite" apt-cache depends "$package" |
 		awk -v p="$pattern" '/Depends:/ && $2 ~ p {print $2}' | sort -u
 }
+
+# fetch PACKAGE...: into $debs, by private_apt in $apt for $suite
+fetch() {
+	(cd "$debs" && private_apt "$apt" "$suite" apt-get download "$@" > /dev/null)
+}
+
+# extract FOLDER PACKAGE...: from there
+extract() {
+	local to=$1 package deb
+	shift
+	for package in "$@"; do
+		deb=$(find "$debs" -name "${package}_*.deb" | sort -V | tail -n 1)
+		dpkg -x "$deb" "$to"
+	done
+}

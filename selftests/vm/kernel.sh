@@ -54,18 +54,6 @@ say "kernel $series: $release"
 [ "${release%-amd64}" = "$tested" ] ||
 	say "kernel $series: tested with $tested; Debian now has $release"
 
-fetch() { # fetch PACKAGE...: into a folder of this kernel, from there extracted by others
-	(cd "$debs" && private_apt "$apt" "$suite" apt-get download "$@" > /dev/null)
-}
-extract() { # extract FOLDER PACKAGE...
-	local to=$1 package deb
-	shift
-	for package in "$@"; do
-		deb=$(find "$debs" -name "${package}_*.deb" | sort -V | tail -n 1)
-		dpkg -x "$deb" "$to"
-	done
-}
-
 # 7.3's image is split into several packages.
 images=("$image")
 while read -r part; do
