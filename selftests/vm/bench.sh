@@ -51,7 +51,7 @@ for series in $KERNELS; do
 		--qemu '-icount shift=0,sleep=off' || failed=1
 	echo
 	echo "== Linux $series: two threads on two CPUs"
-	in_vm "$series" -threads --two-threads --thread multi || failed=1
+	QEMU=${QEMU:-10} in_vm "$series" -threads --two-threads --thread multi || failed=1
 done
 say "tables, JSON and charts: $out"
 exit $failed
