@@ -6,12 +6,13 @@
 # KASAN, UBSAN, lockdep, sleep-in-atomic, object debugging, kmemleak and fault
 # injection. Takes some minutes once; kept in the cache outside the tree.
 . "$(dirname "$0")/common.sh"
+. "$VM_DIR/modules.sh"
 
 suite=bookworm-backports
 package=linux-source-6.12
 config=$VM_DIR/debug.config
 dir=$CACHE/kernels/debug-$(sha256sum < "$config" | cut -c 1-12)
-if [ -f "$dir/release" ]; then
+if [ -f "$dir/release" ] && has_modules "$dir"; then
 	echo "$dir"
 	exit 0
 fi
@@ -20,24 +21,25 @@ fi
 mkdir -p "$CACHE/kernels"
 exec 9> "$CACHE/kernels/debug.lock"
 flock 9
-if [ -f "$dir/release" ]; then
+if [ -f "$dir/release" ] && has_modules "$dir"; then
 	echo "$dir"
 	exit 0
 fi
 
 apt=$CACHE/apt/$suite
+debs=$apt/archives/debug
 log=$CACHE/debug-kernel.log
 tree=$dir/tree
 if [ ! -f "$tree/.unpacked" ]; then
 	private_apt "$apt" "$suite" apt-get update > /dev/null
-	(cd "$apt/archives" &&
-		private_apt "$apt" "$suite" apt-get download "$package" > /dev/null)
+	mkdir -p "$debs"
+	fetch "$package"
 	rm -rf "$dir"
 	mkdir -p "$tree"
-	dpkg-deb --fsys-tarfile "$apt/archives/$package"_*.deb |
+	dpkg-deb --fsys-tarfile "$debs/$package"_*.deb |
 		tar -xO "./usr/src/$package.tar.xz" |
 		tar -xJ -C "$tree" --strip-components=1
-	rm -f "$apt/archives/$package"_*.deb
+	rm -rf "$debs"
 	touch "$tree/.unpacked"
 fi
 
@@ -59,17 +61,13 @@ for option in KASAN_GENERIC UBSAN PROVE_LOCKING DEBUG_ATOMIC_SLEEP KVM_AMD=m \
 	      FAULT_INJECTION_DEBUG_FS PAGE_TABLE_CHECK DEBUG_LIST DEBUG_OBJECTS \
 	      KCOV GCOV_KERNEL USER_NS SWAP BLK_DEV_RAM KSM TRANSPARENT_HUGEPAGE \
 	      MEMCG USERFAULTFD IO_URING EVENT_TRACING SECCOMP_FILTER UNIX98_PTYS; do
-	grep -q "^CONFIG_${option%=*}=" "$dir/build/.config" ||
+	[[ $option = *=m ]] || option=$option=y
+	grep -qx "CONFIG_$option" "$dir/build/.config" ||
 		die "CONFIG_$option did not survive"
 done
 
-mkdir -p "$dir/modules"
 cp "$dir/build/arch/x86/boot/bzImage" "$dir/vmlinuz"
-for module in virt/lib/irqbypass drivers/crypto/ccp/ccp arch/x86/kvm/kvm \
-	      arch/x86/kvm/kvm-amd; do
-	[ ! -f "$dir/build/$module.ko" ] || cp "$dir/build/$module.ko" "$dir/modules/"
-done
-strip --strip-debug "$dir"/modules/*.ko
+take_modules "$dir/build" "$dir"
 echo "$dir/build" > "$dir/kdir"
 cat "$dir/build/include/config/kernel.release" > "$dir/release"
 echo "$dir"

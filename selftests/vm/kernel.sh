@@ -7,11 +7,15 @@
 # when Debian moves on. What lies in the folder:
 #   release     its release, as uname -r
 #   vmlinuz     the kernel
-#   modules/    the modules that a guest needs, not compressed
+#   modules/    the modules that each VM loads, not compressed
+#   more/       those that a VM may ask for by run.sh --with, and NAME.needs: what
+#               NAME needs, line by line in the order to load them, itself last;
+#               empty if it is no module of this kernel, but part of it
 #   root/       where its headers are installed; usr/src/linux-headers-RELEASE
 #   chroot      exists if the module is built by chroot into root/
 #   kdir        names the folder to build against, if that is not in root/
 . "$(dirname "$0")/common.sh"
+. "$VM_DIR/modules.sh"
 
 series=${1:?usage: kernel.sh SERIES}
 case $series in
@@ -22,8 +26,9 @@ debug)	exec "$VM_DIR/debug-kernel.sh" ;;
 *)	die "no kernel $series; there are 6.1, 6.12, 7.3 and debug" ;;
 esac
 
+# A cache that was made before a module was asked for gains it below.
 dir=$CACHE/kernels/$series
-if [ -f "$dir/release" ]; then
+if [ -f "$dir/release" ] && has_modules "$dir"; then
 	echo "$dir"
 	exit 0
 fi
@@ -32,7 +37,7 @@ fi
 mkdir -p "$CACHE/kernels"
 exec 9> "$CACHE/kernels/$series.lock"
 flock 9
-if [ -f "$dir/release" ]; then
+if [ -f "$dir/release" ] && has_modules "$dir"; then
 	echo "$dir"
 	exit 0
 fi
@@ -44,8 +49,8 @@ new=$dir.new
 umount_proc() { mountpoint -q "$new/root/proc" && umount "$new/root/proc"; }
 trap 'umount_proc || :' EXIT
 umount_proc || :
-rm -rf "$new" "$dir"
-mkdir -p "$new/root" "$new/modules" "$new/image" "$debs"
+rm -rf "$new"
+mkdir -p "$new/root" "$new/image" "$debs"
 
 private_apt "$apt" "$suite" apt-get update > /dev/null
 image=$(depends_on "$apt" "$suite" linux-image-amd64 '^linux-image-')
@@ -68,17 +73,21 @@ if [ -z "$modules" ] || [ -z "$vmlinuz" ]; then
 	die "kernel $series: $image has no kernel or no modules"
 fi
 cp "$vmlinuz" "$new/vmlinuz"
-for module in virt/lib/irqbypass drivers/crypto/ccp/ccp arch/x86/kvm/kvm \
-	      arch/x86/kvm/kvm-amd; do
-	file=$modules/kernel/$module.ko
-	if [ -f "$file.xz" ]; then
-		xz -dc "$file.xz" > "$new/modules/${module##*/}.ko"
-	else
-		cp "$file" "$new/modules/"
-	fi
-	strip --strip-debug "$new/modules/${module##*/}.ko"
-done
+
+take_modules "$modules/kernel" "$new"
 rm -rf "$new/image"
+
+if [ "$release" = "$(cat "$dir/release" 2>/dev/null)" ]; then
+	# VMs may run from it: nothing goes.
+	mkdir -p "$dir/more"
+	cp -n "$new"/more/*.ko "$dir/more/"
+	cp -n "$new"/more/*.needs "$dir/more/"
+	rm -rf "$new"
+	rm -rf "$debs"
+	echo "$dir"
+	exit 0
+fi
+rm -rf "$dir"
 
 headers=linux-headers-$release
 if [ "$suite" = trixie-backports ]; then

@@ -17,10 +17,15 @@
 #   --kvm ARGUMENT      for the module kvm-amd or kvm-intel
 #   --emulator bochs    with VMX instead of SVM, and one CPU; slow. See bochs.sh
 #   --cpu MODEL         default max
+#   --disk MIB          with an ext4 in it, mounted at /disk; 0 for none
+#   --with MODULE       another of the kernel's; repeatable. See modules.sh for
+#                       which are kept. What is part of the kernel is no error
 #   --qemu ARGS         more for QEMU
 #   --append ARGS       more for the kernel's command line
 #   --env NAME=VALUE    for the programs; repeatable
 #   --gcov FILE         where what the kernel counted of itself goes, as tar.gz
+#
+# What programs always ask for of these, `make -C selftests wants` says.
 #
 # What the programs print appears as it comes. The exit code is 0 only if the
 # VM came to its end with a clean verdict and all programs passed. The last
@@ -31,7 +36,7 @@
 series=${1:?usage: run.sh SERIES [OPTION...] -- PROGRAM...}
 shift
 smp=2 mem=1024 timeout=300 total='' limit=3600 log='' append='' thread=single shell='' module='' kvm='' cpu=max emulator=qemu
-data=() env=() qemu=() gcov=/dev/null
+data=() env=() qemu=() gcov=/dev/null disk='' with=()
 while [ $# -gt 0 ]; do
 	case $1 in
 	--shell) shell=$2 ;;
@@ -50,6 +55,8 @@ while [ $# -gt 0 ]; do
 	--thread) thread=$2 ;;
 	--cpu) cpu=$2 ;;
 	--emulator) emulator=$2 ;;
+	--disk) disk=$2 ;;
+	--with) with+=("$2") ;;
 	--qemu) read -ra qemu <<< "$2" ;;
 	--) shift; break ;;
 	*) die "unknown option $1" ;;
@@ -61,6 +68,16 @@ qemu|bochs) ;;
 *) die "no emulator $emulator; there are qemu and bochs" ;;
 esac
 
+while read -r program option value; do
+	[[ " ${*##*/} " = *" $program "* ]] || continue
+	case $option in
+	--disk) disk=${disk:-$value} ;;
+	--with) with+=("$value") ;;
+	esac
+done < <(make -s -C "$TOP/selftests" wants)
+[ "$emulator" = qemu ] || disk=0
+disk=${disk:-0}
+
 total=${total:-$((timeout > 900 ? 2 * timeout : 1800))}
 log=${log:-$BUILD/$series/log.$$}
 mkdir -p "$log"
@@ -71,7 +88,7 @@ kernel=$("$VM_DIR/kernel.sh" "$series")
 	{ cat "$log/build.log" >&2; die "the module does not build"; }
 
 root=$(mktemp -d)
-trap 'rm -rf "$root" "$root.gz"' EXIT
+trap 'rm -rf "$root" "$root.gz" "$root.ext4"' EXIT
 chmod 755 "$root"
 mkdir -p "$root"/{bin,data,dev,modules,proc,sys,tmp}
 cp /bin/busybox "$root/bin/"
@@ -84,6 +101,21 @@ if [ "$emulator" = bochs ]; then
 else
 	rm -f "$root/modules/kvm-intel.ko"
 fi
+if [ "$disk" != 0 ]; then
+	with+=(virtio_pci virtio_blk crc32c_generic ext4)
+	# Verity wants blocks of a page; what is not lazy does not disturb the tests.
+	PATH=$PATH:/sbin mkfs.ext4 -q -b 4096 -O verity -E lazy_itable_init=0 \
+		"$root.ext4" "${disk}M"
+	qemu+=(-drive "file=$root.ext4,format=raw,if=none,id=disk,cache=unsafe"
+	       -device "virtio-blk-pci,drive=disk")
+fi
+for name in "${with[@]}"; do
+	[ -f "$kernel/more/$name.needs" ] || die "no module $name; see modules.sh"
+	while read -r needed; do
+		cp "$kernel/more/$needed.ko" "$root/modules/"
+		echo "$needed"
+	done < "$kernel/more/$name.needs"
+done > "$root/modules/with"
 cp "$VM_DIR/init" "$VM_DIR/splats" "$root/"
 gcc -O2 -static -o "$root/data/hold-vm" "$VM_DIR/hold-vm.c"
 for file in "$@" "${data[@]}"; do
@@ -98,7 +130,8 @@ for program in "$@"; do
 	basename "$program"
 done > "$root/run.list"
 [ -z "$shell" ] || printf '%s\n' "$shell" > "$root/run.sh"
-printf 'TIMEOUT=%s\nTOTAL=%s\nKVM_ARGS=%s\n' "$timeout" "$total" "$kvm" > "$root/run.env"
+printf 'TIMEOUT=%s\nTOTAL=%s\nKVM_ARGS=%s\nDISK=%s\n' "$timeout" "$total" "$kvm" \
+	"$disk" > "$root/run.env"
 for setting in "${env[@]}"; do
 	printf 'export %s=%q\n' "${setting%%=*}" "${setting#*=}" >> "$root/run.env"
 done
