@@ -14,8 +14,9 @@
 
 /* @_type is part of other structs, or cannot grow: it keeps its size */
 #define FROZEN(_type, _size)	static_assert(sizeof(struct _type) == (_size))
-/* @_type had this size at first, and may grow at its end */
-#define FIRST(_type, _size)	static_assert(sizeof(struct _type) >= (_size))
+/* @_type had this size at first, when @_last was its last field, and may grow */
+#define FIRST(_type, _size, _last) \
+	static_assert(offsetofend(struct _type, _last) == (_size))
 #define AT(_type, _field, _at)	static_assert(offsetof(struct _type, _field) == (_at))
 
 FROZEN(hlk_head, 24);
@@ -25,7 +26,7 @@ AT(hlk_head, why, 8);
 AT(hlk_head, index, 12);
 AT(hlk_head, where, 16);
 
-FIRST(hlk_info, 112);
+FIRST(hlk_info, 112, vcpu_size);
 AT(hlk_info, head, 0);
 AT(hlk_info, version, 24);
 AT(hlk_info, max_windows, 28);
@@ -44,7 +45,7 @@ AT(hlk_info, max_input_bytes, 100);
 AT(hlk_info, max_struct, 104);
 AT(hlk_info, vcpu_size, 108);
 
-FIRST(hlk_vm_attach, 48);
+FIRST(hlk_vm_attach, 48, keep_private);
 AT(hlk_vm_attach, head, 0);
 AT(hlk_vm_attach, vm_fd, 24);
 AT(hlk_vm_attach, out_fd, 28);
@@ -56,16 +57,16 @@ AT(hlk_window, gpa, 0);
 AT(hlk_window, bytes, 8);
 AT(hlk_window, flags, 16);
 
-FIRST(hlk_window_add, 72);
+FIRST(hlk_window_add, 72, window);
 AT(hlk_window_add, head, 0);
 AT(hlk_window_add, window, 24);
 
-FIRST(hlk_segment, 24);
+FIRST(hlk_segment, 24, data);
 AT(hlk_segment, gpa, 0);
 AT(hlk_segment, bytes, 8);
 AT(hlk_segment, data, 16);
 
-FIRST(hlk_snapshot_build, 80);
+FIRST(hlk_snapshot_build, 80, __reserved);
 AT(hlk_snapshot_build, head, 0);
 AT(hlk_snapshot_build, nr_windows, 24);
 AT(hlk_snapshot_build, window_size, 28);
@@ -92,7 +93,7 @@ AT(hlk_snapshot_counts, table_not_ram, 72);
 AT(hlk_snapshot_counts, duplicate, 80);
 AT(hlk_snapshot_counts, tables_kept, 88);
 
-FIRST(hlk_snapshot, 240);
+FIRST(hlk_snapshot, 240, counts);
 AT(hlk_snapshot, head, 0);
 AT(hlk_snapshot, out_fd, 24);
 AT(hlk_snapshot, nr_roots, 28);
@@ -101,7 +102,7 @@ AT(hlk_snapshot, input_bytes, 40);
 AT(hlk_snapshot, output_bytes, 44);
 AT(hlk_snapshot, counts, 48);
 
-FIRST(hlk_restore, 64);
+FIRST(hlk_restore, 64, private_pages);
 AT(hlk_restore, head, 0);
 AT(hlk_restore, snapshot_fd, 24);
 AT(hlk_restore, residue, 28);
@@ -110,7 +111,7 @@ AT(hlk_restore, cleared, 40);
 AT(hlk_restore, freed, 48);
 AT(hlk_restore, private_pages, 56);
 
-FIRST(hlk_run, 120);
+FIRST(hlk_run, 120, private_pages);
 AT(hlk_run, head, 0);
 AT(hlk_run, vcpu_fd, 24);
 AT(hlk_run, done, 28);
@@ -133,12 +134,12 @@ AT(hlk_run, private_pages, 112);
 FROZEN(hlk_uring, 16);
 AT(hlk_uring, arg, 0);
 
-FIRST(hlk_touched, 24);
+FIRST(hlk_touched, 24, __reserved);
 AT(hlk_touched, gpa, 0);
 AT(hlk_touched, pages, 8);
 AT(hlk_touched, flags, 16);
 
-FIRST(hlk_prefault, 48);
+FIRST(hlk_prefault, 48, made);
 AT(hlk_prefault, head, 0);
 AT(hlk_prefault, runs, 24);
 AT(hlk_prefault, nr_runs, 32);
@@ -149,7 +150,7 @@ FROZEN(hlk_paging, 64);
 AT(hlk_paging, flags, 0);
 AT(hlk_paging, maxphyaddr, 4);
 
-FIRST(hlk_translate, 160);
+FIRST(hlk_translate, 160, page_shift);
 AT(hlk_translate, head, 0);
 AT(hlk_translate, paging, 24);
 AT(hlk_translate, root, 88);
@@ -159,7 +160,7 @@ AT(hlk_translate, entry, 112);
 AT(hlk_translate, map, 152);
 AT(hlk_translate, page_shift, 156);
 
-FIRST(hlk_mapping, 56);
+FIRST(hlk_mapping, 56, page_shift);
 AT(hlk_mapping, va, 0);
 AT(hlk_mapping, gpa, 8);
 AT(hlk_mapping, pages, 16);
@@ -170,7 +171,7 @@ AT(hlk_mapping, alias_va, 40);
 AT(hlk_mapping, alias_root, 48);
 AT(hlk_mapping, page_shift, 52);
 
-FIRST(hlk_walk, 152);
+FIRST(hlk_walk, 152, tables_read);
 AT(hlk_walk, head, 0);
 AT(hlk_walk, paging, 24);
 AT(hlk_walk, roots, 88);
@@ -183,7 +184,7 @@ AT(hlk_walk, end, 128);
 AT(hlk_walk, cursor, 136);
 AT(hlk_walk, tables_read, 144);
 
-FIRST(hlk_mark_cow, 168);
+FIRST(hlk_mark_cow, 168, tables);
 AT(hlk_mark_cow, head, 0);
 AT(hlk_mark_cow, paging, 24);
 AT(hlk_mark_cow, roots, 88);
@@ -197,7 +198,7 @@ AT(hlk_mark_cow, live, 144);
 AT(hlk_mark_cow, not_ram, 152);
 AT(hlk_mark_cow, tables, 160);
 
-FIRST(hlk_vm_stats, 144);
+FIRST(hlk_vm_stats, 144, runs);
 AT(hlk_vm_stats, head, 0);
 AT(hlk_vm_stats, private_pages, 24);
 AT(hlk_vm_stats, max_private, 32);
@@ -215,7 +216,7 @@ AT(hlk_vm_stats, pages_idle, 120);
 AT(hlk_vm_stats, prefaulted, 128);
 AT(hlk_vm_stats, runs, 136);
 
-FIRST(hlk_snapshot_info, 280);
+FIRST(hlk_snapshot_info, 280, counts);
 AT(hlk_snapshot_info, head, 0);
 AT(hlk_snapshot_info, flags, 24);
 AT(hlk_snapshot_info, nr_vcpus, 28);
@@ -231,13 +232,13 @@ AT(hlk_snapshot_info, output_bytes, 84);
 AT(hlk_snapshot_info, counts, 88);
 
 /* Other than the module, KVM decides what this is. */
-FIRST(kvm_sync_regs, HLK_FIRST_SYNC_REGS);
+FIRST(kvm_sync_regs, HLK_FIRST_SYNC_REGS, events);
 
 /* The first versions of what arrays are made of */
 FROZEN(hlk_window, HLK_FIRST_WINDOW);
-FIRST(hlk_segment, HLK_FIRST_SEGMENT);
-FIRST(hlk_mapping, HLK_FIRST_MAPPING);
-FIRST(hlk_touched, HLK_FIRST_TOUCHED);
+FIRST(hlk_segment, HLK_FIRST_SEGMENT, data);
+FIRST(hlk_mapping, HLK_FIRST_MAPPING, page_shift);
+FIRST(hlk_touched, HLK_FIRST_TOUCHED, __reserved);
 
 /**
  * hlk_element_size() - may the elements of an array have this size?

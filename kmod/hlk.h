@@ -222,17 +222,15 @@ union hlk_cmd_buffer {
 
 /*
  * @_type: the struct. @_first: the size of its first version, a number, for old
- * programs come with it; @_last: the field that was the last one then.
+ * programs come with it; see abi.c
  */
-#define HLK_OP(_type, _first, _last, _flags, _fn)			\
+#define HLK_OP(_type, _first, _flags, _fn)				\
 	{								\
 		.size = sizeof(_type) +					\
 			BUILD_BUG_ON_ZERO(sizeof(_type) >		\
 					  sizeof(union hlk_cmd_buffer)) + \
 			BUILD_BUG_ON_ZERO(sizeof(_type) > HLK_MAX_STRUCT), \
-		.min_size = (_first) +					\
-			BUILD_BUG_ON_ZERO(offsetofend(_type, _last) !=	\
-					  (_first)),			\
+		.min_size = (_first),					\
 		.flags = (_flags),					\
 		.execute = (_fn),					\
 	}

@@ -97,7 +97,7 @@ static int cmd_info(void *obj, struct hlk_ucmd *ucmd)
 
 static const struct hlk_op snapshot_ops[] = {
 	[HLK_CMD_SNAPSHOT_INFO - HLK_CMD_SNAPSHOT_INFO] =
-		HLK_OP(struct hlk_snapshot_info, 280, counts, 0, cmd_info),
+		HLK_OP(struct hlk_snapshot_info, 280, 0, cmd_info),
 };
 
 static long snapshot_ioctl(struct file *file, unsigned int cmd, unsigned long arg)

@@ -98,30 +98,29 @@ static int cmd_stats(void *obj, struct hlk_ucmd *ucmd)
 
 static const struct hlk_op vm_ops[] = {
 	[HLK_CMD_WINDOW_ADD - HLK_CMD_WINDOW_ADD] =
-		HLK_OP(struct hlk_window_add, 72, window, 0, cmd_window_add),
+		HLK_OP(struct hlk_window_add, 72, 0, cmd_window_add),
 	[HLK_CMD_SNAPSHOT - HLK_CMD_WINDOW_ADD] =
-		HLK_OP(struct hlk_snapshot, 240, counts,
+		HLK_OP(struct hlk_snapshot, 240,
 		       HLK_SNAPSHOT_COMPACT | HLK_SNAPSHOT_GUEST_ROOTS |
 		       HLK_SNAPSHOT_HOST_COW | HLK_SNAPSHOT_STRICT |
 		       HLK_SNAPSHOT_DEDUP,
 		       hlk_cmd_snapshot),
 	[HLK_CMD_RESTORE - HLK_CMD_WINDOW_ADD] =
-		HLK_OP(struct hlk_restore, 64, private_pages,
+		HLK_OP(struct hlk_restore, 64,
 		       HLK_RESTORE_REPRODUCIBLE | HLK_RESTORE_AUDIT,
 		       hlk_cmd_restore),
 	[HLK_CMD_TRANSLATE - HLK_CMD_WINDOW_ADD] =
-		HLK_OP(struct hlk_translate, 160, page_shift, 0,
-		       hlk_cmd_translate),
+		HLK_OP(struct hlk_translate, 160, 0, hlk_cmd_translate),
 	[HLK_CMD_WALK - HLK_CMD_WINDOW_ADD] =
-		HLK_OP(struct hlk_walk, 152, tables_read, 0, hlk_cmd_walk),
+		HLK_OP(struct hlk_walk, 152, 0, hlk_cmd_walk),
 	[HLK_CMD_VM_STATS - HLK_CMD_WINDOW_ADD] =
-		HLK_OP(struct hlk_vm_stats, 144, runs, 0, cmd_stats),
+		HLK_OP(struct hlk_vm_stats, 144, 0, cmd_stats),
 	[HLK_CMD_MARK_COW - HLK_CMD_WINDOW_ADD] =
-		HLK_OP(struct hlk_mark_cow, 168, tables, 0, hlk_cmd_mark_cow),
+		HLK_OP(struct hlk_mark_cow, 168, 0, hlk_cmd_mark_cow),
 	[HLK_CMD_PREFAULT - HLK_CMD_WINDOW_ADD] =
-		HLK_OP(struct hlk_prefault, 48, made, 0, hlk_cmd_prefault),
+		HLK_OP(struct hlk_prefault, 48, 0, hlk_cmd_prefault),
 	[HLK_CMD_RUN - HLK_CMD_WINDOW_ADD] =
-		HLK_OP(struct hlk_run, 120, private_pages,
+		HLK_OP(struct hlk_run, 120,
 		       HLK_RESTORE_REPRODUCIBLE | HLK_RUN_CONTINUE | HLK_RUN_REGS,
 		       hlk_cmd_run),
 };

@@ -376,7 +376,18 @@ static bool good(int ret, const struct hlk_err *err, const char *what)
 }
 
 /* Each struct that the library fills in, with a guard behind it */
-#define GUARDED(type)	struct { struct type it; unsigned char guard[256]; }
+#define GUARDED(type)	\
+	struct guarded_##type { struct type it; unsigned char guard[256]; }
+GUARDED(hlk_err);
+GUARDED(hlk_info);
+GUARDED(hlk_mark_cow);
+GUARDED(hlk_pool_stats);
+GUARDED(hlk_regs);
+GUARDED(hlk_snapshot_info);
+GUARDED(hlk_translate);
+GUARDED(hlk_vm_stats);
+GUARDED(hlk_walk);
+
 #define GUARD(g)	memset(&(g), 0x5a, sizeof(g))
 
 static bool guarded(const unsigned char *guard)
@@ -414,14 +425,14 @@ static bool echo(struct hlk_sandbox *sb, bool restore)
 static void lib_looks(struct hlk_ctx *ctx, struct hlk_sandbox *sb, struct hlk_snap *snap)
 {
 	const struct hlk_err *err = hlk_sandbox_error(sb);
-	GUARDED(hlk_snapshot_info) info;
-	GUARDED(hlk_mark_cow) mark;
-	GUARDED(hlk_translate) t;
-	GUARDED(hlk_vm_stats) stats;
-	GUARDED(hlk_info) module;
-	GUARDED(hlk_walk) walk;
-	GUARDED(hlk_regs) regs;
-	GUARDED(hlk_err) own;
+	struct guarded_hlk_snapshot_info info;
+	struct guarded_hlk_mark_cow mark;
+	struct guarded_hlk_translate t;
+	struct guarded_hlk_vm_stats stats;
+	struct guarded_hlk_info module;
+	struct guarded_hlk_walk walk;
+	struct guarded_hlk_regs regs;
+	struct guarded_hlk_err own;
 	struct hlk_mapping maps[64];
 	struct hlk_inspect *inspect;
 	uint64_t roots[HLK_GUEST_MAX_ROOTS];
@@ -496,7 +507,7 @@ static void lib_many(struct hlk_ctx *ctx, struct hlk_sandbox *sb, struct hlk_sna
 {
 	struct hlk_pool_config how = HLK_POOL_CONFIG_INIT;
 	struct hlk_config config = HLK_CONFIG_INIT;
-	GUARDED(hlk_pool_stats) stats;
+	struct guarded_hlk_pool_stats stats;
 	struct hlk_sandbox *taken;
 	struct hlk_batch *batch;
 	struct hlk_pool *pool;
