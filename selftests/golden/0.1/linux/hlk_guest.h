@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+/* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
 /*
  * hlk: what an i686 guest and its host agree on. Constants only, so that
  * assembly can include it; see Documentation/guest-abi.rst.
