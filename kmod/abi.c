@@ -131,6 +131,19 @@ AT(hlk_run, cleared, 96);
 AT(hlk_run, freed, 104);
 AT(hlk_run, private_pages, 112);
 
+FIRST(hlk_many_call, 24, why);
+AT(hlk_many_call, vm_fd, 0);
+AT(hlk_many_call, run, 8);
+AT(hlk_many_call, ret, 16);
+AT(hlk_many_call, why, 20);
+
+FIRST(hlk_run_many, 48, __reserved);
+AT(hlk_run_many, head, 0);
+AT(hlk_run_many, calls, 24);
+AT(hlk_run_many, nr_calls, 32);
+AT(hlk_run_many, call_size, 36);
+AT(hlk_run_many, nr_done, 40);
+
 FROZEN(hlk_uring, 16);
 AT(hlk_uring, arg, 0);
 
@@ -237,6 +250,7 @@ FIRST(kvm_sync_regs, HLK_FIRST_SYNC_REGS, events);
 /* The first versions of what arrays are made of */
 FROZEN(hlk_window, HLK_FIRST_WINDOW);
 FIRST(hlk_segment, HLK_FIRST_SEGMENT, data);
+FIRST(hlk_many_call, HLK_FIRST_MANY_CALL, why);
 FIRST(hlk_mapping, HLK_FIRST_MAPPING, page_shift);
 FIRST(hlk_touched, HLK_FIRST_TOUCHED, __reserved);
 

@@ -217,6 +217,7 @@ union hlk_cmd_buffer {
 	struct hlk_mark_cow mark;
 	struct hlk_prefault prefault;
 	struct hlk_run run;
+	struct hlk_run_many run_many;
 	struct hlk_snapshot_info snapshot_info;
 };
 
@@ -240,6 +241,7 @@ union hlk_cmd_buffer {
 #define HLK_FIRST_SEGMENT	24
 #define HLK_FIRST_MAPPING	56
 #define HLK_FIRST_TOUCHED	24
+#define HLK_FIRST_MANY_CALL	24
 #define HLK_FIRST_SYNC_REGS	520
 
 /**
@@ -285,6 +287,10 @@ int hlk_layout_add_user(struct hlk_layout *layout, const struct hlk_window *wind
 
 /* vm.c */
 int hlk_cmd_vm_attach(void *obj, struct hlk_ucmd *ucmd);
+int hlk_vm_run(int fd, u64 run, struct hlk_why_at *at);
+
+/* many.c */
+int hlk_cmd_run_many(void *obj, struct hlk_ucmd *ucmd);
 
 /* window.c */
 extern struct page *hlk_zero_page;

@@ -24,7 +24,7 @@ static int cmd_info(void *obj, struct hlk_ucmd *ucmd)
 			 HLK_FEATURE_MARK_COW | HLK_FEATURE_RUN |
 			 HLK_FEATURE_URING | HLK_FEATURE_DEDUP |
 			 HLK_FEATURE_INSPECT | HLK_FEATURE_PREFAULT |
-			 HLK_FEATURE_AUDIT;
+			 HLK_FEATURE_AUDIT | HLK_FEATURE_RUN_MANY;
 	info->max_pages = hlk_max_pages;
 	info->max_private = hlk_max_private;
 	info->live_vms = atomic_long_read(&hlk_live_vms);
@@ -45,6 +45,9 @@ static const struct hlk_op dev_ops[] = {
 	[HLK_CMD_SNAPSHOT_BUILD] =
 		HLK_OP(struct hlk_snapshot_build, 80, 0,
 		       hlk_cmd_snapshot_build),
+	[HLK_CMD_RUN_MANY] =
+		HLK_OP(struct hlk_run_many, 48, HLK_RUN_MANY_STOP,
+		       hlk_cmd_run_many),
 };
 
 static long dev_ioctl(struct file *file, unsigned int cmd, unsigned long arg)

@@ -171,9 +171,6 @@ static int run_check(struct hlk_vm *vm, const struct hlk_run *run,
 	ret = hlk_vm_check(vm, at);
 	if (ret)
 		return ret;
-	/* the scheduler does not keep their FPU registers, so not a guest's */
-	if (current->flags & (PF_KTHREAD | PF_IO_WORKER))
-		return hlk_fail(at, -EOPNOTSUPP, HLK_WHY_WORKER, 0, 0);
 	if (run->nr_inputs > HLK_MAX_INPUTS)
 		return hlk_fail(at, -E2BIG, HLK_WHY_INPUT, run->nr_inputs,
 				HLK_MAX_INPUTS);

@@ -132,9 +132,30 @@ static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 }
 
 /*
- * The same by io_uring. The first try is made by the task that submits and
- * should not wait; with -EAGAIN a worker tries again. The command area may be
- * in memory that user space can write.
+ * A guest would run under the ring's lock, for as long as it likes; and in the
+ * middle of another one, when the request is issued by task work.
+ */
+static int uring_run(void *obj, struct hlk_ucmd *ucmd)
+{
+	return hlk_fail(&ucmd->at, -EOPNOTSUPP, HLK_WHY_IO_URING, 0, 0);
+}
+
+static const struct hlk_op uring_ops[] = {
+	[HLK_CMD_RESTORE - HLK_CMD_RESTORE] =
+		HLK_OP(struct hlk_restore, 64,
+		       HLK_RESTORE_REPRODUCIBLE | HLK_RESTORE_AUDIT,
+		       hlk_cmd_restore),
+	[HLK_CMD_RUN - HLK_CMD_RESTORE] =
+		HLK_OP(struct hlk_run, 120, U32_MAX, uring_run),
+};
+
+/*
+ * Restores by io_uring. The first try is made by the task that submits, or by
+ * its task work, and should not wait; with -EAGAIN a worker tries again, which
+ * holds no lock. KVM does task work in the middle of KVM_RUN, where the task has
+ * a vCPU's mutex: then it is always the worker's, so that what a restore takes
+ * is never taken inside of that. The command area may be in memory that user
+ * space can write.
  */
 static int vm_uring_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags)
 {
@@ -143,11 +164,11 @@ static int vm_uring_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags)
 
 	if (READ_ONCE(payload->__reserved))
 		return -EOPNOTSUPP;
-	if (cmd->cmd_op != HLK_RESTORE && cmd->cmd_op != HLK_RUN)
-		return -ENOTTY;
+	if (hlk_task_in_guest())
+		return -EAGAIN;
 	return hlk_ioctl(cmd->file, cmd->cmd_op, arg,
-			 issue_flags & IO_URING_F_NONBLOCK, vm_ops,
-			 HLK_CMD_WINDOW_ADD, ARRAY_SIZE(vm_ops));
+			 issue_flags & IO_URING_F_NONBLOCK, uring_ops,
+			 HLK_CMD_RESTORE, ARRAY_SIZE(uring_ops));
 }
 
 /* The offset in the file is the guest-physical address. */
@@ -203,6 +224,29 @@ static const struct file_operations vm_fops = {
 	.uring_cmd = vm_uring_cmd,
 	.llseek = noop_llseek,
 };
+
+/**
+ * hlk_vm_run() - HLK_RUN on the hlk VM behind an fd
+ * @fd: the fd
+ * @run: user pointer to the struct hlk_run
+ * @at: the reason, if it is the fd that is wrong
+ *
+ * Return: what HLK_RUN returns, or -EBADF
+ */
+int hlk_vm_run(int fd, u64 run, struct hlk_why_at *at)
+{
+	struct file *file = fget(fd);
+	int ret;
+
+	if (!file)
+		return hlk_fail(at, -EBADF, HLK_WHY_NOT_HLK_VM, 0, 0);
+	if (file->f_op == &vm_fops)
+		ret = vm_ioctl(file, HLK_RUN, run);
+	else
+		ret = hlk_fail(at, -EBADF, HLK_WHY_NOT_HLK_VM, 0, 0);
+	fput(file);
+	return ret;
+}
 
 /* Take hold of the KVM VM behind an fd. */
 static int vm_hold_kvm(struct hlk_vm *vm, int fd, struct hlk_why_at *at)

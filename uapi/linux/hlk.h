@@ -32,7 +32,7 @@
  *
  * Each errno has one meaning wherever it is returned:
  *
- *  - ENOTTY: the ioctl number is not one of this fd
+ *  - ENOTTY: the ioctl number is not one of this fd, or no command of io_uring
  *  - E2BIG: the struct, or an element of an array, is longer than the kernel
  *    knows and its tail is not zero, or longer than HLK_MAX_STRUCT; or an array
  *    is longer than the stated limit
@@ -55,7 +55,8 @@
  *  - EDQUOT: a limit of the module or a budget of the sandbox is reached
  *  - ENOMEM: out of memory, or out of the caller's memory cgroup
  *  - EINTR: a fatal signal came during long work; nothing was changed.
- *    HLK_RUN: a signal or immediate_exit ended the guest's run, as with KVM_RUN
+ *    HLK_RUN: a signal or immediate_exit ended the guest's run, as with KVM_RUN.
+ *    HLK_RUN_MANY: a signal came; what was not begun says ECANCELED
  *  - EUCLEAN: an audit found a difference
  *
  * Where one errno can have several reasons, @why of the head tells which.
@@ -71,6 +72,7 @@ enum {
 	HLK_CMD_INFO = 0x00,
 	HLK_CMD_VM_ATTACH = 0x01,
 	HLK_CMD_SNAPSHOT_BUILD = 0x02,
+	HLK_CMD_RUN_MANY = 0x03,
 
 	HLK_CMD_WINDOW_ADD = 0x20,
 	HLK_CMD_SNAPSHOT = 0x21,
@@ -147,9 +149,8 @@ enum {
  * @HLK_WHY_NOT_VCPU: the fd is not that of a vCPU of this VM
  * @HLK_WHY_INPUT: input @index lies outside the windows, or there are too
  *	many, or they are too long; @where is its address or the limit
- * @HLK_WHY_WORKER: a guest cannot run in a kernel worker, whose FPU registers
- *	the scheduler does not keep: submit without IOSQE_ASYNC and without
- *	SQPOLL
+ * @HLK_WHY_IO_URING: a guest is not run by io_uring: use the ioctl, or
+ *	HLK_RUN_MANY for many
  * @HLK_WHY_PRIVILEGE: CAP_SYS_PTRACE is needed to look at another process's VM
  * @HLK_WHY_INSPECT_ONLY: this hlk VM was attached to look at page tables
  * @HLK_WHY_NESTED: the vCPU @index is in a guest of its own
@@ -162,6 +163,8 @@ enum {
  *	than the first version of their struct or larger than HLK_MAX_STRUCT;
  *	@where is the bound
  * @HLK_WHY_TOO_MANY_SEGMENTS: more segments than the limit, @where
+ * @HLK_WHY_NOT_HLK_VM: the fd is not that of an hlk VM
+ * @HLK_WHY_TOO_MANY_CALLS: more calls than the limit, @where
  */
 enum hlk_why {
 	HLK_WHY_NONE = 0,
@@ -209,7 +212,7 @@ enum hlk_why {
 	HLK_WHY_BUDGET,
 	HLK_WHY_NOT_VCPU,
 	HLK_WHY_INPUT,
-	HLK_WHY_WORKER,
+	HLK_WHY_IO_URING,
 	HLK_WHY_PRIVILEGE,
 	HLK_WHY_INSPECT_ONLY,
 	HLK_WHY_NESTED,
@@ -218,6 +221,8 @@ enum hlk_why {
 	HLK_WHY_READ_ONLY,
 	HLK_WHY_ELEMENT_SIZE,
 	HLK_WHY_TOO_MANY_SEGMENTS,
+	HLK_WHY_NOT_HLK_VM,
+	HLK_WHY_TOO_MANY_CALLS,
 };
 
 /**
@@ -289,6 +294,7 @@ struct hlk_info {
 #define HLK_FEATURE_AUDIT	0x80ULL
 #define HLK_FEATURE_DEDUP	0x100ULL
 #define HLK_FEATURE_INSPECT	0x200ULL
+#define HLK_FEATURE_RUN_MANY	0x400ULL
 
 /* attach flags */
 #define HLK_ATTACH_INSPECT	0x1
@@ -617,17 +623,71 @@ struct hlk_run {
 
 #define HLK_RUN _IO(HLK_IOC_TYPE, HLK_CMD_RUN)
 
+#define HLK_MAX_CALLS		4096
+
+/**
+ * struct hlk_many_call - one HLK_RUN of many
+ * @vm_fd: in: the hlk VM
+ * @__reserved: in: zero
+ * @run: in: pointer to its struct hlk_run, which is read when its turn comes and
+ *	written as by HLK_RUN
+ * @ret: out: what HLK_RUN returned: 0 or a negative errno; ECANCELED if it was
+ *	not begun
+ * @why: out: one of enum hlk_why where @ret speaks of this struct. Where it
+ *	speaks of @run, its head says why
+ */
+struct hlk_many_call {
+	__s32 vm_fd;
+	__u32 __reserved;
+	__aligned_u64 run;
+	__s32 ret;
+	__u32 why;
+};
+
+/* flags */
+#define HLK_RUN_MANY_STOP	0x1
+
+/**
+ * struct hlk_run_many - ioctl(HLK_RUN_MANY) on /dev/hlk: many HLK_RUN, in turn
+ * @head: HLK_RUN_MANY_STOP: the first that fails is the last that is begun
+ * @calls: in: pointer to an array of struct hlk_many_call
+ * @nr_calls: in: length of @calls, at most HLK_MAX_CALLS
+ * @call_size: in: size of one element of @calls
+ * @nr_done: out: how many were begun; these are the first of @calls
+ * @__reserved: in: zero
+ *
+ * Each is what HLK_RUN on its VM would be, for this task, one after the other,
+ * and one that fails does not keep the others from their turn. The call returns
+ * 0 when as many were begun as should be, whatever came of them: their @ret says
+ * that. A signal that is not blocked ends the guest that runs, as it ends
+ * HLK_RUN, and then the call, with EINTR; so at least one was begun, and the
+ * rest is a call of its own. EFAULT: element @index cannot be read or
+ * written; it was begun if @nr_done says so.
+ */
+struct hlk_run_many {
+	struct hlk_head head;
+	__aligned_u64 calls;
+	__u32 nr_calls;
+	__u32 call_size;
+	__u32 nr_done;
+	__u32 __reserved;
+};
+
+#define HLK_RUN_MANY _IO(HLK_IOC_TYPE, HLK_CMD_RUN_MANY)
+
 /**
  * struct hlk_uring - the command area of an io_uring SQE (IORING_OP_URING_CMD)
  * @arg: pointer to the struct that the ioctl takes
  * @__reserved: zero
  *
- * On an hlk VM's fd; cmd_op is HLK_RESTORE or HLK_RUN. The struct is written as
- * by the ioctl, and cqe->res is 0 or the negative errno. A restore is done
- * inline if it need not wait, else by a worker; IOSQE_ASYNC asks for a worker
- * at once, so that several cores restore. A run is always done inline, by the
- * task that submits; completions that arrive meanwhile can end it with EINTR,
- * as a signal does.
+ * On an hlk VM's fd; cmd_op is HLK_RESTORE. The struct is written as by the
+ * ioctl, and cqe->res is 0 or the negative errno. It is done inline if it need
+ * not wait and the task is not in the middle of KVM_RUN, else by a worker;
+ * IOSQE_ASYNC asks for a worker at once, so that several cores restore.
+ *
+ * HLK_RUN is refused, EOPNOTSUPP with HLK_WHY_IO_URING, and all else is ENOTTY.
+ * A guest may run for ever, and io_uring issues commands under its ring's lock;
+ * and it issues them from task work, which KVM does in the middle of KVM_RUN.
  */
 struct hlk_uring {
 	__aligned_u64 arg;

@@ -21,6 +21,7 @@ static const struct {
 	{ HLK_FEATURE_AUDIT, "audit" },
 	{ HLK_FEATURE_DEDUP, "dedup" },
 	{ HLK_FEATURE_INSPECT, "inspect" },
+	{ HLK_FEATURE_RUN_MANY, "run-many" },
 };
 
 #define NR_FEATURES	(sizeof(features) / sizeof(*features))

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
- * Many sandboxes in one system call, by io_uring.
+ * Many sandboxes in two system calls: restores by io_uring, and then calls by
+ * HLK_RUN_MANY.
  *
  * A restore is done by the thread that submits, or, if asked for, by the
  * ring's workers side by side. A call is always made by the thread that
- * submits: a guest cannot run in a worker, whose FPU registers the scheduler
- * does not keep. What a guest asks for in its call is done after all of the
- * batch came back, one sandbox after the other.
+ * submits, when no restore is under way any more: a worker that is done wakes
+ * that thread, and so would end its guest. What a guest asks for in its call is
+ * done after all of the batch came back, one sandbox after the other.
  */
 #include <errno.h>
 #include <liburing.h>
@@ -46,6 +47,7 @@ struct entry {
  * @size: length of @entries
  * @nr: entries in use
  * @submitted: they were submitted; the next one begins anew
+ * @calls: room for the calls among @entries, as the module takes them
  * @entries: what was asked for
  */
 struct hlk_batch {
@@ -54,6 +56,7 @@ struct hlk_batch {
 	uint32_t size;
 	uint32_t nr;
 	bool submitted;
+	struct hlk_many_call *calls;
 	struct entry entries[];
 };
 
@@ -94,9 +97,15 @@ EXPORT int hlk_batch_open(struct hlk_ctx *ctx, uint32_t size,
 	batch = calloc(1, sizeof(*batch) + size * sizeof(*batch->entries));
 	if (!batch)
 		return hlk_err_system(err, op_open);
+	batch->calls = calloc(size, sizeof(*batch->calls));
+	if (!batch->calls) {
+		free(batch);
+		return hlk_err_system(err, op_open);
+	}
 	batch->size = size;
 	ret = open_ring(batch);
 	if (ret) {
+		free(batch->calls);
 		free(batch);
 		errno = -ret;
 		return hlk_err_system(err, "cannot make an io_uring");
@@ -125,6 +134,7 @@ EXPORT void hlk_batch_close(struct hlk_batch *batch)
 		cancel(&batch->entries[i], -ECANCELED);
 	io_uring_queue_exit(&batch->ring);
 	hlk_close(batch->ctx);
+	free(batch->calls);
 	free(batch);
 }
 
@@ -182,6 +192,9 @@ EXPORT int hlk_batch_restore_call(struct hlk_batch *batch,
 		return hlk_err_set(&sb->err, EBUSY, HLK_WHAT_IN_CALL, op);
 	if (!sb->last->generation)
 		return hlk_err_set(&sb->err, ESTALE, HLK_WHAT_NOT_READY, op);
+	if (!(batch->ctx->features & HLK_FEATURE_RUN_MANY))
+		return hlk_err_text(&sb->err, EOPNOTSUPP, HLK_WHAT_FEATURE, op,
+				    "calls in batches");
 	hlk_err_clear(&sb->err);
 	if (!hlk_fused_can(sb, name, in_len)) {
 		/* After a restore that looked at all, it mostly can. */
@@ -209,22 +222,22 @@ EXPORT int hlk_batch_restore_call(struct hlk_batch *batch,
 	return 0;
 }
 
-static void fill(struct hlk_batch *batch, struct entry *e)
+static int fill(struct hlk_batch *batch, struct entry *e)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&batch->ring);
-	struct hlk_uring payload = {
-		.arg = e->cmd == HLK_RUN ? (uintptr_t)&e->sb->fused.arg :
-					   (uintptr_t)&e->sb->restored,
-	};
+	struct hlk_uring payload = { .arg = (uintptr_t)&e->sb->restored };
 
+	if (!sqe)
+		return -EBUSY;
 	memset(sqe, 0, sizeof(*sqe));
 	sqe->opcode = IORING_OP_URING_CMD;
 	sqe->fd = e->sb->hlk_fd;
-	sqe->cmd_op = e->cmd;
+	sqe->cmd_op = HLK_RESTORE;
 	if (e->async)
 		sqe->flags |= IOSQE_ASYNC;
 	memcpy(sqe->cmd, &payload, sizeof(payload));
 	io_uring_sqe_set_data(sqe, e);
+	return 0;
 }
 
 static uint32_t reap(struct hlk_batch *batch)
@@ -248,18 +261,24 @@ static uint32_t reap(struct hlk_batch *batch)
  * All that the kernel took has to come back, whatever happens: it writes to
  * the sandboxes. What it did not take is not done.
  */
-static int transfer(struct hlk_batch *batch)
+static int restore_all(struct hlk_batch *batch)
 {
-	uint32_t done = 0, left = 0;
+	uint32_t nr = 0, done = 0, left = 0, i;
 	struct io_uring_cqe *cqe;
 	int ret, error = 0;
 
-	while (done < batch->nr - left) {
+	for (i = 0; i < batch->nr; i++) {
+		if (batch->entries[i].cmd != HLK_RESTORE)
+			continue;
+		if (fill(batch, &batch->entries[i]))
+			return -EBUSY;
+		nr++;
+	}
+	while (done < nr - left) {
 		if (error)
 			ret = io_uring_wait_cqe(&batch->ring, &cqe);
 		else
-			ret = io_uring_submit_and_wait(&batch->ring,
-						       batch->nr - done);
+			ret = io_uring_submit_and_wait(&batch->ring, nr - done);
 		done += reap(batch);
 		if (ret >= 0 || ret == -EINTR || ret == -EAGAIN ||
 		    ret == -EBUSY)
@@ -268,6 +287,54 @@ static int transfer(struct hlk_batch *batch)
 		left = io_uring_sq_ready(&batch->ring);
 	}
 	return error;
+}
+
+/*
+ * A signal ends the call; its handler has run then, and those that are left are
+ * a call of their own.
+ */
+static int call_some(struct hlk_batch *batch, uint32_t nr, uint32_t *done)
+{
+	struct hlk_run_many many = {
+		.head.size = sizeof(many),
+		.call_size = sizeof(*batch->calls),
+	};
+	int ret;
+
+	for (*done = 0; *done < nr; *done += many.nr_done) {
+		many.calls = (uintptr_t)&batch->calls[*done];
+		many.nr_calls = nr - *done;
+		many.nr_done = 0;
+		ret = ioctl(batch->ctx->hlk_fd, HLK_RUN_MANY, &many) ? -errno : 0;
+		if (ret && ret != -EINTR)
+			return ret;
+	}
+	return 0;
+}
+
+static int call_all(struct hlk_batch *batch)
+{
+	uint32_t nr = 0, done, i;
+	struct entry *e;
+	int ret;
+
+	for (i = 0; i < batch->nr; i++) {
+		e = &batch->entries[i];
+		if (e->cmd == HLK_RUN)
+			batch->calls[nr++] = (struct hlk_many_call) {
+				.vm_fd = e->sb->hlk_fd,
+				.run = (uintptr_t)&e->sb->fused.arg,
+			};
+	}
+	ret = call_some(batch, nr, &done);
+	for (i = 0, nr = 0; i < batch->nr; i++) {
+		e = &batch->entries[i];
+		if (e->cmd != HLK_RUN)
+			continue;
+		e->came = nr < done;
+		e->ret = batch->calls[nr++].ret;
+	}
+	return ret;
 }
 
 static void finish(struct entry *e)
@@ -298,24 +365,25 @@ static int renew(struct hlk_batch *batch, int error)
 
 EXPORT int hlk_batch_submit(struct hlk_batch *batch)
 {
-	int first = 0, error = 0;
+	int first = 0, restored, called;
+	struct entry *e;
 	uint32_t i;
 
 	if (batch->submitted || !batch->nr)
 		return 0;
-	for (i = 0; i < batch->nr; i++)
-		fill(batch, &batch->entries[i]);
-	error = transfer(batch);
+	restored = restore_all(batch);
+	called = call_all(batch);
 	batch->submitted = true;
 	for (i = 0; i < batch->nr; i++) {
-		if (batch->entries[i].came)
-			finish(&batch->entries[i]);
+		e = &batch->entries[i];
+		if (e->came)
+			finish(e);
 		else
-			cancel(&batch->entries[i], error);
+			cancel(e, e->cmd == HLK_RUN ? called : restored);
 		if (!first)
-			first = batch->entries[i].ret;
+			first = e->ret;
 	}
-	return error ? renew(batch, error) : first;
+	return restored ? renew(batch, restored) : first;
 }
 
 EXPORT int hlk_batch_result(const struct hlk_batch *batch, uint32_t index)

@@ -158,7 +158,7 @@ static const char * const why_text[] = {
 	[HLK_WHY_BUDGET] = "the sandbox has used up its private pages",
 	[HLK_WHY_NOT_VCPU] = "the file descriptor is not that of a vCPU of this VM",
 	[HLK_WHY_INPUT] = "input %i lies outside memory or there is too much of it (%w)",
-	[HLK_WHY_WORKER] = "a guest cannot run in a kernel worker (submit without IOSQE_ASYNC and SQPOLL)",
+	[HLK_WHY_IO_URING] = "a guest is not run by io_uring (use HLK_RUN or HLK_RUN_MANY)",
 	[HLK_WHY_PRIVILEGE] = "CAP_SYS_PTRACE is needed to look at another process's VM",
 	[HLK_WHY_INSPECT_ONLY] = "the VM was attached only to look at its page tables",
 	[HLK_WHY_NESTED] = "vCPU %i is in a guest of its own",
@@ -167,6 +167,8 @@ static const char * const why_text[] = {
 	[HLK_WHY_READ_ONLY] = "the memory at %w cannot be written",
 	[HLK_WHY_ELEMENT_SIZE] = "the elements of an array have %i bytes, beyond the bound of %d",
 	[HLK_WHY_TOO_MANY_SEGMENTS] = "%i segments, more than the module's limit of %d",
+	[HLK_WHY_NOT_HLK_VM] = "the fd is not that of an hlk VM",
+	[HLK_WHY_TOO_MANY_CALLS] = "more than %d calls at once",
 };
 
 static const char * const audit_text[] = {
