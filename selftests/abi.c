@@ -22,6 +22,7 @@ FIXTURE(abi) {
 	struct hlk_mapping mapping[8];
 	u64 roots[8];
 	struct hlk_touched touched[64];
+	struct hlk_many_call call;
 	int fresh;	/* a VM for HLK_WINDOW_ADD */
 	u8 *page;	/* with a hole behind it */
 };
@@ -88,6 +89,16 @@ static void fill_build(fixture *self, void *arg)
 	build->window_size = sizeof(struct hlk_window);
 	build->nr_windows = 1;
 	build->windows = (uintptr_t)self->window;
+}
+
+static void fill_many(fixture *self, void *arg)
+{
+	struct hlk_run_many *many = arg;
+
+	self->call.vm_fd = self->t.hlk;
+	many->calls = (uintptr_t)&self->call;
+	many->nr_calls = 1;
+	many->call_size = sizeof(self->call);
 }
 
 static void fill_window(fixture *self, void *arg)
@@ -195,6 +206,7 @@ static const struct call {
 	     offsetof(struct hlk_vm_attach, out_fd), fill_attach),
 	CALL(DEV, HLK_SNAPSHOT_BUILD, hlk_snapshot_build, 80, 0,
 	     offsetof(struct hlk_snapshot_build, out_fd), fill_build),
+	CALL(DEV, HLK_RUN_MANY, hlk_run_many, 48, HLK_RUN_MANY_STOP, 0, fill_many),
 	CALL(VM, HLK_WINDOW_ADD, hlk_window_add, 72, 0, 0, fill_window),
 	CALL(VM, HLK_SNAPSHOT, hlk_snapshot, 240, SNAPSHOT_FLAGS,
 	     offsetof(struct hlk_snapshot, out_fd), fill_none),
@@ -821,7 +833,7 @@ TEST_F(abi, info)
 	ASSERT_LE(1, info.max_tables);
 	ASSERT_LE(1, info.max_pages);
 	ASSERT_LE(1, info.max_private);
-	ASSERT_EQ(2 * HLK_FEATURE_INSPECT - 1,
+	ASSERT_EQ(2 * HLK_FEATURE_RUN_MANY - 1,
 		  info.features);
 	ASSERT_EQ(1, info.live_vms);
 	ASSERT_EQ(0, info.live_snapshots);

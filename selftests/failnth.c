@@ -559,6 +559,30 @@ static int call_run_continue(fixture *self)
 		      r.exit_reason == KVM_EXIT_IO ? 0 : -EPROTO;
 }
 
+/* What a point in a call of one is, its element says, or the call. */
+static int call_run_many(fixture *self)
+{
+	struct hlk_run_many many = HLK_STRUCT(hlk_run_many);
+	struct hlk_run r[2] = { HLK_STRUCT(hlk_run), HLK_STRUCT(hlk_run) };
+	struct hlk_many_call calls[2] = {};
+	int ret;
+	u32 i;
+
+	for (i = 0; i < 2; i++) {
+		r[i].vcpu_fd = self->t.vcpu;
+		calls[i].vm_fd = self->t.hlk;
+		calls[i].run = (uintptr_t)&r[i];
+	}
+	many.calls = (uintptr_t)calls;
+	many.nr_calls = 2;
+	many.call_size = sizeof(*calls);
+	ret = hlk_call(self->t.dev, HLK_RUN_MANY, &many);
+	for (i = 0; i < 2 && !ret; i++)
+		ret = calls[i].ret ?: r[i].exit_reason == KVM_EXIT_HLT ||
+				      r[i].exit_reason == KVM_EXIT_IO ? 0 : -EPROTO;
+	return ret;
+}
+
 static int call_prefault(fixture *self)
 {
 	struct hlk_prefault p = HLK_STRUCT(hlk_prefault);
@@ -593,6 +617,7 @@ TEST_F_TIMEOUT(failnth, runs, 280)
 	FAIL_EACH("HLK_RUN", .before = unmapped, .call = call_run);
 	FAIL_EACH("HLK_RUN continue", .before = unmapped,
 		  .call = call_run_continue);
+	FAIL_EACH("HLK_RUN_MANY", .before = unmapped, .call = call_run_many);
 }
 
 /* ---- page tables ---- */
@@ -716,24 +741,11 @@ static int call_uring_restore(fixture *self)
 	return ret;
 }
 
-static int call_uring_run(fixture *self)
-{
-	struct hlk_run r = HLK_STRUCT(hlk_run);
-	int ret;
-
-	r.vcpu_fd = self->t.vcpu;
-	ring_put(self, HLK_RUN, &r);
-	ret = ring_submit(self);
-	t_why = r.head.why;
-	return ret ?: r.exit_reason == KVM_EXIT_IO ? 0 : -EPROTO;
-}
-
 TEST_F_TIMEOUT(failnth, uring, 280)
 {
 	ring_open(self);
 	FAIL_EACH("io_uring HLK_RESTORE", .before = write_some,
 		  .call = call_uring_restore);
-	FAIL_EACH("io_uring HLK_RUN", .before = unmapped, .call = call_uring_run);
 	close(self->ring.fd);
 }
 

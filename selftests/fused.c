@@ -31,6 +31,7 @@
 static struct {
 	unsigned long all;
 	unsigned long run;
+	unsigned long run_many;
 	unsigned long restore;
 	unsigned long kvm_run;
 	unsigned long set_debugregs;
@@ -50,6 +51,7 @@ int ioctl(int fd, unsigned long cmd, ...)
 	va_end(args);
 	seen.all++;
 	seen.run += cmd == HLK_RUN;
+	seen.run_many += cmd == HLK_RUN_MANY;
 	seen.restore += cmd == HLK_RESTORE;
 	seen.kvm_run += cmd == KVM_RUN;
 	seen.set_debugregs += cmd == KVM_SET_DEBUGREGS;
@@ -643,6 +645,7 @@ TEST_F(fused, a_batch_restores_and_calls_many)
 			ASSERT_EQ(0, batch_one(&many, i, &value[i], &len[i]));
 		ASSERT_NE(0, hlk_batch_submit(many.batch));
 		ASSERT_EQ(0, seen.restore);
+		ASSERT_EQ(1, seen.run_many);
 		for (i = 0; i < NR_MANY; i++) {
 			if (i % 7 == 3) {
 				ASSERT_EQ(-EREMOTEIO, hlk_batch_result(many.batch, i));
@@ -658,6 +661,45 @@ TEST_F(fused, a_batch_restores_and_calls_many)
 			}
 		}
 	}
+	close_many(&many);
+}
+
+static void no_op(int sig)
+{
+}
+
+/*
+ * Restores and calls in one batch, while signals come that the program handles:
+ * each is done, and each result is where its entry is.
+ */
+TEST_F(fused, a_batch_of_both_while_signals_come)
+{
+	struct itimerval timer = { { 0, 2000 }, { 0, 2000 } };
+	struct many many = {};
+	uint32_t value[NR_MANY];
+	int i, round;
+
+	if (variant->no_features)
+		return;
+	ASSERT_EQ(0, open_many(self, &many));
+	signal(SIGALRM, no_op);
+	setitimer(ITIMER_REAL, &timer, NULL);
+	for (round = 0; round < 5; round++) {
+		memset(value, 0, sizeof(value));
+		for (i = 0; i < NR_MANY; i++)
+			ASSERT_EQ(0, i % 3 ?
+				  hlk_batch_restore_call(many.batch, many.sb[i], "c",
+							 NULL, 0, &value[i], 4, NULL,
+							 i % 2 ? 0 : 10000 * MS) :
+				  hlk_batch_restore(many.batch, many.sb[i], NULL,
+						    i % 2 ? HLK_BATCH_ASYNC : 0));
+		ASSERT_EQ(0, hlk_batch_submit(many.batch));
+		for (i = 0; i < NR_MANY; i++) {
+			ASSERT_EQ(0, hlk_batch_result(many.batch, i));
+			ASSERT_EQ(!!(i % 3), value[i]);
+		}
+	}
+	setitimer(ITIMER_REAL, &(struct itimerval){}, NULL);
 	close_many(&many);
 }
 

@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Restore and run by io_uring: the same calls with the same replies, many for
- * one system call, by workers where that can be.
+ * Restores by io_uring: the same calls with the same replies, many for one system
+ * call, by workers where that can be. And no guest is run by it, in whatever way
+ * the request comes, also while another guest runs.
  */
+#include <dirent.h>
 #include <liburing.h>
+#include <poll.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -14,6 +20,7 @@
 
 #define ENTRIES	64
 #define VMS	16
+#define INSIDE_SECONDS	10	/* an inline HLK_RUN stood still within one or two */
 
 GUEST(count, "	incl 0x22000\n"
 	     "	mov 0x22000, %ebx\n"
@@ -28,6 +35,8 @@ FIXTURE(uring) {
 	struct hlk_restore restore;
 	struct hlk_run run;
 };
+
+typedef FIXTURE_DATA(uring) fixture;
 
 FIXTURE_SETUP(uring)
 {
@@ -94,6 +103,10 @@ static int one(struct io_uring *ring, int fd, u32 op, void *arg, u32 flags)
 	return ret;
 }
 
+static void no_op(int sig)
+{
+}
+
 static u32 counter(struct tvm *t)
 {
 	return *(volatile u32 *)tvm_at(t, 0x22000);
@@ -120,31 +133,11 @@ TEST_F(uring, restores)
 	OK(one(&self->ring, self->t.hlk, HLK_RESTORE, &self->restore, IOSQE_ASYNC));
 }
 
-TEST_F(uring, runs)
-{
-	u32 value = 41;
-	struct hlk_segment in = { 0x22000, 4, (uintptr_t)&value };
-	int i;
-
-	for (i = 0; i < 10; i++) {
-		OK(one(&self->ring, self->t.hlk, HLK_RUN, &self->run, 0));
-		ASSERT_EQ(HLK_DONE_RESTORED | HLK_DONE_INPUT | HLK_DONE_ENTERED,
-			  self->run.done);
-		ASSERT_EQ(KVM_EXIT_HLT, self->run.exit_reason);
-		ASSERT_EQ(1, counter(&self->t));
-	}
-	self->run.inputs = (uintptr_t)&in;
-	self->run.nr_inputs = 1;
-	OK(one(&self->ring, self->t.hlk, HLK_RUN, &self->run, 0));
-	ASSERT_EQ(42, counter(&self->t));
-	ASSERT_EQ(42, self->t.run->s.regs.regs.rbx);
-}
-
 TEST_F(uring, vcpus_are_reset)
 {
 	struct kvm_sync_regs before = self->t.run->s.regs;
 
-	OK(one(&self->ring, self->t.hlk, HLK_RUN, &self->run, 0));
+	ASSERT_EQ(KVM_EXIT_HLT, tvm_run(&self->t));
 	ASSERT_NE(0, memcmp(&before.regs, &self->t.run->s.regs.regs,
 			    sizeof(before.regs)));
 	OK(one(&self->ring, self->t.hlk, HLK_RESTORE, &self->restore, IOSQE_ASYNC));
@@ -152,40 +145,31 @@ TEST_F(uring, vcpus_are_reset)
 	ASSERT_EQ(0, memcmp(&before, &self->t.run->s.regs, sizeof(before)));
 }
 
-/*
- * A request may wait for the one before it. io_uring starts the second from
- * work that it has queued for the task, and more such work ends a run as a
- * signal does; then it goes on.
- */
+/* A request may wait for the one before it. */
 TEST_F(uring, one_after_the_other)
 {
-	int ret;
+	struct hlk_restore second = self->restore;
 
 	prepare(&self->ring, self->t.hlk, HLK_RESTORE, &self->restore)->flags |=
 		IOSQE_IO_LINK;
-	prepare(&self->ring, self->t.hlk, HLK_RUN, &self->run);
+	prepare(&self->ring, self->t.hlk, HLK_RESTORE, &second)->flags |= IOSQE_IO_DRAIN;
 	OK(wait_one(&self->ring));
-	ret = wait_one(&self->ring);
-	ASSERT_TRUE(!ret || ret == -EINTR);
-	ASSERT_EQ(HLK_DONE_RESTORED | HLK_DONE_INPUT | HLK_DONE_ENTERED,
-		  self->run.done);
-	self->run.head.flags = HLK_RUN_CONTINUE;
-	if (ret)
-		OK(one(&self->ring, self->t.hlk, HLK_RUN, &self->run, 0));
-	ASSERT_EQ(KVM_EXIT_HLT, self->run.exit_reason);
-	ASSERT_EQ(1, counter(&self->t));
+	OK(wait_one(&self->ring));
 }
 
 /* What follows a request that failed is not done. */
 TEST_F(uring, nothing_after_a_failure)
 {
+	struct hlk_restore second = self->restore;
+
 	self->restore.snapshot_fd = self->t.vm;
+	memset(tvm_at(&self->t, TVM_DATA), 1, PAGE);
 	prepare(&self->ring, self->t.hlk, HLK_RESTORE, &self->restore)->flags |=
 		IOSQE_IO_LINK;
-	prepare(&self->ring, self->t.hlk, HLK_RUN, &self->run);
+	prepare(&self->ring, self->t.hlk, HLK_RESTORE, &second);
 	ASSERT_EQ(-EBADF, wait_one(&self->ring));
 	ASSERT_EQ(-ECANCELED, wait_one(&self->ring));
-	ASSERT_EQ(0, counter(&self->t));
+	ASSERT_EQ(1, *tvm_at(&self->t, TVM_DATA));
 }
 
 /* ---- many ---- */
@@ -336,16 +320,7 @@ TEST_F(uring, the_rest_of_the_payload_is_zero)
 	ASSERT_EQ(-EOPNOTSUPP, wait_one(&self->ring));
 }
 
-/* A worker's FPU registers are not kept, so no guest runs there. */
-TEST_F(uring, no_run_by_a_worker)
-{
-	FAILS(EOPNOTSUPP, HLK_WHY_WORKER,
-	      one(&self->ring, self->t.hlk, HLK_RUN, &self->run, IOSQE_ASYNC));
-	ASSERT_EQ(0, self->run.done);
-	ASSERT_EQ(0, counter(&self->t));
-}
-
-TEST_F(uring, a_thread_that_polls_restores_but_does_not_run)
+TEST_F(uring, a_thread_that_polls_restores)
 {
 	struct io_uring_params params = {
 		.flags = IORING_SETUP_SQPOLL, .sq_thread_idle = 100,
@@ -356,10 +331,368 @@ TEST_F(uring, a_thread_that_polls_restores_but_does_not_run)
 	memset(tvm_at(&self->t, TVM_DATA), 1, PAGE);
 	OK(one(&ring, self->t.hlk, HLK_RESTORE, &self->restore, 0));
 	ASSERT_EQ(0, *tvm_at(&self->t, TVM_DATA));
-	FAILS(EOPNOTSUPP, HLK_WHY_WORKER,
-	      one(&ring, self->t.hlk, HLK_RUN, &self->run, 0));
-	ASSERT_EQ(0, self->run.done);
 	io_uring_queue_exit(&ring);
+}
+
+/* ---- no guest by io_uring ---- */
+
+/* What runs a request: the rings that there are */
+static const struct ring_kind {
+	const char *name;
+	u32 flags;
+} ring_kinds[] = {
+	{ "plain", 0 },
+	{ "sqpoll", IORING_SETUP_SQPOLL },
+	{ "coop", IORING_SETUP_COOP_TASKRUN },
+	{ "coop flag", IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG },
+	{ "single", IORING_SETUP_SINGLE_ISSUER },
+	{ "defer", IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN },
+	{ "all", IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CLAMP },
+};
+
+enum before {
+	NOTHING,
+	LINK_NOP,
+	HARDLINK_NOP,
+	DRAIN_NOP,
+	LINK_POLL,
+	DRAIN_POLL,
+	LINK_TIMEOUT,
+	LINK_RESTORE,
+	WITH_TIMEOUT,
+	NR_BEFORE,
+};
+
+/* A request for HLK_RUN with something before or behind it; how many there are */
+static int put_run(struct io_uring *ring, fixture *self, enum before before, int efd,
+		   u32 flags)
+{
+	static struct __kernel_timespec soon = { .tv_nsec = 1000000 },
+					late = { .tv_sec = 100 };
+	struct io_uring_sqe *sqe;
+
+	if (before == LINK_RESTORE) {
+		sqe = prepare(ring, self->t.hlk, HLK_RESTORE, &self->restore);
+		sqe->user_data = 0;
+		sqe->flags |= IOSQE_IO_LINK;
+	} else if (before != NOTHING && before != WITH_TIMEOUT) {
+		sqe = io_uring_get_sqe(ring);
+		t_must(sqe);
+		switch (before) {
+		case LINK_POLL:
+		case DRAIN_POLL:
+			io_uring_prep_poll_add(sqe, efd, POLLIN);
+			break;
+		case LINK_TIMEOUT:
+			io_uring_prep_timeout(sqe, &soon, 0, IORING_TIMEOUT_ETIME_SUCCESS);
+			break;
+		default:
+			io_uring_prep_nop(sqe);
+		}
+		sqe->user_data = 0;
+		if (before == HARDLINK_NOP)
+			sqe->flags |= IOSQE_IO_HARDLINK;
+		else if (before != DRAIN_NOP && before != DRAIN_POLL)
+			sqe->flags |= IOSQE_IO_LINK;
+	}
+	sqe = prepare(ring, self->t.hlk, HLK_RUN, &self->run);
+	sqe->user_data = 1;
+	sqe->flags |= flags;
+	if (before == DRAIN_NOP || before == DRAIN_POLL)
+		sqe->flags |= IOSQE_IO_DRAIN;
+	if (before == NOTHING)
+		return 1;
+	if (before != WITH_TIMEOUT)
+		return 2;
+	sqe->flags |= IOSQE_IO_LINK;
+	sqe = io_uring_get_sqe(ring);
+	t_must(sqe);
+	io_uring_prep_link_timeout(sqe, &late, 0);
+	sqe->user_data = 0;
+	return 2;
+}
+
+/* What the request for HLK_RUN came to, of @nr that come back */
+static int wait_run(struct io_uring *ring, int nr)
+{
+	struct io_uring_cqe *cqe;
+	int ret = 1;
+
+	while (nr--) {
+		t_must(!io_uring_wait_cqe(ring, &cqe));
+		if (cqe->user_data == 1)
+			ret = cqe->res;
+		io_uring_cqe_seen(ring, cqe);
+	}
+	return ret;
+}
+
+TEST_F(uring, no_guest_in_any_way)
+{
+	struct io_uring ring;
+	u64 word = 1;
+	u32 kind, before, async;
+	int efd = eventfd(0, EFD_NONBLOCK), ret, nr;
+
+	ASSERT_LE(0, efd);
+	for (kind = 0; kind < ARRAY_SIZE(ring_kinds); kind++) {
+		ret = io_uring_queue_init(8, &ring, ring_kinds[kind].flags);
+		ASSERT_EQ(0, ret) {
+			TH_LOG("%s: %s", ring_kinds[kind].name, strerror(-ret));
+		}
+		for (before = NOTHING; before < NR_BEFORE; before++) {
+			for (async = 0; async <= IOSQE_ASYNC; async += IOSQE_ASYNC) {
+				self->run.head.why = 0;
+				nr = put_run(&ring, self, before, efd, async);
+				ASSERT_LE(0, io_uring_submit(&ring));
+				ASSERT_EQ(8, write(efd, &word, 8));
+				ASSERT_EQ(-EOPNOTSUPP, wait_run(&ring, nr)) {
+					TH_LOG("%s, %u, %u", ring_kinds[kind].name,
+					       before, async);
+				}
+				ASSERT_EQ(HLK_WHY_IO_URING, self->run.head.why);
+				ASSERT_EQ(0, self->run.done);
+				ASSERT_EQ(8, read(efd, &word, 8));
+				word = 1;
+			}
+		}
+		io_uring_queue_exit(&ring);
+	}
+	ASSERT_EQ(0, counter(&self->t));
+	/* /dev/hlk and snapshots take no commands at all */
+	prepare(&self->ring, self->t.dev, HLK_RUN_MANY, &self->run);
+	ASSERT_EQ(-EOPNOTSUPP, wait_one(&self->ring));
+	close(efd);
+}
+
+TEST_F(uring, a_ring_for_polled_io_takes_none)
+{
+	struct io_uring ring;
+
+	ASSERT_EQ(0, io_uring_queue_init(8, &ring, IORING_SETUP_IOPOLL));
+	prepare(&ring, self->t.hlk, HLK_RESTORE, &self->restore);
+	ASSERT_EQ(-EOPNOTSUPP, wait_one(&ring));
+	prepare(&ring, self->t.hlk, HLK_RUN, &self->run);
+	ASSERT_EQ(-EOPNOTSUPP, wait_one(&ring));
+	io_uring_queue_exit(&ring);
+}
+
+/* ---- task work in the middle of a guest ---- */
+
+/**
+ * struct inside - a child whose guest runs while requests come as task work
+ * @rounds: entries into the guest
+ * @came: requests that came back
+ * @done: of these, those that were done
+ * @refused: of these, those that were refused as they should be
+ * @stop: it is enough
+ */
+struct inside {
+	volatile u64 rounds;
+	volatile u64 came;
+	volatile u64 done;
+	volatile u64 refused;
+	volatile bool stop;
+};
+
+static void pin(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	sched_setaffinity(0, sizeof(set), &set);
+}
+
+static void die_with_parent(void)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+}
+
+/* Beside the guest's task: task work by keys, polls that come true */
+static void disturb(struct inside *in, int efd, bool keys)
+{
+	struct sched_param param = { .sched_priority = 10 };
+	struct timespec nap = { .tv_nsec = 1000000 };
+	u64 word = 1;
+
+	if (!fork()) {
+		die_with_parent();
+		pin(0);
+		sched_setscheduler(0, SCHED_FIFO, &param);
+		while (!in->stop) {
+			nanosleep(&nap, NULL);
+			if (write(efd, &word, 8) < 0)
+				sched_yield();
+		}
+		_exit(0);
+	}
+	if (keys && !fork()) {
+		die_with_parent();
+		pin(1);
+		while (!in->stop) {
+			syscall(SYS_keyctl, 1 /* JOIN_SESSION_KEYRING */, NULL);
+			syscall(SYS_keyctl, 18 /* SESSION_TO_PARENT */);
+		}
+		_exit(0);
+	}
+}
+
+static bool has_worker(void)
+{
+	DIR *dir = opendir("/proc/self/task");
+	struct dirent *entry;
+	char path[64], name[32];
+	bool found = false;
+	FILE *f;
+
+	while (dir && (entry = readdir(dir))) {
+		snprintf(path, sizeof(path), "/proc/self/task/%.16s/comm", entry->d_name);
+		f = fopen(path, "r");
+		if (f && fgets(name, sizeof(name), f) && !strncmp(name, "iou-wrk", 7))
+			found = true;
+		if (f)
+			fclose(f);
+	}
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+static void take(struct inside *in, struct io_uring *ring, int efd, bool *armed)
+{
+	struct io_uring_cqe *cqe;
+	u64 word;
+
+	io_uring_get_events(ring);
+	while (!io_uring_peek_cqe(ring, &cqe)) {
+		if (cqe->user_data == 2) {
+			in->came++;
+			in->done += !cqe->res;
+			in->refused += cqe->res == -EOPNOTSUPP;
+			*armed = false;
+		}
+		io_uring_cqe_seen(ring, cqe);
+	}
+	if (read(efd, &word, 8) < 0)
+		sched_yield();
+}
+
+/*
+ * One VM's guest spins, by KVM_RUN or by HLK_RUN_MANY; a request for another VM
+ * comes behind a poll, which another task makes true all the time.
+ */
+static void be_inside(struct inside *in, u32 op, u32 ring_flags, bool many)
+{
+	struct hlk_run_many all = HLK_STRUCT(hlk_run_many);
+	struct hlk_run run = HLK_STRUCT(hlk_run), other = HLK_STRUCT(hlk_run);
+	struct hlk_restore restore = HLK_STRUCT(hlk_restore);
+	struct itimerval timer = { { 0, 20000 }, { 0, 20000 } };
+	int efd = eventfd(0, EFD_NONBLOCK), snap[2];
+	struct hlk_many_call call = {};
+	struct io_uring_sqe *sqe;
+	struct io_uring ring;
+	bool armed = false;
+	struct tvm a, b;
+
+	die_with_parent();
+	pin(0);
+	tvm_start(&a, 0, 0);
+	tvm_load(&a, TVM_CODE, spin);
+	tvm_start(&b, 0, 0);
+	tvm_load(&b, TVM_CODE, count);
+	snap[0] = hlk_snapshot_flat(a.hlk);
+	t_must(!hlk_restore(a.hlk, snap[0], NULL));
+	snap[1] = hlk_snapshot_flat(b.hlk);
+	t_must(!hlk_restore(b.hlk, snap[1], NULL));
+	t_must(!io_uring_queue_init(64, &ring, ring_flags));
+	disturb(in, efd, true);
+	signal(SIGALRM, no_op);
+	setitimer(ITIMER_REAL, &timer, NULL);
+	other.vcpu_fd = b.vcpu;
+	restore.snapshot_fd = -1;
+	run.vcpu_fd = a.vcpu;
+	run.head.flags = HLK_RUN_CONTINUE;
+	call.vm_fd = a.hlk;
+	call.run = (uintptr_t)&run;
+	all.calls = (uintptr_t)&call;
+	all.nr_calls = 1;
+	all.call_size = sizeof(call);
+	for (; !in->stop; in->rounds++) {
+		if (!armed) {
+			sqe = io_uring_get_sqe(&ring);
+			t_must(sqe);
+			io_uring_prep_poll_add(sqe, efd, POLLIN);
+			sqe->flags |= IOSQE_IO_LINK;
+			sqe->user_data = 1;
+			prepare(&ring, b.hlk, op, op == HLK_RUN ? (void *)&other :
+				(void *)&restore)->user_data = 2;
+			armed = true;
+		}
+		io_uring_submit(&ring);
+		take(in, &ring, efd, &armed);
+		if (many)
+			ioctl(a.dev, HLK_RUN_MANY, &all);
+		else
+			ioctl(a.vcpu, KVM_RUN, 0);
+		take(in, &ring, efd, &armed);
+	}
+	/* what came as task work in a guest was a worker's */
+	t_must(op != HLK_RESTORE || ring_flags || has_worker());
+	t_must(op == HLK_RUN ? !in->done : !in->refused);
+	t_must(*(volatile u32 *)tvm_at(&b, 0x22000) == 0);
+	_exit(0);
+}
+
+static void inside(struct __test_metadata *_metadata, u32 op, u32 ring_flags, bool many)
+{
+	struct inside *in = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+				 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	u32 seconds, still = 0;
+	u64 last = 0;
+	int status;
+	pid_t pid;
+
+	ASSERT_NE(MAP_FAILED, in);
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid)
+		be_inside(in, op, ring_flags, many);
+	pin(1);
+	for (seconds = 0; seconds < INSIDE_SECONDS; seconds++) {
+		sleep(1);
+		still = in->rounds == last ? still + 1 : 0;
+		last = in->rounds;
+		ASSERT_GT(12, still) {
+			TH_LOG("it stands still after %llu rounds",
+			       (unsigned long long)last);
+		}
+		ASSERT_EQ(0, waitpid(pid, &status, WNOHANG));
+	}
+	in->stop = true;
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	ASSERT_EQ(0, status);
+	TH_LOG("%llu rounds, %llu requests came, %llu done, %llu refused",
+	       (unsigned long long)in->rounds, (unsigned long long)in->came,
+	       (unsigned long long)in->done, (unsigned long long)in->refused);
+	ASSERT_LT(0, in->came);
+	munmap(in, PAGE);
+}
+
+#define DEFER	(IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN)
+
+TEST_F_TIMEOUT(uring, no_guest_inside_a_guest, 120)
+{
+	inside(_metadata, HLK_RUN, 0, false);
+	inside(_metadata, HLK_RUN, DEFER, false);
+	inside(_metadata, HLK_RUN, 0, true);
+}
+
+TEST_F_TIMEOUT(uring, restores_inside_a_guest_are_a_worker_s, 120)
+{
+	inside(_metadata, HLK_RESTORE, 0, false);
+	inside(_metadata, HLK_RESTORE, DEFER, false);
+	inside(_metadata, HLK_RESTORE, 0, true);
 }
 
 TEST_F(uring, a_vcpu_that_runs_is_busy)
@@ -372,37 +705,7 @@ TEST_F(uring, a_vcpu_that_runs_is_busy)
 	      one(&self->ring, self->t.hlk, HLK_RESTORE, &self->restore, 0));
 	FAILS(EBUSY, HLK_WHY_VCPU_RUNNING,
 	      one(&self->ring, self->t.hlk, HLK_RESTORE, &self->restore, IOSQE_ASYNC));
-	FAILS(EBUSY, HLK_WHY_VCPU_RUNNING,
-	      one(&self->ring, self->t.hlk, HLK_RUN, &self->run, 0));
 	ASSERT_EQ(-EINTR, tvm_runner_kick(&runner));
-}
-
-static void no_op(int sig)
-{
-}
-
-TEST_F(uring, a_signal_ends_a_run)
-{
-	struct itimerval timer = { { 0, 200000 }, { 0, 200000 } };
-	int snap;
-
-	tvm_load(&self->t, TVM_CODE, spin);
-	snap = OK(hlk_snapshot_flat(self->t.hlk));
-	OK(hlk_restore(self->t.hlk, snap, NULL));
-	signal(SIGALRM, no_op);
-	setitimer(ITIMER_REAL, &timer, NULL);
-	prepare(&self->ring, self->t.hlk, HLK_RUN, &self->run);
-	ASSERT_EQ(1, io_uring_submit(&self->ring));
-	setitimer(ITIMER_REAL, &(struct itimerval){}, NULL);
-	ASSERT_EQ(-EINTR, wait_one(&self->ring));
-	ASSERT_EQ(HLK_DONE_RESTORED | HLK_DONE_INPUT | HLK_DONE_ENTERED,
-		  self->run.done);
-	ASSERT_LT(0, *(volatile u32 *)tvm_at(&self->t, TVM_DATA));
-	self->t.run->immediate_exit = 1;
-	FAILS(EINTR, HLK_WHY_NONE,
-	      one(&self->ring, self->t.hlk, HLK_RUN, &self->run, 0));
-	self->t.run->immediate_exit = 0;
-	close(snap);
 }
 
 /* The fd may be passed on, the right to use it is not. */
@@ -420,7 +723,6 @@ TEST_F(uring, not_from_another_process)
 		t_must(t_why == HLK_WHY_OTHER_PROCESS);
 		t_must(one(&ring, self->t.hlk, HLK_RESTORE, &self->restore,
 			   IOSQE_ASYNC) == -EPERM);
-		t_must(one(&ring, self->t.hlk, HLK_RUN, &self->run, 0) == -EPERM);
 		_exit(0);
 	}
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));

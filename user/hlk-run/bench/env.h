@@ -10,7 +10,7 @@
 #include <time.h>
 
 #define BENCH_PAGE	4096UL
-#define BENCH_BATCH	64	/* sandboxes of one io_uring_enter() */
+#define BENCH_BATCH	64	/* sandboxes of one system call */
 
 /**
  * struct bench_cfg - one point of the matrix

@@ -270,7 +270,7 @@ static void goals_many(struct list *list)
 	if (!list->report->env->threads_only) {
 		goal = add(list, "7", true, list->report->env->batch);
 		snprintf(goal->text, sizeof(goal->text),
-			 "restores and runs by one io_uring_enter()");
+			 "restores and runs by one HLK_RUN_MANY");
 		set(goal, calls > 0, calls > 0 ? 1 / calls : 0);
 	}
 	goal = add(list, "7", true, 1.8);

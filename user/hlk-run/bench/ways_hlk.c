@@ -226,25 +226,15 @@ static int turn_a2(struct bench_way *way)
 	return fused_done(way, m);
 }
 
-/* ---- A3: batches by io_uring ---- */
+/* ---- A3: batches, by one HLK_RUN_MANY or by io_uring ---- */
 
-static int open_batch(struct bench_way *way, uint64_t feature, const char *what)
+static int open_ring(struct bench_way *way)
 {
-	struct io_uring *ring;
-	uint32_t i;
+	struct io_uring *ring = calloc(1, sizeof(*ring));
 	int ret;
 
-	if (need(way, feature, what))
-		return -1;
-	way->batch = way->env->batch;
-	way->more = calloc(way->batch, sizeof(*way->more));
-	ring = calloc(1, sizeof(*ring));
-	if (!way->more || !ring) {
-		free(ring);
+	if (!ring)
 		return way_fail(way, "memory");
-	}
-	for (i = 0; i < way->batch; i++)
-		way->more[i] = (struct machine){ .vm = -1, .vcpu = -1, .hlk = -1 };
 	ret = io_uring_queue_init(way->batch, ring, 0);
 	if (ret) {
 		free(ring);
@@ -252,6 +242,23 @@ static int open_batch(struct bench_way *way, uint64_t feature, const char *what)
 		return way_fail(way, "io_uring_queue_init");
 	}
 	way->buf = ring;
+	return 0;
+}
+
+static int open_batch(struct bench_way *way, uint64_t feature, const char *what)
+{
+	uint32_t i;
+
+	if (need(way, feature, what))
+		return -1;
+	way->batch = way->env->batch;
+	way->more = calloc(way->batch, sizeof(*way->more));
+	if (!way->more)
+		return way_fail(way, "memory");
+	for (i = 0; i < way->batch; i++)
+		way->more[i] = (struct machine){ .vm = -1, .vcpu = -1, .hlk = -1 };
+	if (feature & HLK_FEATURE_URING && open_ring(way))
+		return -1;
 	for (i = 0; i < way->batch; i++)
 		if (sandbox_open(way, &way->more[i]))
 			return -1;
@@ -262,8 +269,7 @@ static int open_batch(struct bench_way *way, uint64_t feature, const char *what)
 
 static int open_a3(struct bench_way *way)
 {
-	return open_batch(way, HLK_FEATURE_RUN | HLK_FEATURE_URING,
-			  "HLK_RUN by io_uring");
+	return open_batch(way, HLK_FEATURE_RUN_MANY, "HLK_RUN_MANY");
 }
 
 static int open_a3r(struct bench_way *way)
@@ -332,16 +338,28 @@ static int submit(struct bench_way *way)
 
 static int turn_a3(struct bench_way *way)
 {
+	struct hlk_many_call calls[BENCH_BATCH] = {};
+	struct hlk_run_many many = {
+		.head.size = sizeof(many),
+		.calls = (uintptr_t)calls,
+		.nr_calls = way->batch,
+		.call_size = sizeof(*calls),
+	};
 	struct kvm_regs regs;
 	uint32_t i;
 
 	for (i = 0; i < way->batch; i++) {
 		fused_call(way, &way->more[i], &regs);
-		if (queue(way, way->more[i].hlk, HLK_RUN, &way->more[i].fused))
-			return -1;
+		calls[i].vm_fd = way->more[i].hlk;
+		calls[i].run = (uintptr_t)&way->more[i].fused;
 	}
-	if (submit(way))
-		return -1;
+	if (BENCH_SYS(way, ioctl(way->env->dev, HLK_RUN_MANY, &many)))
+		return way_fail(way, "HLK_RUN_MANY");
+	for (i = 0; i < way->batch; i++)
+		if (calls[i].ret) {
+			errno = -calls[i].ret;
+			return way_fail(way, "a call of the batch");
+		}
 	for (i = 0; i < way->batch; i++)
 		if (fused_done(way, &way->more[i]))
 			return -1;
@@ -389,7 +407,7 @@ static int turn_a0(struct bench_way *way)
 const struct way_ops hlk_ways[] = {
 	{ "A", "hlk: restore, run", WAY_HLK, open_a, NULL, turn_a, NULL },
 	{ "A2", "hlk: fused", WAY_HLK, open_a2, NULL, turn_a2, NULL },
-	{ "A3", "hlk: fused, by io_uring", WAY_HLK | WAY_BATCH, open_a3, NULL,
+	{ "A3", "hlk: fused, by HLK_RUN_MANY", WAY_HLK | WAY_BATCH, open_a3, NULL,
 	  turn_a3, close_batch },
 	{ "A3r", "hlk: restores by io_uring, runs", WAY_HLK | WAY_BATCH,
 	  open_a3r, NULL, turn_a3r, close_batch },
