@@ -12,6 +12,7 @@
  * that stopped ends with it.
  */
 #include <dirent.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/mount.h>
@@ -170,6 +171,7 @@ static void signals(void)
 static void sequence(u32 seed, bool list)
 {
 	const struct timespec tick = { .tv_nsec = 4000000 };
+	const struct sched_param first = { .sched_priority = 20 };
 	struct fuzzer fuzzers[MAX_THREADS];
 	u32 nr = 1 + seed / 7 % MAX_THREADS;
 	u32 left, i, ticks = 0;
@@ -193,10 +195,15 @@ static void sequence(u32 seed, bool list)
 		world_machine(seed);
 	for (i = 0; i < nr; i++)
 		t_must(!pthread_create(&fuzzers[i].thread, NULL, fuzz, &fuzzers[i]));
+	/* above those that give themselves a priority and never rest */
+	sched_setscheduler(0, SCHED_FIFO, &first);
 	for (left = nr; left; ticks++) {
 		nanosleep(&tick, NULL);
 		if (ticks == 1000)
 			w.stop = true;
+		/* one still waits for an answer of userfaultfd, or for a child */
+		if (ticks == 2500)
+			_exit(0);
 		for (i = 0; i < nr; i++) {
 			if (!fuzzers[i].thread)
 				continue;
@@ -246,6 +253,13 @@ static void cgroups(void)
 		mkdir(groups[i], 0700);
 		w.cgroup[i] = procs[i];
 	}
+}
+
+/* What a sequence before has made of the limits, does not matter to the next. */
+static void limits(void)
+{
+	if (!w.cgroup[0])
+		return;
 	write_to(groups[0], "memory.max", "12582912");
 	write_to(groups[1], "memory.max", "268435456");
 }
@@ -321,6 +335,7 @@ static int sequence_in_child(u32 seed, bool kill_it)
 	pid_t pid;
 
 	t_begin();
+	limits();
 	pid = fork();
 	t_must(pid >= 0);
 	if (!pid) {

@@ -4,9 +4,6 @@
  * that are mostly right. Structs lie in the common buffer, so that other
  * threads change them while the kernel reads.
  */
-#include <linux/io_uring.h>
-#include <sys/syscall.h>
-
 #include "fuzz.h"
 
 /* A struct of ours somewhere in the buffer, zeroed, with its size */
@@ -210,7 +207,7 @@ static void op_snapshot(struct fuzzer *f)
 		put_fd(SNAP, nr, s->out_fd);
 }
 
-static struct hlk_restore *a_restore(struct fuzzer *f, int *snap, u32 *flags)
+struct hlk_restore *a_restore(struct fuzzer *f, int *snap, u32 *flags)
 {
 	struct hlk_restore *r = NEW(f, hlk_restore);
 
@@ -234,7 +231,7 @@ static void op_restore(struct fuzzer *f)
 	ioctl(get_fd(hlk), HLK_RESTORE, arg);
 }
 
-static struct hlk_run *a_run(struct fuzzer *f, int *vcpu, u32 *flags)
+struct hlk_run *a_run(struct fuzzer *f, int *vcpu, u32 *flags)
 {
 	struct hlk_run *r = NEW(f, hlk_run);
 	u64 inputs = array(f), log = array(f), regs = array(f);
@@ -518,51 +515,37 @@ static void op_kvm_other(struct fuzzer *f)
 		ioctl(get_fd(other), set[which], state);
 }
 
-/* ---- io_uring ---- */
+/* ---- many ---- */
 
-static void op_uring(struct fuzzer *f)
+static void op_run_many(struct fuzzer *f)
 {
-	struct io_uring_params p = {};
-	struct hlk_uring cmd = {};
-	int hlk = slot(f, HLK), other;
-	u32 kind = rnd(f, 4), flags = 0, op, i, nr = 1 + rnd(f, 4), *ring;
-	u32 to = rnd(f, NR);
-	bool async = one_in(f, 2), keep = one_in(f, 4);
-	struct io_uring_sqe *sqes;
-	void *arg;
-	int fd;
+	struct hlk_run_many *many = NEW(f, hlk_run_many);
+	u32 nr = 1 + rnd(f, 4), size = sizeof(struct hlk_many_call), flags, i;
+	struct hlk_many_call calls[4] = {};
+	int dev = slot(f, DEV), hlk, vcpu;
+	u64 at = array(f);
 
-	arg = kind ? (void *)a_restore(f, &other, &flags) : (void *)a_run(f, &other, &flags);
-	op = one_in(f, 30) ? odd_number(f) : kind ? HLK_RESTORE : HLK_RUN;
-	cmd.arg = one_in(f, 30) ? odd_number(f) : (uintptr_t)arg;
-	if (say(f, "io_uring: %u times %#x on fd %d%s", nr, op, hlk, async ? ", async" : ""))
-		return;
-	fd = syscall(SYS_io_uring_setup, 8, &p);
-	if (fd < 0)
-		return;
-	ring = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, IORING_OFF_SQ_RING);
-	sqes = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, IORING_OFF_SQES);
-	if (ring != MAP_FAILED && sqes != MAP_FAILED) {
-		for (i = 0; i < nr; i++) {
-			sqes[i].opcode = IORING_OP_URING_CMD;
-			sqes[i].flags = async ? IOSQE_ASYNC : 0;
-			sqes[i].fd = get_fd(hlk);
-			sqes[i].off = op;
-			memcpy((u8 *)&sqes[i] + 48, &cmd, sizeof(cmd));
-			ring[p.sq_off.array / 4 + i] = i;
-		}
-		__atomic_store_n(&ring[p.sq_off.tail / 4], nr, __ATOMIC_RELEASE);
-		syscall(SYS_io_uring_enter, fd, nr, keep ? 0 : nr,
-			IORING_ENTER_GETEVENTS, NULL, 0);
+	for (i = 0; i < nr; i++) {
+		hlk = slot(f, HLK);
+		calls[i].run = (uintptr_t)a_run(f, &vcpu, &flags);
+		calls[i].vm_fd = f->list ? hlk : get_fd(hlk);
+		if (one_in(f, 40))
+			calls[i].run = odd_number(f);
+		calls[i].__reserved = one_in(f, 60);
 	}
-	if (ring != MAP_FAILED)
-		munmap(ring, PAGE);
-	if (sqes != MAP_FAILED)
-		munmap(sqes, PAGE);
-	if (keep)
-		put_fd(OTHER, to, fd);
-	else
-		close(fd);
+	if (one_in(f, 30))
+		size = odd_number(f);
+	flags = one_in(f, 3) ? HLK_RUN_MANY_STOP : 0;
+	if (one_in(f, 30))
+		nr = odd_number(f);
+	if (say(f, "HLK_RUN_MANY(fd %d, %u calls, flags %#x)", dev, nr, flags))
+		return;
+	MAY_FAULT(memcpy((void *)at, calls, sizeof(calls)));
+	MAY_FAULT(many->head.flags = flags;
+		  many->calls = at;
+		  many->nr_calls = nr;
+		  many->call_size = size);
+	ioctl(get_fd(dev), HLK_RUN_MANY, many);
 }
 
 const struct op call_ops[] = {
@@ -587,7 +570,9 @@ const struct op call_ops[] = {
 	{ "kvm_run", 8, op_kvm_run },
 	{ "regs", 4, op_regs },
 	{ "kvm_other", 2, op_kvm_other },
-	{ "uring", 5, op_uring },
+	{ "run_many", 6, op_run_many },
+	{ "uring", 8, op_uring },
+	{ "enter", 4, op_enter },
 };
 
 const u32 nr_call_ops = ARRAY_SIZE(call_ops);

@@ -397,6 +397,15 @@ const struct op disturb_ops[] = {
 	{ "cgroup", 1, op_cgroup },
 	{ "pressure", 1, op_pressure },
 	{ "rest", 2, op_rest },
+	{ "event", 4, op_event },
+	{ "events", 1, op_events },
+	{ "uffd", 2, op_uffd },
+	{ "foreign", 1, op_foreign },
+	{ "keys", 1, op_keys },
+	{ "timer", 1, op_timer },
+	{ "sched", 1, op_sched },
+	{ "numa", 2, op_numa },
+	{ "limit", 1, op_limit },
 };
 
 const u32 nr_disturb_ops = ARRAY_SIZE(disturb_ops);

@@ -43,6 +43,8 @@ struct world {
 	u8 *run[NR];		/* struct kvm_run of the vCPU in that slot */
 	u8 *buffer;
 	size_t run_bytes;
+	u8 *page;		/* what a fault is answered with; nobody else's */
+	int event;		/* what polls wait for */
 	int sock[2];
 	int kvm;
 	const char *cgroup[2];
@@ -111,6 +113,22 @@ extern __thread sigjmp_buf *fault_at;
 		}							\
 		fault_at = NULL;					\
 	} while (0)
+
+/* ---- operations that are not where their table is ---- */
+
+struct hlk_restore *a_restore(struct fuzzer *f, int *snap, u32 *flags);
+struct hlk_run *a_run(struct fuzzer *f, int *vcpu, u32 *flags);
+void op_uring(struct fuzzer *f);
+void op_enter(struct fuzzer *f);
+void op_event(struct fuzzer *f);
+void op_events(struct fuzzer *f);
+void op_uffd(struct fuzzer *f);
+void op_foreign(struct fuzzer *f);
+void op_keys(struct fuzzer *f);
+void op_timer(struct fuzzer *f);
+void op_sched(struct fuzzer *f);
+void op_numa(struct fuzzer *f);
+void op_limit(struct fuzzer *f);
 
 void world_open(void);
 void world_machine(u32 seed);

@@ -4,6 +4,7 @@
  * sequences start from.
  */
 #include <stdarg.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 
 #include "fuzz.h"
@@ -11,8 +12,12 @@
 struct world w;
 __thread sigjmp_buf *fault_at;
 
-/* Walks, writes, talks and rests; with paging or without */
-GUEST(code, "1:	incl 0x20000\n"
+/*
+ * Walks, writes, talks and rests; with paging or without. With interrupts on, and an
+ * interrupt controller, KVM may make pages that are not there in a worker.
+ */
+GUEST(code, "	sti\n"
+	    "1:	incl 0x20000\n"
 	    "	movl 0x20000, %eax\n"
 	    "	andl $0xff, %eax\n"
 	    "	shll $12, %eax\n"
@@ -114,6 +119,11 @@ void world_open(void)
 	w.buffer = mmap(NULL, BUFFER_BYTES, PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	t_must(w.buffer != MAP_FAILED);
+	w.page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	t_must(w.page != MAP_FAILED);
+	w.event = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	t_must(w.event >= 0);
 	for (nr = 0; nr < PLACES; nr++) {
 		w.place[nr] = mmap(NULL, PLACE_BYTES, PROT_NONE,
 				   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -129,7 +139,8 @@ void world_open(void)
 
 /*
  * One VM in slot 0 of all kinds, with two windows at places 0 and 1, page
- * tables, code and a snapshot that was restored.
+ * tables, code and a snapshot that was restored; with an interrupt controller in
+ * every fourth.
  */
 void world_machine(u32 seed)
 {
@@ -137,7 +148,11 @@ void world_machine(u32 seed)
 	struct tvm_pt pt = { .t = &t, .next = 0x41000, .flags = PTE_P | PTE_W | PTE_U };
 	int i, snap;
 
-	tvm_start(&t, seed % 3 ? 0 : 30, seed % 5 ? 0 : 8);
+	if (seed & 0x30)
+		tvm_open(&t);
+	else
+		tvm_open_irqchip(&t);
+	tvm_machine(&t, seed % 3 ? 0 : 30, seed % 5 ? 0 : 8);
 	tvm_load(&t, TVM_CODE, code);
 	for (i = 0; i < 32; i++)
 		memset(tvm_at(&t, 0x50000 + i * PAGE), i + 1, 40);
