@@ -72,6 +72,12 @@
 	F(hlk_run, entries) F(hlk_run, residue) F(hlk_run, copied)	\
 	F(hlk_run, cleared) F(hlk_run, freed)				\
 	F(hlk_run, private_pages)					\
+	S(hlk_many_call) F(hlk_many_call, vm_fd)			\
+	F(hlk_many_call, __reserved) F(hlk_many_call, run)		\
+	F(hlk_many_call, ret) F(hlk_many_call, why)			\
+	S(hlk_run_many) F(hlk_run_many, calls)				\
+	F(hlk_run_many, nr_calls) F(hlk_run_many, call_size)		\
+	F(hlk_run_many, nr_done) F(hlk_run_many, __reserved)		\
 	S(hlk_uring) F(hlk_uring, arg) F(hlk_uring, __reserved)		\
 	S(hlk_touched) F(hlk_touched, gpa) F(hlk_touched, pages)	\
 	F(hlk_touched, flags) F(hlk_touched, __reserved)		\
@@ -188,6 +194,7 @@ TEST(the_same_structs)
 			      strcmp(here[i].name, "hlk_paging") &&
 			      strcmp(here[i].name, "hlk_mapping") &&
 			      strcmp(here[i].name, "hlk_touched") &&
+			      strcmp(here[i].name, "hlk_many_call") &&
 			      strcmp(here[i].name, "hlk_uring") &&
 			      strcmp(here[i].name, "hlk_snapshot_counts") ?
 			      sizeof(struct hlk_head) : 0;

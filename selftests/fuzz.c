@@ -196,7 +196,7 @@ static void sequence(u32 seed, bool list)
 	for (i = 0; i < nr; i++)
 		t_must(!pthread_create(&fuzzers[i].thread, NULL, fuzz, &fuzzers[i]));
 	/* above those that give themselves a priority and never rest */
-	sched_setscheduler(0, SCHED_FIFO, &first);
+	sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &first);
 	for (left = nr; left; ticks++) {
 		nanosleep(&tick, NULL);
 		if (ticks == 1000)

@@ -146,6 +146,7 @@ TEST_F(runmany, each_as_hlk_run_would)
 	arm_all(self);
 	self->run[3].inputs = (uintptr_t)&in;
 	self->run[3].nr_inputs = 1;
+	self->run[3].input_size = sizeof(in);
 	OK(go(self));
 	ASSERT_EQ(42, self->t[3].run->s.regs.regs.rbx);
 	ASSERT_EQ(1, self->t[4].run->s.regs.regs.rbx);
@@ -357,12 +358,12 @@ TEST_F(runmany, wrong_arrays)
 	FAILS(EOPNOTSUPP, HLK_WHY_FLAGS, go(self));
 	arm_all(self);
 	self->many.call_size = sizeof(*self->calls) - 1;
-	FAILS(EINVAL, HLK_WHY_SIZE, go(self));
+	FAILS(EINVAL, HLK_WHY_ELEMENT_SIZE, go(self));
 	ASSERT_EQ(sizeof(*self->calls), t_where);
-	self->many.call_size = PAGE + 8;
-	FAILS(E2BIG, HLK_WHY_SIZE, go(self));
+	self->many.call_size = HLK_MAX_STRUCT + 8;
+	FAILS(E2BIG, HLK_WHY_ELEMENT_SIZE, go(self));
 	self->many.call_size = ~0U;
-	FAILS(E2BIG, HLK_WHY_SIZE, go(self));
+	FAILS(E2BIG, HLK_WHY_ELEMENT_SIZE, go(self));
 	/* none of these has begun anything, or written there */
 	ASSERT_EQ(77, self->calls[0].ret);
 	ASSERT_EQ(0, counter(&self->t[0]));

@@ -258,6 +258,7 @@ void op_timer(struct fuzzer *f)
 
 /* ---- the machine ---- */
 
+/* What it forks is not to keep others from the CPU for ever. */
 void op_sched(struct fuzzer *f)
 {
 	struct sched_param param = { .sched_priority = 1 + rnd(f, 5) };
@@ -275,7 +276,8 @@ void op_sched(struct fuzzer *f)
 	sched_setaffinity(0, sizeof(set), &set);
 	if (!fifo)
 		param.sched_priority = 0;
-	sched_setscheduler(0, fifo ? SCHED_FIFO : SCHED_OTHER, &param);
+	sched_setscheduler(0, (fifo ? SCHED_FIFO : SCHED_OTHER) | SCHED_RESET_ON_FORK,
+			   &param);
 }
 
 void op_numa(struct fuzzer *f)
