@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # check-long.sh: what takes hours. The fuzzer on the debug kernel, for FUZZ_SECONDS
-# (default 7200, 0 leaves it out), and then the soak on Linux SOAK_KERNEL (default
+# (default 7200, 0 leaves it out), and half as long on each of FUZZ_KERNELS (default
+# 6.12 and 7.3) as users have them, and then the soak on Linux SOAK_KERNEL (default
 # 6.12): RESTORES (default a million, 0 leaves it out) restores of random guests, a
 # sample of them audited. Under emulation a million take about half an hour.
 # SEED= starts both from a seed of its own. The last line is
@@ -9,6 +10,7 @@
 . "$(dirname "$0")/common.sh"
 
 FUZZ_SECONDS=${FUZZ_SECONDS:-7200}
+FUZZ_KERNELS=${FUZZ_KERNELS-6.12 7.3}
 RESTORES=${RESTORES:-1000000}
 SOAK_KERNEL=${SOAK_KERNEL:-6.12}
 export SEED=${SEED:-$SRANDOM}
@@ -26,7 +28,7 @@ count() { # count LOG: add what its last line says
 }
 
 "$VM_DIR/setup.sh"
-record check-long FUZZ_SECONDS RESTORES SOAK_KERNEL
+record check-long FUZZ_SECONDS FUZZ_KERNELS RESTORES SOAK_KERNEL
 mkdir -p "$BUILD"
 build_user || exit 1
 if [ "$FUZZ_SECONDS" != 0 ]; then
@@ -34,6 +36,17 @@ if [ "$FUZZ_SECONDS" != 0 ]; then
 		tee "$BUILD/check-long-fuzz.log" || :
 	count "$BUILD/check-long-fuzz.log"
 fi
+half=$((FUZZ_SECONDS / 2))
+read -ra plain <<< "$FUZZ_KERNELS"
+for kernel in "${plain[@]}"; do
+	[ "$half" != 0 ] || continue
+	"$VM_DIR/run.sh" "$kernel" --timeout 900 --total $((900 + half)) \
+		--limit $((1800 + half)) --log "$BUILD/$kernel/fuzz" \
+		--env "FUZZ_SECONDS=$half" --env "SEED=$SEED" \
+		-- "$BUILD/selftests/fuzz" 2>&1 |
+		tee "$BUILD/check-long-fuzz-$kernel.log" || :
+	count "$BUILD/check-long-fuzz-$kernel.log"
+done
 if [ "$RESTORES" != 0 ]; then
 	# a second for 50 restores is far more than it takes
 	limit=$((600 + RESTORES / 50))
