@@ -374,8 +374,8 @@ int hlk_reloc_delta(struct hlk_snap *snap, struct hlk_gmem *gmem,
 	if (!delta_possible(&d))
 		return -EAGAIN;
 	d.scratch = &snap->layout.range[hlk_layout_scratch(&snap->layout)];
-	xa_init(&d.tables);
-	xa_init(&d.frames);
+	xa_init_flags(&d.tables, XA_FLAGS_ACCOUNT);
+	xa_init_flags(&d.frames, XA_FLAGS_ACCOUNT);
 	err = delta_judge_all(&d);
 	if (!err)
 		err = delta_begin(&d);

@@ -396,7 +396,7 @@ int i686_walk(struct i686_walk *walk, struct hlk_why_at *at)
 	int ret = -ENOMEM;
 	u32 root;
 
-	xa_init(&walk->seen);
+	xa_init_flags(&walk->seen, XA_FLAGS_ACCOUNT);
 	walk->run.pages = 0;
 	walk->tables_read = 0;
 	walk->done = false;

@@ -274,7 +274,7 @@ int i686_mark(struct i686_mark *mark, struct hlk_why_at *at)
 	mark->buffer = kmalloc(PAGE_SIZE, HLK_GFP);
 	if (!mark->buffer)
 		return -ENOMEM;
-	xa_init(&mark->tables);
+	xa_init_flags(&mark->tables, XA_FLAGS_ACCOUNT);
 	err = mark_roots(mark, at);
 	for (root = 0; root < mark->nr_roots && !err; root++)
 		err = mark_directory(mark, root, at);

@@ -840,8 +840,8 @@ static int reloc_all(struct hlk_snap *snap, struct hlk_gmem *gmem,
 	int err;
 
 	INIT_LIST_HEAD(&r.tables);
-	xa_init(&r.frames);
-	xa_init(&r.memo);
+	xa_init_flags(&r.frames, XA_FLAGS_ACCOUNT);
+	xa_init_flags(&r.memo, XA_FLAGS_ACCOUNT);
 	err = reloc_init(&r);
 	if (!err)
 		err = reloc_roots(&r);

@@ -165,8 +165,8 @@ struct hlk_snap *hlk_snap_alloc(const struct hlk_layout *layout, u64 max_pages)
 	snap->layout = *layout;
 	snap->max_pages = max_pages;
 	for (i = 0; i < HLK_MAX_WINDOWS; i++) {
-		xa_init(&snap->base[i]);
-		xa_init(&snap->touched[i].pages);
+		xa_init_flags(&snap->base[i], XA_FLAGS_ACCOUNT);
+		xa_init_flags(&snap->touched[i].pages, XA_FLAGS_ACCOUNT);
 	}
 	hlk_count_snaps(1);
 	return snap;
@@ -654,7 +654,7 @@ int hlk_snap_dedup(struct hlk_snap *snap, const siphash_key_t *key)
 	u32 nr = 0;
 	int err = 0;
 
-	xa_init(&seen);
+	xa_init_flags(&seen, XA_FLAGS_ACCOUNT);
 	for (; !err && hlk_snap_next(snap, &nr, &index); index++) {
 		gfn = snap->layout.range[nr].gfn + index;
 		err = dedup_page(snap, gfn, &seen, mask, key);

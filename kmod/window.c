@@ -482,7 +482,7 @@ struct hlk_vm_window *hlk_window_alloc(struct hlk_vm *vm, const struct hlk_range
 	window->vm = vm;
 	window->range = *range;
 	mutex_init(&window->lock);
-	xa_init(&window->index);
+	xa_init_flags(&window->index, XA_FLAGS_ACCOUNT);
 	return window;
 }
 

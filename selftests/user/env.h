@@ -180,7 +180,9 @@ struct xarray {
 	unsigned int shift;
 };
 
+#define XA_FLAGS_ACCOUNT	0x20
 void xa_init(struct xarray *xa);
+void xa_init_flags(struct xarray *xa, gfp_t flags);
 void xa_destroy(struct xarray *xa);
 void *xa_load(struct xarray *xa, unsigned long index);
 void *xa_store(struct xarray *xa, unsigned long index, void *entry, gfp_t flags);

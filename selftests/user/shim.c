@@ -112,6 +112,13 @@ void xa_init(struct xarray *xa)
 	xa->shift = 0;
 }
 
+/* Of ours each is charged, or its nodes would be nobody's. */
+void xa_init_flags(struct xarray *xa, gfp_t flags)
+{
+	SHIM_ASSERT(flags == XA_FLAGS_ACCOUNT);
+	xa_init(xa);
+}
+
 static void node_free(struct shim_node *node, unsigned int shift)
 {
 	unsigned long i;
