@@ -26,7 +26,7 @@ static bool audit_fresh(struct hlk_vm *vm, u64 gpa, u32 flags)
 static int audit_page(struct hlk_vm *vm, struct hlk_snap *snap, u64 gfn,
 		      struct page *page, u32 flags, struct hlk_why_at *at)
 {
-	struct page *base = hlk_snap_page(snap, gfn) ?: hlk_zero_page;
+	struct page *base = hlk_snap_page(snap, gfn) ?: ZERO_PAGE(0);
 	const u8 *want = page_address(base);
 	const u8 *have = page_address(page);
 	u64 gpa = gfn << PAGE_SHIFT;

@@ -92,6 +92,8 @@ struct hlk_vm_window {
  * @kvm_file: held for as long as @kvm: on newer kernels only files pin the
  *	vendor module whose code the last kvm_put_kvm() runs
  * @kvm: the VM; held
+ * @zero_page: what a page without a base looks like in the windows, never written;
+ *	constant. NULL if @inspect
  * @mapping: the address space of the hlk VM's inode; lives as long as any
  *	mapping, and so longer than any use
  * @lock: serialises snapshot, restore and window changes; protects all below
@@ -126,6 +128,7 @@ struct hlk_vm_window {
 struct hlk_vm {
 	struct file *kvm_file;
 	struct kvm *kvm;
+	struct page *zero_page;
 	struct address_space *mapping;
 	struct mutex lock;	/* one change or snapshot at a time */
 	struct hlk_layout layout;
@@ -293,7 +296,6 @@ int hlk_vm_run(int fd, u64 run, struct hlk_why_at *at);
 int hlk_cmd_run_many(void *obj, struct hlk_ucmd *ucmd);
 
 /* window.c */
-extern struct page *hlk_zero_page;
 extern const struct vm_operations_struct hlk_window_vm_ops;
 struct hlk_vm_window *hlk_window_alloc(struct hlk_vm *vm, const struct hlk_range *range);
 void hlk_window_free(struct hlk_vm_window *window);

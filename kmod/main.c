@@ -3,9 +3,7 @@
  * The module: /dev/hlk, and what it says of itself.
  */
 #include <linux/fs.h>
-#include <linux/gfp.h>
 #include <linux/miscdevice.h>
-#include <linux/mm.h>
 #include <linux/module.h>
 
 #include "hlk.h"
@@ -72,21 +70,12 @@ static struct miscdevice hlk_dev = {
 
 static int __init hlk_init(void)
 {
-	int ret;
-
-	hlk_zero_page = alloc_page(GFP_KERNEL | __GFP_ZERO);
-	if (!hlk_zero_page)
-		return -ENOMEM;
-	ret = misc_register(&hlk_dev);
-	if (ret)
-		put_page(hlk_zero_page);
-	return ret;
+	return misc_register(&hlk_dev);
 }
 
 static void __exit hlk_exit(void)
 {
 	misc_deregister(&hlk_dev);
-	put_page(hlk_zero_page);
 }
 
 module_init(hlk_init);

@@ -233,6 +233,8 @@ static void snap_release(struct kref *ref)
 		xa_destroy(&snap->touched[i].pages);
 	for (i = 0; i < snap->nr_vcpus; i++)
 		kvfree(snap->vcpus[i]);
+	if (snap->zero_page)
+		put_page(snap->zero_page);
 	kfree(snap);
 	hlk_count_snaps(-1);
 }

@@ -126,10 +126,12 @@ struct hlk_touched_set {
  * @dense: compact: the window in which the next page would be placed
  * @dense_used: compact: pages of it that are used
  * @touched: for each window: what guests touch, for the next sandbox
+ * @zero_page: what an absent page looks like where the snapshot itself is mapped;
+ *	NULL until the first mapping sets it, by cmpxchg()
  *
  * Nothing protects the fields but @touched, because nothing changes them once
- * the maker has published the snapshot: it is immutable from then to its last
- * reference.
+ * the maker has published the snapshot, @zero_page apart: it is immutable from
+ * then to its last reference.
  */
 struct hlk_snap {
 	struct kref ref;
@@ -152,6 +154,7 @@ struct hlk_snap {
 	u32 dense;
 	u64 dense_used;
 	struct hlk_touched_set touched[HLK_MAX_WINDOWS];
+	struct page *zero_page;
 };
 
 /**

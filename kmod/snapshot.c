@@ -18,12 +18,27 @@ static vm_fault_t snapshot_fault(struct vm_fault *vmf)
 
 	if (hlk_layout_find(&snap->layout, vmf->pgoff) < 0)
 		return VM_FAULT_SIGBUS;
-	return hlk_insert_shared(vmf, page);
+	return hlk_insert_shared(vmf, page ?: READ_ONCE(snap->zero_page));
 }
 
 static const struct vm_operations_struct snapshot_vm_ops = {
 	.fault = snapshot_fault,
 };
+
+/* The snapshot's page of zeroes: few snapshots are ever mapped. */
+static int snapshot_zero_page(struct hlk_snap *snap)
+{
+	struct page *page;
+
+	if (READ_ONCE(snap->zero_page))
+		return 0;
+	page = alloc_page(HLK_GFP | __GFP_ZERO);
+	if (!page)
+		return -ENOMEM;
+	if (cmpxchg(&snap->zero_page, NULL, page))
+		put_page(page);
+	return 0;
+}
 
 /*
  * A snapshot is immutable, so it is never mapped writable. VM_SHARED is already
@@ -35,6 +50,8 @@ static int snapshot_mmap(struct file *file, struct vm_area_struct *vma)
 		return -EINVAL;
 	if (vma->vm_flags & VM_WRITE)
 		return -EACCES;
+	if (snapshot_zero_page(file->private_data))
+		return -ENOMEM;
 	vm_flags_clear(vma, VM_MAYWRITE);
 	vm_flags_set(vma, VM_MIXEDMAP | VM_DONTEXPAND | VM_DONTDUMP);
 	vma->vm_private_data = file->private_data;

@@ -202,6 +202,8 @@ static void vm_free(struct hlk_vm *vm)
 	for (i = 0; i < vm->nr_windows; i++)
 		hlk_window_free(vm->windows[i]);
 	hlk_snap_put(vm->snap);
+	if (vm->zero_page)
+		put_page(vm->zero_page);
 	kvm_put_kvm(vm->kvm);
 	fput(vm->kvm_file);
 	kfree(vm);
@@ -306,6 +308,14 @@ int hlk_cmd_vm_attach(void *obj, struct hlk_ucmd *ucmd)
 		return ret;
 	}
 	hlk_count_vms(1);
+	/* one each: references to a page are counted, and may run out */
+	if (!vm->inspect) {
+		vm->zero_page = alloc_page(HLK_GFP | __GFP_ZERO);
+		if (!vm->zero_page) {
+			vm_free(vm);
+			return -ENOMEM;
+		}
+	}
 	file = hlk_file("hlk-vm", &vm_fops, vm, O_RDWR);
 	if (IS_ERR(file)) {
 		vm_free(vm);

@@ -19,10 +19,6 @@
 
 #include "hlk.h"
 #include "trace.h"
-
-/* What a page without a base looks like, in every window. Never written. */
-struct page *hlk_zero_page;
-
 /* Comparisons in a row that have to find a page idle until it is given back */
 #define IDLE_ENOUGH	2
 
@@ -216,7 +212,7 @@ static vm_fault_t fault_errno(const struct vm_fault *vmf, int err)
 /**
  * hlk_insert_shared() - map a page at a faulting address
  * @vmf: the fault, in a VM_MIXEDMAP mapping
- * @page: the page, or NULL for zeros; read-only until page_mkwrite says otherwise
+ * @page: the page; read-only until page_mkwrite says otherwise
  *
  * Return: a vm_fault_t
  */
@@ -224,7 +220,6 @@ vm_fault_t hlk_insert_shared(const struct vm_fault *vmf, struct page *page)
 {
 	int err;
 
-	page = page ?: hlk_zero_page;
 	if (page_ref_count(page) > MAX_SHARES)
 		return VM_FAULT_SIGBUS;
 	err = vm_insert_page(vmf->vma, vmf->address & PAGE_MASK, page);
@@ -256,7 +251,7 @@ static vm_fault_t window_fault(struct vm_fault *vmf)
 		window->read_faults++;
 		hlk_window_touch(window, index, HLK_TOUCHED_READ_BIT, HLK_GFP);
 	}
-	ret = hlk_insert_shared(vmf, page);
+	ret = hlk_insert_shared(vmf, page ?: window->vm->zero_page);
 unlock:
 	mutex_unlock(&window->lock);
 	return ret;
