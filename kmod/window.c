@@ -13,8 +13,10 @@
  * mapped after it stopped being the right one.
  */
 #include <linux/highmem.h>
+#include <linux/memcontrol.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 
 #include "hlk.h"
@@ -24,6 +26,50 @@
 
 /* Mappings of one shared page that leave its counters far from wrapping */
 #define MAX_SHARES	(INT_MAX / 4)
+
+/**
+ * struct payer - who pays for what is made in a window
+ * @memcg: the memory cgroup, held; NULL if there are none
+ * @before: what the task's own allocations were charged to
+ */
+struct payer {
+	struct mem_cgroup *memcg;
+	struct mem_cgroup *before;
+};
+
+/*
+ * Lock a window in which pages may be made, and charge them, the list, the index
+ * and page tables to the cgroup that the VM's process is in now, whoever touches
+ * them: it may be a worker of KVM's, which no cgroup has, a vhost thread, or
+ * another process. kvm->mm is there for as long as the VM, if perhaps without
+ * a user.
+ */
+static void window_begin(struct hlk_vm_window *window, struct payer *payer)
+{
+	payer->memcg = get_mem_cgroup_from_mm(window->vm->kvm->mm);
+	payer->before = set_active_memcg(payer->memcg);
+	mutex_lock(&window->lock);
+}
+
+static void window_end(struct hlk_vm_window *window, struct payer *payer)
+{
+	mutex_unlock(&window->lock);
+	set_active_memcg(payer->before);
+	mem_cgroup_put(payer->memcg);
+}
+
+/*
+ * Is there a process to pay? The memory map of one that is gone may be held by
+ * somebody who writes to it still; without an owner it would be charged to nobody.
+ */
+static bool payer_there(struct mm_struct *mm)
+{
+#ifdef CONFIG_MEMCG
+	return rcu_access_pointer(mm->owner);
+#else
+	return true;
+#endif
+}
 
 static struct hlk_private *window_private(struct hlk_vm_window *window, u64 index)
 {
@@ -155,6 +201,8 @@ static int window_make_private(struct hlk_vm_window *window, u64 index)
 
 	if (window_private(window, index))
 		return 0;
+	if (!payer_there(vm->kvm->mm))
+		return -ESRCH;
 	if (atomic64_inc_return(&vm->nr_private) > vm->max_private) {
 		atomic64_inc(&vm->over_budget);
 		ret = -EDQUOT;
@@ -232,13 +280,14 @@ static vm_fault_t window_fault(struct vm_fault *vmf)
 	struct hlk_vm_window *window = vmf->vma->vm_private_data;
 	u64 index = vmf->pgoff - window->range.gfn;
 	struct hlk_private *private;
+	struct payer payer;
 	struct page *page;
 	vm_fault_t ret;
 	int err = 0;
 
 	if (index >= window->range.pages)
 		return VM_FAULT_SIGBUS;
-	mutex_lock(&window->lock);
+	window_begin(window, &payer);
 	if (vmf->flags & FAULT_FLAG_WRITE)
 		err = window_make_private(window, index);
 	if (err) {
@@ -253,7 +302,7 @@ static vm_fault_t window_fault(struct vm_fault *vmf)
 	}
 	ret = hlk_insert_shared(vmf, page ?: window->vm->zero_page);
 unlock:
-	mutex_unlock(&window->lock);
+	window_end(window, &payer);
 	return ret;
 }
 
@@ -266,9 +315,10 @@ static vm_fault_t window_mkwrite(struct vm_fault *vmf)
 	struct hlk_vm_window *window = vmf->vma->vm_private_data;
 	u64 index = vmf->pgoff - window->range.gfn;
 	struct hlk_private *private;
+	struct payer payer;
 	vm_fault_t ret = VM_FAULT_NOPAGE;
 
-	mutex_lock(&window->lock);
+	window_begin(window, &payer);
 	private = window_private(window, index);
 	if (private && private->page == vmf->page) {
 		lock_page(vmf->page);
@@ -276,7 +326,7 @@ static vm_fault_t window_mkwrite(struct vm_fault *vmf)
 	} else if (!private) {
 		ret = fault_errno(vmf, window_make_private(window, index));
 	}
-	mutex_unlock(&window->lock);
+	window_end(window, &payer);
 	return ret;
 }
 
@@ -352,14 +402,15 @@ bool hlk_window_next(struct hlk_vm_window *window, unsigned long *index)
  */
 int hlk_window_pin(struct hlk_vm_window *window, u64 index)
 {
+	struct payer payer;
 	int ret;
 
-	mutex_lock(&window->lock);
+	window_begin(window, &payer);
 	ret = window_make_private(window, index);
 	if (!ret)
 		window->pinned_page = window_private(window, index)->page;
 	window->pinned = window->nr;
-	mutex_unlock(&window->lock);
+	window_end(window, &payer);
 	return ret;
 }
 
@@ -375,14 +426,15 @@ int hlk_window_pin(struct hlk_vm_window *window, u64 index)
  */
 struct page *hlk_window_private(struct hlk_vm_window *window, u64 index)
 {
+	struct payer payer;
 	struct page *page;
 	int ret;
 
 	lockdep_assert_held(&window->vm->lock);
-	mutex_lock(&window->lock);
+	window_begin(window, &payer);
 	ret = window_make_private(window, index);
 	page = ret ? ERR_PTR(ret) : window_private(window, index)->page;
-	mutex_unlock(&window->lock);
+	window_end(window, &payer);
 	return page;
 }
 
