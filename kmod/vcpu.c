@@ -92,6 +92,39 @@ struct kvm_vcpu *hlk_vcpu_of(struct hlk_vm *vm, struct file *file)
 	return NULL;
 }
 
+/**
+ * hlk_vcpu_refused() - a page was refused, perhaps to a vCPU that runs
+ * @kvm: a VM that has the page
+ *
+ * KVM's first try at a page is one that must not wait for I/O. When it fails and
+ * there is an in-kernel APIC, KVM takes it that the page needs time, has a worker
+ * ask for it, and enters the guest again when the worker is done, page or no
+ * page: the guest would fault for ever, in silence. Only a vCPU with as many of
+ * these asynchronous faults under way as it may have makes the second try itself,
+ * and the error of that one ends KVM_RUN. So the vCPU that the caller runs, if
+ * any, counts as such a one from here on. The count is its own thread's, goes down
+ * as true ones come in, and KVM sets it to zero when the guest turns paging on
+ * or off; nothing but this limit looks at it. What try it is cannot be asked:
+ * page_mkwrite() does not see all flags of the fault. A vCPU that runs is among
+ * its task's preemption notifiers; which of them are KVM's, their operations say.
+ */
+void hlk_vcpu_refused(struct kvm *kvm)
+{
+	const struct kvm_vcpu *any = kvm_get_vcpu(kvm, 0);
+	struct preempt_notifier *notifier;
+	struct kvm_vcpu *vcpu;
+
+	if (!any)
+		return;
+	hlist_for_each_entry(notifier, &current->preempt_notifiers, link) {
+		if (notifier->ops != any->preempt_notifier.ops)
+			continue;
+		vcpu = container_of(notifier, struct kvm_vcpu, preempt_notifier);
+		if (vcpu->async_pf.queued < ASYNC_PF_PER_VCPU)
+			vcpu->async_pf.queued += ASYNC_PF_PER_VCPU;
+	}
+}
+
 static struct fpstate *vcpu_fpstate(struct kvm_vcpu *vcpu)
 {
 	return vcpu->arch.guest_fpu.fpstate;

@@ -275,6 +275,14 @@ vm_fault_t hlk_insert_shared(const struct vm_fault *vmf, struct page *page)
 	return fault_errno(vmf, err == -EBUSY ? 0 : err);
 }
 
+/* An error has to end KVM_RUN, if that is who asks. */
+static vm_fault_t window_answer(struct hlk_vm_window *window, vm_fault_t ret)
+{
+	if (ret & VM_FAULT_ERROR)
+		hlk_vcpu_refused(window->vm->kvm);
+	return ret;
+}
+
 static vm_fault_t window_fault(struct vm_fault *vmf)
 {
 	struct hlk_vm_window *window = vmf->vma->vm_private_data;
@@ -303,7 +311,7 @@ static vm_fault_t window_fault(struct vm_fault *vmf)
 	ret = hlk_insert_shared(vmf, page ?: window->vm->zero_page);
 unlock:
 	window_end(window, &payer);
-	return ret;
+	return window_answer(window, ret);
 }
 
 /*
@@ -327,7 +335,7 @@ static vm_fault_t window_mkwrite(struct vm_fault *vmf)
 		ret = fault_errno(vmf, window_make_private(window, index));
 	}
 	window_end(window, &payer);
-	return ret;
+	return window_answer(window, ret);
 }
 
 const struct vm_operations_struct hlk_window_vm_ops = {
