@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Who pays: what the module holds for a process is charged to the cgroup of that
- * process, its limit ends in ENOMEM or in an exit of the guest and kills
- * nobody, budgets and the module's limits hold, and when all is closed the
+ * process, whoever touches it, its limit ends in ENOMEM or in an exit of the
+ * guest and kills nobody, budgets and the module's limits hold, and when all is closed the
  * charge is gone. Memory that is short otherwise (reclaim, compaction, KSM)
  * takes nothing away.
  */
+#include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -82,28 +86,52 @@ static void enter(void)
 	write_file(ROOT "/t/cgroup.procs", "0");
 }
 
-FIXTURE_SETUP(accounting)
+/* Another cgroup, for whoever is not the VMM */
+static u64 other_charged(void)
+{
+	return read_number(ROOT "/u/memory.current", NULL);
+}
+
+static void enter_other(void)
+{
+	write_file(ROOT "/u/cgroup.procs", "0");
+}
+
+static int begin(struct __test_metadata *_metadata)
 {
 	t_begin();
-	self->dev = hlk_open();
 	mkdir(ROOT, 0700);
 	ASSERT_TRUE(!mount("none", ROOT, "cgroup2", 0, NULL) || errno == EBUSY);
 	write_file(ROOT "/cgroup.subtree_control", "+memory");
 	mkdir(ROOT "/t", 0700);
+	mkdir(ROOT "/u", 0700);
 	max_fd = open(ROOT "/t/memory.max", O_WRONLY | O_CLOEXEC);
 	ASSERT_LE(0, max_fd);
+	return hlk_open();
 }
 
-FIXTURE_TEARDOWN(accounting)
+static void end(struct __test_metadata *_metadata, int dev)
 {
 	int tries;
 
 	close(max_fd);
-	close(self->dev);
+	close(dev);
 	EXPECT_EQ(0, t_end());
 	for (tries = 0; rmdir(ROOT "/t") && tries < 100; tries++)
 		usleep(20000);
+	for (; rmdir(ROOT "/u") && tries < 100; tries++)
+		usleep(20000);
 	EXPECT_GT(100, tries);
+}
+
+FIXTURE_SETUP(accounting)
+{
+	self->dev = begin(_metadata);
+}
+
+FIXTURE_TEARDOWN(accounting)
+{
+	end(_metadata, self->dev);
 }
 
 /* A child in the cgroup; its exit code, or 256 and the signal */
@@ -209,6 +237,230 @@ TEST_F_TIMEOUT(accounting, a_snapshot_is_paid_by_who_took_it, 280)
 	ASSERT_LT(charged(), before + SLACK);
 	close(snap);
 	tvm_close(&t);
+}
+
+/* ---- whoever touches ---- */
+
+#define PART	(BIG / 4)
+
+static int charged_between(u64 now, u64 before, u64 least, u64 most, int code)
+{
+	bool ok = now + SLACK >= before + least && now <= before + most + SLACK;
+
+	if (!ok)
+		fprintf(stderr, "# check %d: %lld KiB more, and not %llu to %llu\n", code,
+			((long long)now - (long long)before) / 1024,
+			(unsigned long long)least / 1024, (unsigned long long)most / 1024);
+	return ok ? 0 : code;
+}
+
+/* What another process writes to a window, from a cgroup of its own */
+static int written_by_another(u8 *at)
+{
+	struct iovec from = { .iov_len = PART }, to = { at, PART };
+	pid_t vmm = getpid(), pid;
+	int status;
+
+	pid = fork();
+	if (!pid) {
+		enter_other();
+		from.iov_base = calloc(1, PART);
+		memset(from.iov_base, 1, PART);
+		_exit(process_vm_writev(vmm, &from, 1, &to, 1, 0) == (ssize_t)PART ? 0 : 1);
+	}
+	t_must(waitpid(pid, &status, 0) == pid);
+	return status;
+}
+
+static int foreign_writes(void)
+{
+	u64 mine, others = other_charged();
+	struct tvm t;
+	u8 *big = big_machine(&t, 0);
+
+	mine = charged();
+	if (written_by_another(big))
+		return 1;
+	return charged_between(charged(), mine, PART, PART + PART / 4, 2) ?:
+	       charged_between(other_charged(), others, 0, 0, 3);
+}
+
+/* For as long as the page lives, not only while the writer does */
+TEST_F_TIMEOUT(accounting, what_another_process_writes_is_paid_by_the_vmm, 280)
+{
+	ASSERT_EQ(0, IN_CHILD(_exit(foreign_writes())));
+}
+
+static int vmm_moves(void)
+{
+	u64 before, after, others;
+	struct tvm t;
+	u8 *big = big_machine(&t, 0);
+
+	before = charged();
+	fill(big, PART);
+	if (charged_between(charged(), before, PART, PART + PART / 4, 1))
+		return 1;
+	enter_other();
+	after = charged();
+	others = other_charged();
+	fill(big + PART, PART);
+	return charged_between(charged(), after, 0, 0, 2) ?:
+	       charged_between(other_charged(), others, PART, PART + PART / 4, 3);
+}
+
+/* As for any memory: what is there stays where it was paid, what comes is paid here. */
+TEST_F_TIMEOUT(accounting, a_vmm_that_moves_pays_where_it_is, 280)
+{
+	ASSERT_EQ(0, IN_CHILD(_exit(vmm_moves())));
+}
+
+/* A process of its own that has the VMM's memory map */
+struct sharer {
+	u8 *big;
+	pid_t vmm;
+	volatile int step;
+	int told;
+};
+
+static int sharer(void *arg)
+{
+	struct sharer *s = arg;
+	u64 before;
+	int ret;
+
+	enter_other();
+	fill(s->big, PART);
+	s->step = 1;
+	while (getppid() == s->vmm)
+		usleep(10000);
+	/* now it is the one whose memory it is */
+	before = other_charged();
+	fill(s->big + PART, PART);
+	ret = charged_between(other_charged(), before, PART, PART + PART / 4, 3);
+	t_must(write(s->told, &ret, sizeof(ret)) == sizeof(ret));
+	_exit(0);
+}
+
+static int owner_goes(int told)
+{
+	u64 before, others = other_charged();
+	u8 *stack = malloc(1 << 16);
+	struct sharer s = { .told = told, .vmm = getpid() };
+	struct tvm t;
+
+	s.big = big_machine(&t, 0);
+	before = charged();
+	t_must(clone(sharer, stack + (1 << 16), CLONE_VM | SIGCHLD, &s) > 0);
+	while (!s.step)
+		usleep(10000);
+	return charged_between(charged(), before, PART, PART + PART / 4, 1) ?:
+	       charged_between(other_charged(), others, 0, 0, 2);
+}
+
+/* The stack and all that is on it stay, for the other has them as well. */
+TEST_F_TIMEOUT(accounting, the_owner_pays_and_then_its_heir, 280)
+{
+	int pair[2], ret = -1;
+
+	ASSERT_EQ(0, pipe(pair));
+	ASSERT_EQ(0, IN_CHILD(syscall(SYS_exit_group, owner_goes(pair[1]))));
+	ASSERT_EQ((ssize_t)sizeof(ret), read(pair[0], &ret, sizeof(ret)));
+	ASSERT_EQ(0, ret);
+	close(pair[0]);
+	close(pair[1]);
+}
+
+static void *outlive(void *arg)
+{
+	struct sharer *s = arg;
+	u64 before;
+	int ret;
+
+	while (!syscall(SYS_tgkill, s->vmm, s->vmm, 0) && s->step++ < 20)
+		usleep(10000);
+	before = charged();
+	fill(s->big, PART);
+	ret = charged_between(charged(), before, PART, PART + PART / 4, 1);
+	_exit(ret);
+}
+
+static void leader_goes(void)
+{
+	static struct sharer s;
+	static struct tvm t;
+	pthread_t thread;
+
+	s.vmm = getpid();
+	s.big = big_machine(&t, 0);
+	t_must(!pthread_create(&thread, NULL, outlive, &s));
+	syscall(SYS_exit, 0);	/* this thread alone */
+}
+
+TEST_F_TIMEOUT(accounting, a_thread_pays_after_the_first_one_is_gone, 280)
+{
+	ASSERT_EQ(0, IN_CHILD(leader_goes()));
+}
+
+/* A process that is killed while another writes to its window: nobody is left to pay. */
+TEST_F_TIMEOUT(accounting, no_page_for_a_process_that_is_gone, 280)
+{
+	u8 *bytes = calloc(1, BIG), *big = NULL;
+	struct iovec from = { bytes, BIG }, to = { .iov_len = BIG };
+	u64 before = charged();
+	int round, pair[2], status;
+	pid_t vmm, killer;
+	struct tvm t;
+
+	ASSERT_EQ(0, pipe(pair));
+	for (round = 0; round < 20; round++) {
+		vmm = fork();
+		if (!vmm) {
+			enter();
+			big = big_machine(&t, 0);
+			t_must(write(pair[1], &big, sizeof(big)) == sizeof(big));
+			pause();
+		}
+		ASSERT_EQ((ssize_t)sizeof(big), read(pair[0], &big, sizeof(big)));
+		killer = fork();
+		if (!killer) {
+			usleep(1000 * (round + 1));
+			kill(vmm, SIGKILL);
+			_exit(0);
+		}
+		to.iov_base = big;
+		while (process_vm_writev(vmm, &from, 1, &to, 1, 0) > 0)
+			;
+		ASSERT_EQ(killer, waitpid(killer, NULL, 0));
+		ASSERT_EQ(vmm, waitpid(vmm, &status, 0));
+		ASSERT_TRUE(WIFSIGNALED(status));
+	}
+	ASSERT_LT(charged(), before + SLACK);
+	close(pair[0]);
+	close(pair[1]);
+	free(bytes);
+}
+
+/* One page in each 64: an array's node for each of them */
+static int sparse(void)
+{
+	const u64 bytes = 1UL << 30;
+	struct tvm t;
+	u64 before, i;
+	u8 *big;
+
+	tvm_start(&t, 0, 0);
+	big = tvm_window(&t, BIG_GPA, bytes, 0);
+	before = read_number(ROOT "/t/memory.stat", "slab_reclaimable ");
+	for (i = 0; i < bytes; i += 64 * PAGE)
+		big[i] = 1;
+	return check(read_number(ROOT "/t/memory.stat", "slab_reclaimable ") - before >=
+		     bytes / PAGE / 64 * 512, 1);
+}
+
+TEST_F_TIMEOUT(accounting, bookkeeping_is_charged, 280)
+{
+	ASSERT_EQ(0, IN_CHILD(_exit(sparse())));
 }
 
 static u8 image[MIB];
@@ -360,6 +612,188 @@ TEST_F_TIMEOUT(accounting, a_guest_over_the_limit_is_an_exit, 280)
 TEST_F_TIMEOUT(accounting, a_build_over_the_limit_is_enomem, 280)
 {
 	limited(_metadata, limited_build);
+}
+
+/* ---- a refusal is an exit ---- */
+
+#define ROUNDS		20
+#define REFUSALS	3
+#define TOLERANCE	(64 * 1024)
+
+FIXTURE(refused) {
+	int dev;
+};
+
+/* @irqchip: KVM may hand faults to a worker; @run: by HLK_RUN, not by KVM_RUN */
+FIXTURE_VARIANT(refused) {
+	bool irqchip;
+	bool run;
+};
+
+FIXTURE_VARIANT_ADD(refused, plain) { false, false };
+FIXTURE_VARIANT_ADD(refused, plain_hlk_run) { false, true };
+FIXTURE_VARIANT_ADD(refused, irqchip) { true, false };
+FIXTURE_VARIANT_ADD(refused, irqchip_hlk_run) { true, true };
+
+FIXTURE_SETUP(refused)
+{
+	self->dev = begin(_metadata);
+}
+
+FIXTURE_TEARDOWN(refused)
+{
+	end(_metadata, self->dev);
+}
+
+static void too_long(int sig)
+{
+}
+
+static void refused_machine(struct tvm *t, bool irqchip, u64 max_private)
+{
+	struct sigaction action = { .sa_handler = too_long };
+
+	sigaction(SIGALRM, &action, NULL);
+	if (irqchip)
+		tvm_open_irqchip(t);
+	else
+		tvm_open(t);
+	tvm_machine(t, max_private, 2);
+	tvm_load(t, TVM_CODE, eat);
+	tvm_window(t, BIG_GPA, BIG, 0);
+}
+
+/* From the snapshot to where it ends; EINTR if it does not */
+static int refused_run(struct tvm *t, bool run)
+{
+	struct hlk_run r = HLK_STRUCT(hlk_run);
+	int ret;
+
+	r.vcpu_fd = t->vcpu;
+	if (run)
+		r.head.flags = HLK_RUN_CONTINUE;
+	alarm(15);
+	ret = run ? hlk_call(t->hlk, HLK_RUN, &r) : tvm_run(t);
+	alarm(0);
+	return ret;
+}
+
+/*
+ * A trend in the host's memory: the most that was there late is less than the most that
+ * was there early, by more than what comes and goes (per-CPU lists, slabs).
+ */
+struct trend {
+	u64 early;
+	u64 late;
+};
+
+static void trend_note(struct trend *trend, u64 round)
+{
+	u64 now = read_number("/proc/meminfo", "MemAvailable:");
+
+	if (round >= 2 && round < ROUNDS / 2)
+		trend->early = now > trend->early ? now : trend->early;
+	else if (round >= ROUNDS / 2)
+		trend->late = now > trend->late ? now : trend->late;
+}
+
+static bool trend_none(const struct trend *trend)
+{
+	fprintf(stderr, "# host: %llu KiB free early, %llu late\n",
+		(unsigned long long)trend->early, (unsigned long long)trend->late);
+	return trend->late + 2 * MIB / 1024 >= trend->early;
+}
+
+static int refused_by_the_limit(bool irqchip, bool run)
+{
+	u64 start, room = BIG / 4 + MIB, had, made, i, now;
+	/* charged before, not used yet: 64 pages on each CPU */
+	u64 stock = 64 * PAGE * sysconf(_SC_NPROCESSORS_ONLN);
+	int current = open(ROOT "/t/memory.current", O_RDONLY | O_CLOEXEC);
+	struct hlk_vm_stats stats;
+	struct trend trend = {};
+	char bytes[32] = "";
+	struct tvm t;
+	int snap, ret;
+
+	/* it has its buffer then; at the limit there would be no room for one */
+	t_must(pread(current, bytes, sizeof(bytes) - 1, 0) > 0);
+	refused_machine(&t, irqchip, 0);
+	snap = hlk_snapshot_flat(t.hlk);
+	t_must(snap >= 0);
+	for (i = 0; i < ROUNDS; i++) {
+		t_must(!hlk_restore(t.hlk, snap, NULL));
+		t_must(!hlk_stats(t.hlk, &stats));
+		had = stats.private_pages;
+		trend_note(&trend, i);
+		start = charged();
+		snprintf(bytes, sizeof(bytes), "%llu", (unsigned long long)start + room);
+		limit(bytes);
+		ret = refused_run(&t, run);
+		memset(bytes, 0, sizeof(bytes));
+		t_must(pread(current, bytes, sizeof(bytes) - 1, 0) > 0);
+		limit("max");
+		if (ret != -EFAULT && ret != -ENOMEM) {
+			fprintf(stderr, "# round %llu: %d\n", (unsigned long long)i, ret);
+			return 1;
+		}
+		now = strtoull(bytes, NULL, 10);
+		t_must(!hlk_stats(t.hlk, &stats));
+		made = (stats.private_pages - had) * PAGE;
+		if (now > start + room + TOLERANCE || made > room + stock + TOLERANCE ||
+		    stats.private_pages * PAGE > now || made < room / 2) {
+			fprintf(stderr, "# round %llu: %llu KiB made, %llu more charged, of %llu\n",
+				(unsigned long long)i, (unsigned long long)made / 1024,
+				(unsigned long long)(now - start) / 1024,
+				(unsigned long long)room / 1024);
+			return 2;
+		}
+	}
+	return trend_none(&trend) ? 0 : 3;
+}
+
+TEST_F_TIMEOUT(refused, by_the_cgroup_s_limit, 280)
+{
+	pid_t other = bystander();
+	u64 before = kills();
+
+	EXPECT_EQ(0, IN_CHILD(_exit(refused_by_the_limit(variant->irqchip, variant->run))));
+	limit("max");
+	EXPECT_EQ(before, kills());
+	EXPECT_EQ(0, waitpid(other, NULL, WNOHANG));
+	kill(other, SIGKILL);
+	waitpid(other, NULL, 0);
+}
+
+TEST_F_TIMEOUT(refused, by_the_budget, 280)
+{
+	struct hlk_vm_stats stats;
+	struct trend trend = {};
+	u64 over = 0;
+	struct tvm t;
+	int snap, i;
+
+	refused_machine(&t, variant->irqchip, 300);
+	snap = OK(hlk_snapshot_flat(t.hlk));
+	for (i = 0; i < ROUNDS; i++) {
+		OK(hlk_restore(t.hlk, snap, NULL));
+		trend_note(&trend, i);
+		ASSERT_EQ(-EFAULT, refused_run(&t, variant->run));
+		OK(hlk_stats(t.hlk, &stats));
+		ASSERT_EQ(300, stats.private_pages);
+		ASSERT_LT(over, stats.over_budget);
+		ASSERT_GE(over + REFUSALS, stats.over_budget);
+		over = stats.over_budget;
+		/* and again, for a VMM that does not look */
+		ASSERT_EQ(-EFAULT, refused_run(&t, variant->run));
+		OK(hlk_stats(t.hlk, &stats));
+		ASSERT_GE(over + REFUSALS, stats.over_budget);
+		over = stats.over_budget;
+	}
+	OK(hlk_restore_flags(t.hlk, snap, HLK_RESTORE_AUDIT, NULL));
+	ASSERT_TRUE(trend_none(&trend));
+	close(snap);
+	tvm_close(&t);
 }
 
 /* ---- budgets ---- */

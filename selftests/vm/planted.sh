@@ -11,11 +11,14 @@ bugs() {
 	cat <<-'EOF'
 	missing_put|6.12|restore|restore.all_bytes_come_back|kmod/restore.c|/^int hlk_cmd_restore/,/^}/s/hlk_snap_put\(snap\);//
 	use_after_free|debug|lifetime|lifetime.closed_in_any_order|kmod/vm.c|/^static void vm_free/,/^}/{s/hlk_snap_put\(vm->snap\);/struct hlk_snap *snap = vm->snap; struct kvm *kvm = vm->kvm; kfree(vm); hlk_snap_put(snap); kvm_put_kvm(kvm);/;/^	kvm_put_kvm/d;/^	kfree\(vm\)/d}
-	lock_inversion|debug|windows|windows.mmap_only_inside|kmod/window.c|/^static vm_fault_t window_mkwrite/,/^}/{s/mutex_lock\(&window->lock\);/&mutex_lock(\&window->vm->lock);/;s/mutex_unlock\(&window->lock\);/mutex_unlock(\&window->vm->lock);&/}
+	lock_inversion|debug|windows|windows.mmap_only_inside|kmod/window.c|/^static vm_fault_t window_mkwrite/,/^}/{s/window_begin\(window, &payer\);/&mutex_lock(\&window->vm->lock);/;s/window_end\(window, &payer\);/mutex_unlock(\&window->vm->lock);&/}
 	missing_clear|6.12|restore|restore.all_bytes_come_back|kmod/restore.c|s/clear_highpage\(private->page\);/;/
 	off_by_one|6.12|translate|translate.window.as_kvm_with_large_pages|kmod/i686pt.c|s/\(va >> 12\) % I686_ENTRIES/(va >> 12) % (I686_ENTRIES - 1)/
 	double_fetch|debug|isolation|isolation.an_argument_that_changes_under_the_call|kmod/run.c|s/ret = run_input\(vm, &call.inputs\[i\], i, at\);/if (copy_from_user(\&call.inputs[i], u64_to_user_ptr(run->inputs) + i * sizeof(struct hlk_segment), sizeof(struct hlk_segment))) return -EFAULT; &/
 	missing_charge|6.12|accounting|accounting.what_is_held_is_charged_and_given_back|kmod/snap.c|/^struct page \*hlk_page_alloc/,/^}/s/HLK_GFP/(HLK_GFP \& ~__GFP_ACCOUNT)/
+	uncharged_nodes|6.12|accounting|accounting.bookkeeping_is_charged|kmod/window.c|s/xa_init_flags\(&window->index, XA_FLAGS_ACCOUNT\)/xa_init(\&window->index)/
+	toucher_pays|6.12|accounting|accounting.what_another_process_writes_is_paid_by_the_vmm|kmod/window.c|s/get_mem_cgroup_from_mm\(window->vm->kvm->mm\)/NULL/
+	refused_in_silence|6.12|accounting|refused.irqchip.by_the_budget|kmod/window.c|/^static vm_fault_t window_answer/,/^}/s/hlk_vcpu_refused\(window->vm->kvm\)/;/
 	missing_memory_check|debug|failnth|failnth.device|kmod/snap.c|/^struct hlk_snap \*hlk_snap_alloc/,/^}/s/if \(!snap\)/if (0)/
 	missing_mm_check|6.12|isolation|isolation.fds_in_another_process_give_counters_alone|kmod/access.c|/^int hlk_vm_check\(/,/^}/s/vm->kvm->mm != current->mm/0/
 	capability_of_a_namespace|6.12|isolation|isolation.another_process_s_vm_takes_a_privilege|kmod/access.c|s/!capable\(CAP_SYS_PTRACE\)/!ns_capable(current_user_ns(), CAP_SYS_PTRACE)/
