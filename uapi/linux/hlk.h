@@ -53,7 +53,8 @@
  *    written
  *  - ENOSPC: what is to be built does not fit the guest's memory
  *  - EDQUOT: a limit of the module or a budget of the sandbox is reached
- *  - ENOMEM: out of memory, or out of the caller's memory cgroup
+ *  - ENOMEM: out of memory, or out of the caller's memory cgroup; a guest whose
+ *    write finds none ends KVM_RUN with EFAULT
  *  - EINTR: a fatal signal came during long work; nothing was changed.
  *    HLK_RUN: a signal or immediate_exit ended the guest's run, as with KVM_RUN.
  *    HLK_RUN_MANY: a signal came; what was not begun says ECANCELED
@@ -253,7 +254,8 @@ struct hlk_head {
  * @features: out: HLK_FEATURE_* bits
  * @max_pages: out: pages per snapshot
  * @max_private: out: the largest budget of private pages per VM
- * @live_vms: out: attached VMs in the whole system
+ * @live_vms: out: attached VMs in the whole system; as the next two, 0 for a
+ *	caller without CAP_SYS_ADMIN in the first user namespace
  * @live_snapshots: out: snapshots in the whole system
  * @live_pages: out: guest pages that the module holds in the whole system
  * @max_inputs: out: inputs of one HLK_RUN
@@ -307,7 +309,8 @@ struct hlk_info {
  * @out_fd: out: fd of the hlk VM, close-on-exec
  * @max_private: in: budget of private pages; 0 takes the module's limit. A
  *	write of the guest that would need one more makes KVM_RUN fail with
- *	EFAULT, and @over_budget of struct hlk_vm_stats counts it
+ *	EFAULT, and @over_budget of struct hlk_vm_stats counts it, up to three
+ *	times for each run
  * @keep_private: in: how many private pages a restore may leave mapped; the
  *	rest is given back. 0 keeps all. The bookkeeping page of a scratch window
  *	that ends at HLK_GUEST_SCRATCH_TOP is always private and always kept
