@@ -597,6 +597,35 @@ TEST_F(isolation, another_process_s_vm_takes_a_privilege)
 	close(own);
 }
 
+static int counters(int dev, int vm, int hlk)
+{
+	struct hlk_info info;
+
+	if (hlk_info(dev, &info) || !info.version || !info.max_pages)
+		return 1;
+	return info.live_vms || info.live_snapshots || info.live_pages ? 2 : 0;
+}
+
+static int counters_of_nobody(int dev, int vm, int hlk)
+{
+	return setgid(65534) || setuid(65534) ? 3 : counters(dev, vm, hlk);
+}
+
+static int counters_in_user_namespace(int dev, int vm, int hlk)
+{
+	return unshare(CLONE_NEWUSER) ? 3 : counters(dev, vm, hlk);
+}
+
+/* They go up with each fault of anybody's guest. */
+TEST_F(isolation, what_all_have_is_counted_for_root_alone)
+{
+	int dev = self->t.dev, vm = self->t.vm, hlk = self->t.hlk;
+
+	ASSERT_EQ(2, counters(dev, vm, hlk));
+	ASSERT_EQ(0, in_child(counters_of_nobody, dev, vm, hlk));
+	ASSERT_EQ(0, in_child(counters_in_user_namespace, dev, vm, hlk));
+}
+
 /* ---- threads ---- */
 
 /* A vCPU's thread that ends in the middle leaves the vCPU to others. */

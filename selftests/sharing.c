@@ -130,6 +130,39 @@ TEST_F(sharing, one_set_of_pages)
 	EXPECT_LE(PAGES, a.read_faults);
 }
 
+static u64 frame(const u8 *at)
+{
+	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	u64 entry = *(volatile const u8 *)at;
+
+	t_must(fd >= 0);
+	t_must(pread(fd, &entry, sizeof(entry), (uintptr_t)at / PAGE * sizeof(entry)) ==
+	       sizeof(entry));
+	close(fd);
+	t_must(entry >> 63);
+	return entry & ((1ULL << 55) - 1);
+}
+
+/* One for all would run out of references for all. */
+TEST_F(sharing, zeroes_are_one_page_for_each_vm)
+{
+	const u8 *zeroes = mmap(NULL, 2 * PAGE, PROT_READ, MAP_SHARED, self->snap,
+				TVM_DATA + BYTES);
+	const u8 *a = self->data_a + BYTES, *b = self->data_b + BYTES;
+
+	ASSERT_NE(MAP_FAILED, zeroes);
+	ASSERT_EQ(frame(a), frame(a + PAGE));
+	ASSERT_EQ(frame(b), frame(b + PAGE));
+	ASSERT_EQ(frame(zeroes), frame(zeroes + PAGE));
+	ASSERT_NE(frame(a), frame(b));
+	ASSERT_NE(frame(a), frame(zeroes));
+	ASSERT_NE(frame(b), frame(zeroes));
+	/* base pages are shared all the same */
+	ASSERT_EQ(frame(self->data_a), frame(self->data_b));
+	ASSERT_EQ(frame(self->data_a), frame(self->base));
+	munmap((void *)zeroes, 2 * PAGE);
+}
+
 TEST_F(sharing, smaps_counts_them_as_shared)
 {
 	void *low_a = tvm_at(&self->a, 0);
