@@ -257,6 +257,17 @@ static vm_fault_t fault_errno(const struct vm_fault *vmf, int err)
 	       VM_FAULT_OOM : VM_FAULT_SIGBUS;
 }
 
+/*
+ * What keeps a page from being inserted: either another thread was faster, and the
+ * entry is right; or the fault began with something in the entry that is no page:
+ * userfaultfd's mark that it is write-protected (WP_ASYNC), which stays whatever is
+ * done here. To say that all is well would be to fault again for ever.
+ */
+static bool fault_on_marker(const struct vm_fault *vmf)
+{
+	return vmf->flags & FAULT_FLAG_ORIG_PTE_VALID && !pte_none(vmf->orig_pte);
+}
+
 /**
  * hlk_insert_shared() - map a page at a faulting address
  * @vmf: the fault, in a VM_MIXEDMAP mapping
@@ -271,8 +282,9 @@ vm_fault_t hlk_insert_shared(const struct vm_fault *vmf, struct page *page)
 	if (page_ref_count(page) > MAX_SHARES)
 		return VM_FAULT_SIGBUS;
 	err = vm_insert_page(vmf->vma, vmf->address & PAGE_MASK, page);
-	/* -EBUSY: another thread was faster */
-	return fault_errno(vmf, err == -EBUSY ? 0 : err);
+	if (err == -EBUSY && !fault_on_marker(vmf))
+		err = 0;
+	return fault_errno(vmf, err);
 }
 
 /* An error has to end KVM_RUN, if that is who asks. */
