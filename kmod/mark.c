@@ -3,21 +3,23 @@
  * Marking copy-on-write in place.
  *
  * First all tables are found, and of each those entries that lie in the range;
- * then those that have something to be marked are held, so that nothing can fail
- * any more; then entries are changed. What is a table is known by then,
- * so that a leaf that maps one is left alone: the guest goes on to write its
- * tables where they are.
+ * then entries are judged, and tables that have something to be marked are held, so
+ * that nothing can fail any more; then entries are changed. What is a table is known
+ * when they are judged, so that a leaf that maps one is left alone: the guest goes on
+ * to write its tables where they are.
  */
 #include "i686pt.h"
 
 /**
  * struct mark_table - a table or directory that was met
  * @page: it, held for writing; NULL if nothing is to be marked
+ * @entries: a copy, as it was judged; NULL likewise
  * @is_root: a directory: entries are judged as such, wherever it is mapped
- * @wanted: which of its entries lie in the range
+ * @wanted: which of its entries lie in the range; once judged, those to be marked
  */
 struct mark_table {
 	struct page *page;
+	u32 *entries;
 	bool is_root;
 	bool wanted[I686_ENTRIES];
 };
@@ -167,37 +169,54 @@ static __u64 *mark_judge(struct i686_mark *mark, const struct mark_table *table,
 	return &mark->out->marked;
 }
 
-/* Hold a table that has something to be marked; the others are counted. */
+/* Judge a table; whether it has something to be marked, or an errno */
+static int mark_judge_table(struct i686_mark *mark, struct mark_table *table)
+{
+	bool any = false;
+	__u64 *count;
+	u32 nr;
+
+	for (nr = 0; nr < I686_ENTRIES; nr++) {
+		if (!table->wanted[nr])
+			continue;
+		/* 4 MiB is a thousand questions whether it is memory */
+		if (table->is_root) {
+			if (fatal_signal_pending(current))
+				return -EINTR;
+			cond_resched();
+		}
+		count = mark_judge(mark, table, mark->buffer[nr]);
+		table->wanted[nr] = count == &mark->out->marked;
+		if (table->wanted[nr])
+			any = true;
+		else if (count)
+			++*count;
+	}
+	return any;
+}
+
+/* Hold a table that has something to be marked. */
 static int mark_hold(struct i686_mark *mark, u64 gfn, struct mark_table *table,
 		     struct hlk_why_at *at)
 {
-	bool write = false;
-	__u64 *count;
-	u32 nr;
 	int err;
 
 	err = i686_read_table(mark->gmem, gfn, mark->buffer);
 	if (err)
 		return hlk_fail(at, err, HLK_WHY_NOT_RAM, 0, gfn << PAGE_SHIFT);
-	for (nr = 0; nr < I686_ENTRIES && !write; nr++)
-		write = table->wanted[nr] &&
-			mark_judge(mark, table, mark->buffer[nr]) ==
-			&mark->out->marked;
-	if (write) {
-		err = mark->gmem->ops->hold(mark->gmem, gfn, &table->page);
-		if (err == -EACCES)
-			hlk_fail(at, err, HLK_WHY_READ_ONLY, 0, gfn << PAGE_SHIFT);
-		if (err == -EDQUOT)
-			hlk_fail(at, err, HLK_WHY_BUDGET, 0, gfn << PAGE_SHIFT);
+	err = mark_judge_table(mark, table);
+	if (err <= 0)
 		return err;
-	}
-	for (nr = 0; nr < I686_ENTRIES; nr++) {
-		count = table->wanted[nr] ?
-			mark_judge(mark, table, mark->buffer[nr]) : NULL;
-		if (count)
-			++*count;
-	}
-	return 0;
+	table->entries = kmalloc(PAGE_SIZE, HLK_GFP);
+	if (!table->entries)
+		return -ENOMEM;
+	memcpy(table->entries, mark->buffer, PAGE_SIZE);
+	err = mark->gmem->ops->hold(mark->gmem, gfn, &table->page);
+	if (err == -EACCES)
+		hlk_fail(at, err, HLK_WHY_READ_ONLY, 0, gfn << PAGE_SHIFT);
+	if (err == -EDQUOT)
+		hlk_fail(at, err, HLK_WHY_BUDGET, 0, gfn << PAGE_SHIFT);
+	return err;
 }
 
 static int mark_hold_all(struct i686_mark *mark, struct hlk_why_at *at)
@@ -221,20 +240,21 @@ static int mark_hold_all(struct i686_mark *mark, struct hlk_why_at *at)
 static void mark_table(struct i686_mark *mark, const struct mark_table *table)
 {
 	u32 *entries = page_address(table->page);
-	__u64 *count;
+	u32 marked;
 	u32 old;
+	u32 now;
 	u32 nr;
 
 	for (nr = 0; nr < I686_ENTRIES; nr++) {
 		if (!table->wanted[nr])
 			continue;
-		old = READ_ONCE(entries[nr]);
-		count = mark_judge(mark, table, old);
-		if (count == &mark->out->marked &&
-		    cmpxchg(&entries[nr], old, (old & ~I686_W) | I686_COW) != old)
-			continue;
-		if (count)
-			++*count;
+		old = table->entries[nr];
+		marked = (old & ~I686_W) | I686_COW;
+		now = cmpxchg(&entries[nr], old, marked);
+		if (now == old)
+			mark->out->marked++;
+		else if (now == marked)
+			mark->out->already++;
 	}
 }
 
@@ -251,7 +271,9 @@ static void mark_finish(struct i686_mark *mark, bool go)
 	xa_for_each(&mark->tables, gfn, table) {
 		if (table->page)
 			mark->gmem->ops->unhold(mark->gmem, gfn, table->page);
+		kfree(table->entries);
 		kfree(table);
+		cond_resched();
 	}
 	mark->out->tables = mark->nr_tables;
 }
