@@ -79,6 +79,8 @@ static int audit_window(struct hlk_vm *vm, struct hlk_snap *snap,
 		ret = audit_page(vm, snap, window->range.gfn + index, gpage.page,
 				 flags, at);
 		put_page(gpage.page);
+		if (!ret && fatal_signal_pending(current))
+			ret = -EINTR;
 		if (ret)
 			return ret;
 		cond_resched();

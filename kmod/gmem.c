@@ -45,7 +45,8 @@ static int gmem_user_page(struct hlk_vm_gmem *g, unsigned long hva, struct page 
 
 	if (!g->mm)
 		return get_user_pages_fast(hva, 1, 0, page) == 1 ? 0 : -EFAULT;
-	mmap_read_lock(g->mm);
+	if (mmap_read_lock_killable(g->mm))
+		return -EINTR;
 	got = hlk_get_user_page_remote(g->mm, hva, page);
 	mmap_read_unlock(g->mm);
 	return got == 1 ? 0 : -EFAULT;
@@ -225,8 +226,8 @@ static bool gmem_whole(struct hlk_vm_gmem *g)
  * @g: what to fill
  * @vm: the VM
  *
- * Return: 0, -ENOMEM, -ESRCH if the VM's process is gone, or -EAGAIN if
- * memslots come faster than they are read
+ * Return: 0, -ENOMEM, -ESRCH if the VM's process is gone, -EAGAIN if
+ * memslots come faster than they are read, or -EINTR after a fatal signal
  */
 int hlk_gmem_init(struct hlk_vm_gmem *g, struct hlk_vm *vm)
 {
@@ -253,10 +254,16 @@ int hlk_gmem_init(struct hlk_vm_gmem *g, struct hlk_vm *vm)
 		return -EAGAIN;
 	}
 	sort(g->slots, g->nr, sizeof(*g->slots), gmem_by_gfn, NULL);
+	cond_resched();
 
-	mmap_read_lock(vm->kvm->mm);
-	for (i = 0; i < g->nr; i++)
+	if (mmap_read_lock_killable(vm->kvm->mm)) {
+		hlk_gmem_exit(g);
+		return -EINTR;
+	}
+	for (i = 0; i < g->nr; i++) {
 		gmem_find_window(&g->slots[i], vm);
+		cond_resched();
+	}
 	mmap_read_unlock(vm->kvm->mm);
 	g->whole = gmem_whole(g);
 	return 0;

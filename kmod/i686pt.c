@@ -376,9 +376,11 @@ static int walk_root(struct i686_walk *walk, u32 root, struct hlk_why_at *at)
 		}
 		if (ret)
 			return ret;
+		if (fatal_signal_pending(current))
+			return -EINTR;
 		cond_resched();
 	}
-	return fatal_signal_pending(current) ? -EINTR : 0;
+	return 0;
 }
 
 /**

@@ -192,6 +192,7 @@ static void snap_empty(struct hlk_snap *snap)
 
 	for (i = 0; i < snap->layout.nr; i++) {
 		xa_for_each(&snap->base[i], index, chunk) {
+			xa_erase(&snap->base[i], index);
 			kref_put(&chunk->ref, chunk_release);
 			cond_resched();
 		}
@@ -449,7 +450,7 @@ int hlk_snap_count_leaf(struct hlk_snap *snap, u64 gfn, int by)
  *
  * All its pages count as inherited.
  *
- * Return: 0 or -ENOMEM
+ * Return: 0, -ENOMEM, -EINTR after a fatal signal
  */
 int hlk_snap_inherit(struct hlk_snap *snap, struct hlk_snap *parent)
 {
@@ -464,6 +465,9 @@ int hlk_snap_inherit(struct hlk_snap *snap, struct hlk_snap *parent)
 			if (xa_is_err(old))
 				return xa_err(old);
 			kref_get(&chunk->ref);
+			if (fatal_signal_pending(current))
+				return -EINTR;
+			cond_resched();
 		}
 	}
 	snap->nr_pages = parent->nr_pages;
