@@ -5,16 +5,19 @@
  * Lock order, outermost first; see Documentation/locking.rst:
  *
  *	hlk_vm.lock
- *	  kvm->lock
+ *	  kvm->lock		(by trylock, where nothing may wait)
  *	    vcpu->mutex		(by trylock, for as long as guests must rest)
  *	      mmap_lock		(get_user_pages, page faults)
  *	        hlk_window.lock
  *	          i_mmap_rwsem	(unmap_mapping_pages)
- *	          page lock	(of a private page, in page_mkwrite)
+ *	          page lock	(of a private page, in page_mkwrite; by trylock
+ *				to give it back)
  *
  * No user copy and no get_user_pages() under hlk_window.lock: a page fault on a
  * window takes it under mmap_lock. unmap_mapping_pages() is fine under it: it
  * takes i_mmap_rwsem, never mmap_lock, as under a filesystem's invalidate_lock.
+ * A restore holds hlk_window.lock of all windows; they nest under hlk_vm.lock, and
+ * nobody else takes two.
  */
 #ifndef _HLK_H
 #define _HLK_H
@@ -59,6 +62,8 @@ struct hlk_private {
  * @range: where it is; constant
  * @pinned_page: the page that is private as long as the window lives, or NULL;
  *	constant once the VM has the window
+ * @mappings: how many there are, of all processes; any context. Who unmaps a page
+ *	goes through all of them, with the locks of window and VM held
  * @lock: protects all below, and makes a page's becoming private one step for
  *	all mappings of it
  * @base: base pages of the snapshot restored last, or NULL
@@ -75,6 +80,7 @@ struct hlk_vm_window {
 	struct hlk_vm *vm;
 	struct hlk_range range;
 	struct page *pinned_page;
+	atomic_t mappings;
 	struct mutex lock;	/* protects all below */
 	struct xarray *base;
 	struct hlk_touched_set *touched;
@@ -105,6 +111,7 @@ struct hlk_vm_window {
  *	a restore writes it and must not fail
  * @sealed: no more windows: a snapshot was made or restored
  * @snap: the snapshot restored last, or NULL; held
+ * @trim: a restore that must not wait found pages that may be given back
  * @inspect: only to be looked at; constant
  * @max_private: budget; constant
  * @keep_private: watermark; constant
@@ -137,6 +144,7 @@ struct hlk_vm {
 	struct hlk_vm_window *book;
 	bool sealed;
 	struct hlk_snap *snap;
+	bool trim;
 	bool inspect;
 	u64 max_private;
 	u64 keep_private;
@@ -164,6 +172,9 @@ struct hlk_vm {
  * @freed: pages given back
  * @idle: of these, those that were found idle
  * @private_pages: private pages left
+ * @unwritten: pages that were found unwritten
+ * @old: the snapshot that the VM went away from, or NULL; the caller puts it, with
+ *	no lock held, since that may free all of it
  */
 struct hlk_restored {
 	u32 residue;
@@ -172,6 +183,8 @@ struct hlk_restored {
 	u64 freed;
 	u64 idle;
 	u64 private_pages;
+	u64 unwritten;
+	struct hlk_snap *old;
 };
 
 /**
@@ -304,6 +317,7 @@ void hlk_window_get(struct hlk_vm_window *window, u64 index, struct hlk_gpage *g
 bool hlk_window_next(struct hlk_vm_window *window, unsigned long *index);
 int hlk_window_pin(struct hlk_vm_window *window, u64 index);
 struct page *hlk_window_private(struct hlk_vm_window *window, u64 index);
+int hlk_window_unmap(struct hlk_vm_window *window);
 void hlk_window_rebase(struct hlk_vm_window *window, struct xarray *base,
 		       struct hlk_touched_set *touched);
 void hlk_window_touch(struct hlk_vm_window *window, u64 index, unsigned long bits,
@@ -312,6 +326,8 @@ u64 hlk_window_drop(struct hlk_vm_window *window, u64 pages, enum hlk_drop which
 vm_fault_t hlk_insert_shared(const struct vm_fault *vmf, struct page *page);
 
 /* restore.c */
+/* of hlk_restore() alone, no flag of an ioctl: rather -EAGAIN than wait */
+#define HLK_RESTORE_NOWAIT	BIT(31)
 int hlk_restore(struct hlk_vm *vm, struct hlk_snap *snap, u32 flags,
 		struct hlk_restored *r, struct hlk_why_at *at);
 int hlk_cmd_restore(void *obj, struct hlk_ucmd *ucmd);
@@ -329,7 +345,7 @@ int hlk_cmd_run(void *obj, struct hlk_ucmd *ucmd);
 /* snapshot.c */
 int hlk_cmd_snapshot_build(void *obj, struct hlk_ucmd *ucmd);
 int hlk_cmd_snapshot(void *obj, struct hlk_ucmd *ucmd);
-struct hlk_snap *hlk_snap_from_fd(int fd);
+struct file *hlk_snap_file(int fd);
 
 /* inspect.c */
 int hlk_cmd_translate(void *obj, struct hlk_ucmd *ucmd);
@@ -340,7 +356,7 @@ int hlk_cmd_mark_cow(void *obj, struct hlk_ucmd *ucmd);
 struct hlk_vcpu_state;
 struct kvm_vcpu *hlk_vcpu_of(struct hlk_vm *vm, struct file *file);
 void hlk_vcpu_refused(struct kvm *kvm);
-int hlk_vcpus_hold(struct hlk_vm *vm, struct hlk_why_at *at);
+int hlk_vcpus_hold(struct hlk_vm *vm, bool nowait, struct hlk_why_at *at);
 void hlk_vcpus_release(struct hlk_vm *vm);
 void hlk_vcpus_flush(struct hlk_vm *vm);
 int hlk_vcpus_capture(struct hlk_vm *vm, struct hlk_snap *snap,

@@ -51,7 +51,7 @@ static int paging_modes(struct hlk_vm *vm, const struct hlk_paging *paging,
 		ret = mutex_lock_killable(&vm->lock);
 		if (ret)
 			return ret;
-		ret = hlk_vcpus_hold(vm, at);
+		ret = hlk_vcpus_hold(vm, false, at);
 		if (!ret) {
 			ret = hlk_vcpu_paging(vm, mode, cr3, at);
 			hlk_vcpus_release(vm);
@@ -323,7 +323,7 @@ int hlk_cmd_mark_cow(void *obj, struct hlk_ucmd *ucmd)
 	ret = mutex_lock_killable(&vm->lock);
 	if (ret)
 		return ret;
-	ret = hlk_vcpus_hold(vm, &ucmd->at);
+	ret = hlk_vcpus_hold(vm, false, &ucmd->at);
 	if (!ret) {
 		ret = mark_cow(vm, m, &ucmd->at);
 		hlk_vcpus_release(vm);

@@ -11,6 +11,7 @@
  * are the pages that calls write. Now and then a restore asks, by comparing
  * before it copies, and gives those back that calls have stopped to write.
  */
+#include <linux/file.h>
 #include <linux/highmem.h>
 #include <linux/random.h>
 #include <linux/slab.h>
@@ -73,6 +74,7 @@ static void restore_pages(struct hlk_vm_window *window, u64 from, u64 to, u64 pr
 	}
 	r->copied += to - from - cleared - idle;
 	r->cleared += cleared;
+	r->unwritten += idle;
 }
 
 static void restore_window(struct hlk_vm_window *window, u64 probe,
@@ -80,16 +82,12 @@ static void restore_window(struct hlk_vm_window *window, u64 probe,
 {
 	u64 from, to;
 
-	/* A write by user space that is under way comes before or after this. */
-	if (!READ_ONCE(window->nr))
-		return;
-	mutex_lock(&window->lock);
+	lockdep_assert_held(&window->lock);
 	for (from = 0; from < window->nr; from = to) {
 		to = min(from + RESCHED_PAGES, window->nr);
 		restore_pages(window, from, to, probe, r);
 		cond_resched();
 	}
-	mutex_unlock(&window->lock);
 }
 
 static u64 restore_drop(struct hlk_vm *vm, u64 pages, enum hlk_drop which)
@@ -116,8 +114,9 @@ static u64 restore_excess(struct hlk_vm *vm)
  */
 static void restore_trim(struct hlk_vm *vm, u64 probe, struct hlk_restored *r)
 {
-	if (probe)
+	if (probe || vm->trim)
 		r->idle = restore_drop(vm, U64_MAX, HLK_DROP_IDLE);
+	vm->trim = false;
 	r->freed = r->idle;
 	if (!restore_excess(vm))
 		return;
@@ -125,20 +124,32 @@ static void restore_trim(struct hlk_vm *vm, u64 probe, struct hlk_restored *r)
 	r->freed += restore_drop(vm, restore_excess(vm), HLK_DROP_ANY);
 }
 
-static void restore_switch(struct hlk_vm *vm, struct hlk_snap *snap)
+/* Until all windows are unmapped nothing has changed. */
+static int restore_switch(struct hlk_vm *vm, struct hlk_snap *snap,
+			  struct hlk_restored *r, struct hlk_why_at *at)
 {
 	u32 i;
 	int nr;
+	int ret;
 
+	for (i = 0; i < vm->nr_windows; i++) {
+		ret = hlk_window_unmap(vm->windows[i]);
+		if (ret == -EMLINK)
+			hlk_fail(at, ret, HLK_WHY_MAPPINGS, i,
+				 vm->windows[i]->range.gfn << PAGE_SHIFT);
+		if (ret)
+			return ret;
+	}
 	for (i = 0; i < vm->nr_windows; i++) {
 		nr = hlk_layout_find(&snap->layout, vm->windows[i]->range.gfn);
 		hlk_window_rebase(vm->windows[i], &snap->base[nr],
 				  &snap->touched[nr]);
 	}
 	kref_get(&snap->ref);
-	hlk_snap_put(vm->snap);
+	r->old = vm->snap;
 	vm->snap = snap;
 	vm->switches++;
+	return 0;
 }
 
 /*
@@ -182,12 +193,47 @@ static int restore_fits(struct hlk_vm *vm, const struct hlk_snap *snap,
 	return hlk_vcpus_fit(vm, snap, at);
 }
 
+static void restore_unlock(struct hlk_vm *vm, u32 nr)
+{
+	while (nr--)
+		mutex_unlock(&vm->windows[nr]->lock);
+}
+
+/* Page faults wait from here on, on all windows. */
+static int restore_lock(struct hlk_vm *vm, bool nowait)
+{
+	struct hlk_vm_window *window;
+	u32 i;
+
+	for (i = 0; i < vm->nr_windows; i++) {
+		window = vm->windows[i];
+		if (!nowait) {
+			mutex_lock_nest_lock(&window->lock, &vm->lock);
+		} else if (!mutex_trylock(&window->lock)) {
+			restore_unlock(vm, i);
+			return -EAGAIN;
+		}
+	}
+	return 0;
+}
+
+/*
+ * To unmap pages is to wait: for who maps and unmaps, for page tables of KVM's, for
+ * other processors. Who audits takes the process's memory map.
+ */
+static bool restore_waits(struct hlk_vm *vm, const struct hlk_snap *snap, u32 flags)
+{
+	return snap != vm->snap || vm->trim || flags & HLK_RESTORE_AUDIT ||
+	       restore_excess(vm);
+}
+
 /* All that can fail is behind us when the first byte changes. */
 static int restore(struct hlk_vm *vm, struct hlk_snap *snap, u32 flags,
 		   struct hlk_restored *r, struct hlk_why_at *at)
 {
 	u64 probe = (vm->restores + 1) % PROBE_EVERY ? 0 :
 		    (vm->restores + 1) / PROBE_EVERY;
+	bool nowait = flags & HLK_RESTORE_NOWAIT;
 	u32 i;
 	int ret;
 
@@ -195,15 +241,25 @@ static int restore(struct hlk_vm *vm, struct hlk_snap *snap, u32 flags,
 	ret = restore_fits(vm, snap, at);
 	if (ret)
 		return ret;
-
+	if (nowait && restore_waits(vm, snap, flags))
+		return -EAGAIN;
+	ret = restore_lock(vm, nowait);
+	if (ret)
+		return ret;
 	if (snap != vm->snap)
-		restore_switch(vm, snap);
+		ret = restore_switch(vm, snap, r, at);
+	if (ret)
+		goto unlock;
+
 	for (i = 0; i < vm->nr_windows; i++)
 		restore_window(vm->windows[i], probe, r);
 	if (vm->book && !(flags & HLK_RESTORE_REPRODUCIBLE))
 		restore_unique(vm);
 	r->residue = hlk_vcpus_restore(vm, snap);
-	restore_trim(vm, probe, r);
+	if (nowait)
+		vm->trim = r->unwritten;
+	else
+		restore_trim(vm, probe, r);
 	r->private_pages = atomic64_read(&vm->nr_private);
 	vm->sealed = true;
 	vm->restores++;
@@ -211,7 +267,9 @@ static int restore(struct hlk_vm *vm, struct hlk_snap *snap, u32 flags,
 	vm->cleared += r->cleared;
 	vm->freed += r->freed;
 	vm->idle += r->idle;
-	return flags & HLK_RESTORE_AUDIT ? hlk_audit(vm, snap, flags, at) : 0;
+unlock:
+	restore_unlock(vm, vm->nr_windows);
+	return !ret && flags & HLK_RESTORE_AUDIT ? hlk_audit(vm, snap, flags, at) : ret;
 }
 
 /**
@@ -219,12 +277,14 @@ static int restore(struct hlk_vm *vm, struct hlk_snap *snap, u32 flags,
  * @vm: the VM; its lock is held
  * @snap: the snapshot; NULL for the one restored last
  * @flags: HLK_RESTORE_*
- * @r: out: what was done
+ * @r: out: what was done; @r->old is to be put, after a failure too
  * @at: the reason of a failure
  *
  * Return: 0; -EBUSY if a vCPU is running, -EMEDIUMTYPE if the snapshot does not
  * fit, -EINVAL if there is none, -EOPNOTSUPP for a VM that cannot be
- * restored: nothing was changed. -EUCLEAN if an audit found a difference
+ * restored, -EMLINK if a window has too many mappings, -EINTR after a fatal signal,
+ * -EAGAIN with HLK_RESTORE_NOWAIT: nothing was changed. -EUCLEAN if an audit found a
+ * difference, and what hlk_audit() returns
  */
 int hlk_restore(struct hlk_vm *vm, struct hlk_snap *snap, u32 flags,
 		struct hlk_restored *r, struct hlk_why_at *at)
@@ -238,7 +298,7 @@ int hlk_restore(struct hlk_vm *vm, struct hlk_snap *snap, u32 flags,
 		snap = vm->snap;
 	if (!snap)
 		return hlk_fail(at, -EINVAL, HLK_WHY_NO_SNAPSHOT, 0, 0);
-	ret = hlk_vcpus_hold(vm, at);
+	ret = hlk_vcpus_hold(vm, flags & HLK_RESTORE_NOWAIT, at);
 	if (ret)
 		return ret;
 	ret = restore(vm, snap, flags, r, at);
@@ -257,30 +317,35 @@ int hlk_restore(struct hlk_vm *vm, struct hlk_snap *snap, u32 flags,
  */
 int hlk_cmd_restore(void *obj, struct hlk_ucmd *ucmd)
 {
+	u32 nowait = ucmd->nowait ? HLK_RESTORE_NOWAIT : 0;
 	struct hlk_restore *r = ucmd->cmd;
-	struct hlk_snap *snap = NULL;
 	struct hlk_restored done = {};
 	struct hlk_vm *vm = obj;
+	struct file *file = NULL;
 	int ret;
 
 	ret = hlk_vm_check(vm, &ucmd->at);
 	if (ret)
 		return ret;
 	if (r->snapshot_fd != -1) {
-		snap = hlk_snap_from_fd(r->snapshot_fd);
-		if (!snap)
+		file = hlk_snap_file(r->snapshot_fd);
+		if (!file)
 			return hlk_fail(&ucmd->at, -EBADF, HLK_WHY_NOT_SNAPSHOT,
 					0, 0);
 	}
-	if (!ucmd->nowait)
+	if (!nowait)
 		ret = mutex_lock_killable(&vm->lock);
 	else if (!mutex_trylock(&vm->lock))
 		ret = -EAGAIN;
 	if (!ret) {
-		ret = hlk_restore(vm, snap, r->head.flags, &done, &ucmd->at);
+		ret = hlk_restore(vm, file ? file->private_data : NULL,
+				  r->head.flags | nowait, &done, &ucmd->at);
 		mutex_unlock(&vm->lock);
 	}
-	hlk_snap_put(snap);
+	hlk_snap_put(done.old);
+	/* not the snapshot itself: that may be the last reference, with much to free */
+	if (file)
+		fput(file);
 	r->residue = done.residue;
 	r->copied = done.copied;
 	r->cleared = done.cleared;

@@ -140,24 +140,20 @@ static const struct file_operations snapshot_fops = {
 };
 
 /**
- * hlk_snap_from_fd() - the snapshot behind an fd
- * @fd: the fd
+ * hlk_snap_file() - the file of a snapshot
+ * @fd: its fd
  *
- * Return: the snapshot with a reference, or NULL if the fd is not that of one
+ * Return: the file with a reference, its private data is the snapshot; or NULL if
+ * the fd is not that of one
  */
-struct hlk_snap *hlk_snap_from_fd(int fd)
+struct file *hlk_snap_file(int fd)
 {
-	struct hlk_snap *snap = NULL;
 	struct file *file = fget(fd);
 
-	if (!file)
-		return NULL;
-	if (file->f_op == &snapshot_fops) {
-		snap = file->private_data;
-		kref_get(&snap->ref);
-	}
+	if (!file || file->f_op == &snapshot_fops)
+		return file;
 	fput(file);
-	return snap;
+	return NULL;
 }
 
 /* Hand a finished snapshot to the caller; its reference goes to the file. */
@@ -533,21 +529,20 @@ int hlk_cmd_snapshot(void *obj, struct hlk_ucmd *ucmd)
 	snap = hlk_snap_alloc(&vm->layout, snapshot_max_pages());
 	if (!snap)
 		goto unlock;
-	ret = hlk_vcpus_hold(vm, &ucmd->at);
+	ret = hlk_vcpus_hold(vm, false, &ucmd->at);
 	if (ret)
-		goto put;
+		goto unlock;
 	ret = snapshot_take(vm, s, snap, &ucmd->at);
 	hlk_vcpus_release(vm);
 	trace_hlk_snapshot(vm->id, s->head.flags, &snap->counts, start, ret);
 	if (ret)
-		goto put;
+		goto unlock;
 	vm->sealed = true;
 	mutex_unlock(&vm->lock);
 	s->counts = snap->counts;
 	return snap_publish(ucmd, snap, &s->out_fd);
-put:
-	hlk_snap_put(snap);
 unlock:
 	mutex_unlock(&vm->lock);
+	hlk_snap_put(snap);
 	return ret;
 }

@@ -150,22 +150,29 @@ static void vcpus_release(struct hlk_vm *vm, u32 nr)
 /**
  * hlk_vcpus_hold() - keep all vCPUs out of KVM_RUN
  * @vm: the VM; its lock is held
+ * @nowait: do not wait for kvm->lock
  * @at: the reason of a failure
  *
  * Takes kvm->lock, so that no vCPU is added, and the mutex of each vCPU, for
  * which it does not wait.
  *
  * Return: 0, -EBUSY if a vCPU is running, -EDQUOT if there are too many,
- * -EOPNOTSUPP without nested paging
+ * -EOPNOTSUPP without nested paging, -EAGAIN if it would wait, -EINTR after a fatal
+ * signal
  */
-int hlk_vcpus_hold(struct hlk_vm *vm, struct hlk_why_at *at)
+int hlk_vcpus_hold(struct hlk_vm *vm, bool nowait, struct hlk_why_at *at)
 {
 	struct kvm_vcpu *vcpu;
 	u32 nr;
 	u32 i;
 
 	lockdep_assert_held(&vm->lock);
-	mutex_lock(&vm->kvm->lock);
+	if (nowait) {
+		if (!mutex_trylock(&vm->kvm->lock))
+			return -EAGAIN;
+	} else if (mutex_lock_killable(&vm->kvm->lock)) {
+		return -EINTR;
+	}
 	nr = atomic_read(&vm->kvm->online_vcpus);
 	if (nr > HLK_MAX_VCPUS) {
 		mutex_unlock(&vm->kvm->lock);

@@ -21,6 +21,13 @@
 
 #include "hlk.h"
 #include "trace.h"
+
+/* Private pages side by side that are unmapped at once when they are given back */
+#define DROP_PAGES	64
+
+/* How much of a window is unmapped at once, with no look at signals */
+#define UNMAP_PAGES	65536UL
+
 /* Comparisons in a row that have to find a page idle until it is given back */
 #define IDLE_ENOUGH	2
 
@@ -42,20 +49,22 @@ struct payer {
  * and page tables to the cgroup that the VM's process is in now, whoever touches
  * them: it may be a worker of KVM's, which no cgroup has, a vhost thread, or
  * another process. kvm->mm is there for as long as the VM, if perhaps without
- * a user.
+ * a user. -EINTR after a fatal signal.
  */
-static void window_begin(struct hlk_vm_window *window, struct payer *payer)
+static int window_begin(struct hlk_vm_window *window, struct payer *payer)
 {
+	if (mutex_lock_killable(&window->lock))
+		return -EINTR;
 	payer->memcg = get_mem_cgroup_from_mm(window->vm->kvm->mm);
 	payer->before = set_active_memcg(payer->memcg);
-	mutex_lock(&window->lock);
+	return 0;
 }
 
 static void window_end(struct hlk_vm_window *window, struct payer *payer)
 {
-	mutex_unlock(&window->lock);
 	set_active_memcg(payer->before);
 	mem_cgroup_put(payer->memcg);
+	mutex_unlock(&window->lock);
 }
 
 /*
@@ -183,11 +192,46 @@ static void window_own(struct hlk_vm_window *window, u64 index, struct page *pag
 	WRITE_ONCE(folio->mapping, window->vm->mapping);
 }
 
-/* The other way round, as if truncated: whoever has it may keep it. */
+/*
+ * The other way round, as if truncated: whoever has it may keep it. Under the
+ * folio's lock, for who marks the page dirty, to the end of a pin that outlives the
+ * VM, goes to the mapping that he finds under it.
+ */
 static void window_disown(struct page *page)
 {
-	WRITE_ONCE(page_folio(page)->mapping, NULL);
+	struct folio *folio = page_folio(page);
+
+	folio_lock(folio);
+	WRITE_ONCE(folio->mapping, NULL);
+	folio_unlock(folio);
 	hlk_page_free(page);
+}
+
+/*
+ * The same for a page that no mapping shows any more and that the guest goes on
+ * without: not while a device has it, which would go on with the old page when the
+ * guest has a new one; and nobody is waited for.
+ */
+static bool window_try_disown(struct page *page)
+{
+	struct folio *folio = page_folio(page);
+
+	if (folio_maybe_dma_pinned(folio) || !folio_trylock(folio))
+		return false;
+	WRITE_ONCE(folio->mapping, NULL);
+	folio_unlock(folio);
+	hlk_page_free(page);
+	return true;
+}
+
+/*
+ * No more are made beyond HLK_MAX_MAPPINGS, but a move has one more for a moment,
+ * and a fork that was asked for copies them, which cannot be refused. So what would
+ * have to go through far too many is refused instead.
+ */
+static bool window_crowded(struct hlk_vm_window *window)
+{
+	return atomic_read(&window->mappings) > 2 * HLK_MAX_MAPPINGS;
 }
 
 /* Make a page private: no mapping shows the shared one when this returns. */
@@ -203,6 +247,8 @@ static int window_make_private(struct hlk_vm_window *window, u64 index)
 		return 0;
 	if (!payer_there(vm->kvm->mm))
 		return -ESRCH;
+	if (window_crowded(window))
+		return -EMLINK;
 	if (atomic64_inc_return(&vm->nr_private) > vm->max_private) {
 		atomic64_inc(&vm->over_budget);
 		ret = -EDQUOT;
@@ -307,7 +353,8 @@ static vm_fault_t window_fault(struct vm_fault *vmf)
 
 	if (index >= window->range.pages)
 		return VM_FAULT_SIGBUS;
-	window_begin(window, &payer);
+	if (window_begin(window, &payer))
+		return VM_FAULT_SIGBUS;
 	if (vmf->flags & FAULT_FLAG_WRITE)
 		err = window_make_private(window, index);
 	if (err) {
@@ -338,7 +385,8 @@ static vm_fault_t window_mkwrite(struct vm_fault *vmf)
 	struct payer payer;
 	vm_fault_t ret = VM_FAULT_NOPAGE;
 
-	window_begin(window, &payer);
+	if (window_begin(window, &payer))
+		return VM_FAULT_SIGBUS;
 	private = window_private(window, index);
 	if (private && private->page == vmf->page) {
 		lock_page(vmf->page);
@@ -350,7 +398,32 @@ static vm_fault_t window_mkwrite(struct vm_fault *vmf)
 	return window_answer(window, ret);
 }
 
+/* A mapping was split, moved or inherited. */
+static void window_open(struct vm_area_struct *vma)
+{
+	struct hlk_vm_window *window = vma->vm_private_data;
+
+	atomic_inc(&window->mappings);
+}
+
+static void window_close(struct vm_area_struct *vma)
+{
+	struct hlk_vm_window *window = vma->vm_private_data;
+
+	atomic_dec(&window->mappings);
+}
+
+static int window_may_split(struct vm_area_struct *vma, unsigned long at)
+{
+	struct hlk_vm_window *window = vma->vm_private_data;
+
+	return atomic_read(&window->mappings) < HLK_MAX_MAPPINGS ? 0 : -EMLINK;
+}
+
 const struct vm_operations_struct hlk_window_vm_ops = {
+	.open = window_open,
+	.close = window_close,
+	.may_split = window_may_split,
 	.fault = window_fault,
 	.page_mkwrite = window_mkwrite,
 };
@@ -362,7 +435,8 @@ const struct vm_operations_struct hlk_window_vm_ops = {
  *
  * Not inherited by fork and not dumped: a guest's memory is its process's own.
  *
- * Return: 0, or -EACCES for a writable mapping of a read-only window
+ * Return: 0, -EACCES for a writable mapping of a read-only window, or -EMLINK if
+ * there are too many mappings
  */
 int hlk_window_mmap(struct hlk_vm_window *window, struct vm_area_struct *vma)
 {
@@ -370,6 +444,10 @@ int hlk_window_mmap(struct hlk_vm_window *window, struct vm_area_struct *vma)
 		if (vma->vm_flags & VM_WRITE)
 			return -EACCES;
 		vm_flags_clear(vma, VM_MAYWRITE);
+	}
+	if (atomic_inc_return(&window->mappings) > HLK_MAX_MAPPINGS) {
+		atomic_dec(&window->mappings);
+		return -EMLINK;
 	}
 	vm_flags_set(vma, VM_MIXEDMAP | VM_DONTCOPY | VM_DONTEXPAND | VM_DONTDUMP);
 	vma->vm_private_data = window;
@@ -425,7 +503,9 @@ int hlk_window_pin(struct hlk_vm_window *window, u64 index)
 	struct payer payer;
 	int ret;
 
-	window_begin(window, &payer);
+	ret = window_begin(window, &payer);
+	if (ret)
+		return ret;
 	ret = window_make_private(window, index);
 	if (!ret)
 		window->pinned_page = window_private(window, index)->page;
@@ -451,7 +531,9 @@ struct page *hlk_window_private(struct hlk_vm_window *window, u64 index)
 	int ret;
 
 	lockdep_assert_held(&window->vm->lock);
-	window_begin(window, &payer);
+	ret = window_begin(window, &payer);
+	if (ret)
+		return ERR_PTR(ret);
 	ret = window_make_private(window, index);
 	page = ret ? ERR_PTR(ret) : window_private(window, index)->page;
 	window_end(window, &payer);
@@ -459,37 +541,66 @@ struct page *hlk_window_private(struct hlk_vm_window *window, u64 index)
 }
 
 /**
+ * hlk_window_unmap() - have all mappings of a window ask for its pages anew
+ * @window: the window; its lock is held
+ *
+ * For as long as the lock is held they do not get one, so a caller who gives up
+ * after a failure has changed nothing.
+ *
+ * Return: 0, -EMLINK if there are too many mappings, -EINTR after a fatal signal
+ */
+int hlk_window_unmap(struct hlk_vm_window *window)
+{
+	u64 pages;
+	u64 done;
+
+	lockdep_assert_held(&window->lock);
+	if (window_crowded(window))
+		return -EMLINK;
+	for (done = 0; done < window->range.pages; done += pages) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		pages = min_t(u64, window->range.pages - done, UNMAP_PAGES);
+		unmap_mapping_pages(window->vm->mapping, window->range.gfn + done,
+				    pages, false);
+		cond_resched();
+	}
+	return 0;
+}
+
+/**
  * hlk_window_rebase() - go over to the base pages of another snapshot
- * @window: the window
+ * @window: the window, unmapped; its lock is held
  * @base: the new base pages
  * @touched: what is remembered of them
  *
  * Private pages stay private, with their old contents until they are copied
- * back; shared ones are unmapped.
+ * back.
  */
 void hlk_window_rebase(struct hlk_vm_window *window, struct xarray *base,
 		       struct hlk_touched_set *touched)
 {
 	u64 i;
 
-	mutex_lock(&window->lock);
+	lockdep_assert_held(&window->lock);
 	window->base = base;
 	window->touched = touched;
 	for (i = 0; i < window->nr; i++) {
 		window->list[i].base = hlk_base_page(base, window->list[i].index);
 		window->list[i].told = false;
+		if (!(i % UNMAP_PAGES))
+			cond_resched();
 	}
-	unmap_mapping_pages(window->vm->mapping, window->range.gfn,
-			    window->range.pages, false);
-	mutex_unlock(&window->lock);
 }
 
-/* Give a private page back; the last one takes its place in the list. */
-static void window_drop(struct hlk_vm_window *window, u64 pos)
+/* Give a private page back, if it can be; the last one takes its place in the list. */
+static bool window_drop(struct hlk_vm_window *window, u64 pos)
 {
 	struct hlk_private private = window->list[pos];
 
 	lockdep_assert_held(&window->lock);
+	if (!window_try_disown(private.page))
+		return false;
 	xa_erase(&window->index, private.index);
 	if (pos != --window->nr) {
 		window->list[pos] = window->list[window->nr];
@@ -497,40 +608,94 @@ static void window_drop(struct hlk_vm_window *window, u64 pos)
 		xa_store(&window->index, window->list[pos].index,
 			 xa_mk_value(pos), HLK_GFP);
 	}
-	unmap_mapping_pages(window->vm->mapping, window->range.gfn + private.index,
-			    1, false);
 	if (private.idle)
 		window_cool(window, private.index);
-	window_disown(private.page);
 	atomic64_dec(&window->vm->nr_private);
+	return true;
+}
+
+/**
+ * struct drop - private pages side by side, to be given back together
+ * @first: page number of the first
+ * @nr: how many
+ * @pos: where they stand in the list, the last one first
+ */
+struct drop {
+	u64 first;
+	u32 nr;
+	u64 pos[DROP_PAGES];
+};
+
+static bool drop_add(struct drop *drop, u64 index, u64 pos)
+{
+	if (!drop->nr || index + 1 == drop->first)
+		drop->first = index;
+	else if (index != drop->first + drop->nr)
+		return false;
+	drop->pos[drop->nr++] = pos;
+	return true;
+}
+
+/*
+ * A page that got a pin before it was unmapped is seen to have it afterwards, and
+ * stays private; get_user_pages_fast() lets go a page whose entry is gone.
+ */
+static u64 drop_flush(struct hlk_vm_window *window, struct drop *drop)
+{
+	u64 dropped = 0;
+	u32 i;
+
+	if (!drop->nr)
+		return 0;
+	unmap_mapping_pages(window->vm->mapping, window->range.gfn + drop->first,
+			    drop->nr, false);
+	for (i = 0; i < drop->nr; i++)
+		dropped += window_drop(window, drop->pos[i]);
+	drop->nr = 0;
+	cond_resched();
+	return dropped;
+}
+
+static bool drop_wanted(const struct hlk_private *private, enum hlk_drop which)
+{
+	if ((which == HLK_DROP_IDLE && private->idle < IDLE_ENOUGH) ||
+	    (which == HLK_DROP_UNWRITTEN && !private->idle))
+		return false;
+	return !folio_maybe_dma_pinned(page_folio(private->page));
 }
 
 /**
  * hlk_window_drop() - give private pages back, the youngest first
- * @window: the window
+ * @window: the window; its lock is held
  * @pages: how many at most; those that are pinned stay
  * @which: which of them
+ *
+ * Ends at a fatal signal.
  *
  * Return: how many were given back
  */
 u64 hlk_window_drop(struct hlk_vm_window *window, u64 pages, enum hlk_drop which)
 {
 	const struct hlk_private *private;
+	struct drop drop = {};
 	u64 dropped = 0;
 	u64 pos;
 
-	mutex_lock(&window->lock);
-	for (pos = window->nr; pos-- > window->pinned && dropped < pages;) {
+	lockdep_assert_held(&window->lock);
+	if (window_crowded(window))
+		return 0;
+	for (pos = window->nr; pos-- > window->pinned && dropped + drop.nr < pages;) {
 		private = &window->list[pos];
-		if ((which == HLK_DROP_IDLE && private->idle < IDLE_ENOUGH) ||
-		    (which == HLK_DROP_UNWRITTEN && !private->idle))
+		if (!drop_wanted(private, which))
 			continue;
-		window_drop(window, pos);
-		dropped++;
-		cond_resched();
+		if (drop.nr < DROP_PAGES && drop_add(&drop, private->index, pos))
+			continue;
+		dropped += drop_flush(window, &drop);
+		if (fatal_signal_pending(current))
+			return dropped;
+		drop_add(&drop, private->index, pos);
 	}
-	mutex_unlock(&window->lock);
-	return dropped;
+	return dropped + drop_flush(window, &drop);
 }
 
 /**
@@ -562,6 +727,7 @@ void hlk_window_free(struct hlk_vm_window *window)
 	u64 i;
 
 	for (i = 0; i < window->nr; i++) {
+		xa_erase(&window->index, window->list[i].index);
 		window_disown(window->list[i].page);
 		cond_resched();
 	}

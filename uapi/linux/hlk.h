@@ -53,6 +53,7 @@
  *    written
  *  - ENOSPC: what is to be built does not fit the guest's memory
  *  - EDQUOT: a limit of the module or a budget of the sandbox is reached
+ *  - EMLINK: a window has more mappings than the limit, see struct hlk_vm_attach
  *  - ENOMEM: out of memory, or out of the caller's memory cgroup; a guest whose
  *    write finds none ends KVM_RUN with EFAULT
  *  - EINTR: a fatal signal came during long work; nothing was changed.
@@ -166,6 +167,7 @@ enum {
  * @HLK_WHY_TOO_MANY_SEGMENTS: more segments than the limit, @where
  * @HLK_WHY_NOT_HLK_VM: the fd is not that of an hlk VM
  * @HLK_WHY_TOO_MANY_CALLS: more calls than the limit, @where
+ * @HLK_WHY_MAPPINGS: the window at @where has too many mappings
  */
 enum hlk_why {
 	HLK_WHY_NONE = 0,
@@ -224,6 +226,7 @@ enum hlk_why {
 	HLK_WHY_TOO_MANY_SEGMENTS,
 	HLK_WHY_NOT_HLK_VM,
 	HLK_WHY_TOO_MANY_CALLS,
+	HLK_WHY_MAPPINGS,
 };
 
 /**
@@ -318,6 +321,12 @@ struct hlk_info {
  * The hlk VM holds the KVM VM. Its fd's address space is the guest-physical
  * one: mmap() at offset gpa maps the window there, MAP_SHARED, to be given to
  * KVM with KVM_SET_USER_MEMORY_REGION at the same gpa.
+ *
+ * A window has at most HLK_MAX_MAPPINGS mappings, and a part of one that is
+ * protected otherwise counts as one: mmap(), and what would split a mapping, fail
+ * with EMLINK then. A fork after MADV_DOFORK is not refused; but with more than twice
+ * as many, pages are neither made private (a write is SIGBUS, or EFAULT) nor given
+ * back, and a restore of another snapshot fails with EMLINK.
  */
 struct hlk_vm_attach {
 	struct hlk_head head;
@@ -328,6 +337,8 @@ struct hlk_vm_attach {
 };
 
 #define HLK_VM_ATTACH _IO(HLK_IOC_TYPE, HLK_CMD_VM_ATTACH)
+
+#define HLK_MAX_MAPPINGS	128
 
 /* window flags */
 #define HLK_WINDOW_READONLY	0x1

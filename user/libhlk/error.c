@@ -169,6 +169,7 @@ static const char * const why_text[] = {
 	[HLK_WHY_TOO_MANY_SEGMENTS] = "%i segments, more than the module's limit of %d",
 	[HLK_WHY_NOT_HLK_VM] = "the fd is not that of an hlk VM",
 	[HLK_WHY_TOO_MANY_CALLS] = "more than %d calls at once",
+	[HLK_WHY_MAPPINGS] = "the window at %w has too many mappings",
 };
 
 static const char * const audit_text[] = {
