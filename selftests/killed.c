@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <sched.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "hlk_test.h"
@@ -24,11 +25,13 @@
  * struct shared - what both processes see
  * @ready: the child is about to make the call
  * @over: the call came to its end
+ * @hlk: the child's hlk VM, for who wants it
  * @replies: an array for the call to write
  */
 struct shared {
 	volatile bool ready;
 	volatile bool over;
+	volatile int hlk;
 	u8 replies[NR_REPLIES * sizeof(struct hlk_mapping)] __attribute__((aligned(64)));
 };
 
@@ -193,6 +196,32 @@ static void child_walk(struct shared *shared)
 	hlk_call(t.hlk, HLK_WALK, &w);
 }
 
+/* Private pages with a gap between each two, and more mappings than anybody wants */
+#define FEW_PAGES	1024UL
+
+static void child_give_back(struct shared *shared)
+{
+	struct tvm t;
+	int snap;
+	u8 *at;
+	u64 i;
+
+	tvm_open(&t);
+	tvm_attach(&t, 0, 1);
+	at = tvm_window(&t, BIG_GPA, BIG_PAGES * PAGE, 0);
+	for (i = 1; i < HLK_MAX_MAPPINGS; i++)
+		tvm_map(&t, BIG_GPA, BIG_PAGES * PAGE, PROT_READ);
+	tvm_set(&t, TVM_CODE);
+	snap = hlk_snapshot_flat(t.hlk);
+	t_must(snap >= 0);
+	t_must(!hlk_restore(t.hlk, snap, NULL));
+	for (i = 0; i < FEW_PAGES; i++)
+		at[2 * i * PAGE] = 1;
+	shared->hlk = t.hlk;
+	shared->ready = true;
+	hlk_restore(t.hlk, snap, NULL);
+}
+
 /* ---- the parent ---- */
 
 static u64 progress_pages(fixture *self)
@@ -291,6 +320,56 @@ TEST_F(killed, in_a_prefault)
 TEST_F(killed, in_a_walk)
 {
 	STOPS(child_walk, progress_walk, NR_REPLIES - 64);
+}
+
+/*
+ * The VM outlives the child by a second fd. What is private in it then was not given
+ * back any more.
+ */
+static u64 kept_private(struct __test_metadata *_metadata, fixture *self)
+{
+	struct hlk_vm_stats stats;
+	int pidfd, vm, status;
+	u64 begin;
+	pid_t pid;
+
+	memset(self->shared, 0, sizeof(*self->shared));
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		child_give_back(self->shared);
+		self->shared->over = true;
+		pause();
+	}
+	while (!self->shared->ready && !waitpid(pid, &status, WNOHANG))
+		sched_yield();
+	ASSERT_TRUE(self->shared->ready);
+	begin = live_pages(self);
+	pidfd = syscall(SYS_pidfd_open, pid, 0);
+	vm = syscall(SYS_pidfd_getfd, pidfd, self->shared->hlk, 0);
+	ASSERT_LE(0, vm);
+	while (live_pages(self) + 16 > begin && !self->shared->over)
+		sched_yield();
+	kill(pid, SIGKILL);
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	OK(hlk_stats(vm, &stats));
+	close(vm);
+	close(pidfd);
+	return stats.private_pages;
+}
+
+TEST_F(killed, while_pages_are_given_back)
+{
+	u64 kept = 1;
+	u32 i;
+
+	for (i = 0; i < ROUNDS && kept <= 1; i++) {
+		kept = kept_private(_metadata, self);
+		ASSERT_EQ(0, live_pages(self));
+	}
+	TH_LOG("%llu of %lu pages were not given back", (unsigned long long)kept, FEW_PAGES);
+	ASSERT_LT(1, kept);
 }
 
 TEST_HARNESS_MAIN

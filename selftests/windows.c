@@ -241,6 +241,138 @@ TEST_F(windows, mremap)
 	munmap(p, 4 * PAGE);
 }
 
+static sigjmp_buf on_sigbus;
+
+static void sigbus(int sig)
+{
+	siglongjmp(on_sigbus, 1);
+}
+
+/* As many mappings as may be, of one page each; how many there were already */
+static u32 fill(struct tvm *t, u8 **at)
+{
+	u32 nr = 0;
+
+	for (;; nr++) {
+		at[nr] = try_mmap(t, 0, PAGE, RW, MAP_SHARED);
+		if (at[nr] == MAP_FAILED)
+			break;
+		t_must(nr < HLK_MAX_MAPPINGS);
+	}
+	t_must(errno == EMLINK);
+	return HLK_MAX_MAPPINGS - nr;
+}
+
+static void empty(u8 **at, u32 had)
+{
+	u32 i;
+
+	for (i = 0; i < HLK_MAX_MAPPINGS - had; i++)
+		munmap(at[i], PAGE);
+}
+
+TEST_F(windows, mappings_are_counted)
+{
+	u8 *at[HLK_MAX_MAPPINGS + 1];
+	struct tvm *t = &self->t;
+	u8 *p, *q;
+	u32 i;
+
+	OK(hlk_window_add(t->hlk, 0, 16 * PAGE, 0));
+	OK(hlk_window_add(t->hlk, 0x100000, PAGE, 0));
+	p = tvm_map(t, 0, 16 * PAGE, RW);
+	ASSERT_EQ(1, fill(t, at));
+	/* what would make one more out of another */
+	FAILS_ERRNO(EMLINK, munmap(p + 4 * PAGE, PAGE));
+	FAILS_ERRNO(EMLINK, mprotect(p + 4 * PAGE, PAGE, PROT_READ));
+	FAILS_ERRNO(EMLINK, mremap(p + 4 * PAGE, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED,
+				   at[0]));
+	*p = 1;
+	p[15 * PAGE] = 1;
+	/* another window has its own */
+	munmap(tvm_map(t, 0x100000, PAGE, RW), PAGE);
+	empty(at, 1);
+
+	/* one in the middle is two more; all that is undone is given back */
+	ASSERT_EQ(0, mprotect(p + 4 * PAGE, PAGE, PROT_READ));
+	ASSERT_EQ(3, fill(t, at));
+	empty(at, 3);
+	ASSERT_EQ(0, munmap(p + 4 * PAGE, PAGE));
+	ASSERT_EQ(2, fill(t, at));
+	empty(at, 2);
+	q = mmap(NULL, PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	for (i = 0; i < 1000; i++) {
+		u8 *from = i % 2 ? q : p + 8 * PAGE;
+		u8 *to = i % 2 ? p + 8 * PAGE : q;
+
+		ASSERT_EQ(to, mremap(from, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, to));
+	}
+	ASSERT_EQ(4, fill(t, at));
+	/* a move is no split */
+	ASSERT_EQ(q, mremap(at[0], PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, q));
+	at[0] = q;
+	empty(at, 4);
+	munmap(p, 16 * PAGE);
+	ASSERT_EQ(0, fill(t, at));
+	empty(at, 0);
+}
+
+/* A fork cannot be refused: what would go through all mappings is. */
+TEST_F(windows, mappings_of_children)
+{
+	u8 *at[HLK_MAX_MAPPINGS + 1];
+	struct tvm *t = &self->t;
+	struct hlk_vm_stats stats;
+	int one, two, ret;
+	int fds[2];
+	char byte;
+	u32 i;
+
+	close(t->hlk);
+	tvm_attach(t, 0, 1);
+	OK(hlk_window_add(t->hlk, 0, 16 * PAGE, 0));
+	tvm_set(t, TVM_CODE);
+	one = OK(hlk_snapshot_flat(t->hlk));
+	ASSERT_EQ(0, fill(t, at));
+	at[0][0] = 1;
+	two = OK(hlk_snapshot_flat(t->hlk));
+	OK(hlk_restore(t->hlk, one, NULL));
+	for (i = 0; i < HLK_MAX_MAPPINGS; i++)
+		if (madvise(at[i], PAGE, MADV_DOFORK))
+			SKIP(goto out, "not inherited here");
+	ASSERT_EQ(0, pipe(fds));
+	for (i = 0; i < 2; i++) {
+		if (fork())
+			continue;
+		close(fds[1]);
+		_exit(read(fds[0], &byte, 1));
+	}
+	close(fds[0]);
+	ASSERT_EQ(-EMLINK, hlk_restore(t->hlk, two, NULL));
+	ASSERT_EQ(HLK_WHY_MAPPINGS, t_why);
+	ASSERT_EQ(0, at[1][0]);
+	signal(SIGBUS, sigbus);
+	ret = sigsetjmp(on_sigbus, 1);
+	if (!ret)
+		at[0][0] = 2;
+	signal(SIGBUS, SIG_DFL);
+	ASSERT_EQ(1, ret);
+	OK(hlk_restore(t->hlk, one, NULL));
+
+	close(fds[1]);
+	while (wait(NULL) > 0)
+		;
+	at[0][0] = 2;
+	OK(hlk_restore(t->hlk, two, NULL));
+	ASSERT_EQ(1, at[1][0]);
+	OK(hlk_stats(t->hlk, &stats));
+	ASSERT_GE(1, stats.private_pages);
+out:
+	empty(at, 0);
+	close(one);
+	close(two);
+}
+
 TEST_F(windows, fork_does_not_inherit)
 {
 	int status;
@@ -351,13 +483,6 @@ TEST_F(windows, reads_cost_nothing_writes_one_page_each)
 	ASSERT_EQ(KVM_EXIT_HLT, tvm_run(t));
 	OK(hlk_stats(t->hlk, &stats));
 	ASSERT_EQ(0, stats.over_budget);
-}
-
-static sigjmp_buf on_sigbus;
-
-static void sigbus(int sig)
-{
-	siglongjmp(on_sigbus, 1);
 }
 
 TEST_F(windows, the_budget_ends_a_guest)
