@@ -393,6 +393,6 @@ int hlk_reloc_delta(struct hlk_snap *snap, struct hlk_gmem *gmem,
 	xa_for_each(&d.tables, nr, page)
 		hlk_page_free(page);
 	xa_destroy(&d.tables);
-	xa_destroy(&d.frames);
+	hlk_xa_destroy(&d.frames, U64_MAX);
 	return err;
 }

@@ -866,8 +866,9 @@ static int reloc_all(struct hlk_snap *snap, struct hlk_gmem *gmem,
 		if (table->page)
 			hlk_page_free(table->page);
 		kfree(table);
+		cond_resched();
 	}
-	xa_destroy(&r.frames);
+	hlk_xa_destroy(&r.frames, r.nr_frames + r.nr_tables);
 	xa_destroy(&r.memo);
 	kvfree(r.placed);
 	return err;

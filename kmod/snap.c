@@ -38,6 +38,31 @@ void hlk_page_free(struct page *page)
 	put_page(page);
 }
 
+/* Entries of an xarray that are freed at once */
+#define XA_AT_ONCE	16384
+
+/**
+ * hlk_xa_destroy() - empty an xarray that may be large
+ * @xa: the xarray
+ * @nr: about how many entries it has
+ *
+ * xa_destroy() frees all nodes with interrupts off; where entries lie scattered,
+ * there may be one for each.
+ */
+void hlk_xa_destroy(struct xarray *xa, u64 nr)
+{
+	unsigned long index;
+	void *entry;
+
+	if (nr > XA_AT_ONCE) {
+		xa_for_each(xa, index, entry) {
+			xa_erase(xa, index);
+			cond_resched();
+		}
+	}
+	xa_destroy(xa);
+}
+
 static int layout_check_range(const struct hlk_range *range,
 			      struct hlk_why_at *at)
 {
@@ -668,6 +693,6 @@ int hlk_snap_dedup(struct hlk_snap *snap, const siphash_key_t *key)
 			err = -EINTR;
 		cond_resched();
 	}
-	xa_destroy(&seen);
+	hlk_xa_destroy(&seen, snap->nr_pages);
 	return err;
 }

@@ -199,6 +199,7 @@ struct hlk_kept {
 
 struct page *hlk_page_alloc(gfp_t flags);
 void hlk_page_free(struct page *page);
+void hlk_xa_destroy(struct xarray *xa, u64 nr);
 
 int hlk_layout_add(struct hlk_layout *layout, const struct hlk_range *range,
 		   struct hlk_why_at *at);

@@ -32,6 +32,7 @@ typedef unsigned int gfp_t;
 #define GENMASK(high, low)	((~0UL >> (63 - (high))) & (~0UL << (low)))
 
 #define U16_MAX			((u16)~0U)
+#define U64_MAX			((u64)~0ULL)
 
 #define PAGE_SHIFT		12
 #define PAGE_SIZE		(1UL << PAGE_SHIFT)
