@@ -6,7 +6,9 @@
  */
 #include <dirent.h>
 #include <liburing.h>
+#include <linux/userfaultfd.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/eventfd.h>
@@ -706,6 +708,98 @@ TEST_F(uring, a_vcpu_that_runs_is_busy)
 	FAILS(EBUSY, HLK_WHY_VCPU_RUNNING,
 	      one(&self->ring, self->t.hlk, HLK_RESTORE, &self->restore, IOSQE_ASYNC));
 	ASSERT_EQ(-EINTR, tvm_runner_kick(&runner));
+}
+
+/**
+ * struct holder - somebody who holds kvm->lock and all vCPUs for as long as we like
+ * @hlk: another hlk VM of the same VM
+ * @roots: memory that is not there until userfaultfd is told to bring it
+ * @ret: what the call gave
+ */
+struct holder {
+	int hlk;
+	u8 *roots;
+	int ret;
+};
+
+static void *hold(void *arg)
+{
+	struct hlk_mark_cow m = HLK_STRUCT(hlk_mark_cow);
+	struct holder *h = arg;
+
+	m.paging.flags = HLK_PAGING_GIVEN;
+	m.roots = (uintptr_t)h->roots;
+	m.nr_roots = 1;
+	h->ret = hlk_call(h->hlk, HLK_MARK_COW, &m);
+	return NULL;
+}
+
+/* The ring is not kept from others meanwhile. */
+TEST_F(uring, what_would_wait_is_done_by_a_worker)
+{
+	struct holder holder = {};
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+	struct uffdio_zeropage zero = {};
+	int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
+	struct io_uring_cqe *cqe;
+	struct uffd_msg msg;
+	pthread_t thread;
+
+	ASSERT_LE(0, fd);
+	holder.hlk = OK(hlk_attach(self->t.dev, self->t.vm, 0, 0));
+	holder.roots = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	reg.range.start = (uintptr_t)holder.roots;
+	reg.range.len = PAGE;
+	ASSERT_EQ(0, ioctl(fd, UFFDIO_API, &api));
+	ASSERT_EQ(0, ioctl(fd, UFFDIO_REGISTER, &reg));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, hold, &holder));
+	ASSERT_EQ(sizeof(msg), read(fd, &msg, sizeof(msg)));
+
+	/* each of these comes back at once */
+	prepare(&self->ring, self->t.hlk, HLK_RESTORE, &self->restore)->user_data = 1;
+	ASSERT_EQ(1, io_uring_submit(&self->ring));
+	io_uring_prep_nop(io_uring_get_sqe(&self->ring));
+	ASSERT_EQ(0, wait_one(&self->ring));
+	ASSERT_EQ(-EAGAIN, io_uring_peek_cqe(&self->ring, &cqe));
+
+	zero.range = reg.range;
+	ASSERT_EQ(0, ioctl(fd, UFFDIO_ZEROPAGE, &zero));
+	ASSERT_EQ(0, io_uring_wait_cqe(&self->ring, &cqe));
+	ASSERT_EQ(1, cqe->user_data);
+	ASSERT_EQ(0, cqe->res);
+	io_uring_cqe_seen(&self->ring, cqe);
+	pthread_join(thread, NULL);
+	ASSERT_EQ(0, holder.ret);
+	munmap(holder.roots, PAGE);
+	close(holder.hlk);
+	close(fd);
+}
+
+/* Idle pages, pages above the watermark and audits: by a worker, or the next time */
+TEST_F(uring, gives_back_all_the_same)
+{
+	struct hlk_vm_stats stats;
+	struct tvm t;
+	int i;
+
+	tvm_start(&t, 0, 8);
+	OK(hlk_restore(t.hlk, self->snap, NULL));
+	memset(tvm_at(&t, TVM_DATA), 1, 32 * PAGE);
+	OK(one(&self->ring, t.hlk, HLK_RESTORE, &self->restore, 0));
+	ASSERT_EQ(8, self->restore.private_pages);
+	ASSERT_EQ(0, *tvm_at(&t, TVM_DATA));
+	self->restore.head.flags = HLK_RESTORE_AUDIT;
+	OK(one(&self->ring, t.hlk, HLK_RESTORE, &self->restore, 0));
+	self->restore.head.flags = 0;
+	/* what nobody writes any more is found, a few probes later */
+	for (i = 0; i < 16 * 40; i++)
+		OK(one(&self->ring, t.hlk, HLK_RESTORE, &self->restore, 0));
+	OK(hlk_stats(t.hlk, &stats));
+	ASSERT_GE(1, stats.private_pages);
+	ASSERT_LE(7, stats.pages_idle);
+	tvm_close(&t);
 }
 
 /* The fd may be passed on, the right to use it is not. */

@@ -248,13 +248,13 @@ static void sigbus(int sig)
 	siglongjmp(on_sigbus, 1);
 }
 
-/* As many mappings as may be, of one page each; how many there were already */
+/* As many mappings as may be, of two pages each; how many there were already */
 static u32 fill(struct tvm *t, u8 **at)
 {
 	u32 nr = 0;
 
 	for (;; nr++) {
-		at[nr] = try_mmap(t, 0, PAGE, RW, MAP_SHARED);
+		at[nr] = try_mmap(t, 0, 2 * PAGE, RW, MAP_SHARED);
 		if (at[nr] == MAP_FAILED)
 			break;
 		t_must(nr < HLK_MAX_MAPPINGS);
@@ -268,7 +268,7 @@ static void empty(u8 **at, u32 had)
 	u32 i;
 
 	for (i = 0; i < HLK_MAX_MAPPINGS - had; i++)
-		munmap(at[i], PAGE);
+		munmap(at[i], 2 * PAGE);
 }
 
 TEST_F(windows, mappings_are_counted)
@@ -281,12 +281,14 @@ TEST_F(windows, mappings_are_counted)
 	OK(hlk_window_add(t->hlk, 0, 16 * PAGE, 0));
 	OK(hlk_window_add(t->hlk, 0x100000, PAGE, 0));
 	p = tvm_map(t, 0, 16 * PAGE, RW);
+	q = mmap(NULL, 2 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, q);
 	ASSERT_EQ(1, fill(t, at));
 	/* what would make one more out of another */
 	FAILS_ERRNO(EMLINK, munmap(p + 4 * PAGE, PAGE));
 	FAILS_ERRNO(EMLINK, mprotect(p + 4 * PAGE, PAGE, PROT_READ));
 	FAILS_ERRNO(EMLINK, mremap(p + 4 * PAGE, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED,
-				   at[0]));
+				   q));
 	*p = 1;
 	p[15 * PAGE] = 1;
 	/* another window has its own */
@@ -300,16 +302,17 @@ TEST_F(windows, mappings_are_counted)
 	ASSERT_EQ(0, munmap(p + 4 * PAGE, PAGE));
 	ASSERT_EQ(2, fill(t, at));
 	empty(at, 2);
-	q = mmap(NULL, PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	for (i = 0; i < 1000; i++) {
 		u8 *from = i % 2 ? q : p + 8 * PAGE;
 		u8 *to = i % 2 ? p + 8 * PAGE : q;
 
 		ASSERT_EQ(to, mremap(from, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, to));
 	}
+	munmap(q, 2 * PAGE);
+	q = mmap(NULL, 2 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT_EQ(4, fill(t, at));
 	/* a move is no split */
-	ASSERT_EQ(q, mremap(at[0], PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, q));
+	ASSERT_EQ(q, mremap(at[0], 2 * PAGE, 2 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, q));
 	at[0] = q;
 	empty(at, 4);
 	munmap(p, 16 * PAGE);
@@ -338,7 +341,7 @@ TEST_F(windows, mappings_of_children)
 	two = OK(hlk_snapshot_flat(t->hlk));
 	OK(hlk_restore(t->hlk, one, NULL));
 	for (i = 0; i < HLK_MAX_MAPPINGS; i++)
-		if (madvise(at[i], PAGE, MADV_DOFORK))
+		if (madvise(at[i], 2 * PAGE, MADV_DOFORK))
 			SKIP(goto out, "not inherited here");
 	ASSERT_EQ(0, pipe(fds));
 	for (i = 0; i < 2; i++) {
@@ -354,7 +357,7 @@ TEST_F(windows, mappings_of_children)
 	signal(SIGBUS, sigbus);
 	ret = sigsetjmp(on_sigbus, 1);
 	if (!ret)
-		at[0][0] = 2;
+		at[0][PAGE] = 2;
 	signal(SIGBUS, SIG_DFL);
 	ASSERT_EQ(1, ret);
 	OK(hlk_restore(t->hlk, one, NULL));
@@ -362,8 +365,9 @@ TEST_F(windows, mappings_of_children)
 	close(fds[1]);
 	while (wait(NULL) > 0)
 		;
-	at[0][0] = 2;
+	at[0][PAGE] = 2;
 	OK(hlk_restore(t->hlk, two, NULL));
+	ASSERT_EQ(0, at[0][PAGE]);
 	ASSERT_EQ(1, at[1][0]);
 	OK(hlk_stats(t->hlk, &stats));
 	ASSERT_GE(1, stats.private_pages);
