@@ -9,9 +9,9 @@
 # name | kernel | program | test | file | sed -E script
 bugs() {
 	cat <<-'EOF'
-	missing_put|6.12|restore|restore.all_bytes_come_back|kmod/restore.c|/^int hlk_cmd_restore/,/^}/s/hlk_snap_put\(snap\);//
+	missing_put|6.12|restore|restore.all_bytes_come_back|kmod/restore.c|/^int hlk_cmd_restore/,/^}/s/fput\(file\);/;/
 	use_after_free|debug|lifetime|lifetime.closed_in_any_order|kmod/vm.c|/^static void vm_free/,/^}/{s/hlk_snap_put\(vm->snap\);/struct hlk_snap *snap = vm->snap; struct kvm *kvm = vm->kvm; kfree(vm); hlk_snap_put(snap); kvm_put_kvm(kvm);/;/^	kvm_put_kvm/d;/^	kfree\(vm\)/d}
-	lock_inversion|debug|windows|windows.mmap_only_inside|kmod/window.c|/^static vm_fault_t window_mkwrite/,/^}/{s/window_begin\(window, &payer\);/&mutex_lock(\&window->vm->lock);/;s/window_end\(window, &payer\);/mutex_unlock(\&window->vm->lock);&/}
+	lock_inversion|debug|windows|windows.mmap_only_inside|kmod/window.c|/^static vm_fault_t window_mkwrite/,/^}/{s/	if \(window_begin\(window, &payer\)\)/	mutex_lock(\&window->vm->lock);&/;s/window_end\(window, &payer\);/mutex_unlock(\&window->vm->lock);&/}
 	missing_clear|6.12|restore|restore.all_bytes_come_back|kmod/restore.c|s/clear_highpage\(private->page\);/;/
 	off_by_one|6.12|translate|translate.window.as_kvm_with_large_pages|kmod/i686pt.c|s/\(va >> 12\) % I686_ENTRIES/(va >> 12) % (I686_ENTRIES - 1)/
 	double_fetch|debug|isolation|isolation.an_argument_that_changes_under_the_call|kmod/run.c|s/ret = run_input\(vm, &call.inputs\[i\], i, at\);/if (copy_from_user(\&call.inputs[i], u64_to_user_ptr(run->inputs) + i * sizeof(struct hlk_segment), sizeof(struct hlk_segment))) return -EFAULT; &/
@@ -22,6 +22,12 @@ bugs() {
 	missing_memory_check|debug|failnth|failnth.device|kmod/snap.c|/^struct hlk_snap \*hlk_snap_alloc/,/^}/s/if \(!snap\)/if (0)/
 	missing_mm_check|6.12|isolation|isolation.fds_in_another_process_give_counters_alone|kmod/access.c|/^int hlk_vm_check\(/,/^}/s/vm->kvm->mm != current->mm/0/
 	capability_of_a_namespace|6.12|isolation|isolation.another_process_s_vm_takes_a_privilege|kmod/access.c|s/!capable\(CAP_SYS_PTRACE\)/!ns_capable(current_user_ns(), CAP_SYS_PTRACE)/
+	marker_taken_for_a_page|6.12|faults|faults.under_userfaultfd_in_a_system_call|kmod/window.c|s/ && !fault_on_marker\(vmf\)//
+	deaf_giving_back|6.12|killed|killed.while_pages_are_given_back|kmod/window.c|/^u64 hlk_window_drop/,/^}/s/fatal_signal_pending\(current\)/false/
+	pinned_page_given_back|6.1|faults|faults.pages_that_a_device_has_are_kept|kmod/window.c|s/!folio_maybe_dma_pinned\(page_folio\(private->page\)\)/true/;s/folio_maybe_dma_pinned\(folio\) \|\| //
+	mappings_without_bound|6.12|windows|windows.mappings_are_counted|kmod/window.c|s/> HLK_MAX_MAPPINGS\)/> INT_MAX - 1)/
+	mapping_not_counted_away|6.12|windows|windows.mappings_are_counted|kmod/window.c|s/	atomic_dec\(&window->mappings\);$/	;/
+	waits_for_kvm|6.12|uring|uring.what_would_wait_is_done_by_a_worker|kmod/vcpu.c|/^int hlk_vcpus_hold/,/^}/s/if \(nowait\)/if (false)/
 	EOF
 }
 
