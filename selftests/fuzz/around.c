@@ -8,7 +8,6 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/uio.h>
@@ -151,7 +150,7 @@ void op_foreign(struct fuzzer *f)
 	if (say(f, "another process %s place %u, %u times %u bytes%s", write ? "writes" : "reads",
 		place, times, (u32)bytes, wait ? "" : ", meanwhile"))
 		return;
-	pid = fork();
+	pid = fork_child();
 	if (pid < 0)
 		return;
 	if (pid) {
@@ -163,7 +162,6 @@ void op_foreign(struct fuzzer *f)
 			;
 		return;
 	}
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	here.iov_base = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
 			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	while (times--) {
@@ -203,8 +201,7 @@ static void keys(u32 ms, bool many)
 	snap = hlk_snapshot_flat(t.hlk);
 	if (snap < 0 || hlk_restore(t.hlk, snap, NULL))
 		_exit(0);
-	if (!fork()) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (!fork_child()) {
 		for (;;) {
 			syscall(SYS_keyctl, 1 /* JOIN_SESSION_KEYRING */, NULL);
 			syscall(SYS_keyctl, 18 /* SESSION_TO_PARENT */);
@@ -228,15 +225,11 @@ void op_keys(struct fuzzer *f)
 {
 	u32 ms = 10 + rnd(f, 100);
 	bool many = one_in(f, 2);
-	pid_t pid;
 
 	if (say(f, "a guest of its own with keys for %u ms%s", ms, many ? ", by many" : ""))
 		return;
-	pid = fork();
-	if (pid)
-		return;
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	keys(ms, many);
+	if (!fork_child())
+		keys(ms, many);
 }
 
 /* Of the thread's own: CPU timers are task work too, and need send no signal */

@@ -114,6 +114,8 @@ extern __thread sigjmp_buf *fault_at;
 		fault_at = NULL;					\
 	} while (0)
 
+pid_t fork_child(void);
+
 /* ---- operations that are not where their table is ---- */
 
 struct hlk_restore *a_restore(struct fuzzer *f, int *snap, u32 *flags);

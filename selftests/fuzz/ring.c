@@ -7,8 +7,6 @@
 #include <linux/time_types.h>
 #include <poll.h>
 #include <sched.h>
-#include <signal.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <time.h>
 
@@ -213,9 +211,8 @@ void op_events(struct fuzzer *f)
 
 	if (say(f, "%u events, one in %u us%s", times, us, fifo ? ", SCHED_FIFO" : ""))
 		return;
-	if (fork())
+	if (fork_child())
 		return;
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (fifo)
 		sched_setscheduler(0, SCHED_FIFO, &param);
 	while (times-- && !w.stop) {

@@ -3,8 +3,10 @@
  * The fuzzer's world: slots, places, drawing, and the usual machine that most
  * sequences start from.
  */
+#include <signal.h>
 #include <stdarg.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 
 #include "fuzz.h"
@@ -104,6 +106,19 @@ void put_fd(enum kind kind, u32 nr, int fd)
 	old = __atomic_exchange_n(&w.fd[kind][nr], fd, __ATOMIC_RELAXED);
 	if (old >= 0)
 		close(old);
+}
+
+/* One that is not waited for ends with the thread that it is from, however early. */
+pid_t fork_child(void)
+{
+	pid_t parent = getpid(), pid = fork();
+
+	if (pid)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(0);
+	return 0;
 }
 
 void world_open(void)
