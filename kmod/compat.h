@@ -85,23 +85,6 @@ static inline const void *hlk_uring_payload(const struct io_uring_cmd *cmd)
 #endif
 }
 
-/*
- * Is the task in the middle of KVM_RUN? There a guest's FPU registers stand in
- * for its own. Workers never are, and need not have any of their own. From 6.16
- * on the task's follow its struct; what says so is not exported.
- */
-static inline bool hlk_task_in_guest(void)
-{
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 16, 0)
-	const struct fpu *fpu = &current->thread.fpu;
-#else
-	const struct fpu *fpu = (void *)(current + 1);
-#endif
-
-	return !(current->flags & (PF_KTHREAD | PF_IO_WORKER)) &&
-	       READ_ONCE(fpu->fpstate)->is_guest;
-}
-
 /* Does KVM have the vCPU's CR3 at hand, or only the hardware? */
 static inline bool hlk_vcpu_has_cr3(struct kvm_vcpu *vcpu)
 {

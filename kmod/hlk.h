@@ -355,6 +355,7 @@ int hlk_cmd_mark_cow(void *obj, struct hlk_ucmd *ucmd);
 /* vcpu.c */
 struct hlk_vcpu_state;
 struct kvm_vcpu *hlk_vcpu_of(struct hlk_vm *vm, struct file *file);
+bool hlk_task_in_guest(void);
 void hlk_vcpu_refused(struct kvm *kvm);
 int hlk_vcpus_hold(struct hlk_vm *vm, bool nowait, struct hlk_why_at *at);
 void hlk_vcpus_release(struct hlk_vm *vm);

@@ -93,6 +93,17 @@ struct kvm_vcpu *hlk_vcpu_of(struct hlk_vm *vm, struct file *file)
 }
 
 /**
+ * hlk_task_in_guest() - is the task in the middle of KVM_RUN?
+ *
+ * KVM notes itself among a task's preemption notifiers for as long as it has a
+ * vCPU loaded, and nobody else in the kernel uses them.
+ */
+bool hlk_task_in_guest(void)
+{
+	return !hlist_empty(&current->preempt_notifiers);
+}
+
+/**
  * hlk_vcpu_refused() - a page was refused, perhaps to a vCPU that runs
  * @kvm: a VM that has the page
  *
