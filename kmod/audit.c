@@ -32,6 +32,8 @@ static int audit_page(struct hlk_vm *vm, struct hlk_snap *snap, u64 gfn,
 	u64 gpa = gfn << PAGE_SHIFT;
 	u32 i;
 
+	if (PageHWPoison(base) || PageHWPoison(page))
+		return hlk_fail(at, -EHWPOISON, HLK_WHY_MEMORY_FAILED, 0, gpa);
 	if (page == base || !memcmp(want, have, PAGE_SIZE))
 		return 0;
 	for (i = 0; i < PAGE_SIZE; i++)
@@ -95,7 +97,7 @@ static int audit_window(struct hlk_vm *vm, struct hlk_snap *snap,
  * @flags: HLK_RESTORE_* of the restore
  * @at: what differs first
  *
- * Return: 0, -EUCLEAN, -ENOMEM, or -EINTR after a fatal signal
+ * Return: 0, -EUCLEAN, -ENOMEM, -EHWPOISON if the memory of a page failed, or -EINTR after a fatal signal
  */
 int hlk_audit(struct hlk_vm *vm, struct hlk_snap *snap, u32 flags,
 	      struct hlk_why_at *at)

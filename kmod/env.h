@@ -28,6 +28,7 @@
 #include <linux/types.h>
 #include <linux/xarray.h>
 
+#include "copy.h"
 #include "count.h"
 
 #endif /* _HLK_ENV_H */

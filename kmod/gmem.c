@@ -57,16 +57,22 @@ static int gmem_get(struct hlk_gmem *gmem, u64 gfn, struct hlk_gpage *gpage)
 	struct hlk_vm_gmem *g = container_of(gmem, struct hlk_vm_gmem, gmem);
 	struct hlk_gmem_slot *slot = gmem_find(g, gfn);
 	unsigned long hva;
+	int ret = 0;
 
 	if (!slot)
 		return -ENODEV;
 	if (slot->window) {
 		hlk_window_get(slot->window, slot->first + (gfn - slot->gfn), gpage);
-		return 0;
+	} else {
+		hva = slot->hva + ((gfn - slot->gfn) << PAGE_SHIFT);
+		gpage->frozen = false;
+		ret = gmem_user_page(g, hva, &gpage->page);
 	}
-	hva = slot->hva + ((gfn - slot->gfn) << PAGE_SHIFT);
-	gpage->frozen = false;
-	return gmem_user_page(g, hva, &gpage->page);
+	if (!ret && gpage->page && PageHWPoison(gpage->page)) {
+		put_page(gpage->page);
+		return -EHWPOISON;
+	}
+	return ret;
 }
 
 /*

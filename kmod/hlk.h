@@ -171,6 +171,7 @@ struct hlk_vm {
  * @cleared: pages cleared
  * @freed: pages given back
  * @idle: of these, those that were found idle
+ * @failed: private pages whose memory failed, which are given back
  * @private_pages: private pages left
  * @unwritten: pages that were found unwritten
  * @old: the snapshot that the VM went away from, or NULL; the caller puts it, with
@@ -182,6 +183,7 @@ struct hlk_restored {
 	u64 cleared;
 	u64 freed;
 	u64 idle;
+	u64 failed;
 	u64 private_pages;
 	u64 unwritten;
 	struct hlk_snap *old;
@@ -265,11 +267,13 @@ union hlk_cmd_buffer {
  * @HLK_DROP_IDLE: those that were found unwritten often enough
  * @HLK_DROP_UNWRITTEN: those that the last probe found unwritten
  * @HLK_DROP_ANY: any
+ * @HLK_DROP_FAILED: those whose memory failed
  */
 enum hlk_drop {
 	HLK_DROP_IDLE,
 	HLK_DROP_UNWRITTEN,
 	HLK_DROP_ANY,
+	HLK_DROP_FAILED,
 };
 
 /* abi.c */

@@ -116,8 +116,8 @@ struct hlk_gpage {
 /**
  * struct hlk_gmem_ops - guest-physical memory as the pure files see it
  * @is_ram: is there memory at this gfn?
- * @get: takes a reference to the page; -ENODEV where there is no memory.
- *	May sleep and fault
+ * @get: takes a reference to the page; -ENODEV where there is no memory,
+ *	-EHWPOISON where it failed. May sleep and fault
  * @changed: the next frame, from *gfn on, that may differ from the snapshot that
  *	the guest was restored to last: 1 if there is one, 0 if not, -EOPNOTSUPP
  *	where this is not known for all memory

@@ -29,9 +29,10 @@ static bool restore_unwritten(const struct hlk_private *private)
 {
 	void *page = page_address(private->page);
 
-	return private->base ?
-	       !memcmp(page, page_address(private->base), PAGE_SIZE) :
-	       !memchr_inv(page, 0, PAGE_SIZE);
+	if (!private->base)
+		return !memchr_inv(page, 0, PAGE_SIZE);
+	return !PageHWPoison(private->base) &&
+	       !memcmp(page, page_address(private->base), PAGE_SIZE);
 }
 
 /* Is a page as it should be already? Not all are asked each time. */
@@ -52,42 +53,51 @@ static bool restore_idle(struct hlk_vm_window *window, struct hlk_private *priva
 	return false;
 }
 
-static void restore_pages(struct hlk_vm_window *window, u64 from, u64 to, u64 probe,
-			  struct hlk_restored *r)
+static int restore_pages(struct hlk_vm_window *window, u64 from, u64 to, u64 probe,
+			 struct hlk_restored *r, struct hlk_why_at *at)
 {
 	struct hlk_private *private = &window->list[from];
 	const struct hlk_private *end = &window->list[to];
 	u64 cleared = 0;
-	u64 idle = 0;
+	u64 left = 0;
 
 	for (; private < end; private++) {
-		if (unlikely(probe) && restore_idle(window, private, probe)) {
-			idle++;
+		if (unlikely(PageHWPoison(private->page))) {
+			r->failed++;
+			left++;
 			continue;
 		}
-		if (private->base) {
-			copy_highpage(private->page, private->base);
-		} else {
+		if (unlikely(probe) && restore_idle(window, private, probe)) {
+			left++;
+			continue;
+		}
+		if (!private->base) {
 			clear_highpage(private->page);
 			cleared++;
+		} else if (unlikely(hlk_copy_page(private->page, private->base))) {
+			return hlk_fail(at, -EHWPOISON, HLK_WHY_MEMORY_FAILED, 0,
+					(window->range.gfn + private->index) << PAGE_SHIFT);
 		}
 	}
-	r->copied += to - from - cleared - idle;
+	r->copied += to - from - cleared - left;
 	r->cleared += cleared;
-	r->unwritten += idle;
+	r->unwritten += left;
+	return 0;
 }
 
-static void restore_window(struct hlk_vm_window *window, u64 probe,
-			   struct hlk_restored *r)
+static int restore_window(struct hlk_vm_window *window, u64 probe,
+			  struct hlk_restored *r, struct hlk_why_at *at)
 {
 	u64 from, to;
+	int ret = 0;
 
 	lockdep_assert_held(&window->lock);
-	for (from = 0; from < window->nr; from = to) {
+	for (from = 0; from < window->nr && !ret; from = to) {
 		to = min(from + RESCHED_PAGES, window->nr);
-		restore_pages(window, from, to, probe, r);
+		ret = restore_pages(window, from, to, probe, r, at);
 		cond_resched();
 	}
+	return ret;
 }
 
 static u64 restore_drop(struct hlk_vm *vm, u64 pages, enum hlk_drop which)
@@ -117,7 +127,7 @@ static void restore_trim(struct hlk_vm *vm, u64 probe, struct hlk_restored *r)
 	if (probe || vm->trim)
 		r->idle = restore_drop(vm, U64_MAX, HLK_DROP_IDLE);
 	vm->trim = false;
-	r->freed = r->idle;
+	r->freed += r->idle;
 	if (!restore_excess(vm))
 		return;
 	r->freed += restore_drop(vm, restore_excess(vm), HLK_DROP_UNWRITTEN);
@@ -227,7 +237,25 @@ static bool restore_waits(struct hlk_vm *vm, const struct hlk_snap *snap, u32 fl
 	       restore_excess(vm);
 }
 
-/* All that can fail is behind us when the first byte changes. */
+/*
+ * Private pages whose memory failed were not copied to. They are given back, and the
+ * next access has the base. None may stay: it would show what calls left there.
+ */
+static int restore_failed(struct hlk_vm *vm, bool nowait, struct hlk_restored *r,
+			  struct hlk_why_at *at)
+{
+	if (nowait)
+		return -EAGAIN;
+	r->freed = restore_drop(vm, U64_MAX, HLK_DROP_FAILED);
+	if (r->freed == r->failed)
+		return 0;
+	return hlk_fail(at, -EHWPOISON, HLK_WHY_MEMORY_FAILED, 0, 0);
+}
+
+/*
+ * All that can fail is behind us when the first byte changes, but for memory that
+ * fails: then the guest has some pages of before and some of after.
+ */
 static int restore(struct hlk_vm *vm, struct hlk_snap *snap, u32 flags,
 		   struct hlk_restored *r, struct hlk_why_at *at)
 {
@@ -241,6 +269,9 @@ static int restore(struct hlk_vm *vm, struct hlk_snap *snap, u32 flags,
 	ret = restore_fits(vm, snap, at);
 	if (ret)
 		return ret;
+	if (vm->book && unlikely(PageHWPoison(vm->book->pinned_page)))
+		return hlk_fail(at, -EHWPOISON, HLK_WHY_MEMORY_FAILED, 0,
+				HLK_GUEST_SCRATCH_TOP - PAGE_SIZE);
 	if (nowait && restore_waits(vm, snap, flags))
 		return -EAGAIN;
 	ret = restore_lock(vm, nowait);
@@ -248,11 +279,13 @@ static int restore(struct hlk_vm *vm, struct hlk_snap *snap, u32 flags,
 		return ret;
 	if (snap != vm->snap)
 		ret = restore_switch(vm, snap, r, at);
+	for (i = 0; i < vm->nr_windows && !ret; i++)
+		ret = restore_window(vm->windows[i], probe, r, at);
+	if (unlikely(r->failed) && !ret)
+		ret = restore_failed(vm, nowait, r, at);
 	if (ret)
 		goto unlock;
 
-	for (i = 0; i < vm->nr_windows; i++)
-		restore_window(vm->windows[i], probe, r);
 	if (vm->book && !(flags & HLK_RESTORE_REPRODUCIBLE))
 		restore_unique(vm);
 	r->residue = hlk_vcpus_restore(vm, snap);
@@ -284,7 +317,8 @@ unlock:
  * fit, -EINVAL if there is none, -EOPNOTSUPP for a VM that cannot be
  * restored, -EMLINK if a window has too many mappings, -EINTR after a fatal signal,
  * -EAGAIN with HLK_RESTORE_NOWAIT: nothing was changed. -EUCLEAN if an audit found a
- * difference, and what hlk_audit() returns
+ * difference, and what hlk_audit() returns. -EHWPOISON if memory failed: the
+ * guest is not as it was and not as it should be
  */
 int hlk_restore(struct hlk_vm *vm, struct hlk_snap *snap, u32 flags,
 		struct hlk_restored *r, struct hlk_why_at *at)

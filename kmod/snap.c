@@ -562,6 +562,8 @@ static int snap_keep(struct hlk_snap *snap, struct hlk_kept *kept)
 	struct page *copy;
 	int err;
 
+	if (page && PageHWPoison(page))
+		return -EHWPOISON;
 	if (old) {
 		snap->counts.pages--;
 		snap->counts.inherited--;
@@ -604,7 +606,8 @@ static int snap_keep(struct hlk_snap *snap, struct hlk_kept *kept)
  * parent, if it is equal; one of zeroes costs nothing; any other is copied. The
  * copies are made one right after the other, which is faster than each for itself.
  *
- * Return: 0, -ENOMEM, or -EDQUOT if the snapshot has too many pages
+ * Return: 0, -ENOMEM, -EDQUOT if the snapshot has too many pages, or -EHWPOISON
+ * if the memory of a page failed
  */
 int hlk_snap_keep(struct hlk_snap *snap, struct hlk_kept *kept, u32 nr)
 {
@@ -617,9 +620,8 @@ int hlk_snap_keep(struct hlk_snap *snap, struct hlk_kept *kept, u32 nr)
 			err = snap_keep(snap, &kept[i]);
 	}
 	for (i = 0; i < nr; i++)
-		if (kept[i].copy)
-			memcpy(page_address(kept[i].copy),
-			       page_address(kept[i].gpage.page), PAGE_SIZE);
+		if (kept[i].copy && hlk_copy_page(kept[i].copy, kept[i].gpage.page))
+			err = err ?: -EHWPOISON;
 	for (i = 0; i < nr; i++)
 		if (kept[i].gpage.page)
 			put_page(kept[i].gpage.page);

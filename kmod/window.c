@@ -263,11 +263,12 @@ static int window_make_private(struct hlk_vm_window *window, u64 index)
 		ret = -ENOMEM;
 		goto uncount;
 	}
+	ret = base ? hlk_copy_page(page, base) : 0;
+	if (ret)
+		goto free_page;
 	ret = xa_err(xa_store(&window->index, index, xa_mk_value(window->nr), HLK_GFP));
 	if (ret)
 		goto free_page;
-	if (base)
-		copy_highpage(page, base);
 
 	private = &window->list[window->nr++];
 	private->page = page;
@@ -325,7 +326,7 @@ vm_fault_t hlk_insert_shared(const struct vm_fault *vmf, struct page *page)
 {
 	int err;
 
-	if (page_ref_count(page) > MAX_SHARES)
+	if (page_ref_count(page) > MAX_SHARES || PageHWPoison(page))
 		return VM_FAULT_SIGBUS;
 	err = vm_insert_page(vmf->vma, vmf->address & PAGE_MASK, page);
 	if (err == -EBUSY && !fault_on_marker(vmf))
@@ -522,7 +523,8 @@ int hlk_window_pin(struct hlk_vm_window *window, u64 index)
  * No restore and no give-back happens while the VM's lock is held, so the page
  * stays the private one for as long.
  *
- * Return: the page, or an error pointer: -EDQUOT over the budget, -ENOMEM
+ * Return: the page, or an error pointer: -EDQUOT over the budget, -ENOMEM,
+ * -EHWPOISON if the memory of its base failed
  */
 struct page *hlk_window_private(struct hlk_vm_window *window, u64 index)
 {
@@ -659,7 +661,8 @@ static u64 drop_flush(struct hlk_vm_window *window, struct drop *drop)
 static bool drop_wanted(const struct hlk_private *private, enum hlk_drop which)
 {
 	if ((which == HLK_DROP_IDLE && private->idle < IDLE_ENOUGH) ||
-	    (which == HLK_DROP_UNWRITTEN && !private->idle))
+	    (which == HLK_DROP_UNWRITTEN && !private->idle) ||
+	    (which == HLK_DROP_FAILED && !PageHWPoison(private->page)))
 		return false;
 	return !folio_maybe_dma_pinned(page_folio(private->page));
 }

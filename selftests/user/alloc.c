@@ -45,6 +45,7 @@ struct page *alloc_page(gfp_t flags)
 	SHIM_ASSERT(page->bytes);
 	memset(page->bytes, flags & __GFP_ZERO ? 0 : 0xa5, PAGE_SIZE);
 	page->refs = 1;
+	page->failed = false;
 	shim.pages++;
 	return page;
 }

@@ -119,12 +119,15 @@ void shim_free(const void *p);
 struct page {
 	int refs;
 	void *bytes;
+	bool failed;
 };
 
 struct page *alloc_page(gfp_t flags);
 void get_page(struct page *page);
 void put_page(struct page *page);
 void *page_address(const struct page *page);
+#define PageHWPoison(page)	((page)->failed)
+int hlk_copy_page(struct page *to, struct page *from);
 void *kmap_local_page(struct page *page);
 void kunmap_local(const void *at);
 const void *memchr_inv(const void *from, int c, size_t bytes);
@@ -228,6 +231,8 @@ unsigned long roundup_pow_of_two(unsigned long n);
  * @counted_snaps: sum of hlk_count_snaps()
  * @tries: allocations tried since it was set to 0
  * @fail_at: which try fails, counted from 1; 0 for none
+ * @copies: pages copied since it was set to 0
+ * @fail_copy_at: which copy meets memory that fails, counted from 1; 0 for none
  * @checks: questions for a fatal signal since it was set to 0
  * @signal_at: from which question on the answer is yes; 0 for never
  * @rescheds: calls of cond_resched() since it was set to 0
@@ -240,6 +245,8 @@ struct shim {
 	long counted_snaps;
 	long tries;
 	long fail_at;
+	long copies;
+	long fail_copy_at;
 	long checks;
 	long signal_at;
 	long rescheds;

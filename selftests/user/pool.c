@@ -73,6 +73,7 @@ struct page *alloc_page(gfp_t flags)
 	SHIM_ASSERT(nr_unused);
 	page = unused[--nr_unused];
 	page->refs = 1;
+	page->failed = false;
 	if (flags & __GFP_ZERO)
 		memset(page->bytes, 0, PAGE_SIZE);
 	shim.pages++;

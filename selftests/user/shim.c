@@ -98,6 +98,14 @@ void hlk_count_snaps(long by)
 	SHIM_ASSERT(shim.counted_snaps >= 0);
 }
 
+int hlk_copy_page(struct page *to, struct page *from)
+{
+	if (from->failed || ++shim.copies == shim.fail_copy_at)
+		return -EHWPOISON;
+	memcpy(page_address(to), page_address(from), PAGE_SIZE);
+	return 0;
+}
+
 /* XArray */
 #define FAN_SHIFT	6
 #define FAN		(1UL << FAN_SHIFT)

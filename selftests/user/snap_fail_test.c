@@ -212,6 +212,15 @@ static void snap_keep(void)
 	CHECK_EQ(shim.counted_pages, 1);
 	CHECK_EQ(shim.pages, 1);
 	CHECK_EQ(page->refs, 2);
+	/* neither shared nor copied when its memory has failed */
+	page->failed = true;
+	for (gpage.frozen = false;; gpage.frozen = true) {
+		get_page(page);
+		CHECK_EQ(keep(snap, 1, &gpage, 0), -EHWPOISON);
+		CHECK(!hlk_snap_page(snap, 1));
+		if (gpage.frozen)
+			break;
+	}
 	hlk_snap_put(snap);
 	CHECK_EQ(page->refs, 1);
 	put_page(page);
@@ -575,6 +584,33 @@ static void compact_get_fails(void)
 	guest_exit(&w.g);
 }
 
+/* Memory that fails under each copy, and pages that are known to have failed */
+static void compact_memory_fails(void)
+{
+	struct world w;
+	long pages;
+	int err;
+
+	build_all_paths(&w);
+	for (;;) {
+		pages = shim.pages;
+		shim.copies = 0;
+		shim.fail_copy_at++;
+		err = compact_make(&w.c);
+		if (shim.copies < shim.fail_copy_at)
+			break;
+		CHECK_EQ(err, -EHWPOISON);
+		CHECK_EQ(shim.pages, pages);
+		CHECK_EQ(shim.counted_pages, 0);
+		CHECK_EQ(shim.counted_snaps, 0);
+	}
+	CHECK_EQ(err, 0);
+	CHECK(shim.fail_copy_at > 5);
+	shim.fail_copy_at = 0;
+	compact_end(&w.c);
+	guest_exit(&w.g);
+}
+
 static void compact_signal(void)
 {
 	struct world w;
@@ -649,6 +685,7 @@ int main(int argc, char **argv)
 		TAP_TEST(published_roots),
 		TAP_TEST(compact_fail_nth),
 		TAP_TEST(compact_get_fails),
+		TAP_TEST(compact_memory_fails),
 		TAP_TEST(compact_signal),
 		TAP_TEST(random_fail_nth),
 	};

@@ -60,6 +60,7 @@
  *    HLK_RUN: a signal or immediate_exit ended the guest's run, as with KVM_RUN.
  *    HLK_RUN_MANY: a signal came; what was not begun says ECANCELED
  *  - EUCLEAN: an audit found a difference
+ *  - EHWPOISON: the memory of a page failed
  *
  * Where one errno can have several reasons, @why of the head tells which.
  */
@@ -121,7 +122,7 @@ enum {
  *	completes at the next entry; enter once with immediate_exit set
  * @HLK_WHY_VCPU_REGS: the registers of vCPU @index are not in its kvm_run:
  *	set all of kvm_valid_regs before it runs
- * @HLK_WHY_VCPU_FPU: the FPU images differ in size
+ * @HLK_WHY_VCPU_FPU: the FPU images differ in size or format
  * @HLK_WHY_TOO_MANY_VCPUS: more vCPUs than the limit
  * @HLK_WHY_NO_VCPU: the VM has no such vCPU
  * @HLK_WHY_NOT_I686: the vCPU uses PAE or long mode, or no paging at all
@@ -168,6 +169,12 @@ enum {
  * @HLK_WHY_NOT_HLK_VM: the fd is not that of an hlk VM
  * @HLK_WHY_TOO_MANY_CALLS: more calls than the limit, @where
  * @HLK_WHY_MAPPINGS: the window at @where has too many mappings
+ * @HLK_WHY_MEMORY_FAILED: the memory of the page at guest-physical address @where
+ *	failed (an uncorrected error). A restore that ends so left the guest between
+ *	two states: it must not run before it is restored to another snapshot
+ * @HLK_WHY_VCPU_XCR0: the snapshot has XCR0 bits that KVM does not support for
+ *	vCPU @index, by its CPUID
+ * @HLK_WHY_NO_IBPB: the processor has no indirect branch prediction barrier
  */
 enum hlk_why {
 	HLK_WHY_NONE = 0,
@@ -227,6 +234,9 @@ enum hlk_why {
 	HLK_WHY_NOT_HLK_VM,
 	HLK_WHY_TOO_MANY_CALLS,
 	HLK_WHY_MAPPINGS,
+	HLK_WHY_MEMORY_FAILED,
+	HLK_WHY_VCPU_XCR0,
+	HLK_WHY_NO_IBPB,
 };
 
 /**
@@ -303,11 +313,14 @@ struct hlk_info {
 
 /* attach flags */
 #define HLK_ATTACH_INSPECT	0x1
+#define HLK_ATTACH_IBPB		0x2
 
 /**
  * struct hlk_vm_attach - ioctl(HLK_VM_ATTACH) on /dev/hlk
  * @head: HLK_ATTACH_INSPECT: only to translate and walk; the VM may then belong
- *	to another process, if the caller has CAP_SYS_PTRACE
+ *	to another process, if the caller has CAP_SYS_PTRACE. HLK_ATTACH_IBPB: each
+ *	restore draws an indirect branch prediction barrier, for VMs whose calls
+ *	belong to tenants that do not trust each other
  * @vm_fd: in: fd of a KVM VM that the calling process created
  * @out_fd: out: fd of the hlk VM, close-on-exec
  * @max_private: in: budget of private pages; 0 takes the module's limit. A

@@ -170,6 +170,9 @@ static const char * const why_text[] = {
 	[HLK_WHY_NOT_HLK_VM] = "the fd is not that of an hlk VM",
 	[HLK_WHY_TOO_MANY_CALLS] = "more than %d calls at once",
 	[HLK_WHY_MAPPINGS] = "the window at %w has too many mappings",
+	[HLK_WHY_MEMORY_FAILED] = "the memory of the page at %w failed",
+	[HLK_WHY_VCPU_XCR0] = "vCPU %i lacks a feature of XCR0 that the snapshot has (another CPUID)",
+	[HLK_WHY_NO_IBPB] = "the processor has no indirect branch prediction barrier",
 };
 
 static const char * const audit_text[] = {
