@@ -113,6 +113,7 @@ struct hlk_vm_window {
  * @snap: the snapshot restored last, or NULL; held
  * @trim: a restore that must not wait found pages that may be given back
  * @inspect: only to be looked at; constant
+ * @ibpb: a restore forgets what the branch predictors learnt; constant
  * @max_private: budget; constant
  * @keep_private: watermark; constant
  * @nr_vcpus: vCPUs that are known
@@ -146,6 +147,7 @@ struct hlk_vm {
 	struct hlk_snap *snap;
 	bool trim;
 	bool inspect;
+	bool ibpb;
 	u64 max_private;
 	u64 keep_private;
 	u32 nr_vcpus;

@@ -46,7 +46,7 @@ static const struct hlk_op dev_ops[] = {
 	[HLK_CMD_INFO] = HLK_OP(struct hlk_info, 112, 0, cmd_info),
 	[HLK_CMD_VM_ATTACH] =
 		HLK_OP(struct hlk_vm_attach, 48,
-		       HLK_ATTACH_INSPECT, hlk_cmd_vm_attach),
+		       HLK_ATTACH_INSPECT | HLK_ATTACH_IBPB, hlk_cmd_vm_attach),
 	[HLK_CMD_SNAPSHOT_BUILD] =
 		HLK_OP(struct hlk_snapshot_build, 80, 0,
 		       hlk_cmd_snapshot_build),

@@ -15,10 +15,8 @@
 #include <linux/kvm_host.h>
 #include <linux/slab.h>
 
+#include "fpu.h"
 #include "hlk.h"
-
-/* Bytes of an XSAVE area with x87 and SSE alone; SDM volume 1, "XSAVE Area" */
-#define XSAVE_LEGACY	576
 
 #define SYNC_ALL (KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS | KVM_SYNC_X86_EVENTS)
 
@@ -38,6 +36,7 @@
  * @dr6: DR6
  * @dr7: DR7
  * @xcr0: XCR0
+ * @xfd: components that the guest has disabled, by IA32_XFD
  * @xsave_bytes: what CPUID says that XSAVE takes for it, plain and compacted
  * @fpu_bytes: size of @fpu; 0 stands for an FPU after reset
  * @fpu: the FPU's register image, in the host's XSAVE format
@@ -49,6 +48,7 @@ struct hlk_vcpu_state {
 	unsigned long dr6;
 	unsigned long dr7;
 	u64 xcr0;
+	u64 xfd;
 	u32 xsave_bytes[2];
 	u32 fpu_bytes;
 	u8 fpu[] __aligned(64);
@@ -248,6 +248,31 @@ static u32 *vcpu_xsave_bytes(struct kvm_vcpu *vcpu, u32 index)
 	return NULL;
 }
 
+static struct xstate_header *fpu_header(void *image)
+{
+	return &((union fpregs_state *)image)->xsave.header;
+}
+
+/* XCOMP_BV of an image; one without a header has but one format. */
+static u64 fpu_format(void *image, u32 size)
+{
+	return size < HLK_FPU_LEGACY ? 0 : fpu_header(image)->xcomp_bv;
+}
+
+/* An image and the IA32_XFD that belongs to it, as the processor takes them */
+static void vcpu_capture_fpu(struct hlk_vcpu_state *state,
+			     const struct fpstate *fpstate)
+{
+	struct xstate_header *header = fpu_header(state->fpu);
+
+	state->fpu_bytes = fpstate->size;
+	state->xfd = fpstate->xfd;
+	memcpy(state->fpu, &fpstate->regs, fpstate->size);
+	if (fpstate->size >= HLK_FPU_LEGACY)
+		header->xfeatures = hlk_fpu_loadable(header->xfeatures,
+						     header->xcomp_bv, state->xfd);
+}
+
 static int vcpu_capture(struct kvm_vcpu *vcpu, u32 nr, struct hlk_snap *snap,
 			struct hlk_why_at *at)
 {
@@ -275,8 +300,7 @@ static int vcpu_capture(struct kvm_vcpu *vcpu, u32 nr, struct hlk_snap *snap,
 		bytes = vcpu_xsave_bytes(vcpu, i);
 		state->xsave_bytes[i] = bytes ? *bytes : 0;
 	}
-	state->fpu_bytes = fpstate->size;
-	memcpy(state->fpu, &fpstate->regs, fpstate->size);
+	vcpu_capture_fpu(state, fpstate);
 	snap->vcpus[snap->nr_vcpus++] = state;
 	return 0;
 }
@@ -340,10 +364,27 @@ int hlk_vcpu_from_user(u64 array, u32 size, u32 nr, struct hlk_snap *snap,
 	state->dr6 = DR6_RESET;
 	state->dr7 = DR7_RESET;
 	state->xcr0 = XFEATURE_MASK_FP;
-	state->xsave_bytes[0] = XSAVE_LEGACY;
-	state->xsave_bytes[1] = XSAVE_LEGACY;
+	state->xsave_bytes[0] = HLK_FPU_LEGACY;
+	state->xsave_bytes[1] = HLK_FPU_LEGACY;
 	snap->vcpus[snap->nr_vcpus++] = state;
 	return 0;
+}
+
+/*
+ * KVM loads XCR0 and the FPU's image before it enters the guest, and believes
+ * that the processor takes them, which it has checked when they were set.
+ */
+static enum hlk_why vcpu_misfit(struct kvm_vcpu *vcpu, struct hlk_vcpu_state *state)
+{
+	struct fpstate *fpstate = vcpu_fpstate(vcpu);
+
+	if (state->xcr0 & ~(vcpu->arch.guest_supported_xcr0 | XFEATURE_MASK_FP))
+		return HLK_WHY_VCPU_XCR0;
+	if (state->fpu_bytes && (state->fpu_bytes != fpstate->size ||
+				 fpu_format(state->fpu, state->fpu_bytes) !=
+				 fpu_format(&fpstate->regs, fpstate->size)))
+		return HLK_WHY_VCPU_FPU;
+	return HLK_WHY_NONE;
 }
 
 /**
@@ -357,8 +398,7 @@ int hlk_vcpu_from_user(u64 array, u32 size, u32 nr, struct hlk_snap *snap,
 int hlk_vcpus_fit(struct hlk_vm *vm, const struct hlk_snap *snap,
 		  struct hlk_why_at *at)
 {
-	const struct hlk_vcpu_state *state;
-	struct kvm_vcpu *vcpu;
+	enum hlk_why why;
 	u32 i;
 
 	if (!snap->nr_vcpus)
@@ -367,34 +407,26 @@ int hlk_vcpus_fit(struct hlk_vm *vm, const struct hlk_snap *snap,
 		return hlk_fail(at, -EMEDIUMTYPE, HLK_WHY_VCPU_COUNT,
 				snap->nr_vcpus, 0);
 	for (i = 0; i < snap->nr_vcpus; i++) {
-		state = snap->vcpus[i];
-		vcpu = vm->vcpus[i];
-		if (state->fpu_bytes &&
-		    state->fpu_bytes != vcpu_fpstate(vcpu)->size)
-			return hlk_fail(at, -EMEDIUMTYPE, HLK_WHY_VCPU_FPU, i, 0);
+		why = vcpu_misfit(vm->vcpus[i], snap->vcpus[i]);
+		if (why)
+			return hlk_fail(at, -EMEDIUMTYPE, why, i, 0);
 	}
 	return vcpus_restorable(vm, at);
 }
 
-/*
- * How much of a register image counts. A component that the header leaves out
- * is not read from memory but reset, whatever is there (SDM volume 1,
- * "Operation of XRSTOR"): nearly always all behind x87 and SSE. PKRU lies there
- * but is never loaded from there; KVM keeps the guest's elsewhere.
- */
-static u32 fpu_bytes(const union fpregs_state *regs, u32 size)
+/* Of an image, what counts. Without a header all does. */
+static u32 fpu_bytes(struct hlk_vcpu_state *state)
 {
-	if (size < XSAVE_LEGACY ||
-	    regs->xsave.header.xfeatures & ~(XFEATURE_MASK_FPSSE | XFEATURE_MASK_PKRU))
-		return size;
-	return XSAVE_LEGACY;
+	if (state->fpu_bytes < HLK_FPU_LEGACY)
+		return state->fpu_bytes;
+	return hlk_fpu_bytes(fpu_header(state->fpu)->xfeatures, state->fpu_bytes);
 }
 
-static void vcpu_fpu_restore(struct fpstate *fpstate,
-			     const struct hlk_vcpu_state *state)
+static void vcpu_fpu_restore(struct fpstate *fpstate, struct hlk_vcpu_state *state)
 {
-	memcpy(&fpstate->regs, state->fpu,
-	       fpu_bytes((const void *)state->fpu, state->fpu_bytes));
+	memcpy(&fpstate->regs, state->fpu, fpu_bytes(state));
+	/* KVM loads it with the registers, as it saves it with them */
+	fpstate->xfd = state->xfd;
 }
 
 /* An FPU as after FNINIT. A component that the header leaves out is reset. */
@@ -402,7 +434,7 @@ static void vcpu_fpu_reset(struct fpstate *fpstate)
 {
 	u64 format = fpstate->regs.xsave.header.xcomp_bv;
 
-	memset(&fpstate->regs, 0, min_t(u32, fpstate->size, XSAVE_LEGACY));
+	memset(&fpstate->regs, 0, min_t(u32, fpstate->size, HLK_FPU_LEGACY));
 	fpstate->regs.fxsave.cwd = FPU_FCW_RESET;
 	fpstate->regs.fxsave.mxcsr = FPU_MXCSR_RESET;
 	if (fpstate->size > sizeof(fpstate->regs.fxsave))
@@ -456,7 +488,7 @@ static u32 vcpu_restore_debug(struct kvm_vcpu *vcpu,
 	return HLK_RESIDUE_DEBUGREGS;
 }
 
-static u32 vcpu_restore(struct kvm_vcpu *vcpu, const struct hlk_vcpu_state *state)
+static u32 vcpu_restore(struct kvm_vcpu *vcpu, struct hlk_vcpu_state *state)
 {
 	struct fpstate *fpstate = vcpu_fpstate(vcpu);
 
@@ -473,6 +505,29 @@ static u32 vcpu_restore(struct kvm_vcpu *vcpu, const struct hlk_vcpu_state *stat
 	else
 		vcpu_fpu_reset(fpstate);
 	return vcpu_restore_debug(vcpu, state);
+}
+
+static void barrier_here(void *unused)
+{
+	wrmsr(MSR_IA32_PRED_CMD, PRED_CMD_IBPB, 0);
+}
+
+/*
+ * Who was in a vCPU before has trained the branch predictors of the CPU that it ran
+ * on last. KVM draws a barrier where it loads another vCPU there; after a
+ * restore it is the same one with somebody else in it.
+ */
+static void vcpus_barrier(struct hlk_vm *vm)
+{
+	int cpu;
+	u32 i;
+
+	for (i = 0; i < vcpus_nr(vm); i++) {
+		cpu = vm->vcpus[i]->cpu;
+		/* one that has gone offline since has forgotten all */
+		if (cpu >= 0)
+			smp_call_function_single(cpu, barrier_here, NULL, true);
+	}
 }
 
 /**
@@ -494,11 +549,13 @@ u32 hlk_vcpus_restore(struct hlk_vm *vm, const struct hlk_snap *snap)
 	for (i = 0; i < snap->nr_vcpus; i++)
 		residue |= vcpu_restore(vm->vcpus[i], snap->vcpus[i]);
 	hlk_vcpus_flush(vm);
+	if (unlikely(vm->ibpb))
+		vcpus_barrier(vm);
 	return residue;
 }
 
 static enum hlk_audit_reg vcpu_audit(struct kvm_vcpu *vcpu,
-				     const struct hlk_vcpu_state *state)
+				     struct hlk_vcpu_state *state)
 {
 	struct fpstate *fpstate = vcpu_fpstate(vcpu);
 
@@ -508,8 +565,8 @@ static enum hlk_audit_reg vcpu_audit(struct kvm_vcpu *vcpu,
 	    vcpu->run->cr8 != state->sync.sregs.cr8)
 		return HLK_AUDIT_REGS;
 	if (state->fpu_bytes ?
-	    memcmp(&fpstate->regs, state->fpu,
-		   fpu_bytes((const void *)state->fpu, state->fpu_bytes)) :
+	    fpstate->xfd != state->xfd ||
+	    memcmp(&fpstate->regs, state->fpu, fpu_bytes(state)) :
 	    fpstate->regs.fxsave.cwd != FPU_FCW_RESET ||
 	    fpstate->regs.fxsave.mxcsr != FPU_MXCSR_RESET ||
 	    memchr_inv(fpstate->regs.fxsave.st_space, 0,

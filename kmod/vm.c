@@ -294,6 +294,8 @@ int hlk_cmd_vm_attach(void *obj, struct hlk_ucmd *ucmd)
 	if (attach->max_private > hlk_max_private)
 		return hlk_fail(&ucmd->at, -EDQUOT, HLK_WHY_BUDGET, 0,
 				hlk_max_private);
+	if (attach->head.flags & HLK_ATTACH_IBPB && !boot_cpu_has(X86_FEATURE_IBPB))
+		return hlk_fail(&ucmd->at, -EOPNOTSUPP, HLK_WHY_NO_IBPB, 0, 0);
 	vm = kzalloc(sizeof(*vm), HLK_GFP);
 	if (!vm)
 		return -ENOMEM;
@@ -302,6 +304,7 @@ int hlk_cmd_vm_attach(void *obj, struct hlk_ucmd *ucmd)
 	vm->max_private = attach->max_private ?: hlk_max_private;
 	vm->keep_private = attach->keep_private;
 	vm->inspect = attach->head.flags & HLK_ATTACH_INSPECT;
+	vm->ibpb = attach->head.flags & HLK_ATTACH_IBPB;
 	ret = vm_hold_kvm(vm, attach->vm_fd, &ucmd->at);
 	if (ret) {
 		kfree(vm);

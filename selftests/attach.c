@@ -71,6 +71,53 @@ TEST_F(attach, only_the_fd_of_a_vm)
 	}
 }
 
+static bool cpu_has(const char *flag)
+{
+	FILE *file = fopen("/proc/cpuinfo", "r");
+	char line[8192];
+	bool found = false;
+	char *word;
+
+	t_must(file);
+	while (!found && fgets(line, sizeof(line), file)) {
+		if (strncmp(line, "flags", 5))
+			continue;
+		for (word = strtok(line, " \t\n"); word && !found; word = strtok(NULL, " \t\n"))
+			found = !strcmp(word, flag);
+		break;
+	}
+	fclose(file);
+	return found;
+}
+
+/* A barrier for the branch predictors, or an error where the processor has none */
+TEST_F(attach, a_barrier_only_where_there_is_one)
+{
+	struct hlk_vm_attach attach = HLK_STRUCT(hlk_vm_attach);
+	struct hlk_restore r;
+	int snap;
+	int i;
+
+	attach.head.flags = HLK_ATTACH_IBPB;
+	attach.vm_fd = self->t.vm;
+	if (!cpu_has("ibpb")) {
+		FAILS(EOPNOTSUPP, HLK_WHY_NO_IBPB,
+		      hlk_call(self->t.dev, HLK_VM_ATTACH, &attach));
+		return;
+	}
+	OK(hlk_call(self->t.dev, HLK_VM_ATTACH, &attach));
+	self->t.hlk = attach.out_fd;
+	tvm_window(&self->t, 0, TVM_LOW, 0);
+	tvm_set(&self->t, TVM_CODE);
+	tvm_load(&self->t, TVM_CODE, halt);
+	snap = OK(hlk_snapshot_flat(self->t.hlk));
+	for (i = 0; i < 20; i++) {
+		OK(hlk_restore(self->t.hlk, i ? -1 : snap, &r));
+		ASSERT_EQ(KVM_EXIT_HLT, tvm_run(&self->t));
+	}
+	close(snap);
+}
+
 /* Runs in a child; its exit code says which step failed. */
 static void use_all(struct tvm *t, int hlk, int snap)
 {

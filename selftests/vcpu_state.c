@@ -544,6 +544,41 @@ TEST_F(vcpu_state, xcr0_and_avx)
 	close(wide);
 }
 
+/* KVM would load XCR0 at the entry and believe that the processor takes it. */
+TEST_F(vcpu_state, xcr0_that_the_cpuid_has_not)
+{
+	struct tvm *t = &self->t;
+	struct kvm_sync_regs regs;
+	struct state *s = &self->s[1];
+	struct tvm other;
+	int plain, wide;
+	u32 i;
+
+	get_state(t, s);
+	if (!has_avx(s))
+		SKIP(return, "no AVX");
+	plain = OK(hlk_snapshot_flat(t->hlk));
+	tvm_flat(&regs, TVM_CODE, TVM_STACK);
+	regs.sregs.cr4 = CR4_OSFXSR | CR4_OSXSAVE;
+	tvm_set_regs(t, &regs);
+	set_xcr0(t, 7);
+	wide = OK(hlk_snapshot_flat(t->hlk));
+
+	/* KVM takes another CPUID as long as the vCPU has not run. */
+	for (i = 0; i < s->cpuid.head.nent; i++)
+		if (s->cpuid.entries[i].function == 0xd && !s->cpuid.entries[i].index)
+			s->cpuid.entries[i].eax &= ~4U;
+	tvm_open(&other);
+	t_must(!ioctl(other.vcpu, KVM_SET_CPUID2, &s->cpuid));
+	tvm_machine(&other, 0, 0);
+	FAILS(EMEDIUMTYPE, HLK_WHY_VCPU_XCR0, hlk_restore(other.hlk, wide, NULL));
+	OK(hlk_restore(other.hlk, plain, NULL));
+	OK(hlk_restore(t->hlk, wide, NULL));
+	tvm_close(&other);
+	close(plain);
+	close(wide);
+}
+
 /* ---- debug registers ---- */
 
 TEST_F(vcpu_state, each_debug_register)

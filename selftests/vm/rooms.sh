@@ -9,8 +9,8 @@ cd "$(dirname "$0")/../.." || exit 2
 # rooms that it may use beside itself. "system" is any header that is not in the tree.
 rooms='
 uapi       ^uapi/                                                -
-ground     ^kmod/(env\.h|compat\.h|count\.[ch])$                 system
-pure       ^kmod/(i686pt|mark|snap|place|delta|reloc)\.[ch]$     ground uapi
+ground     ^kmod/(env\.h|compat\.h|copy\.[ch]|count\.[ch])$     system
+pure       ^kmod/(i686pt|mark|snap|place|delta|reloc|fpu)\.[ch]$ ground uapi
 kmod       ^kmod/                                                pure ground uapi system
 api        ^user/libhlk/include/                                 uapi system
 libhlk     ^user/libhlk/[^/]*$                                   api uapi system
