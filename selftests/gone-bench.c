@@ -22,7 +22,7 @@
 #define TABLES		0x40000UL
 #define SPARSE_GPA	0x100000000UL
 #define SPARSE_PAGES	(1UL << 21)
-#define ROOTS		128
+#define ROOTS		8
 #define SLOTS		4096
 #define NR_REPLIES	(1UL << 16)
 #define PARTS		4
