@@ -158,6 +158,7 @@ static int restore_switch(struct hlk_vm *vm, struct hlk_snap *snap,
 	kref_get(&snap->ref);
 	r->old = vm->snap;
 	vm->snap = snap;
+	vm->sealed = true;
 	vm->switches++;
 	return 0;
 }
@@ -294,7 +295,6 @@ static int restore(struct hlk_vm *vm, struct hlk_snap *snap, u32 flags,
 	else
 		restore_trim(vm, probe, r);
 	r->private_pages = atomic64_read(&vm->nr_private);
-	vm->sealed = true;
 	vm->restores++;
 	vm->copied += r->copied;
 	vm->cleared += r->cleared;
