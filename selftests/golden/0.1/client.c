@@ -235,6 +235,33 @@ static void raw_run(struct raw *r)
 	    run.exit_reason, run.log_used);
 }
 
+/* Twice the same VM, and once no VM */
+static void raw_run_many(struct raw *r)
+{
+	struct kvm_regs regs = { .rip = CODE, .rsp = 0x8000, .rflags = 2 };
+	struct hlk_run run = {
+		HEAD(hlk_run),
+		.vcpu_fd = r->vcpu,
+		.regs = (uintptr_t)&regs,
+	};
+	struct hlk_many_call calls[3] = {
+		{ .vm_fd = r->hlk, .run = (uintptr_t)&run, .ret = 1 },
+		{ .vm_fd = r->dev, .run = (uintptr_t)&run, .ret = 1 },
+		{ .vm_fd = r->hlk, .run = (uintptr_t)&run, .ret = 1 },
+	};
+	struct hlk_run_many many = {
+		HEAD(hlk_run_many),
+		.calls = (uintptr_t)calls, .nr_calls = 3, .call_size = sizeof(calls[0]),
+	};
+
+	run.head.flags = HLK_RUN_REGS;
+	CALL(r->dev, HLK_RUN_MANY, &many);
+	tap(many.nr_done == 3 && !calls[0].ret && !calls[2].ret && calls[1].ret == -EBADF &&
+	    calls[1].why == HLK_WHY_NOT_HLK_VM && run.exit_reason == KVM_EXIT_IO,
+	    "many: %u done, %d %d %d, exit %u", many.nr_done, calls[0].ret, calls[1].ret,
+	    calls[2].ret, run.exit_reason);
+}
+
 static void raw_tables(struct raw *r)
 {
 	struct hlk_paging given = {
@@ -356,6 +383,7 @@ static void raw(void)
 	raw_tables(&r);
 	raw_restore(&r, -1, HLK_RESTORE_REPRODUCIBLE);
 	raw_snapshots(&r);
+	raw_run_many(&r);
 	close(r.snap);
 	close(r.hlk);
 	munmap(r.low, LOW);

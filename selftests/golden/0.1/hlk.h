@@ -894,7 +894,7 @@ int hlk_sandbox_fd(const struct hlk_sandbox *sb, enum hlk_fd which);
 #define HLK_BATCH_ASYNC	(1U << 0)
 
 /**
- * hlk_batch_open() - many sandboxes in one system call
+ * hlk_batch_open() - many sandboxes in one or two system calls
  * @ctx: the context
  * @size: how many at most, up to HLK_BATCH_MAX
  * @batch: out: the batch; it belongs to one thread at a time
@@ -938,8 +938,9 @@ int hlk_batch_restore(struct hlk_batch *batch, struct hlk_sandbox *sb,
  * @out_len: see there
  * @timeout_us: see there; it runs from now on
  *
- * Guests run in the thread that submits, one after the other. What they ask of
- * the host is done when all of them have come out once.
+ * Guests run in the thread that submits, one after the other, after all plain
+ * restores of the batch. What they ask of the host is done when all of them have
+ * come out once.
  *
  * Return: 0, or a negative errno: it was not put there, -ENOSPC when it is full
  */

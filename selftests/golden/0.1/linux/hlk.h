@@ -32,7 +32,7 @@
  *
  * Each errno has one meaning wherever it is returned:
  *
- *  - ENOTTY: the ioctl number is not one of this fd
+ *  - ENOTTY: the ioctl number is not one of this fd, or no command of io_uring
  *  - E2BIG: the struct, or an element of an array, is longer than the kernel
  *    knows and its tail is not zero, or longer than HLK_MAX_STRUCT; or an array
  *    is longer than the stated limit
@@ -53,10 +53,14 @@
  *    written
  *  - ENOSPC: what is to be built does not fit the guest's memory
  *  - EDQUOT: a limit of the module or a budget of the sandbox is reached
- *  - ENOMEM: out of memory, or out of the caller's memory cgroup
+ *  - EMLINK: a window has more mappings than the limit, see struct hlk_vm_attach
+ *  - ENOMEM: out of memory, or out of the caller's memory cgroup; a guest whose
+ *    write finds none ends KVM_RUN with EFAULT
  *  - EINTR: a fatal signal came during long work; nothing was changed.
- *    HLK_RUN: a signal or immediate_exit ended the guest's run, as with KVM_RUN
+ *    HLK_RUN: a signal or immediate_exit ended the guest's run, as with KVM_RUN.
+ *    HLK_RUN_MANY: a signal came; what was not begun says ECANCELED
  *  - EUCLEAN: an audit found a difference
+ *  - EHWPOISON: the memory of a page failed
  *
  * Where one errno can have several reasons, @why of the head tells which.
  */
@@ -71,6 +75,7 @@ enum {
 	HLK_CMD_INFO = 0x00,
 	HLK_CMD_VM_ATTACH = 0x01,
 	HLK_CMD_SNAPSHOT_BUILD = 0x02,
+	HLK_CMD_RUN_MANY = 0x03,
 
 	HLK_CMD_WINDOW_ADD = 0x20,
 	HLK_CMD_SNAPSHOT = 0x21,
@@ -117,7 +122,7 @@ enum {
  *	completes at the next entry; enter once with immediate_exit set
  * @HLK_WHY_VCPU_REGS: the registers of vCPU @index are not in its kvm_run:
  *	set all of kvm_valid_regs before it runs
- * @HLK_WHY_VCPU_FPU: the FPU images differ in size
+ * @HLK_WHY_VCPU_FPU: the FPU images differ in size or format
  * @HLK_WHY_TOO_MANY_VCPUS: more vCPUs than the limit
  * @HLK_WHY_NO_VCPU: the VM has no such vCPU
  * @HLK_WHY_NOT_I686: the vCPU uses PAE or long mode, or no paging at all
@@ -147,9 +152,8 @@ enum {
  * @HLK_WHY_NOT_VCPU: the fd is not that of a vCPU of this VM
  * @HLK_WHY_INPUT: input @index lies outside the windows, or there are too
  *	many, or they are too long; @where is its address or the limit
- * @HLK_WHY_WORKER: a guest cannot run in a kernel worker, whose FPU registers
- *	the scheduler does not keep: submit without IOSQE_ASYNC and without
- *	SQPOLL
+ * @HLK_WHY_IO_URING: a guest is not run by io_uring: use the ioctl, or
+ *	HLK_RUN_MANY for many
  * @HLK_WHY_PRIVILEGE: CAP_SYS_PTRACE is needed to look at another process's VM
  * @HLK_WHY_INSPECT_ONLY: this hlk VM was attached to look at page tables
  * @HLK_WHY_NESTED: the vCPU @index is in a guest of its own
@@ -162,6 +166,15 @@ enum {
  *	than the first version of their struct or larger than HLK_MAX_STRUCT;
  *	@where is the bound
  * @HLK_WHY_TOO_MANY_SEGMENTS: more segments than the limit, @where
+ * @HLK_WHY_NOT_HLK_VM: the fd is not that of an hlk VM
+ * @HLK_WHY_TOO_MANY_CALLS: more calls than the limit, @where
+ * @HLK_WHY_MAPPINGS: the window at @where has too many mappings
+ * @HLK_WHY_MEMORY_FAILED: the memory of the page at guest-physical address @where
+ *	failed (an uncorrected error). A restore that ends so left the guest between
+ *	two states: it must not run before it is restored to another snapshot
+ * @HLK_WHY_VCPU_XCR0: the snapshot has XCR0 bits that KVM does not support for
+ *	vCPU @index, by its CPUID
+ * @HLK_WHY_NO_IBPB: the processor has no indirect branch prediction barrier
  */
 enum hlk_why {
 	HLK_WHY_NONE = 0,
@@ -209,7 +222,7 @@ enum hlk_why {
 	HLK_WHY_BUDGET,
 	HLK_WHY_NOT_VCPU,
 	HLK_WHY_INPUT,
-	HLK_WHY_WORKER,
+	HLK_WHY_IO_URING,
 	HLK_WHY_PRIVILEGE,
 	HLK_WHY_INSPECT_ONLY,
 	HLK_WHY_NESTED,
@@ -218,6 +231,12 @@ enum hlk_why {
 	HLK_WHY_READ_ONLY,
 	HLK_WHY_ELEMENT_SIZE,
 	HLK_WHY_TOO_MANY_SEGMENTS,
+	HLK_WHY_NOT_HLK_VM,
+	HLK_WHY_TOO_MANY_CALLS,
+	HLK_WHY_MAPPINGS,
+	HLK_WHY_MEMORY_FAILED,
+	HLK_WHY_VCPU_XCR0,
+	HLK_WHY_NO_IBPB,
 };
 
 /**
@@ -248,7 +267,8 @@ struct hlk_head {
  * @features: out: HLK_FEATURE_* bits
  * @max_pages: out: pages per snapshot
  * @max_private: out: the largest budget of private pages per VM
- * @live_vms: out: attached VMs in the whole system
+ * @live_vms: out: attached VMs in the whole system; as the next two, 0 for a
+ *	caller without CAP_SYS_ADMIN in the first user namespace
  * @live_snapshots: out: snapshots in the whole system
  * @live_pages: out: guest pages that the module holds in the whole system
  * @max_inputs: out: inputs of one HLK_RUN
@@ -289,19 +309,24 @@ struct hlk_info {
 #define HLK_FEATURE_AUDIT	0x80ULL
 #define HLK_FEATURE_DEDUP	0x100ULL
 #define HLK_FEATURE_INSPECT	0x200ULL
+#define HLK_FEATURE_RUN_MANY	0x400ULL
 
 /* attach flags */
 #define HLK_ATTACH_INSPECT	0x1
+#define HLK_ATTACH_IBPB		0x2
 
 /**
  * struct hlk_vm_attach - ioctl(HLK_VM_ATTACH) on /dev/hlk
  * @head: HLK_ATTACH_INSPECT: only to translate and walk; the VM may then belong
- *	to another process, if the caller has CAP_SYS_PTRACE
+ *	to another process, if the caller has CAP_SYS_PTRACE. HLK_ATTACH_IBPB: each
+ *	restore draws an indirect branch prediction barrier, for VMs whose calls
+ *	belong to tenants that do not trust each other
  * @vm_fd: in: fd of a KVM VM that the calling process created
  * @out_fd: out: fd of the hlk VM, close-on-exec
  * @max_private: in: budget of private pages; 0 takes the module's limit. A
  *	write of the guest that would need one more makes KVM_RUN fail with
- *	EFAULT, and @over_budget of struct hlk_vm_stats counts it
+ *	EFAULT, and @over_budget of struct hlk_vm_stats counts it, up to three
+ *	times for each run
  * @keep_private: in: how many private pages a restore may leave mapped; the
  *	rest is given back. 0 keeps all. The bookkeeping page of a scratch window
  *	that ends at HLK_GUEST_SCRATCH_TOP is always private and always kept
@@ -309,6 +334,12 @@ struct hlk_info {
  * The hlk VM holds the KVM VM. Its fd's address space is the guest-physical
  * one: mmap() at offset gpa maps the window there, MAP_SHARED, to be given to
  * KVM with KVM_SET_USER_MEMORY_REGION at the same gpa.
+ *
+ * A window has at most HLK_MAX_MAPPINGS mappings, and a part of one that is
+ * protected otherwise counts as one: mmap(), and what would split a mapping, fail
+ * with EMLINK then. A fork after MADV_DOFORK is not refused; but with more than twice
+ * as many, pages are neither made private (a write is SIGBUS, or EFAULT) nor given
+ * back, and a restore of another snapshot fails with EMLINK.
  */
 struct hlk_vm_attach {
 	struct hlk_head head;
@@ -319,6 +350,8 @@ struct hlk_vm_attach {
 };
 
 #define HLK_VM_ATTACH _IO(HLK_IOC_TYPE, HLK_CMD_VM_ATTACH)
+
+#define HLK_MAX_MAPPINGS	128
 
 /* window flags */
 #define HLK_WINDOW_READONLY	0x1
@@ -617,17 +650,71 @@ struct hlk_run {
 
 #define HLK_RUN _IO(HLK_IOC_TYPE, HLK_CMD_RUN)
 
+#define HLK_MAX_CALLS		4096
+
+/**
+ * struct hlk_many_call - one HLK_RUN of many
+ * @vm_fd: in: the hlk VM
+ * @__reserved: in: zero
+ * @run: in: pointer to its struct hlk_run, which is read when its turn comes and
+ *	written as by HLK_RUN
+ * @ret: out: what HLK_RUN returned: 0 or a negative errno; ECANCELED if it was
+ *	not begun
+ * @why: out: one of enum hlk_why where @ret speaks of this struct. Where it
+ *	speaks of @run, its head says why
+ */
+struct hlk_many_call {
+	__s32 vm_fd;
+	__u32 __reserved;
+	__aligned_u64 run;
+	__s32 ret;
+	__u32 why;
+};
+
+/* flags */
+#define HLK_RUN_MANY_STOP	0x1
+
+/**
+ * struct hlk_run_many - ioctl(HLK_RUN_MANY) on /dev/hlk: many HLK_RUN, in turn
+ * @head: HLK_RUN_MANY_STOP: the first that fails is the last that is begun
+ * @calls: in: pointer to an array of struct hlk_many_call
+ * @nr_calls: in: length of @calls, at most HLK_MAX_CALLS
+ * @call_size: in: size of one element of @calls
+ * @nr_done: out: how many were begun; these are the first of @calls
+ * @__reserved: in: zero
+ *
+ * Each is what HLK_RUN on its VM would be, for this task, one after the other,
+ * and one that fails does not keep the others from their turn. The call returns
+ * 0 when as many were begun as should be, whatever came of them: their @ret says
+ * that. A signal that is not blocked ends the guest that runs, as it ends
+ * HLK_RUN, and then the call, with EINTR; so at least one was begun, and the
+ * rest is a call of its own. EFAULT: element @index cannot be read or
+ * written; it was begun if @nr_done says so.
+ */
+struct hlk_run_many {
+	struct hlk_head head;
+	__aligned_u64 calls;
+	__u32 nr_calls;
+	__u32 call_size;
+	__u32 nr_done;
+	__u32 __reserved;
+};
+
+#define HLK_RUN_MANY _IO(HLK_IOC_TYPE, HLK_CMD_RUN_MANY)
+
 /**
  * struct hlk_uring - the command area of an io_uring SQE (IORING_OP_URING_CMD)
  * @arg: pointer to the struct that the ioctl takes
  * @__reserved: zero
  *
- * On an hlk VM's fd; cmd_op is HLK_RESTORE or HLK_RUN. The struct is written as
- * by the ioctl, and cqe->res is 0 or the negative errno. A restore is done
- * inline if it need not wait, else by a worker; IOSQE_ASYNC asks for a worker
- * at once, so that several cores restore. A run is always done inline, by the
- * task that submits; completions that arrive meanwhile can end it with EINTR,
- * as a signal does.
+ * On an hlk VM's fd; cmd_op is HLK_RESTORE. The struct is written as by the
+ * ioctl, and cqe->res is 0 or the negative errno. It is done inline if it need
+ * not wait and the task is not in the middle of KVM_RUN, else by a worker;
+ * IOSQE_ASYNC asks for a worker at once, so that several cores restore.
+ *
+ * HLK_RUN is refused, EOPNOTSUPP with HLK_WHY_IO_URING, and all else is ENOTTY.
+ * A guest may run for ever, and io_uring issues commands under its ring's lock;
+ * and it issues them from task work, which KVM does in the middle of KVM_RUN.
  */
 struct hlk_uring {
 	__aligned_u64 arg;
