@@ -27,6 +27,10 @@ bugs() {
 	pinned_page_given_back|6.1|faults|faults.pages_that_a_device_has_are_kept|kmod/window.c|s/!folio_maybe_dma_pinned\(page_folio\(private->page\)\)/true/;s/folio_maybe_dma_pinned\(folio\) \|\| //
 	mappings_without_bound|6.12|windows|windows.mappings_are_counted|kmod/window.c|s/> HLK_MAX_MAPPINGS\)/> INT_MAX - 1)/
 	mapping_not_counted_away|6.12|windows|windows.mappings_are_counted|kmod/window.c|s/	atomic_dec\(&window->mappings\);$/	;/
+	failed_page_mapped|6.12|poison|poison.a_base_page_reaches_nobody|kmod/window.c|s/ \|\| PageHWPoison\(page\)\)/)/
+	failed_page_stays|6.12|poison|poison.a_private_page_is_replaced|kmod/restore.c|s/if \(unlikely\(PageHWPoison\(private->page\)\)\)/if (0)/
+	failed_page_copied|6.12|poison|poison.a_base_page_cannot_be_restored|kmod/copy.h|s/PageHWPoison\(from\) \|\| //
+	xcr0_not_checked|6.12|vcpu_state|vcpu_state.xcr0_that_the_cpuid_has_not|kmod/vcpu.c|s/state->xcr0 & ~\(vcpu->arch.guest_supported_xcr0/0 \& (vcpu->arch.guest_supported_xcr0/
 	waits_for_kvm|6.12|uring|uring.what_would_wait_is_done_by_a_worker|kmod/vcpu.c|/^int hlk_vcpus_hold/,/^}/s/if \(nowait\)/if (false)/
 	EOF
 }
