@@ -97,7 +97,8 @@ static int audit_window(struct hlk_vm *vm, struct hlk_snap *snap,
  * @flags: HLK_RESTORE_* of the restore
  * @at: what differs first
  *
- * Return: 0, -EUCLEAN, -ENOMEM, -EHWPOISON if the memory of a page failed, or -EINTR after a fatal signal
+ * Return: 0, -EUCLEAN, -ENOMEM, -EHWPOISON if the memory of a page failed, or
+ * -EINTR after a fatal signal
  */
 int hlk_audit(struct hlk_vm *vm, struct hlk_snap *snap, u32 flags,
 	      struct hlk_why_at *at)

@@ -202,7 +202,7 @@ static const struct call {
 #define CALL(kind, cmd, type, min, flags, fd_at, fill) \
 	{ #cmd, kind, cmd, sizeof(struct type), min, flags, fd_at, fill }
 	CALL(DEV, HLK_INFO, hlk_info, 112, 0, 0, fill_none),
-	CALL(DEV, HLK_VM_ATTACH, hlk_vm_attach, 48, HLK_ATTACH_INSPECT,
+	CALL(DEV, HLK_VM_ATTACH, hlk_vm_attach, 48, HLK_ATTACH_INSPECT | HLK_ATTACH_IBPB,
 	     offsetof(struct hlk_vm_attach, out_fd), fill_attach),
 	CALL(DEV, HLK_SNAPSHOT_BUILD, hlk_snapshot_build, 80, 0,
 	     offsetof(struct hlk_snapshot_build, out_fd), fill_build),
