@@ -127,6 +127,29 @@ man_pages() {
 
 golden_copies() { selftests/golden/take.sh --check; }
 
+# Output that has gone wrong in one way or another is counted as it should be.
+counting() {
+	local text want got
+	while IFS='|' read -r want text; do
+		got=$(printf '%b' "$text" | awk -f "$VM_DIR/tap.awk" | tail -n 1)
+		[ "$got" = "$want" ] || echo "$got instead of $want: $text"
+	done <<-'EOF'
+	1 0 0|#@ begin a 1\n1..1\nok 1\n#@ end a 0 2\n
+	1 1 0|#@ begin a 1\n1..2\nok 1\nnot ok 2\n#@ end a 1 2\n
+	1 1 0|#@ begin a 1\n1..1\nok 1\n#@ end a 1 2\n
+	1 1 0|#@ begin a 1\n1..2\nok 1\n#@ end a 0 2\n
+	0 1 0|#@ begin a 1\n#@ end a 0 2\n
+	0 1 0|#@ begin a 1\n1..0\n#@ end a 0 2\n
+	0 0 1|#@ begin a 1\n1..0 # SKIP no memory\n#@ end a 0 2\n
+	0 0 1|#@ begin a 1\n#@ end a 4 2\n
+	1 1 0|#@ begin a 1\n1..1\nok 1\nBail out!\n#@ end a 0 2\n
+	1 1 0|#@ begin a 1\n1..1\nok 1\n
+	2 1 0|#@ begin a 1\n1..3\nok 1\ndying#@ end a 139 2\n#@ begin b 3\n1..1\nok 1\n#@ end b 0 4\n
+	2 1 0|#@ begin a 1\n1..1\nok 1\n#@ begin b 3\n1..1\nok 1\n#@ end b 0 4\n
+	2 0 0|#@ begin a 1\n1..1\nok 1\n#@ end a 0 2\nlate#@ begin b 3\n1..1\nok 1#@ end b 0 4\n
+	EOF
+}
+
 readme_example() {
 	awk '/^```c/{f=1;next} /^```/{f=0} f' README.md > "$BUILD/example.c"
 	gcc -Wall -Wextra -Werror -Iuser/libhlk/include -Iuapi \
@@ -157,8 +180,8 @@ no_registry_names() {
 mkdir -p "$BUILD"
 echo "TAP version 13"
 checks=(checkpatch_kernel checkpatch_user one_place_for_versions pure_files rooms
-	kernel_doc spelling shell_scripts man_pages golden_copies readme_example licences
-	no_registry_names)
+	kernel_doc spelling shell_scripts man_pages golden_copies counting
+	readme_example licences no_registry_names)
 series=()
 read -ra series <<< "$KERNELS"
 total=$((${#checks[@]} + ${#series[@]}))

@@ -189,6 +189,8 @@ counts=$(tr -d '\r' < "$log/output.log" | awk -f "$VM_DIR/tap.awk")
 echo "$counts" | sed '$d'
 read -r passed failed skipped <<< "$(echo "$counts" | tail -n 1)"
 [ -z "$problem" ] || { echo "not ok - kernel $series: $problem"; failed=$((failed + 1)); }
+begun=$(grep -ac '#@ begin ' "$log/output.log" || :)
+[ "$begun" -ge $# ] || { echo "not ok - never begun: ${*:begun + 1}"; failed=$((failed + $# - begun)); }
 [ "$failed" -eq 0 ] || say "logs: $log/output.log $log/console.log"
 echo "# seconds: $(tr -d '\r' < "$log/output.log" | awk -f "$VM_DIR/seconds.awk" |
 	sort -rn | awk '{ printf "%s%s %s", sep, $2, $1; sep = ", " }')"
