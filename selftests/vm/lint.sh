@@ -126,6 +126,8 @@ man_pages() {
 }
 
 golden_copies() { selftests/golden/take.sh --check; }
+# What clients were compiled with
+golden_numbers() { selftests/golden/numbers.sh; }
 
 # Output that has gone wrong in one way or another is counted as it should be.
 counting() {
@@ -180,7 +182,7 @@ no_registry_names() {
 mkdir -p "$BUILD"
 echo "TAP version 13"
 checks=(checkpatch_kernel checkpatch_user one_place_for_versions pure_files rooms
-	kernel_doc spelling shell_scripts man_pages golden_copies counting
+	kernel_doc spelling shell_scripts man_pages golden_copies golden_numbers counting
 	readme_example licences no_registry_names)
 series=()
 read -ra series <<< "$KERNELS"
