@@ -61,7 +61,7 @@ uses() {
 		sub(/[^\/]*$/, "", dir)
 		if (quoted) {
 			dir = dir name
-			while (sub(/[^\/]+\/\.\.\//, "", dir))
+			while (sub(/\/(\.?\/)+/, "/", dir) || sub(/[^\/]+\/\.\.\//, "", dir))
 				;
 			if (dir in known)
 				return dir
@@ -79,10 +79,16 @@ uses() {
 		for (i = 1; i <= n; i++)
 			known[file[i]] = 1
 	}
-	FNR == 1 { comment = 0 }
+	FNR == 1 { comment = inline = 0 }
 	{
 		line = $0
-		if (match(line, /^#[ \t]*include[ \t]*[<"][^>"]*[>"]/)) {
+		if (!comment && match(line, /^[ \t]*#[ \t]*include/)) {
+			while (sub(/\/\*[^*]*\*+\//, " ", line))
+				;
+			if (!match(line, /^[ \t]*#[ \t]*include[ \t]*[<"][^>"]*[>"]/)) {
+				print FILENAME, "?", "include"
+				next
+			}
 			name = substr(line, RSTART, RLENGTH - 1)
 			quoted = name ~ /"/
 			sub(/.*[<"]/, "", name)
@@ -119,6 +125,16 @@ uses() {
 		}
 		# what it mentions; members of structs have names of their own
 		gsub(/(\.|->)[ \t]*[a-zA-Z_][a-zA-Z_0-9]*/, " ", line)
+		# of a header, what its inline functions do counts, not what it declares
+		if (FILENAME ~ /\.h$/) {
+			if (line ~ /^static (__always_)?inline /)
+				inline = 1
+			use = inline
+			if (line ~ /^}/ || line ~ /^[a-z].*[;}][ \t]*$/)
+				inline = 0
+			if (!use)
+				next
+		}
 		last = ""
 		while (match(line, /[a-zA-Z_][a-zA-Z_0-9]*/)) {
 			name = substr(line, RSTART, RLENGTH)
@@ -127,8 +143,8 @@ uses() {
 			# a name after a type is declared, not used
 			if (line ~ /^\(/)
 				seen[FILENAME, name] = "call"
-			else if ((before ~ /[=,(&{?:!<>+|\[-][ \t]*$/ || last == "return" ||
-				  (last == "" && line ~ /^[ \t]*[,)]/)) &&
+			else if ((before ~ /[=,(){?:!<>+|&\/%^~\[-][ \t]*$/ || last == "return" ||
+				  (last == "" && line ~ /^[ \t]*([-+*\/%&|^<>!?=\[;,)]|$)/)) &&
 				 !((FILENAME, name) in seen))
 				seen[FILENAME, name] = "value"
 			if (last == "struct" && before ~ /^[ \t]+$/)
@@ -142,7 +158,7 @@ uses() {
 			used = where[tree(part[1]), part[2]]
 			# a macro may be given the name of a struct
 			if (used != "" && used != part[1] && !(key in own) &&
-			    part[1] ~ /\.c$/ && (seen[key] == "call" || !(part[2] in tag)))
+			    (seen[key] == "call" || !(part[2] in tag)))
 				print part[1], used, part[2] "()"
 		}
 	}'
@@ -176,6 +192,8 @@ judge() {
 		gsub(/[<>]/, "", header)
 		if (from == "")
 			print $1 ": belongs to no room"
+		else if ($2 == "?")
+			print $1 ": includes what only a compiler can tell"
 		else if (!((from, to) in may) && !(from == "uapi" && header ~ contract))
 			print $1 ": " $2 " is of a room (" to ") that " from " may not use" \
 				($3 == "include" ? "" : ": " $3)
