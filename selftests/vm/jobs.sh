@@ -78,6 +78,9 @@ job_end() { # job_end NAME: print what it printed, and count
 	local name=$1 folder rc last p f s
 	folder=$(job_folder "$name")
 	rc=$(cat "$folder/rc" 2> /dev/null || echo "a signal")
+	# what it left behind, such as the VM of one that was killed
+	kill -TERM -- "-${job_pid[$name]}" 2> /dev/null || :
+	[ -f "$folder/times" ] || : > "$folder/times"
 	# what a shell says that it and its children took, such as 1m2.500s
 	job_times+=("$(printf '%6d %6d' $((SECONDS - job_began[$name])) \
 		"$(tr ms '  ' < "$folder/times" |
@@ -141,9 +144,16 @@ run_jobs() {
 			job_start "$next"
 		done
 		[ ${#job_pid[@]} -gt 0 ] || break
-		wait -n -p ended "${job_pid[@]}" || :
+		# A job that a signal ends may be forgotten by the shell before it is waited for;
+		# wait knows it no more then, and says so at once.
+		ended=''
+		wait -n -p ended "${job_pid[@]}" 2> /dev/null || :
+		[ -n "${ended:-}" ] || sleep 0.1
 		for name in "${!job_pid[@]}"; do
-			[ "${job_pid[$name]}" != "${ended:-}" ] || job_end "$name"
+			if [ "${job_pid[$name]}" = "${ended:-}" ] ||
+			   ! kill -0 "${job_pid[$name]}" 2> /dev/null; then
+				job_end "$name"
+			fi
 		done
 	done
 	trap - INT TERM HUP

@@ -98,6 +98,30 @@ rooms() {
 	"$VM_DIR/rooms.sh"
 }
 
+# Jobs that go wrong end, and are counted.
+bad_jobs() {
+	local dir got
+	dir=$(mktemp -d)
+	cat > "$dir/jobs" <<-'EOF'
+		. "$VM_DIR/common.sh"
+		. "$VM_DIR/jobs.sh"
+		JOBS_DIR=$1/out JOBS=2
+		job test good 1 '' echo '2 passed, 0 failed, 1 skipped'
+		job test silent 1 '' true
+		job test failed 1 '' eval 'echo "1 passed, 0 failed, 0 skipped"; exit 3'
+		job test killed 1 '' eval 'kill -KILL $BASHPID'
+		job test group 1 '' eval 'kill -KILL 0'
+		job step step 1 '' false
+		job test after 1 step true
+		job test circle 1 circle true
+		run_jobs
+		echo "$passed passed, $failed failed, $skipped skipped"
+	EOF
+	got=$(timeout 60 bash "$dir/jobs" "$dir" 2> /dev/null | tail -n 1) || :
+	rm -rf "$dir"
+	[ "$got" = '3 passed, 7 failed, 1 skipped' ] || echo "$got"
+}
+
 kernel_doc() {
 	local f
 	for f in $(files 'kmod/*.c' 'kmod/*.h' 'uapi/linux/*.h'); do
@@ -182,7 +206,7 @@ no_registry_names() {
 mkdir -p "$BUILD"
 echo "TAP version 13"
 checks=(checkpatch_kernel checkpatch_user one_place_for_versions pure_files rooms
-	kernel_doc spelling shell_scripts man_pages golden_copies golden_numbers counting
+	kernel_doc spelling shell_scripts man_pages golden_copies golden_numbers counting bad_jobs
 	readme_example licences no_registry_names)
 series=()
 read -ra series <<< "$KERNELS"
