@@ -124,6 +124,8 @@ for file in "$@" "${data[@]}"; do
 	ldd "$file" 2> /dev/null | grep -o '/[^ ]*' | while read -r lib; do
 		mkdir -p "$root$(dirname "$lib")"
 		cp -nL "$lib" "$root$lib"
+		# the tree may be where the VM has another /tmp; programs look beside themselves
+		[[ $lib != "$TOP"/* ]] || cp -nL "$lib" "$root/data/"
 	done || :
 done
 for program in "$@"; do
