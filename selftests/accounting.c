@@ -701,7 +701,7 @@ static bool trend_none(const struct trend *trend)
 {
 	fprintf(stderr, "# host: %llu KiB free early, %llu late\n",
 		(unsigned long long)trend->early, (unsigned long long)trend->late);
-	return trend->late + 2 * MIB / 1024 >= trend->early;
+	return trend->late + 4 * MIB / 1024 >= trend->early;
 }
 
 static int refused_by_the_limit(bool irqchip, bool run)

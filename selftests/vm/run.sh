@@ -117,7 +117,9 @@ for name in "${with[@]}"; do
 	done < "$kernel/more/$name.needs"
 done > "$root/modules/with"
 cp "$VM_DIR/init" "$VM_DIR/splats" "$root/"
-gcc -O2 -static -o "$root/data/hold-vm" "$VM_DIR/hold-vm.c"
+for helper in hold-vm printed; do
+	gcc -O2 -static -o "$root/data/$helper" "$VM_DIR/$helper.c"
+done
 for file in "$@" "${data[@]}"; do
 	cp "$file" "$root/data/"
 	# Programs bring their libraries, 32-bit ones too.

@@ -35,7 +35,7 @@
  *  - ENOTTY: the ioctl number is not one of this fd, or no command of io_uring
  *  - E2BIG: the struct, or an element of an array, is longer than the kernel
  *    knows and its tail is not zero, or longer than HLK_MAX_STRUCT; or an array
- *    is longer than the stated limit
+ *    is longer than one call takes
  *  - EOPNOTSUPP: an unknown flag, a reserved field that is not zero, or
  *    something that this machine or this VM cannot do
  *  - EINVAL: a size too small, a value out of range, or values that do not
@@ -52,7 +52,8 @@
  *  - EMSGSIZE: the array given for a reply is too short; the count needed was
  *    written
  *  - ENOSPC: what is to be built does not fit the guest's memory
- *  - EDQUOT: a limit of the module or a budget of the sandbox is reached
+ *  - EDQUOT: a limit of the module (of windows, vCPUs, tables, pages) or a budget
+ *    of the sandbox is reached
  *  - EMLINK: a window has more mappings than the limit, see struct hlk_vm_attach
  *  - ENOMEM: out of memory, or out of the caller's memory cgroup; a guest whose
  *    write finds none ends KVM_RUN with EFAULT
