@@ -294,13 +294,16 @@ uncount:
 
 /*
  * Out of memory is an error for who asks in the name of a guest. A thread of user
- * space would fault again for ever, for nobody was killed to make room.
+ * space would fault again for ever, for nobody was killed to make room. Which of
+ * them it is page_mkwrite() is not told.
  */
 static vm_fault_t fault_errno(const struct vm_fault *vmf, int err)
 {
+	const unsigned int theirs = FAULT_FLAG_USER | FAULT_FLAG_MKWRITE;
+
 	if (!err)
 		return VM_FAULT_NOPAGE;
-	return err == -ENOMEM && !(vmf->flags & FAULT_FLAG_USER) ?
+	return err == -ENOMEM && !(vmf->flags & theirs) ?
 	       VM_FAULT_OOM : VM_FAULT_SIGBUS;
 }
 
@@ -689,6 +692,8 @@ u64 hlk_window_drop(struct hlk_vm_window *window, u64 pages, enum hlk_drop which
 		return 0;
 	for (pos = window->nr; pos-- > window->pinned && dropped + drop.nr < pages;) {
 		private = &window->list[pos];
+		if (!(pos % UNMAP_PAGES))
+			cond_resched();
 		if (!drop_wanted(private, which))
 			continue;
 		if (drop.nr < DROP_PAGES && drop_add(&drop, private->index, pos))

@@ -568,6 +568,24 @@ static int limited_guest(void)
 	return 0;
 }
 
+/* A thread of the VMM's, of pages that it has read before or not */
+static int limited_thread(bool read)
+{
+	char bytes[32];
+	struct tvm t;
+	u8 *big = big_machine(&t, 0);
+	u64 i;
+
+	for (i = 0; i < BIG; i += read ? PAGE : 512 * PAGE)
+		(void)*(volatile u8 *)(big + i);
+	snprintf(bytes, sizeof(bytes), "%llu", (unsigned long long)charged() + BIG / 4);
+	limit(bytes);
+	/* without a handler, either ends the process */
+	alarm(30);
+	fill(big, BIG);
+	return 1;
+}
+
 static int limited_build(void)
 {
 	char bytes[32];
@@ -607,6 +625,19 @@ TEST_F_TIMEOUT(accounting, a_snapshot_over_the_limit_is_enomem, 280)
 TEST_F_TIMEOUT(accounting, a_guest_over_the_limit_is_an_exit, 280)
 {
 	limited(_metadata, limited_guest);
+}
+
+TEST_F_TIMEOUT(accounting, a_thread_over_the_limit_is_sigbus, 280)
+{
+	u64 before = kills();
+	int read, ret;
+
+	for (read = 0; read < 2; read++) {
+		ret = IN_CHILD(_exit(limited_thread(read)));
+		limit("max");
+		ASSERT_EQ(256 + SIGBUS, ret);
+	}
+	ASSERT_EQ(before, kills());
 }
 
 TEST_F_TIMEOUT(accounting, a_build_over_the_limit_is_enomem, 280)
