@@ -85,6 +85,21 @@ static inline const void *hlk_uring_payload(const struct io_uring_cmd *cmd)
 #endif
 }
 
+/*
+ * From 6.16 on. Before, each lock that was tried takes one of lockdep's 48 places, so
+ * it is told anew that this one nests.
+ */
+#ifndef mutex_trylock_nest_lock
+static inline bool mutex_trylock_nest_lock(struct mutex *lock, struct mutex *nest_lock)
+{
+	if (!mutex_trylock(lock))
+		return false;
+	mutex_release(&lock->dep_map, _THIS_IP_);
+	mutex_acquire_nest(&lock->dep_map, 0, 1, &nest_lock->dep_map, _THIS_IP_);
+	return true;
+}
+#endif
+
 /* Does KVM have the vCPU's CR3 at hand, or only the hardware? */
 static inline bool hlk_vcpu_has_cr3(struct kvm_vcpu *vcpu)
 {

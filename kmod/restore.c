@@ -220,7 +220,7 @@ static int restore_lock(struct hlk_vm *vm, bool nowait)
 		window = vm->windows[i];
 		if (!nowait) {
 			mutex_lock_nest_lock(&window->lock, &vm->lock);
-		} else if (!mutex_trylock(&window->lock)) {
+		} else if (!mutex_trylock_nest_lock(&window->lock, &vm->lock)) {
 			restore_unlock(vm, i);
 			return -EAGAIN;
 		}

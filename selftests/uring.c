@@ -136,6 +136,30 @@ TEST_F(uring, restores)
 	OK(one(&self->ring, self->t.hlk, HLK_RESTORE, &self->restore, IOSQE_ASYNC));
 }
 
+/* More locks are tried at once than lockdep follows one by one. */
+TEST_F(uring, as_many_windows_as_there_may_be)
+{
+	struct hlk_info info;
+	struct tvm wide;
+	int snap;
+	u32 i;
+
+	OK(hlk_info(self->t.dev, &info));
+	tvm_start(&wide, 0, 0);
+	for (i = wide.nr_maps; i < info.max_windows; i++)
+		OK(hlk_window_add(wide.hlk, (1ULL << 30) + ((u64)i << 20), PAGE, 0));
+	snap = OK(hlk_snapshot_flat(wide.hlk));
+	OK(hlk_restore(wide.hlk, snap, NULL));
+	for (i = 0; i < 10; i++) {
+		memset(tvm_at(&wide, TVM_DATA), 1, PAGE);
+		OK(one(&self->ring, wide.hlk, HLK_RESTORE, &self->restore,
+		       i % 2 ? IOSQE_ASYNC : 0));
+		ASSERT_EQ(0, *tvm_at(&wide, TVM_DATA));
+	}
+	close(snap);
+	tvm_close(&wide);
+}
+
 TEST_F(uring, vcpus_are_reset)
 {
 	struct kvm_sync_regs before = self->t.run->s.regs;
