@@ -100,6 +100,17 @@ static inline bool mutex_trylock_nest_lock(struct mutex *lock, struct mutex *nes
 }
 #endif
 
+/*
+ * From 6.14 on KVM works out what CPUID says of XCR0 when somebody asks, if XCR0
+ * has changed since the last time.
+ */
+static inline void hlk_vcpu_xcr0_changed(struct kvm_vcpu *vcpu)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 14, 0)
+	vcpu->arch.cpuid_dynamic_bits_dirty = true;
+#endif
+}
+
 /* Does KVM have the vCPU's CR3 at hand, or only the hardware? */
 static inline bool hlk_vcpu_has_cr3(struct kvm_vcpu *vcpu)
 {

@@ -470,6 +470,7 @@ static void vcpu_restore_xcr0(struct kvm_vcpu *vcpu,
 		if (bytes && state->xsave_bytes[i])
 			*bytes = state->xsave_bytes[i];
 	}
+	hlk_vcpu_xcr0_changed(vcpu);
 }
 
 /*

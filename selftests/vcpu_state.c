@@ -544,6 +544,32 @@ TEST_F(vcpu_state, xcr0_and_avx)
 	close(wide);
 }
 
+/* KVM may put off what CPUID says of XCR0 until it is asked. */
+TEST_F(vcpu_state, xcr0_before_cpuid_was_asked)
+{
+	struct tvm *t = &self->t;
+	struct kvm_sync_regs regs;
+	int wide;
+
+	get_state(t, &self->s[0]);
+	if (!has_avx(&self->s[0]))
+		SKIP(return, "no AVX");
+	tvm_flat(&regs, TVM_CODE, TVM_STACK);
+	regs.sregs.cr4 = CR4_OSFXSR | CR4_OSXSAVE;
+	tvm_set_regs(t, &regs);
+	set_xcr0(t, 7);
+	wide = OK(hlk_snapshot_flat(t->hlk));
+	OK(hlk_restore(t->hlk, wide, NULL));
+	get_state(t, &self->s[0]);
+	set_xcr0(t, 1);
+	get_state(t, &self->s[1]);
+	DIFFERENT(self->s[0], self->s[1], cpuid);
+	OK(hlk_restore(t->hlk, wide, NULL));
+	get_state(t, &self->s[1]);
+	SAME_STATE(self->s[0], self->s[1]);
+	close(wide);
+}
+
 /* KVM would load XCR0 at the entry and believe that the processor takes it. */
 TEST_F(vcpu_state, xcr0_that_the_cpuid_has_not)
 {
