@@ -20,6 +20,9 @@
 
 #define SYNC_ALL (KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS | KVM_SYNC_X86_EVENTS)
 
+/* Added to the count of a vCPU's asynchronous faults: far more than it can have */
+#define REFUSED BIT(16)
+
 /* Power-up values; Intel SDM volume 1, "x87 FPU Control Word", "MXCSR" */
 #define FPU_FCW_RESET	0x37f
 #define FPU_MXCSR_RESET	0x1f80
@@ -115,9 +118,10 @@ bool hlk_task_in_guest(void)
  * and the error of that one ends KVM_RUN. So the vCPU that the caller runs, if
  * any, counts as such a one from here on. The count is its own thread's, goes down
  * as true ones come in, and KVM sets it to zero when the guest turns paging on
- * or off; nothing but this limit looks at it. What try it is cannot be asked:
- * page_mkwrite() does not see all flags of the fault. A vCPU that runs is among
- * its task's preemption notifiers; which of them are KVM's, their operations say.
+ * or off; a restore takes back what is added here. Nothing but this limit looks at
+ * it. What try it is cannot be asked: page_mkwrite() does not see all flags of the
+ * fault. A vCPU that runs is among its task's preemption notifiers; which of them
+ * are KVM's, their operations say.
  */
 void hlk_vcpu_refused(struct kvm *kvm)
 {
@@ -131,8 +135,7 @@ void hlk_vcpu_refused(struct kvm *kvm)
 		if (notifier->ops != any->preempt_notifier.ops)
 			continue;
 		vcpu = container_of(notifier, struct kvm_vcpu, preempt_notifier);
-		if (vcpu->async_pf.queued < ASYNC_PF_PER_VCPU)
-			vcpu->async_pf.queued += ASYNC_PF_PER_VCPU;
+		vcpu->async_pf.queued |= REFUSED;
 	}
 }
 
@@ -443,13 +446,15 @@ static void vcpu_fpu_reset(struct fpstate *fpstate)
 
 /*
  * An I/O that KVM would finish at the next entry belongs to the state that is
- * thrown away, and so does a shutdown that was not delivered.
+ * thrown away, and so does a shutdown that was not delivered, and what
+ * hlk_vcpu_refused() left.
  */
 static void vcpu_cancel(struct kvm_vcpu *vcpu)
 {
 	vcpu->arch.complete_userspace_io = NULL;
 	vcpu->arch.pio.count = 0;
 	vcpu->mmio_needed = 0;
+	vcpu->async_pf.queued &= ~REFUSED;
 	kvm_clear_request(KVM_REQ_TRIPLE_FAULT, vcpu);
 #ifdef KVM_REQ_SMI
 	kvm_clear_request(KVM_REQ_SMI, vcpu);
