@@ -122,8 +122,8 @@ static int delta_judge_table(struct delta *d, u32 nr, struct page *page)
 	u32 i;
 	int err;
 
-	/* a table of a snapshot maps something, if only scratch */
-	if (!base)
+	/* a table of a snapshot maps something, if only scratch; one that failed is not read */
+	if (!base || PageHWPoison(base))
 		return -EAGAIN;
 	old = table_entries(base);
 	for (i = 0; i < tables->info[nr].end; i++) {

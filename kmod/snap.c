@@ -554,6 +554,13 @@ int hlk_snap_write(struct hlk_snap *snap, u64 gpa, u64 bytes,
 	return 0;
 }
 
+/* A page whose memory failed is equal to none, and is not read. */
+static bool snap_equal(struct page *ours, struct page *other)
+{
+	return !PageHWPoison(other) &&
+	       !memcmp(page_address(other), page_address(ours), PAGE_SIZE);
+}
+
 /* All of hlk_snap_keep() but for the copy itself */
 static int snap_keep(struct hlk_snap *snap, struct hlk_kept *kept)
 {
@@ -575,7 +582,7 @@ static int snap_keep(struct hlk_snap *snap, struct hlk_kept *kept)
 		snap->counts.pages++;
 		return snap_put(snap, kept->gfn, page, kept->leaves);
 	}
-	if (page && old && !memcmp(page_address(old), page_address(page), PAGE_SIZE)) {
+	if (page && old && snap_equal(page, old)) {
 		snap->counts.inherited++;
 		snap->counts.pages++;
 		return 0;
@@ -643,7 +650,7 @@ static int dedup_find(struct xarray *seen, u64 hash, u64 mask, struct page *page
 		other = xa_load(seen, hash & mask);
 		if (!other)
 			return xa_err(xa_store(seen, hash & mask, page, HLK_GFP));
-		if (other == page || !memcmp(page_address(other), page_address(page), PAGE_SIZE)) {
+		if (other == page || snap_equal(page, other)) {
 			*same = other;
 			return 0;
 		}
@@ -657,7 +664,8 @@ static int dedup_page(struct hlk_snap *snap, u64 gfn, struct xarray *seen, u64 m
 	struct page *same;
 	int err;
 
-	if (!page)
+	/* one that failed stays where it is, and nowhere else */
+	if (!page || PageHWPoison(page))
 		return 0;
 	err = dedup_find(seen, siphash(page_address(page), PAGE_SIZE, key), mask,
 			 page, &same);

@@ -183,6 +183,37 @@ TEST_F(poison, a_base_page_reaches_nobody)
 	munmap(theirs, PAGE);
 }
 
+/* Of what its parent lost a snapshot keeps nothing but the place. */
+TEST_F(poison, a_base_page_is_compared_with_none)
+{
+	struct hlk_snapshot s = { .head.flags = HLK_SNAPSHOT_DEDUP };
+	u8 *first = self->page - PAGE;
+	struct tvm third;
+
+	OK(hlk_restore(self->t.hlk, self->snap, NULL));
+	ASSERT_EQ(0x55, *tvm_at(&self->other, GPA - PAGE));
+	NEEDS_POISON(fails(tvm_at(&self->other, GPA - PAGE)));
+	/* others that were equal do not become it */
+	tvm_start(&third, 0, 0);
+	OK(hlk_restore(third.hlk, self->snap, NULL));
+	OK(hlk_snapshot(third.hlk, &s));
+	OK(hlk_restore(third.hlk, s.out_fd, NULL));
+	ASSERT_FALSE(can_touch(tvm_at(&third, GPA - PAGE), false));
+	ASSERT_TRUE(can_touch(tvm_at(&third, GPA), false));
+	ASSERT_TRUE(can_touch(tvm_at(&third, GPA + PAGE), false));
+	close(s.out_fd);
+	tvm_close(&third);
+
+	/* nor does who has the same in a page of his own */
+	memset(first, 0x55, PAGE);
+	s.head.flags = 0;
+	OK(hlk_snapshot(self->t.hlk, &s));
+	OK(hlk_restore(self->other.hlk, s.out_fd, NULL));
+	ASSERT_TRUE(can_touch(tvm_at(&self->other, GPA - PAGE), false));
+	ASSERT_EQ(0x55, *tvm_at(&self->other, GPA - PAGE));
+	close(s.out_fd);
+}
+
 TEST_F(poison, a_base_page_cannot_be_restored)
 {
 	struct hlk_restore r;
