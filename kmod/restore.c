@@ -316,8 +316,9 @@ unlock:
  * Return: 0; -EBUSY if a vCPU is running, -EMEDIUMTYPE if the snapshot does not
  * fit, -EINVAL if there is none, -EOPNOTSUPP for a VM that cannot be
  * restored, -EMLINK if a window has too many mappings, -EINTR after a fatal signal,
- * -EAGAIN with HLK_RESTORE_NOWAIT: nothing was changed. -EUCLEAN if an audit found a
- * difference, and what hlk_audit() returns. -EHWPOISON if memory failed: the
+ * -EAGAIN with HLK_RESTORE_NOWAIT: nothing was changed, unless memory failed: then
+ * pages were copied back, and registers not. -EUCLEAN if an audit found a difference,
+ * and what hlk_audit() returns. -EHWPOISON if memory failed: the
  * guest is not as it was and not as it should be
  */
 int hlk_restore(struct hlk_vm *vm, struct hlk_snap *snap, u32 flags,

@@ -521,7 +521,8 @@ static void barrier_here(void *unused)
 /*
  * Who was in a vCPU before has trained the branch predictors of the CPU that it ran
  * on last. KVM draws a barrier where it loads another vCPU there; after a
- * restore it is the same one with somebody else in it.
+ * restore it is the same one with somebody else in it. Where it ran before that
+ * kvm-intel draws one by itself, kvm-amd does not; see security.rst.
  */
 static void vcpus_barrier(struct hlk_vm *vm)
 {
