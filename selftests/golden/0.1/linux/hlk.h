@@ -320,8 +320,9 @@ struct hlk_info {
  * struct hlk_vm_attach - ioctl(HLK_VM_ATTACH) on /dev/hlk
  * @head: HLK_ATTACH_INSPECT: only to translate and walk; the VM may then belong
  *	to another process, if the caller has CAP_SYS_PTRACE. HLK_ATTACH_IBPB: each
- *	restore draws an indirect branch prediction barrier, for VMs whose calls
- *	belong to tenants that do not trust each other
+ *	restore draws an indirect branch prediction barrier on the CPU that each
+ *	vCPU ran on last, for VMs whose calls belong to tenants that do not trust
+ *	each other; on AMD a vCPU's thread has to stay on one CPU for that
  * @vm_fd: in: fd of a KVM VM that the calling process created
  * @out_fd: out: fd of the hlk VM, close-on-exec
  * @max_private: in: budget of private pages; 0 takes the module's limit. A
