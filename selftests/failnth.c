@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Every allocation and every user copy on the way of every call fails, one
- * after the other: what comes back is ENOMEM or EFAULT, nothing is left behind,
- * and the VM restores and runs as before.
+ * Every allocation, every user copy and every copy of a page on the way of every
+ * call fails, one after the other: what comes back is ENOMEM, EFAULT or EHWPOISON,
+ * nothing is left behind, and the VM restores and runs as before.
  *
  * Wants a kernel with fault injection (see vm/debug.config) and is run on that
  * one only. fail-nth counts down per thread; a point may also be used up while
@@ -141,7 +141,7 @@ struct step {
 static void fail_each(struct __test_metadata *_metadata, fixture *self,
 		      const struct step *step)
 {
-	u32 enomem = 0, efault = 0, survived = 0;
+	u32 enomem = 0, efault = 0, poison = 0, survived = 0;
 	bool used = true;
 	u32 nth;
 	int ret;
@@ -158,14 +158,17 @@ static void fail_each(struct __test_metadata *_metadata, fixture *self,
 			step->undo(self, ret);
 		if (!used)
 			break;
-		ASSERT_TRUE(ret >= 0 || ret == -ENOMEM || ret == -EFAULT) {
+		ASSERT_TRUE(ret >= 0 || ret == -ENOMEM || ret == -EFAULT ||
+			    ret == -EHWPOISON) {
 			TH_LOG("%s: point %u: %s", step->name, nth, strerror(-ret));
 		}
-		ASSERT_EQ(0, ret < 0 ? t_why : 0) {
+		ASSERT_TRUE(ret >= 0 || !t_why ||
+			    (ret == -EHWPOISON && t_why == HLK_WHY_MEMORY_FAILED)) {
 			TH_LOG("%s: point %u: %s", step->name, nth, strerror(-ret));
 		}
 		enomem += ret == -ENOMEM;
 		efault += ret == -EFAULT;
+		poison += ret == -EHWPOISON;
 		survived += ret >= 0;
 		works(_metadata, self);
 	}
@@ -173,8 +176,8 @@ static void fail_each(struct __test_metadata *_metadata, fixture *self,
 		TH_LOG("%s: without a failure: %s", step->name, strerror(-ret));
 	}
 	works(_metadata, self);
-	TH_LOG("%s: %u faults injected: %u ENOMEM, %u EFAULT, %u made no difference",
-	       step->name, nth - 1, enomem, efault, survived);
+	TH_LOG("%s: %u faults injected: %u ENOMEM, %u EFAULT, %u EHWPOISON, %u made no difference",
+	       step->name, nth - 1, enomem, efault, poison, survived);
 	ASSERT_LT(0, nth - 1);
 }
 
