@@ -50,6 +50,8 @@ record() {
 	[ -z "$(git -C "$TOP" status --porcelain 2> /dev/null)" ] || record_commit+=-dirty
 	mkdir -p "$BUILD/results"
 	record_file=$BUILD/results/$record_target-$(date -u +%Y%m%d-%H%M%S)-$$
+	# now, for the last line is that with the counts
+	say "# recorded in ${record_file#"$TOP/"}.txt"
 	exec {record_out}>&1 {record_err}>&2
 	exec > >(trap '' HUP INT TERM; exec tee "$record_file.log") 2>&1
 	record_tee=$!
@@ -84,7 +86,6 @@ record_end() { # record_end EXIT-CODE
 			grep -E '^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$' || echo none)"
 		echo "exit: $1"
 	} > "$record_file.txt"
-	say "recorded: ${record_file#"$TOP/"}.txt"
 }
 
 # The mirror that this machine's apt uses for Debian itself.
