@@ -323,6 +323,48 @@ static void print_threads(pid_t pid)
 		closedir(dir);
 }
 
+/* The same for all processes of a group */
+static void print_group(pid_t group)
+{
+	struct dirent *entry;
+	DIR *dir = opendir("/proc");
+	pid_t pid;
+
+	while (dir && (entry = readdir(dir))) {
+		pid = atoi(entry->d_name);
+		if (pid > 0 && getpgid(pid) == group)
+			print_threads(pid);
+	}
+	if (dir)
+		closedir(dir);
+}
+
+/*
+ * Wait for a child, or, with 0, for all that a sequence forked and did not wait for.
+ * A process that does not end is a fault: 1, and it was printed.
+ */
+static int reap(pid_t pid, pid_t group, int *status)
+{
+	const struct timespec tick = { .tv_nsec = 20000000 };
+	int ticks = 0;
+	pid_t got;
+
+	while ((got = waitpid(pid ?: -1, status, WNOHANG)) != -1) {
+		if (got && pid)
+			return 0;
+		if (got)
+			continue;
+		nanosleep(&tick, NULL);
+		/* long enough for a host that has much else to do */
+		if (++ticks == 15000) {
+			printf("# it hangs\n");
+			print_group(group);
+			return 1;
+		}
+	}
+	return 0;
+}
+
 /*
  * One sequence in a child; now and then it is killed at some moment. What is
  * wrong then: 0, or 1 and it was printed.
@@ -330,8 +372,7 @@ static void print_threads(pid_t pid)
 static int sequence_in_child(u32 seed, bool kill_it)
 {
 	struct timespec nap = { .tv_nsec = (seed >> 8) % 300 * 1000000 };
-	struct timespec tick = { .tv_nsec = 20000000 };
-	int status, ticks;
+	int status, ignored;
 	pid_t pid;
 
 	t_begin();
@@ -340,21 +381,20 @@ static int sequence_in_child(u32 seed, bool kill_it)
 	t_must(pid >= 0);
 	if (!pid) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		setpgid(0, 0);
 		sequence(seed, false);
 	}
+	setpgid(pid, pid);
 	if (kill_it) {
 		nanosleep(&nap, NULL);
 		kill(pid, SIGKILL);
 	}
-	for (ticks = 0; !waitpid(pid, &status, WNOHANG); ticks++) {
-		nanosleep(&tick, NULL);
-		/* long enough for a host that has much else to do */
-		if (ticks == 15000) {
-			printf("# it hangs\n");
-			print_threads(pid);
-			return 1;
-		}
-	}
+	if (reap(pid, pid, &status))
+		return 1;
+	/* the group is there for as long as one of it is */
+	kill(-pid, SIGKILL);
+	if (reap(0, pid, &ignored))
+		return 1;
 	if (t_end())
 		return 1;
 	/* out of memory in its group, or killed by us */
@@ -402,6 +442,7 @@ int main(int argc, char **argv)
 		sequence(seed, true);
 		return 0;
 	}
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	totals = mmap(NULL, sizeof(*totals), PROT_READ | PROT_WRITE,
 		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	t_must(totals != MAP_FAILED);

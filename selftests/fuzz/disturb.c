@@ -292,7 +292,7 @@ static void op_fork(struct fuzzer *f)
 				 .list = f->list };
 	if (!say(f, "fork, %s", what == 0 ? "exec" : what == 1 ? "exit" : what == 2 ?
 		    "call and exit" : "call until killed")) {
-		pid = fork();
+		pid = fork_child();
 		if (pid < 0)
 			return;
 		if (pid) {
@@ -304,7 +304,6 @@ static void op_fork(struct fuzzer *f)
 				;
 			return;
 		}
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
 	}
 	for (i = 0; what >= 2 && (i < 8 || (what == 3 && !f->list)); i++) {
 		const struct op *op = &call_ops[rnd(&child, nr_call_ops)];
@@ -314,7 +313,7 @@ static void op_fork(struct fuzzer *f)
 		if (child.list)
 			continue;
 		/* windows are not here, unless MADV_DOFORK said so */
-		MAY_FAULT(*(volatile u8 *)(w.place[i % 2] + i * PAGE) += 1);
+		MAY_FAULT(*(volatile u8 *)(w.place[i % 2] + i % 8 * PAGE) += 1);
 	}
 	if (f->list)
 		return;
