@@ -36,6 +36,7 @@ enum kind {
 
 /* What pointers point into; threads write it while others use it */
 #define BUFFER_BYTES	(256UL << 10)
+#define BUFFER_GUARD	((size_t)HLK_MAX_CALLS * HLK_MAX_STRUCT)
 
 struct world {
 	int fd[KINDS][NR];

@@ -131,9 +131,11 @@ void world_open(void)
 	w.kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	t_must(w.kvm >= 0);
 	w.run_bytes = ioctl(w.kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
-	w.buffer = mmap(NULL, BUFFER_BYTES, PROT_READ | PROT_WRITE,
+	/* nothing behind it that a reply for many large elements could reach */
+	w.buffer = mmap(NULL, BUFFER_BYTES + BUFFER_GUARD, PROT_NONE,
 			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	t_must(w.buffer != MAP_FAILED);
+	t_must(!mprotect(w.buffer, BUFFER_BYTES, PROT_READ | PROT_WRITE));
 	w.page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	t_must(w.page != MAP_FAILED);
