@@ -64,14 +64,14 @@ static inline bool hlk_file_is_kvm(struct file *file)
 }
 #endif
 
-/* One array less from 6.5 on. */
-static inline long hlk_get_user_page_remote(struct mm_struct *mm,
-					    unsigned long hva, struct page **page)
+/* One array less from 6.5 on. @locked: in: 1. out: is the memory map still locked? */
+static inline long hlk_get_user_page_remote(struct mm_struct *mm, unsigned long hva,
+					    struct page **page, int *locked)
 {
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
-	return get_user_pages_remote(mm, hva, 1, 0, page, NULL, NULL);
+	return get_user_pages_remote(mm, hva, 1, 0, page, NULL, locked);
 #else
-	return get_user_pages_remote(mm, hva, 1, 0, page, NULL);
+	return get_user_pages_remote(mm, hva, 1, 0, page, locked);
 #endif
 }
 

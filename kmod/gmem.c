@@ -38,17 +38,22 @@ static bool gmem_is_ram(struct hlk_gmem *gmem, u64 gfn)
 	return gmem_find(container_of(gmem, struct hlk_vm_gmem, gmem), gfn);
 }
 
-/* A page of the VM's process, which need not be the caller's. */
+/*
+ * A page of the VM's process, which need not be the caller's. Whoever has to bring it
+ * may take long: the lock is let go meanwhile, and the wait ends at a fatal signal.
+ */
 static int gmem_user_page(struct hlk_vm_gmem *g, unsigned long hva, struct page **page)
 {
+	int locked = 1;
 	long got;
 
 	if (!g->mm)
 		return get_user_pages_fast(hva, 1, 0, page) == 1 ? 0 : -EFAULT;
 	if (mmap_read_lock_killable(g->mm))
 		return -EINTR;
-	got = hlk_get_user_page_remote(g->mm, hva, page);
-	mmap_read_unlock(g->mm);
+	got = hlk_get_user_page_remote(g->mm, hva, page, &locked);
+	if (locked)
+		mmap_read_unlock(g->mm);
 	return got == 1 ? 0 : -EFAULT;
 }
 

@@ -4,6 +4,7 @@
  * and by `hlk-run pt --pid`, which must leave the program as it found it.
  */
 #include <linux/capability.h>
+#include <linux/userfaultfd.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -30,11 +31,13 @@ GUEST(spin, "1:	incl 0x20000\n"
  * @ready: the guest is about to run
  * @vm: the program's fd of its VM
  * @second: that of a VM that has no vCPU, or -1
+ * @asked: how often it was asked for memory that it has not brought yet
  */
 struct other {
 	volatile bool ready;
 	volatile int vm;
 	volatile int second;
+	volatile int asked;
 };
 
 FIXTURE(inspect) {
@@ -310,6 +313,88 @@ TEST_F(inspect, tables_are_read_while_the_guest_runs)
 	FAILS(EBUSY, HLK_WHY_VCPU_RUNNING, walk(hlk, &given, NULL, map, &nr));
 	close(hlk);
 	close(kvm);
+}
+
+/*
+ * A program that brings its memory itself, and only when it is asked twice. Meanwhile
+ * it maps something, for which nobody else may have its memory map.
+ */
+static void hold_back(struct other *other)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+	struct uffdio_zeropage page = {};
+	struct uffd_msg msg;
+	struct tvm t;
+	int fd;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	tvm_open(&t);
+	reg.range.start = (uintptr_t)tvm_ram(&t, 0, TVM_LOW);
+	reg.range.len = TVM_LOW;
+	fd = syscall(SYS_userfaultfd, O_CLOEXEC);
+	t_must(fd >= 0);
+	t_must(!ioctl(fd, UFFDIO_API, &api));
+	t_must(!ioctl(fd, UFFDIO_REGISTER, &reg));
+	other->vm = t.vm;
+	other->ready = true;
+	for (;;) {
+		t_must(read(fd, &msg, sizeof(msg)) == sizeof(msg));
+		t_must(mmap(NULL, PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) !=
+		       MAP_FAILED);
+		other->asked++;
+		page.range.start = msg.arg.pagefault.address & ~(PAGE - 1);
+		page.range.len = PAGE;
+		if (other->asked == 2)
+			t_must(!ioctl(fd, UFFDIO_ZEROPAGE, &page));
+	}
+}
+
+/* Look at it from yet another process, whose exit code is what it found. */
+static pid_t look(int dev, pid_t owner, struct other *other)
+{
+	struct hlk_translate t = { .paging = given };
+	pid_t pid = fork();
+	int hlk;
+
+	t_must(pid >= 0);
+	if (pid)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	hlk = attach(dev, take_vm(syscall(SYS_pidfd_open, owner, 0), other->vm),
+		     HLK_ATTACH_INSPECT);
+	t_must(hlk >= 0);
+	_exit(-hlk_translate(hlk, 0, 0, &t));
+}
+
+TEST_F(inspect, who_waits_for_memory_can_be_killed)
+{
+	struct other *other = self->other;
+	pid_t owner, pid;
+	int status;
+	int tries;
+
+	other->ready = false;
+	owner = fork();
+	ASSERT_LE(0, owner);
+	if (!owner)
+		hold_back(other);
+	while (!other->ready)
+		pause_ms(1);
+	pid = look(self->dev, owner, other);
+	for (tries = 0; tries < 10000 && !other->asked; tries++)
+		pause_ms(1);
+	EXPECT_EQ(1, other->asked);
+	kill(pid, SIGKILL);
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_TRUE(WIFSIGNALED(status));
+
+	pid = look(self->dev, owner, other);
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(2, other->asked);
+	EXPECT_EQ(ENXIO, WEXITSTATUS(status));
+	kill(owner, SIGKILL);
+	ASSERT_EQ(owner, waitpid(owner, NULL, 0));
 }
 
 /* The VM outlives its process, whose memory does not. */
