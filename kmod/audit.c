@@ -77,7 +77,9 @@ static int audit_window(struct hlk_vm *vm, struct hlk_snap *snap,
 	int ret;
 
 	for (index = 0; hlk_window_next(window, &index); index++) {
-		hlk_window_get(window, index, &gpage);
+		ret = hlk_window_get(window, index, &gpage);
+		if (ret)
+			return ret;
 		ret = audit_page(vm, snap, window->range.gfn + index, gpage.page,
 				 flags, at);
 		put_page(gpage.page);

@@ -67,7 +67,8 @@ static int gmem_get(struct hlk_gmem *gmem, u64 gfn, struct hlk_gpage *gpage)
 	if (!slot)
 		return -ENODEV;
 	if (slot->window) {
-		hlk_window_get(slot->window, slot->first + (gfn - slot->gfn), gpage);
+		ret = hlk_window_get(slot->window, slot->first + (gfn - slot->gfn),
+				     gpage);
 	} else {
 		hva = slot->hva + ((gfn - slot->gfn) << PAGE_SHIFT);
 		gpage->frozen = false;

@@ -319,7 +319,7 @@ extern const struct vm_operations_struct hlk_window_vm_ops;
 struct hlk_vm_window *hlk_window_alloc(struct hlk_vm *vm, const struct hlk_range *range);
 void hlk_window_free(struct hlk_vm_window *window);
 int hlk_window_mmap(struct hlk_vm_window *window, struct vm_area_struct *vma);
-void hlk_window_get(struct hlk_vm_window *window, u64 index, struct hlk_gpage *gpage);
+int hlk_window_get(struct hlk_vm_window *window, u64 index, struct hlk_gpage *gpage);
 bool hlk_window_next(struct hlk_vm_window *window, unsigned long *index);
 int hlk_window_pin(struct hlk_vm_window *window, u64 index);
 struct page *hlk_window_private(struct hlk_vm_window *window, u64 index);

@@ -445,8 +445,9 @@ static int snapshot_flat(struct hlk_vm *vm, struct hlk_snap *snap)
 		for (index = 0; hlk_window_next(window, &index); index++) {
 			struct hlk_kept kept = { .gfn = window->range.gfn + index };
 
-			hlk_window_get(window, index, &kept.gpage);
-			ret = hlk_snap_keep(snap, &kept, 1);
+			ret = hlk_window_get(window, index, &kept.gpage);
+			if (!ret)
+				ret = hlk_snap_keep(snap, &kept, 1);
 			if (ret)
 				return ret;
 			if (fatal_signal_pending(current))

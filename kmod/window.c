@@ -464,18 +464,22 @@ int hlk_window_mmap(struct hlk_vm_window *window, struct vm_area_struct *vma)
  * @window: the window
  * @index: page number in it
  * @gpage: out: the page with a reference; a shared one is frozen
+ *
+ * Return: 0, or -EINTR after a fatal signal: a restore keeps the lock to its end
  */
-void hlk_window_get(struct hlk_vm_window *window, u64 index, struct hlk_gpage *gpage)
+int hlk_window_get(struct hlk_vm_window *window, u64 index, struct hlk_gpage *gpage)
 {
 	struct hlk_private *private;
 
-	mutex_lock(&window->lock);
+	if (mutex_lock_killable(&window->lock))
+		return -EINTR;
 	private = window_private(window, index);
 	gpage->page = private ? private->page : window_base(window, index);
 	gpage->frozen = !private;
 	if (gpage->page)
 		get_page(gpage->page);
 	mutex_unlock(&window->lock);
+	return 0;
 }
 
 /**
