@@ -25,8 +25,13 @@
 /* Private pages side by side that are unmapped at once when they are given back */
 #define DROP_PAGES	64
 
-/* How much of a window is unmapped at once, with no look at signals */
+/*
+ * How much of a window is unmapped at once, with no look at signals. All mappings may
+ * have all of it, so it is less if they are many; but not too little, for a step takes
+ * its time where nothing is mapped, too.
+ */
 #define UNMAP_PAGES	65536UL
+#define UNMAP_LEAST	4096UL
 
 /* Comparisons in a row that have to find a page idle until it is given back */
 #define IDLE_ENOUGH	2
@@ -560,6 +565,8 @@ struct page *hlk_window_private(struct hlk_vm_window *window, u64 index)
  */
 int hlk_window_unmap(struct hlk_vm_window *window)
 {
+	u32 mappings = max(atomic_read(&window->mappings), 1);
+	u64 step = max(UNMAP_PAGES / mappings, UNMAP_LEAST);
 	u64 pages;
 	u64 done;
 
@@ -569,7 +576,7 @@ int hlk_window_unmap(struct hlk_vm_window *window)
 	for (done = 0; done < window->range.pages; done += pages) {
 		if (fatal_signal_pending(current))
 			return -EINTR;
-		pages = min_t(u64, window->range.pages - done, UNMAP_PAGES);
+		pages = min_t(u64, window->range.pages - done, step);
 		unmap_mapping_pages(window->vm->mapping, window->range.gfn + done,
 				    pages, false);
 		cond_resched();
@@ -696,8 +703,11 @@ u64 hlk_window_drop(struct hlk_vm_window *window, u64 pages, enum hlk_drop which
 		return 0;
 	for (pos = window->nr; pos-- > window->pinned && dropped + drop.nr < pages;) {
 		private = &window->list[pos];
-		if (!(pos % UNMAP_PAGES))
+		if (!(pos % UNMAP_PAGES)) {
+			if (fatal_signal_pending(current))
+				break;
 			cond_resched();
+		}
 		if (!drop_wanted(private, which))
 			continue;
 		if (drop.nr < DROP_PAGES && drop_add(&drop, private->index, pos))
