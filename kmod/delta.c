@@ -390,8 +390,10 @@ int hlk_reloc_delta(struct hlk_snap *snap, struct hlk_gmem *gmem,
 		hlk_snap_clear(snap);
 		err = -EAGAIN;
 	}
-	xa_for_each(&d.tables, nr, page)
+	xa_for_each(&d.tables, nr, page) {
 		hlk_page_free(page);
+		cond_resched();
+	}
 	xa_destroy(&d.tables);
 	hlk_xa_destroy(&d.frames, U64_MAX);
 	return err;

@@ -869,7 +869,7 @@ static int reloc_all(struct hlk_snap *snap, struct hlk_gmem *gmem,
 		cond_resched();
 	}
 	hlk_xa_destroy(&r.frames, r.nr_frames + r.nr_tables);
-	xa_destroy(&r.memo);
+	hlk_xa_destroy(&r.memo, r.nr_met);
 	kvfree(r.placed);
 	return err;
 }

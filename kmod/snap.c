@@ -255,8 +255,10 @@ static void snap_release(struct kref *ref)
 	u32 i;
 
 	hlk_snap_clear(snap);
-	for (i = 0; i < HLK_MAX_WINDOWS; i++)
+	for (i = 0; i < HLK_MAX_WINDOWS; i++) {
 		xa_destroy(&snap->touched[i].pages);
+		cond_resched();
+	}
 	for (i = 0; i < snap->nr_vcpus; i++)
 		kvfree(snap->vcpus[i]);
 	if (snap->zero_page)
