@@ -6,17 +6,21 @@
  * How far the work got is seen from outside: by the pages that the module holds,
  * or by the reply, in memory that both processes share.
  */
+#include <poll.h>
 #include <signal.h>
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "hlk_test.h"
 #include "harness.h"
 
 #define BIG_GPA		0x1000000UL
 #define BIG_PAGES	8192UL
+#define WIDE_GPA	0x10000000UL
+#define WIDE_PAGES	65536UL
 #define TABLES		0x40000UL
 #define ROUNDS		6
 #define NR_REPLIES	(1UL << 16)
@@ -25,13 +29,19 @@
  * struct shared - what both processes see
  * @ready: the child is about to make the call
  * @over: the call came to its end
+ * @ns: how long it took, of those who say it
  * @hlk: the child's hlk VM, for who wants it
+ * @looker: a process that has the child's memory, and looks at its guest
+ * @looks: how often it did
  * @replies: an array for the call to write
  */
 struct shared {
 	volatile bool ready;
 	volatile bool over;
+	volatile u64 ns;
 	volatile int hlk;
+	volatile pid_t looker;
+	volatile u64 looks;
 	u8 replies[NR_REPLIES * sizeof(struct hlk_mapping)] __attribute__((aligned(64)));
 };
 
@@ -199,25 +209,99 @@ static void child_walk(struct shared *shared)
 /* Private pages with a gap between each two, and more mappings than anybody wants */
 #define FEW_PAGES	1024UL
 
-static void child_give_back(struct shared *shared)
+static int may_give_back(struct tvm *t)
 {
-	struct tvm t;
 	int snap;
 	u8 *at;
 	u64 i;
 
-	tvm_open(&t);
-	tvm_attach(&t, 0, 1);
-	at = tvm_window(&t, BIG_GPA, BIG_PAGES * PAGE, 0);
+	tvm_open(t);
+	tvm_attach(t, 0, 1);
+	at = tvm_window(t, BIG_GPA, BIG_PAGES * PAGE, 0);
 	for (i = 1; i < HLK_MAX_MAPPINGS; i++)
-		tvm_map(&t, BIG_GPA, BIG_PAGES * PAGE, PROT_READ);
-	tvm_set(&t, TVM_CODE);
-	snap = hlk_snapshot_flat(t.hlk);
+		tvm_map(t, BIG_GPA, BIG_PAGES * PAGE, PROT_READ);
+	tvm_set(t, TVM_CODE);
+	snap = hlk_snapshot_flat(t->hlk);
 	t_must(snap >= 0);
-	t_must(!hlk_restore(t.hlk, snap, NULL));
+	t_must(!hlk_restore(t->hlk, snap, NULL));
 	for (i = 0; i < FEW_PAGES; i++)
 		at[2 * i * PAGE] = 1;
+	return snap;
+}
+
+static void child_give_back(struct shared *shared)
+{
+	struct tvm t;
+	int snap = may_give_back(&t);
+
 	shared->hlk = t.hlk;
+	shared->ready = true;
+	hlk_restore(t.hlk, snap, NULL);
+}
+
+static u64 now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
+/* The second switch: to unmap a page of each 256, in each of many mappings */
+static void child_switch(struct shared *shared)
+{
+	int snap, other;
+	struct tvm t;
+	u64 i, k;
+	u8 *at;
+
+	tvm_open(&t);
+	tvm_attach(&t, 0, 0);
+	tvm_window(&t, WIDE_GPA, WIDE_PAGES * PAGE, 0);
+	tvm_set(&t, TVM_CODE);
+	other = hlk_snapshot_flat(t.hlk);
+	snap = hlk_snapshot_flat(t.hlk);
+	t_must(other >= 0 && snap >= 0);
+	t_must(!hlk_restore(t.hlk, other, NULL));
+	for (i = 1; i < HLK_MAX_MAPPINGS; i++) {
+		at = tvm_map(&t, WIDE_GPA, WIDE_PAGES * PAGE, PROT_READ);
+		for (k = 0; k < WIDE_PAGES; k += 256)
+			(void)*(volatile u8 *)(at + k * PAGE);
+	}
+	shared->hlk = t.hlk;
+	shared->ns = now();
+	shared->ready = true;
+	hlk_restore(t.hlk, snap, NULL);
+	shared->ns = now() - shared->ns;
+}
+
+/* It has the child's memory, and so shall not touch what the C library keeps there. */
+static int look(void *arg)
+{
+	static struct hlk_translate t = HLK_STRUCT(hlk_translate);
+	struct shared *shared = arg;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	t.root = BIG_GPA;
+	t.paging.flags = HLK_PAGING_GIVEN;
+	for (;;) {
+		ioctl(shared->hlk, HLK_TRANSLATE, &t);
+		shared->looks++;
+	}
+	return 0;
+}
+
+static void child_looked_at(struct shared *shared)
+{
+	static u8 stack[8 * PAGE] __attribute__((aligned(16)));
+	struct tvm t;
+	int snap = may_give_back(&t);
+
+	shared->hlk = t.hlk;
+	shared->looker = clone(look, stack + sizeof(stack), CLONE_VM | SIGCHLD, shared);
+	t_must(shared->looker > 0);
+	while (!shared->looks)
+		sched_yield();
 	shared->ready = true;
 	hlk_restore(t.hlk, snap, NULL);
 }
@@ -322,13 +406,11 @@ TEST_F(killed, in_a_walk)
 	STOPS(child_walk, progress_walk, NR_REPLIES - 64);
 }
 
-/*
- * The VM outlives the child by a second fd. What is private in it then was not given
- * back any more.
- */
-static u64 kept_private(struct __test_metadata *_metadata, fixture *self)
+/* The VM outlives the child by a second fd, which says what came of it. */
+static void outlived(struct __test_metadata *_metadata, fixture *self,
+		     void (*child)(struct shared *shared), bool (*go_on)(fixture *self, u64 begin),
+		     struct hlk_vm_stats *stats)
 {
-	struct hlk_vm_stats stats;
 	int pidfd, vm, status;
 	u64 begin;
 	pid_t pid;
@@ -338,7 +420,7 @@ static u64 kept_private(struct __test_metadata *_metadata, fixture *self)
 	ASSERT_LE(0, pid);
 	if (!pid) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		child_give_back(self->shared);
+		child(self->shared);
 		self->shared->over = true;
 		pause();
 	}
@@ -349,27 +431,110 @@ static u64 kept_private(struct __test_metadata *_metadata, fixture *self)
 	pidfd = syscall(SYS_pidfd_open, pid, 0);
 	vm = syscall(SYS_pidfd_getfd, pidfd, self->shared->hlk, 0);
 	ASSERT_LE(0, vm);
-	while (live_pages(self) + 16 > begin && !self->shared->over)
+	while (go_on(self, begin) && !self->shared->over)
 		sched_yield();
 	kill(pid, SIGKILL);
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	OK(hlk_stats(vm, &stats));
+	OK(hlk_stats(vm, stats));
 	close(vm);
 	close(pidfd);
-	return stats.private_pages;
+}
+
+static bool few_given_back(fixture *self, u64 begin)
+{
+	return live_pages(self) + 16 > begin;
 }
 
 TEST_F(killed, while_pages_are_given_back)
 {
+	struct hlk_vm_stats stats;
 	u64 kept = 1;
 	u32 i;
 
 	for (i = 0; i < ROUNDS && kept <= 1; i++) {
-		kept = kept_private(_metadata, self);
+		outlived(_metadata, self, child_give_back, few_given_back, &stats);
+		kept = stats.private_pages;
 		ASSERT_EQ(0, live_pages(self));
 	}
 	TH_LOG("%llu of %lu pages were not given back", (unsigned long long)kept, FEW_PAGES);
 	ASSERT_LT(1, kept);
+}
+
+static u64 whole;
+
+static bool not_over(fixture *self, u64 begin)
+{
+	return true;
+}
+
+static bool in_its_first_third(fixture *self, u64 begin)
+{
+	return now() - self->shared->ns < whole / 3;
+}
+
+/* Then it has changed nothing. */
+TEST_F(killed, while_going_over_to_another_snapshot)
+{
+	struct hlk_vm_stats stats;
+	u32 i;
+
+	outlived(_metadata, self, child_switch, not_over, &stats);
+	ASSERT_EQ(2, stats.switches);
+	whole = self->shared->ns;
+	for (i = 0; i < ROUNDS && stats.switches == 2; i++) {
+		outlived(_metadata, self, child_switch, in_its_first_third, &stats);
+		ASSERT_EQ(0, live_pages(self));
+	}
+	TH_LOG("it takes %llu us", (unsigned long long)whole / 1000);
+	ASSERT_EQ(1, stats.switches);
+}
+
+/* Is one that waits for the guest's pages gone before the restore lets go of them? */
+static bool gone_before(struct __test_metadata *_metadata, fixture *self)
+{
+	struct pollfd gone = { .events = POLLIN };
+	bool before;
+	int status;
+	pid_t pid;
+	u64 looks;
+
+	memset(self->shared, 0, sizeof(*self->shared));
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		child_looked_at(self->shared);
+		self->shared->over = true;
+		pause();
+	}
+	while (!self->shared->ready && !waitpid(pid, &status, WNOHANG))
+		sched_yield();
+	ASSERT_TRUE(self->shared->ready);
+	gone.fd = syscall(SYS_pidfd_open, self->shared->looker, 0);
+	ASSERT_LE(0, gone.fd);
+	do {
+		looks = self->shared->looks;
+		usleep(10000);
+	} while (looks != self->shared->looks && !self->shared->over);
+	kill(self->shared->looker, SIGKILL);
+	ASSERT_EQ(1, poll(&gone, 1, -1));
+	before = !self->shared->over;
+	close(gone.fd);
+	kill(pid, SIGKILL);
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	return before;
+}
+
+TEST_F(killed, in_a_look_at_a_guest_that_is_restored)
+{
+	bool before = false;
+	u32 i;
+
+	for (i = 0; i < ROUNDS && !before; i++) {
+		before = gone_before(_metadata, self);
+		ASSERT_EQ(0, live_pages(self));
+	}
+	ASSERT_TRUE(before);
 }
 
 TEST_HARNESS_MAIN
