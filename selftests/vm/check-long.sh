@@ -4,7 +4,11 @@
 # (default 7200, 0 leaves it out), and half as long on each of FUZZ_KERNELS (default
 # 6.12 and 7.3) as users have them, and then the soak on Linux SOAK_KERNEL (default
 # 6.12): RESTORES (default a million, 0 leaves it out) restores of random guests, a
-# sample of them audited. Under emulation a million take about half an hour.
+# sample of them audited. Under emulation a million take about half an hour. Before it
+# gone-bench, if GONE is not 0: a table of how long calls take to be killed, on 6.12, and
+# one of how long they hold locks, on the debug kernel; also in build/gone. The VM's clock
+# counts instructions there, 2.6 million a millisecond, so that the load of the host does
+# not matter. Nothing fails for being slow.
 # SEED= starts both from a seed of its own. The last line is
 # `N passed, N failed, N skipped`.
 . "$(dirname "$0")/common.sh"
@@ -13,6 +17,7 @@ FUZZ_SECONDS=${FUZZ_SECONDS:-7200}
 FUZZ_KERNELS=${FUZZ_KERNELS-6.12 7.3}
 RESTORES=${RESTORES:-1000000}
 SOAK_KERNEL=${SOAK_KERNEL:-6.12}
+GONE=${GONE:-1}
 export SEED=${SEED:-$SRANDOM}
 passed=0 failed=0 skipped=0
 
@@ -27,8 +32,28 @@ count() { # count LOG: add what its last line says
 	fi
 }
 
+# gone SERIES [OPTION]: the table of gone-bench, and build/gone/SERIES.json
+gone() {
+	local series=$1 options=${2:-} log=$BUILD/gone/$1.log
+	mkdir -p "$BUILD/gone"
+	if "$VM_DIR/run.sh" "$series" --mem 2048 --limit 7200 --log "$BUILD/$series/gone" \
+		--qemu '-icount shift=0,sleep=off' \
+		--data "$BUILD/selftests/gone-bench" --shell "
+		gone-bench --runs 1 $options --json /tmp/json
+		rc=\$?
+		sed 's/^/json: /' /tmp/json
+		exit \$rc" 2>&1 | tr -d '\r' > "$log"; then
+		passed=$((passed + 1))
+	else
+		failed=$((failed + 1))
+	fi
+	sed -n 's/^json: //p' "$log" > "$BUILD/gone/$series.json"
+	echo "# gone-bench${options:+ $options}, Linux $series"
+	grep -v '^json: ' "$log" || :
+}
+
 "$VM_DIR/setup.sh"
-record check-long FUZZ_SECONDS FUZZ_KERNELS RESTORES SOAK_KERNEL
+record check-long FUZZ_SECONDS FUZZ_KERNELS GONE RESTORES SOAK_KERNEL
 mkdir -p "$BUILD"
 build_user || exit 1
 if [ "$FUZZ_SECONDS" != 0 ]; then
@@ -47,6 +72,10 @@ for kernel in "${plain[@]}"; do
 		tee "$BUILD/check-long-fuzz-$kernel.log" || :
 	count "$BUILD/check-long-fuzz-$kernel.log"
 done
+if [ "$GONE" != 0 ]; then
+	gone 6.12
+	gone debug --holds
+fi
 if [ "$RESTORES" != 0 ]; then
 	# a second for 50 restores is far more than it takes
 	limit=$((600 + RESTORES / 50))
