@@ -503,22 +503,24 @@ int hlk_snap_inherit(struct hlk_snap *snap, struct hlk_snap *parent)
 	return 0;
 }
 
-/* The base page of @gfn, to be written while the snapshot is being made. */
-static void *snap_page(struct hlk_snap *snap, u64 gfn, int *err)
+/*
+ * A page that was written. One that is all zero costs nothing, whether it is @fresh
+ * or was there before.
+ */
+static int snap_written(struct hlk_snap *snap, u64 gfn, struct page *page, bool fresh)
 {
-	struct page *page = hlk_snap_page(snap, gfn);
+	bool zero = !memchr_inv(page_address(page), 0, PAGE_SIZE);
+	int err;
 
-	if (!page) {
-		*err = -ENOMEM;
-		page = hlk_page_alloc(__GFP_ZERO);
-		if (!page)
-			return NULL;
-		*err = hlk_snap_set(snap, gfn, page);
-		if (*err)
-			return NULL;
-		snap->counts.pages++;
+	if (zero == fresh) {
+		if (zero)
+			hlk_page_free(page);
+		return 0;
 	}
-	return page_address(page);
+	err = hlk_snap_set(snap, gfn, zero ? NULL : page);
+	if (!err)
+		snap->counts.pages += zero ? -1 : 1;
+	return err;
 }
 
 /**
@@ -529,24 +531,34 @@ static void *snap_page(struct hlk_snap *snap, u64 gfn, int *err)
  * @fill: called for each piece; returns 0 or an errno
  * @arg: for @fill
  *
+ * Pages that are all zero afterwards are not kept.
+ *
  * Return: 0, -ENOMEM, -EDQUOT if the snapshot has too many pages, -EINTR after
  * a fatal signal, or what @fill returned
  */
 int hlk_snap_write(struct hlk_snap *snap, u64 gpa, u64 bytes,
 		   int (*fill)(void *to, size_t bytes, void *arg), void *arg)
 {
+	struct page *page;
 	size_t offset;
 	size_t piece;
-	void *to;
+	bool fresh;
 	int ret;
 
 	for (; bytes; bytes -= piece, gpa += piece) {
 		offset = gpa % PAGE_SIZE;
 		piece = min_t(u64, bytes, PAGE_SIZE - offset);
-		to = snap_page(snap, gpa >> PAGE_SHIFT, &ret);
-		if (!to)
-			return ret;
-		ret = fill(to + offset, piece, arg);
+		page = hlk_snap_page(snap, gpa >> PAGE_SHIFT);
+		fresh = !page;
+		if (fresh)
+			page = hlk_page_alloc(__GFP_ZERO);
+		if (!page)
+			return -ENOMEM;
+		ret = fill(page_address(page) + offset, piece, arg);
+		if (!ret)
+			ret = snap_written(snap, gpa >> PAGE_SHIFT, page, fresh);
+		else if (fresh)
+			hlk_page_free(page);
 		if (ret)
 			return ret;
 		if (fatal_signal_pending(current))

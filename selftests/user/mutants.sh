@@ -435,6 +435,16 @@ mutant snap.c 'allocations that no cgroup pays for' \
 mutant place.c 'CR3 of another root' \
 	's/if (i686_gfn(old_roots\[i\]) == i686_gfn(cr3))/if (0)/'
 
+# segments
+mutant snap.c 'zeroes that are written cost a page' \
+	's/bool zero = !memchr_inv(page_address(page), 0, PAGE_SIZE);/bool zero = false;/'
+mutant snap.c 'a page that is zero by now stays' \
+	's/^\tif (zero == fresh) {/\tif (zero == fresh || zero) {/'
+mutant snap.c 'a fresh page of zeroes is leaked' \
+	'/^static int snap_written/,/^}/s/hlk_page_free(page);/;/'
+mutant snap.c 'a fresh page is leaked when it cannot be filled' \
+	'/^int hlk_snap_write/,/^}/s/^\t\t\thlk_page_free(page);/\t\t\t;/'
+
 # chunks, which parents and children share
 mutant snap.c 'a shared chunk is changed where it is' \
 	's/if (old && kref_read(&old->ref) == 1)/if (old)/'

@@ -106,6 +106,13 @@ static int fill(void *to, size_t bytes, void *arg)
 	return 0;
 }
 
+static int zeroes(void *to, size_t bytes, void *arg)
+{
+	(void)arg;
+	memset(to, 0, bytes);
+	return 0;
+}
+
 static void snap_write(void)
 {
 	struct filler f = { .next = 1 };
@@ -140,6 +147,17 @@ static void snap_write(void)
 	CHECK_EQ(bytes[2], (u8)(3 + 0x2000 + 2));
 	CHECK_EQ(snap->counts.pages, 4);
 	CHECK_EQ(hlk_snap_write(snap, 0x4001, 0, fill, &f), 0);
+
+	/* over with zeroes: it costs nothing any more, nor does a new one */
+	CHECK_EQ(hlk_snap_write(snap, 0x4000, 3, zeroes, NULL), 0);
+	CHECK(!hlk_snap_page(snap, 4));
+	CHECK_EQ(snap->counts.pages, 3);
+	CHECK_EQ(shim.counted_pages, 3);
+	CHECK_EQ(hlk_snap_write(snap, 0x4010, 0x10, zeroes, NULL), 0);
+	CHECK(!hlk_snap_page(snap, 4));
+	CHECK_EQ(hlk_snap_write(snap, 0x4010, 0x10, fill, &f), 0);
+	CHECK_EQ(snap->counts.pages, 4);
+	CHECK_EQ(snap->nr_pages, 4);
 
 	f.fail_at = f.calls + 2;
 	CHECK_EQ(hlk_snap_write(snap, 0x1000, 0x3000, fill, &f), -EFAULT);
