@@ -58,6 +58,8 @@ static_assert(HLK_GUEST_PTE_COW == I686_COW);
  * @root: index of the root by which it was met first
  * @slot: slot by which it was met first
  * @is_root: a directory
+ * @seen: though it is one, user code sees it as a table, through another or itself
+ * @odd: one of its slots, plus one, whose entry user code would see changed then
  * @split: made from a 4 MiB entry
  * @split_gfn: first source frame of that entry
  * @split_leaf: its flags, as those of a leaf
@@ -77,6 +79,8 @@ struct new_table {
 	u32 root;
 	u32 slot;
 	bool is_root;
+	bool seen;
+	u32 odd;
 	bool split;
 	u64 split_gfn;
 	u32 split_leaf;
@@ -399,6 +403,7 @@ static int reloc_pde(struct reloc *r, u32 root, u32 slot, u32 *pde)
 		table = reloc_copy(r, gfn, root, slot, &err);
 		if (!table)
 			return err;
+		table->seen |= table->is_root && *pde & I686_U;
 		*pde = (*pde & I686_FLAGS) | table->gfn << PAGE_SHIFT;
 		return 0;
 	case I686_PDE_ABSENT:
@@ -441,11 +446,41 @@ static int reloc_roots(struct reloc *r)
 	return 0;
 }
 
+/*
+ * Where a directory is used as a table, too, its entries are leaves, of which each maps
+ * the new table of its slot, live. That was not so for a 4 MiB entry, which
+ * maps 4 KiB then; nor where an entry is writable now and was not.
+ */
+static bool reloc_odd(const struct reloc *r, u32 old, u32 new)
+{
+	if (~old & (I686_P | I686_U) || ~new & (I686_P | I686_U))
+		return false;
+	if (i686_pde_kind(old, &r->p->mode) == I686_PDE_LARGE)
+		return old != new || r->gmem->ops->is_ram(r->gmem, i686_gfn(old));
+	return new & ~old & I686_W;
+}
+
+/* What user code of the guest would reach and did not: no kernel of it wants that. */
+static int reloc_check_odd(struct reloc *r)
+{
+	struct new_table *table;
+
+	list_for_each_entry(table, &r->tables, node) {
+		if (!table->is_root)
+			break;
+		if (table->seen && table->odd)
+			return hlk_fail(r->at, -EINVAL, HLK_WHY_LARGE_AS_LEAF,
+					table->root, slot_va(table->odd - 1, 0));
+	}
+	return 0;
+}
+
 static int reloc_directories(struct reloc *r)
 {
 	struct new_table *table;
 	u32 *entries;
 	u32 slot;
+	u32 old;
 	int err;
 
 	/* Tables are added at the end, behind all directories. */
@@ -454,15 +489,18 @@ static int reloc_directories(struct reloc *r)
 			break;
 		entries = table_entries(table);
 		for (slot = 0; slot < I686_ENTRIES; slot++) {
+			old = entries[slot];
 			err = reloc_pde(r, table->root, slot, &entries[slot]);
 			if (err)
 				return err;
+			if (reloc_odd(r, old, entries[slot]))
+				table->odd = slot + 1;
 		}
 		if (fatal_signal_pending(current))
 			return -EINTR;
 		cond_resched();
 	}
-	return 0;
+	return reloc_check_odd(r);
 }
 
 /* Buffers, bookkeeping and exception stack stay where they are. */

@@ -564,6 +564,24 @@ static void check_va(struct check *k, u32 root, u32 va)
 		note_seen(k, &old, &new, root, va);
 }
 
+/*
+ * An entry of a directory, as a leaf: user code reaches by it what it reached before,
+ * and may do no more with it. What the guest's kernel sees there may be a new table.
+ */
+static void check_as_table(struct check *k, u32 root, u32 va)
+{
+	struct mmu_result old = old_at(k, root, va);
+	struct mmu_result new = new_at(k, root, va);
+
+	if (new.outcome != MMU_MAPPED || !new.us)
+		return;
+	CHECK_MSG(old.outcome == MMU_MAPPED && old.us && (old.rw || !new.rw),
+		  "root %u va %x: rights widened for %x, now %x", root, va, old.pte, new.pte);
+	CHECK_MSG(is_table(k, old.frame) ? in_tables(k, new.frame) :
+		  old.frame == new.frame && kind_of(k, old.frame) == KIND_DEVICE,
+		  "root %u va %x: user code sees %x, and saw %x", root, va, new.pte, old.pte);
+}
+
 static void check_slot(struct check *k, u32 root, u32 slot)
 {
 	struct mmu_result old = old_at(k, root, slot * SLOT);
@@ -577,8 +595,11 @@ static void check_slot(struct check *k, u32 root, u32 slot)
 		return;
 	}
 	/* A directory as a table shows the new directory, checked as one. */
-	if (!old.large && !is_partly(k, slot) && is_root(k, old.pde >> 12))
+	if (!old.large && !is_partly(k, slot) && is_root(k, old.pde >> 12)) {
+		for (; va < end && !tap_failed(); va += PAGE)
+			check_as_table(k, root, va);
 		return;
+	}
 	if (old.large && !is_partly(k, slot) && all_device(k, &old))
 		return;
 	for (; va < end && !tap_failed(); va += PAGE)

@@ -107,6 +107,23 @@ static struct mmu_result blamed(const struct compact *c)
 	return mmu_translate(&c->guest->mem, &cpu, c->at.where);
 }
 
+/* Does user code see a directory as a table, through one of the roots? */
+static bool seen_as_table(const struct compact *c, u64 frame)
+{
+	u32 pde;
+	u32 i;
+	u32 nr;
+
+	for (i = 0; i < c->params.nr_roots; i++) {
+		for (nr = 0; nr < 1024; nr++) {
+			pde = guest_entry(c->guest, c->params.roots[i] >> 12, nr);
+			if (pde >> 12 == frame && (pde & 5) == 5)
+				return true;
+		}
+	}
+	return false;
+}
+
 /* A failure names its reason, and the reason is there to be seen. */
 void compact_check_failure(const struct compact *c, int err)
 {
@@ -140,6 +157,13 @@ void compact_check_failure(const struct compact *c, int err)
 		CHECK_EQ(err, -EINVAL);
 		CHECK(t.outcome == MMU_PDE_RESERVED ||
 		      (t.outcome == MMU_MAPPED && t.frame >> 20 && !guest_is_ram(g, t.frame)));
+		break;
+	case HLK_WHY_LARGE_AS_LEAF:
+		t = blamed(c);
+		CHECK_EQ(err, -EINVAL);
+		CHECK_EQ(t.pde & 5, 5);
+		CHECK(t.large || !(t.pde & 2));
+		CHECK(seen_as_table(c, c->params.roots[at->index] >> 12));
 		break;
 	case HLK_WHY_SCRATCH_FULL:
 		CHECK_EQ(err, -ENOSPC);

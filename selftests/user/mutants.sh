@@ -435,6 +435,18 @@ mutant snap.c 'allocations that no cgroup pays for' \
 mutant place.c 'CR3 of another root' \
 	's/if (i686_gfn(old_roots\[i\]) == i686_gfn(cr3))/if (0)/'
 
+# directories as tables
+mutant reloc.c 'a 4 MiB entry is shown to user code as a table' \
+	's/^\t\treturn old != new || r->gmem/\t\treturn r->gmem/'
+mutant reloc.c 'a 4 MiB entry that is kept is shown to user code as memory' \
+	's/return old != new || r->gmem->ops->is_ram(r->gmem, i686_gfn(old));/return old != new;/'
+mutant reloc.c 'an entry that scratch made writable is shown to user code' \
+	's/return new & ~old & I686_W;/return false;/'
+mutant reloc.c 'a directory that only the kernel sees is refused' \
+	's/table->seen |= table->is_root && \*pde & I686_U;/table->seen |= table->is_root;/'
+mutant reloc.c 'an entry that only the kernel sees is refused' \
+	's/if (~old & (I686_P | I686_U) ||/if (~old \& I686_P ||/;s/ ~new & (I686_P | I686_U))/ ~new \& I686_P)/'
+
 # segments
 mutant snap.c 'zeroes that are written cost a page' \
 	's/bool zero = !memchr_inv(page_address(page), 0, PAGE_SIZE);/bool zero = false;/'

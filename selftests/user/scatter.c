@@ -165,6 +165,24 @@ static void scatter_mend(struct guest *g, u64 pd, const struct scatter *s)
 	}
 }
 
+/*
+ * Most guests do not show directories to user code, which is refused where that
+ * would see something else; see HLK_WHY_LARGE_AS_LEAF. No choice is drawn for it.
+ */
+static void scatter_hide(struct guest *g, u64 pd, const struct scatter *s)
+{
+	u32 nr;
+	u32 pde;
+	u32 i;
+
+	for (nr = 0; nr < 1024; nr++) {
+		pde = guest_entry(g, pd, nr);
+		for (i = 0; i < s->nr_roots; i++)
+			if (pde >> 12 == s->roots[i] >> 12 && !(pde & 0x80))
+				guest_set(g, pd, nr, pde & ~4U);
+	}
+}
+
 static void scatter_tables(struct guest *g, const struct pool *pool,
 			   struct scatter *s)
 {
@@ -188,6 +206,8 @@ static void scatter_tables(struct guest *g, const struct pool *pool,
 				  scatter_pde(g, pool, s));
 	for (i = 0; i < s->nr_roots && guest_chance(g, 97); i++)
 		scatter_mend(g, s->roots[i] >> 12, s);
+	for (i = 0; i < s->nr_roots && s->input_bytes > 0x2000; i++)
+		scatter_hide(g, s->roots[i] >> 12, s);
 }
 
 static void scatter_all(struct guest *g, struct scatter *s)

@@ -541,7 +541,7 @@ static void build_all_paths(struct world *w)
 	guest_freeze(&w->g, map_data(w, 1, 0x20000, ALL, ALL));
 	guest_map(&w->g, w->pd[1], 0x30000, 0x88, ALL, ALL);
 	guest_map(&w->g, w->pd[1], 0x40000, NOTHING, ALL, ALL);
-	guest_set(&w->g, w->pd[0], 700, w->pd[0] << 12 | ALL);
+	guest_set(&w->g, w->pd[0], 700, w->pd[0] << 12 | P | W);
 	guest_set(&w->g, w->pd[0], 701, guest_large(0x1000, ALL));
 	guest_set(&w->g, w->pd[1], 701, guest_large(0x8000, ALL));
 	guest_set(&w->g, w->pd[1], 702, NOTHING << 12 | ALL);

@@ -10,7 +10,7 @@
 #define ROUNDS	200
 
 /* How often each reason of failure was seen; the first is success. */
-static u32 reasons[HLK_WHY_BUDGET + 1];
+static u32 reasons[HLK_WHY_LARGE_AS_LEAF + 1];
 static u32 further;	/* snapshots of restored guests */
 static u32 deltas;	/* of these, over their parents */
 

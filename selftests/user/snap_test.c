@@ -298,6 +298,110 @@ static void self_map_under_scratch(void)
 	world_exit(&w);
 }
 
+/* A 4 MiB entry in a directory that is used as a table: a leaf, for 4 KiB */
+static void large_as_leaf(void)
+{
+	struct world w;
+	u64 table;
+
+	world_init(&w, 0x48, 2);
+	guest_window(&w.g, 0x400, 0x400, 0);
+	guest_bytes(&w.g, 0x400)[5] = 1;
+	guest_set(&w.g, w.pd[0], 3, guest_large(0x400, ALL));
+	guest_set(&w.g, w.pd[1], 5, w.pd[0] << 12 | ALL);
+	/* user code would get at the table that the entry becomes */
+	CHECK_EQ(compact_run(&w.c), -EINVAL);
+	CHECK_EQ(w.c.at.why, HLK_WHY_LARGE_AS_LEAF);
+	CHECK_EQ(w.c.at.index, 0);
+	CHECK_EQ(w.c.at.where, 3 << 22);
+	/* and in itself */
+	guest_set(&w.g, w.pd[1], 5, 0);
+	guest_set(&w.g, w.pd[0], 700, w.pd[0] << 12 | P | U);
+	CHECK_EQ(compact_run(&w.c), -EINVAL);
+	CHECK_EQ(w.c.at.why, HLK_WHY_LARGE_AS_LEAF);
+	/* as many kernels have it: for the kernel alone, which sees the new table */
+	guest_set(&w.g, w.pd[0], 700, w.pd[0] << 12 | P | W);
+	if (world_go(&w)) {
+		table = at(&w, 0, 0xc00000).pde >> 12;
+		CHECK(is_table(&w, table));
+		CHECK_EQ(at(&w, 0, 700U << 22 | 3 << 12).frame, table);
+		CHECK_EQ(at(&w, 0, 700U << 22 | 3 << 12).us, 0);
+	}
+	/* nor if the entry itself is not for user code */
+	hlk_snap_put(w.c.snap);
+	guest_set(&w.g, w.pd[0], 700, w.pd[0] << 12 | ALL);
+	guest_set(&w.g, w.pd[0], 3, guest_large(0x400, P | W));
+	world_go(&w);
+	world_exit(&w);
+}
+
+/* One that is kept leads to a device; the leaf that it also is may lead to memory. */
+static void large_device_as_leaf(void)
+{
+	struct world w;
+
+	world_init(&w, 0x48, 1);
+	guest_window(&w.g, 0x23400, 0x400, 0);
+	guest_set(&w.g, w.pd[0], 3, guest_large(0x123400, ALL));
+	guest_set(&w.g, w.pd[0], 700, w.pd[0] << 12 | ALL);
+	/* its bits 13 to 20 are those of an address, and of the leaf's */
+	CHECK(guest_is_ram(&w.g, guest_entry(&w.g, w.pd[0], 3) >> 12));
+	CHECK_EQ(compact_run(&w.c), -EINVAL);
+	CHECK_EQ(w.c.at.why, HLK_WHY_LARGE_AS_LEAF);
+	guest_set(&w.g, w.pd[0], 3, guest_large(0x8000, ALL));
+	world_go(&w);
+	world_exit(&w);
+}
+
+/* The slot that scratch shares gets a writable entry, which a leaf must not. */
+static void shared_slot_as_leaf(void)
+{
+	struct world w;
+
+	world_init(&w, 0x48, 1);
+	map_data(&w, 0, 0xffc05000, ALL, P | U);
+	guest_set(&w.g, w.pd[0], 700, w.pd[0] << 12 | ALL);
+	CHECK_EQ(compact_run(&w.c), -EINVAL);
+	CHECK_EQ(w.c.at.why, HLK_WHY_LARGE_AS_LEAF);
+	CHECK_EQ(w.c.at.where, 1023U << 22);
+	guest_set(&w.g, w.pd[0], 700, w.pd[0] << 12 | P | W);
+	world_go(&w);
+	world_exit(&w);
+}
+
+/*
+ * A table of slots that scratch takes as a whole is none any more: a leaf that maps it
+ * elsewhere maps its bytes, and what is written there changes no mapping.
+ */
+static void table_of_scratch_as_data(void)
+{
+	struct world w;
+	u64 scratch;
+	u64 table;
+	u64 copy;
+
+	/* two slots: 1022 in part and 1023 */
+	world_init(&w, 1025, 1);
+	table = guest_frame(&w.g);
+	guest_set(&w.g, w.pd[0], 1023, table << 12 | ALL);
+	guest_set(&w.g, table, 7, 0x5000 | ALL);
+	guest_map(&w.g, w.pd[0], 0x1000000, table, P | W, ALL);
+	if (world_go(&w)) {
+		scratch = at(&w, 0, 0xffc00000).pde >> 12;
+		copy = at(&w, 0, 0x1000000).frame;
+		CHECK(is_table(&w, scratch));
+		CHECK(!is_table(&w, copy));
+		CHECK(!memcmp(hlk_snap_page(w.c.snap, copy)->bytes,
+			      guest_peek(&w.g, table), PAGE_SIZE));
+	}
+	/* not so if another slot uses it: then it is a table, and live */
+	hlk_snap_put(w.c.snap);
+	guest_set(&w.g, w.pd[0], 9, table << 12 | ALL);
+	if (world_go(&w))
+		CHECK_EQ(at(&w, 0, 0x1000000).frame, at(&w, 0, 9 << 22).pde >> 12);
+	world_exit(&w);
+}
+
 static void table_twice_in_a_directory(void)
 {
 	struct world w;
@@ -487,6 +591,10 @@ int main(int argc, char **argv)
 		TAP_TEST(pse36_refused),
 		TAP_TEST(self_map),
 		TAP_TEST(self_map_under_scratch),
+		TAP_TEST(large_as_leaf),
+		TAP_TEST(large_device_as_leaf),
+		TAP_TEST(shared_slot_as_leaf),
+		TAP_TEST(table_of_scratch_as_data),
 		TAP_TEST(table_twice_in_a_directory),
 		TAP_TEST(tables_shared_by_roots),
 		TAP_TEST(tables_mapped_as_data),
