@@ -60,6 +60,68 @@ int hlk_vm_check_look(struct hlk_vm *vm, struct hlk_why_at *at)
 	return 0;
 }
 
+/* The first memslot, in either address space, whose dirty pages are logged */
+static bool slots_logged(struct kvm *kvm, u64 *gfn)
+{
+	struct kvm_memory_slot *slot;
+	struct kvm_memslots *slots;
+	bool found = false;
+	int bkt;
+	int idx;
+	u32 i;
+
+	idx = srcu_read_lock(&kvm->srcu);
+	for (i = 0; i < KVM_MAX_NR_ADDRESS_SPACES; i++) {
+		slots = srcu_dereference(kvm->memslots[i], &kvm->srcu);
+		if (!slots)
+			continue;
+		kvm_for_each_memslot(slot, bkt, slots) {
+			if (!(slot->flags & KVM_MEM_LOG_DIRTY_PAGES))
+				continue;
+			*gfn = found ? min(*gfn, slot->base_gfn) : slot->base_gfn;
+			found = true;
+		}
+	}
+	srcu_read_unlock(&kvm->srcu, idx);
+	return found;
+}
+
+/**
+ * hlk_vm_check_log() - would KVM have to be told of what the module writes?
+ * @vm: the VM; its lock is held
+ * @at: the reason of a failure
+ *
+ * Nothing that is exported tells KVM's dirty log, or its ring, of a page, and who
+ * reads it would miss what a restore writes. Whether a slot has one changes with the
+ * generation of the slots, which lie in struct kvm: so this costs a look at two
+ * numbers, however many slots there are. One that is read before the slots belongs
+ * to them or is an older one.
+ *
+ * Return: 0 or -EOPNOTSUPP
+ */
+int hlk_vm_check_log(struct hlk_vm *vm, struct hlk_why_at *at)
+{
+	struct kvm *kvm = vm->kvm;
+	const struct kvm_memslots *slots;
+	bool changed = false;
+	u64 generation;
+	u32 i;
+
+	lockdep_assert_held(&vm->lock);
+	for (i = 0; i < KVM_MAX_NR_ADDRESS_SPACES; i++) {
+		slots = rcu_dereference_raw(kvm->memslots[i]);
+		generation = slots ? READ_ONCE(slots->generation) : 0;
+		changed |= generation != vm->slots_generation[i];
+		vm->slots_generation[i] = generation;
+	}
+	if (unlikely(changed))
+		vm->logged = slots_logged(kvm, &vm->logged_gfn);
+	if (likely(!vm->logged))
+		return 0;
+	return hlk_fail(at, -EOPNOTSUPP, HLK_WHY_DIRTY_LOG, 0,
+			vm->logged_gfn << PAGE_SHIFT);
+}
+
 /**
  * hlk_layout_add_user() - add a window that user space describes
  * @layout: the layout

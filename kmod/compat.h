@@ -75,6 +75,11 @@ static inline long hlk_get_user_page_remote(struct mm_struct *mm, unsigned long 
 #endif
 }
 
+/* Its name before 6.8 */
+#ifndef KVM_MAX_NR_ADDRESS_SPACES
+#define KVM_MAX_NR_ADDRESS_SPACES KVM_ADDRESS_SPACE_NUM
+#endif
+
 /* What a caller put into the command area of an SQE */
 static inline const void *hlk_uring_payload(const struct io_uring_cmd *cmd)
 {

@@ -128,6 +128,10 @@ struct hlk_vm_window {
  * @freed: pages given back
  * @idle: of these, those that were found idle
  * @prefaulted: pages made private by HLK_PREFAULT
+ * @slots_generation: of KVM's memslots, in each of its address spaces, when they
+ *	were looked at
+ * @logged: a memslot logs its dirty pages, as it was then
+ * @logged_gfn: where the first such slot begins
  * @id: for tracepoints; constant
  * @runs: times that a guest was entered; any context
  *
@@ -162,6 +166,9 @@ struct hlk_vm {
 	u64 freed;
 	u64 idle;
 	u64 prefaulted;
+	u64 slots_generation[KVM_MAX_NR_ADDRESS_SPACES];
+	bool logged;
+	u64 logged_gfn;
 	u32 id;
 	atomic64_t runs;
 };
@@ -304,6 +311,7 @@ int hlk_ucmd_new(struct hlk_ucmd *ucmd, struct file *file, s32 *out_fd);
 struct hlk_vm_window *hlk_vm_window(struct hlk_vm *vm, u32 nr);
 int hlk_vm_check(struct hlk_vm *vm, struct hlk_why_at *at);
 int hlk_vm_check_look(struct hlk_vm *vm, struct hlk_why_at *at);
+int hlk_vm_check_log(struct hlk_vm *vm, struct hlk_why_at *at);
 int hlk_layout_add_user(struct hlk_layout *layout, const struct hlk_window *window,
 			struct hlk_range *range, struct hlk_why_at *at);
 

@@ -113,6 +113,10 @@ static int run_prepare(struct hlk_vm *vm, struct kvm_vcpu *vcpu, struct hlk_run 
 		run->cleared = done.cleared;
 		run->freed = done.freed;
 		run->private_pages = done.private_pages;
+	} else if (run->nr_inputs) {
+		ret = hlk_vm_check_log(vm, at);
+		if (ret)
+			return ret;
 	}
 	for (i = 0; i < run->nr_inputs; i++) {
 		ret = run_input(vm, &call.inputs[i], i, at);

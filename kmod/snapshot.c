@@ -482,7 +482,10 @@ static int snapshot_take(struct hlk_vm *vm, struct hlk_snapshot *s,
 {
 	int ret;
 
-	ret = hlk_vcpus_capture(vm, snap, at);
+	/* nothing is written here, but where a restore will be refused */
+	ret = hlk_vm_check_log(vm, at);
+	if (!ret)
+		ret = hlk_vcpus_capture(vm, snap, at);
 	if (ret)
 		return ret;
 	snap->flags = s->head.flags;

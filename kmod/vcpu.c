@@ -396,6 +396,8 @@ static enum hlk_why vcpu_misfit(struct kvm_vcpu *vcpu, struct hlk_vcpu_state *st
  * @snap: the snapshot
  * @at: the reason of a failure
  *
+ * Asked before each restore, so this is where a dirty log is met, too.
+ *
  * Return: 0, -EMEDIUMTYPE, or -EOPNOTSUPP if not all could be restored
  */
 int hlk_vcpus_fit(struct hlk_vm *vm, const struct hlk_snap *snap,
@@ -403,9 +405,11 @@ int hlk_vcpus_fit(struct hlk_vm *vm, const struct hlk_snap *snap,
 {
 	enum hlk_why why;
 	u32 i;
+	int ret;
 
-	if (!snap->nr_vcpus)
-		return 0;
+	ret = hlk_vm_check_log(vm, at);
+	if (ret || !snap->nr_vcpus)
+		return ret;
 	if (snap->nr_vcpus != vcpus_nr(vm))
 		return hlk_fail(at, -EMEDIUMTYPE, HLK_WHY_VCPU_COUNT,
 				snap->nr_vcpus, 0);

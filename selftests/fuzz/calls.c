@@ -433,7 +433,7 @@ static void op_memslot(struct fuzzer *f)
 	struct kvm_userspace_memory_region region = {
 		.slot = rnd(f, 4),
 		.flags = one_in(f, 4) ? KVM_MEM_READONLY :
-			 one_in(f, 4) ? KVM_MEM_LOG_DIRTY_PAGES : 0,
+			 one_in(f, 16) ? KVM_MEM_LOG_DIRTY_PAGES : 0,
 		.guest_phys_addr = some_gpa(f) & -PAGE,
 		.memory_size = one_in(f, 3) ? 0 : rnd(f, 300) * PAGE,
 	};

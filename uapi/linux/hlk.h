@@ -176,6 +176,9 @@ enum {
  * @HLK_WHY_VCPU_XCR0: the snapshot has XCR0 bits that KVM does not support for
  *	vCPU @index, by its CPUID
  * @HLK_WHY_NO_IBPB: the processor has no indirect branch prediction barrier
+ * @HLK_WHY_DIRTY_LOG: the memslot at @where has KVM_MEM_LOG_DIRTY_PAGES, and
+ *	neither the log nor the dirty ring would learn of what hlk writes. EUCLEAN: an
+ *	audit found that it was so all the same
  * @HLK_WHY_LARGE_AS_LEAF: an entry of root @index, for address @where, would become
  *	another one, or more than it was, for user code that sees it through a
  *	directory which uses the root as a table
@@ -241,6 +244,7 @@ enum hlk_why {
 	HLK_WHY_MEMORY_FAILED,
 	HLK_WHY_VCPU_XCR0,
 	HLK_WHY_NO_IBPB,
+	HLK_WHY_DIRTY_LOG,
 	HLK_WHY_LARGE_AS_LEAF,
 };
 

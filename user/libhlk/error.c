@@ -173,6 +173,7 @@ static const char * const why_text[] = {
 	[HLK_WHY_MEMORY_FAILED] = "the memory of the page at %w failed",
 	[HLK_WHY_VCPU_XCR0] = "vCPU %i lacks a feature of XCR0 that the snapshot has (another CPUID)",
 	[HLK_WHY_NO_IBPB] = "the processor has no indirect branch prediction barrier",
+	[HLK_WHY_DIRTY_LOG] = "the memslot at %w logs dirty pages (KVM_MEM_LOG_DIRTY_PAGES), and would miss what hlk writes",
 	[HLK_WHY_LARGE_AS_LEAF] = "root %i is used as a table, and its entry for %w means something else there",
 };
 
