@@ -228,6 +228,11 @@ AT(hlk_vm_stats, generation, 112);
 AT(hlk_vm_stats, pages_idle, 120);
 AT(hlk_vm_stats, prefaulted, 128);
 AT(hlk_vm_stats, runs, 136);
+AT(hlk_vm_stats, audits, 144);
+AT(hlk_vm_stats, audit_mapped, 152);
+AT(hlk_vm_stats, audit_absent, 160);
+AT(hlk_vm_stats, audit_beside, 168);
+AT(hlk_vm_stats, audit_elsewhere, 176);
 
 FIRST(hlk_snapshot_info, 280, counts);
 AT(hlk_snapshot_info, head, 0);

@@ -64,14 +64,15 @@ static inline bool hlk_file_is_kvm(struct file *file)
 }
 #endif
 
-/* One array less from 6.5 on. @locked: in: 1. out: is the memory map still locked? */
+/* One array less from 6.5 on. @locked: NULL, or in: 1. out: is the memory map still locked? */
 static inline long hlk_get_user_page_remote(struct mm_struct *mm, unsigned long hva,
-					    struct page **page, int *locked)
+					    unsigned int flags, struct page **page,
+					    int *locked)
 {
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
-	return get_user_pages_remote(mm, hva, 1, 0, page, NULL, locked);
+	return get_user_pages_remote(mm, hva, 1, flags, page, NULL, locked);
 #else
-	return get_user_pages_remote(mm, hva, 1, 0, page, locked);
+	return get_user_pages_remote(mm, hva, 1, flags, page, locked);
 #endif
 }
 

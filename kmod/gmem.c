@@ -51,7 +51,7 @@ static int gmem_user_page(struct hlk_vm_gmem *g, unsigned long hva, struct page 
 		return get_user_pages_fast(hva, 1, 0, page) == 1 ? 0 : -EFAULT;
 	if (mmap_read_lock_killable(g->mm))
 		return -EINTR;
-	got = hlk_get_user_page_remote(g->mm, hva, page, &locked);
+	got = hlk_get_user_page_remote(g->mm, hva, 0, page, &locked);
 	if (locked)
 		mmap_read_unlock(g->mm);
 	return got == 1 ? 0 : -EFAULT;
@@ -183,6 +183,7 @@ static u32 gmem_read_slots(struct hlk_vm_gmem *g, struct kvm *kvm, u32 room)
 			g->slots[nr].pages = slot->npages;
 			g->slots[nr].hva = slot->userspace_addr;
 			g->slots[nr].readonly = slot->flags & KVM_MEM_READONLY;
+			g->slots[nr].logged = slot->flags & KVM_MEM_LOG_DIRTY_PAGES;
 		}
 		nr++;
 	}

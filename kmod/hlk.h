@@ -94,6 +94,22 @@ struct hlk_vm_window {
 };
 
 /**
+ * struct hlk_audited - what the last audit looked at
+ * @audits: how many there were
+ * @mapped: pages that mappings show
+ * @absent: pages of mappings that show nothing yet
+ * @beside: pages of memslots that are no window
+ * @elsewhere: mappings of other processes
+ */
+struct hlk_audited {
+	u64 audits;
+	u64 mapped;
+	u64 absent;
+	u64 beside;
+	u64 elsewhere;
+};
+
+/**
  * struct hlk_vm - an attached KVM VM
  * @kvm_file: held for as long as @kvm: on newer kernels only files pin the
  *	vendor module whose code the last kvm_put_kvm() runs
@@ -128,6 +144,7 @@ struct hlk_vm_window {
  * @freed: pages given back
  * @idle: of these, those that were found idle
  * @prefaulted: pages made private by HLK_PREFAULT
+ * @audited: what the last audit looked at
  * @slots_generation: of KVM's memslots, in each of its address spaces, when they
  *	were looked at
  * @logged: a memslot logs its dirty pages, as it was then
@@ -166,6 +183,7 @@ struct hlk_vm {
 	u64 freed;
 	u64 idle;
 	u64 prefaulted;
+	struct hlk_audited audited;
 	u64 slots_generation[KVM_MAX_NR_ADDRESS_SPACES];
 	bool logged;
 	u64 logged_gfn;
@@ -327,6 +345,7 @@ extern const struct vm_operations_struct hlk_window_vm_ops;
 struct hlk_vm_window *hlk_window_alloc(struct hlk_vm *vm, const struct hlk_range *range);
 void hlk_window_free(struct hlk_vm_window *window);
 int hlk_window_mmap(struct hlk_vm_window *window, struct vm_area_struct *vma);
+struct page *hlk_window_page(struct hlk_vm_window *window, u64 index, bool *frozen);
 int hlk_window_get(struct hlk_vm_window *window, u64 index, struct hlk_gpage *gpage);
 bool hlk_window_next(struct hlk_vm_window *window, unsigned long *index);
 int hlk_window_pin(struct hlk_vm_window *window, u64 index);
@@ -395,6 +414,7 @@ int hlk_vcpu_paging(struct hlk_vm *vm, struct i686_mode *mode, u64 *cr3,
  * @pages: how many
  * @hva: where it is mapped in the process of the VM
  * @readonly: the guest cannot write it
+ * @logged: KVM logs which of its pages are written
  * @window: the window that is mapped there, if one is
  * @first: page number in the window
  */
@@ -403,6 +423,7 @@ struct hlk_gmem_slot {
 	u64 pages;
 	unsigned long hva;
 	bool readonly;
+	bool logged;
 	struct hlk_vm_window *window;
 	u64 first;
 };

@@ -83,6 +83,11 @@ static int cmd_stats(void *obj, struct hlk_ucmd *ucmd)
 	stats->pages_idle = vm->idle;
 	stats->prefaulted = vm->prefaulted;
 	stats->runs = atomic64_read(&vm->runs);
+	stats->audits = vm->audited.audits;
+	stats->audit_mapped = vm->audited.mapped;
+	stats->audit_absent = vm->audited.absent;
+	stats->audit_beside = vm->audited.beside;
+	stats->audit_elsewhere = vm->audited.elsewhere;
 	stats->read_faults = 0;
 	stats->write_faults = 0;
 	for (i = 0; i < vm->nr_windows; i++) {

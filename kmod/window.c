@@ -465,7 +465,23 @@ int hlk_window_mmap(struct hlk_vm_window *window, struct vm_area_struct *vma)
 }
 
 /**
- * hlk_window_get() - the page that the guest sees
+ * hlk_window_page() - the page that the guest sees
+ * @window: the window; its lock is held
+ * @index: page number in it
+ * @frozen: out: it is a shared one
+ *
+ * Return: the page, or NULL for that of zeroes
+ */
+struct page *hlk_window_page(struct hlk_vm_window *window, u64 index, bool *frozen)
+{
+	struct hlk_private *private = window_private(window, index);
+
+	*frozen = !private;
+	return private ? private->page : window_base(window, index);
+}
+
+/**
+ * hlk_window_get() - hold the page that the guest sees
  * @window: the window
  * @index: page number in it
  * @gpage: out: the page with a reference; a shared one is frozen
@@ -474,13 +490,9 @@ int hlk_window_mmap(struct hlk_vm_window *window, struct vm_area_struct *vma)
  */
 int hlk_window_get(struct hlk_vm_window *window, u64 index, struct hlk_gpage *gpage)
 {
-	struct hlk_private *private;
-
 	if (mutex_lock_killable(&window->lock))
 		return -EINTR;
-	private = window_private(window, index);
-	gpage->page = private ? private->page : window_base(window, index);
-	gpage->frozen = !private;
+	gpage->page = hlk_window_page(window, index, &gpage->frozen);
 	if (gpage->page)
 		get_page(gpage->page);
 	mutex_unlock(&window->lock);

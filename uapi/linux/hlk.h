@@ -179,6 +179,10 @@ enum {
  * @HLK_WHY_DIRTY_LOG: the memslot at @where has KVM_MEM_LOG_DIRTY_PAGES, and
  *	neither the log nor the dirty ring would learn of what hlk writes. EUCLEAN: an
  *	audit found that it was so all the same
+ * @HLK_WHY_AUDIT_MAPPING: audit: a mapping shows another page than the window's at
+ *	guest-physical address @where, or one to be written that is shared
+ * @HLK_WHY_AUDIT_LIST: audit: the module would restore the page at @where from
+ *	somewhere else, or counts private pages wrong (@where is 0)
  * @HLK_WHY_LARGE_AS_LEAF: an entry of root @index, for address @where, would become
  *	another one, or more than it was, for user code that sees it through a
  *	directory which uses the root as a table
@@ -245,6 +249,8 @@ enum hlk_why {
 	HLK_WHY_VCPU_XCR0,
 	HLK_WHY_NO_IBPB,
 	HLK_WHY_DIRTY_LOG,
+	HLK_WHY_AUDIT_MAPPING,
+	HLK_WHY_AUDIT_LIST,
 	HLK_WHY_LARGE_AS_LEAF,
 };
 
@@ -964,6 +970,16 @@ struct hlk_mark_cow {
  * @pages_idle: out: of @pages_freed, those that calls did not write any more
  * @prefaulted: out: pages made private by HLK_PREFAULT
  * @runs: out: times that HLK_RUN entered the guest
+ * @audits: out: restores with HLK_RESTORE_AUDIT. The rest is of the last one, as
+ *	far as it came:
+ * @audit_mapped: out: pages that the process's mappings of windows show; each was
+ *	looked at, once for each mapping
+ * @audit_absent: out: pages of these mappings that show nothing until somebody
+ *	asks for them
+ * @audit_beside: out: pages of memslots that are no window. They are not looked at,
+ *	and not restored
+ * @audit_elsewhere: out: mappings of windows in other processes, as after
+ *	MADV_DOFORK, which are not looked at
  */
 struct hlk_vm_stats {
 	struct hlk_head head;
@@ -982,6 +998,11 @@ struct hlk_vm_stats {
 	__aligned_u64 pages_idle;
 	__aligned_u64 prefaulted;
 	__aligned_u64 runs;
+	__aligned_u64 audits;
+	__aligned_u64 audit_mapped;
+	__aligned_u64 audit_absent;
+	__aligned_u64 audit_beside;
+	__aligned_u64 audit_elsewhere;
 };
 
 #define HLK_VM_STATS _IO(HLK_IOC_TYPE, HLK_CMD_VM_STATS)

@@ -174,6 +174,8 @@ static const char * const why_text[] = {
 	[HLK_WHY_VCPU_XCR0] = "vCPU %i lacks a feature of XCR0 that the snapshot has (another CPUID)",
 	[HLK_WHY_NO_IBPB] = "the processor has no indirect branch prediction barrier",
 	[HLK_WHY_DIRTY_LOG] = "the memslot at %w logs dirty pages (KVM_MEM_LOG_DIRTY_PAGES), and would miss what hlk writes",
+	[HLK_WHY_AUDIT_MAPPING] = "audit: a mapping does not show the page at %w as it has to",
+	[HLK_WHY_AUDIT_LIST] = "audit: what the module knows of the page at %w is wrong",
 	[HLK_WHY_LARGE_AS_LEAF] = "root %i is used as a table, and its entry for %w means something else there",
 };
 
