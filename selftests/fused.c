@@ -38,7 +38,31 @@ static struct {
 	bool no_features;
 	unsigned long spoil;	/* what this reads is not what KVM said, */
 	size_t spoil_at;	/* from this byte on */
+	unsigned long set;	/* or, if this is not 0, what KVM was told by it before */
+	int set_failed;
 } seen;
+
+/* Behind the library's back, between the restore and the look at it */
+static void change(int fd)
+{
+	union {
+		struct kvm_regs regs;
+		struct kvm_sregs sregs;
+		struct kvm_vcpu_events events;
+		struct kvm_debugregs debug;
+		struct kvm_fpu fpu;
+		struct kvm_xsave xsave;
+		unsigned char byte[4096];
+	} state;
+
+	memset(&state, 0, sizeof(state));
+	if (syscall(SYS_ioctl, fd, seen.spoil, &state))
+		return;
+	state.byte[seen.spoil_at] ^= 1;
+	if (seen.spoil == KVM_GET_VCPU_EVENTS)
+		state.events.flags |= KVM_VCPUEVENT_VALID_SHADOW;
+	seen.set_failed = syscall(SYS_ioctl, fd, seen.set, &state);
+}
 
 int ioctl(int fd, unsigned long cmd, ...)
 {
@@ -55,10 +79,13 @@ int ioctl(int fd, unsigned long cmd, ...)
 	seen.restore += cmd == HLK_RESTORE;
 	seen.kvm_run += cmd == KVM_RUN;
 	seen.set_debugregs += cmd == KVM_SET_DEBUGREGS;
+	/* the first that an audit asks for */
+	if (cmd == KVM_GET_REGS && seen.set)
+		change(fd);
 	ret = syscall(SYS_ioctl, fd, cmd, arg);
 	if (cmd == HLK_INFO && !ret && seen.no_features)
 		((struct hlk_info *)arg)->features = 0;
-	if (cmd == seen.spoil && !ret)
+	if (cmd == seen.spoil && !ret && !seen.set)
 		((unsigned char *)arg)[seen.spoil_at] ^= 1;
 	return ret;
 }
@@ -483,7 +510,68 @@ TEST_F(fused, an_audit_finds_nothing_after_calls)
 	ASSERT_EQ(1, value);
 }
 
-/* A restore brings all back, so KVM is made to lie. */
+#define REG(get, set, type, member, name)				\
+	{ get, set, offsetof(struct type, member), name }
+#define GENERAL(member, name)						\
+	REG(KVM_GET_REGS, KVM_SET_REGS, kvm_regs, member, name)
+#define SPECIAL(member, name)						\
+	REG(KVM_GET_SREGS, KVM_SET_SREGS, kvm_sregs, member, name)
+#define DEBUG(member, name)						\
+	REG(KVM_GET_DEBUGREGS, KVM_SET_DEBUGREGS, kvm_debugregs, member, name)
+#define FLOAT(member, name)						\
+	REG(KVM_GET_FPU, KVM_SET_FPU, kvm_fpu, member, name)
+
+/* Each register that KVM lets be changed after a restore is found, by its name. */
+TEST_F(fused, an_audit_names_each_register_that_was_set)
+{
+	static const struct {
+		unsigned long get;
+		unsigned long set;
+		size_t at;
+		const char *name;
+	} reg[] = {
+		GENERAL(rax, "eax"), GENERAL(rbx, "ebx"), GENERAL(rcx, "ecx"),
+		GENERAL(rdx, "edx"), GENERAL(rsi, "esi"), GENERAL(rdi, "edi"),
+		GENERAL(rsp, "esp"), GENERAL(rbp, "ebp"), GENERAL(rip, "eip"),
+		GENERAL(rflags, "eflags"),
+		SPECIAL(cs.base, "cs"), SPECIAL(ds.base, "ds"), SPECIAL(es.limit, "es"),
+		SPECIAL(fs.selector, "fs"), SPECIAL(gs.base, "gs"), SPECIAL(ss.base, "ss"),
+		SPECIAL(tr.base, "tr"), SPECIAL(ldt.base, "ldtr"),
+		SPECIAL(gdt.base, "gdtr"), SPECIAL(idt.limit, "idtr"),
+		SPECIAL(cr2, "cr2"), SPECIAL(cr3, "cr3"), SPECIAL(cr4, "cr4"),
+		SPECIAL(cr8, "cr8"),
+		REG(KVM_GET_VCPU_EVENTS, KVM_SET_VCPU_EVENTS, kvm_vcpu_events,
+		    interrupt.shadow, "interrupt shadow"),
+		REG(KVM_GET_VCPU_EVENTS, KVM_SET_VCPU_EVENTS, kvm_vcpu_events,
+		    nmi.masked, "nmi"),
+		DEBUG(db[0], "dr0"), DEBUG(db[1], "dr1"), DEBUG(db[2], "dr2"),
+		DEBUG(db[3], "dr3"), DEBUG(dr6, "dr6"), DEBUG(dr7, "dr7"),
+		FLOAT(fpr[2][3], "st2"), FLOAT(fcw, "fcw"), FLOAT(fsw, "fsw"),
+		FLOAT(xmm[3], "xmm3"), FLOAT(mxcsr, "mxcsr"),
+	};
+	const struct hlk_err *err = hlk_sandbox_error(self->sb);
+	uint32_t value;
+	size_t i;
+
+	if (variant->no_features)
+		return;
+	for (i = 0; i < sizeof(reg) / sizeof(*reg); i++) {
+		seen.spoil = reg[i].get;
+		seen.set = reg[i].set;
+		seen.spoil_at = reg[i].at;
+		ASSERT_EQ(-EUCLEAN, hlk_sandbox_audit(self->sb)) {
+			TH_LOG("%s, set: %d", reg[i].name, seen.set_failed);
+		}
+		ASSERT_EQ(HLK_WHAT_AUDIT, err->what);
+		ASSERT_STREQ(reg[i].name, err->text);
+		seen.spoil = 0;
+		seen.set = 0;
+		OK(call_u32(self->sb, "c", &value, 0));
+	}
+	OK(hlk_sandbox_audit(self->sb));
+}
+
+/* What KVM does not let be changed: it is made to lie. */
 TEST_F(fused, an_audit_names_what_differs)
 {
 	static const struct {
