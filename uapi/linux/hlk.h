@@ -351,6 +351,10 @@ struct hlk_info {
  * one: mmap() at offset gpa maps the window there, MAP_SHARED, to be given to
  * KVM with KVM_SET_USER_MEMORY_REGION at the same gpa.
  *
+ * KVM's dirty log and dirty ring do not learn of what hlk writes. So for as long as
+ * any memslot has KVM_MEM_LOG_DIRTY_PAGES, snapshots, restores, HLK_MARK_COW and
+ * inputs of HLK_RUN fail with EOPNOTSUPP, HLK_WHY_DIRTY_LOG, and change nothing.
+ *
  * A window has at most HLK_MAX_MAPPINGS mappings, and a part of one that is
  * protected otherwise counts as one: mmap(), and what would split a mapping, fail
  * with EMLINK then. A fork after MADV_DOFORK is not refused; but with more than twice
