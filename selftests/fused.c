@@ -547,7 +547,8 @@ TEST_F(fused, an_audit_names_each_register_that_was_set)
 		DEBUG(db[0], "dr0"), DEBUG(db[1], "dr1"), DEBUG(db[2], "dr2"),
 		DEBUG(db[3], "dr3"), DEBUG(dr6, "dr6"), DEBUG(dr7, "dr7"),
 		FLOAT(fpr[2][3], "st2"), FLOAT(fcw, "fcw"), FLOAT(fsw, "fsw"),
-		FLOAT(xmm[3], "xmm3"), FLOAT(mxcsr, "mxcsr"),
+		FLOAT(xmm[3], "xmm3"),
+		REG(KVM_GET_XSAVE, KVM_SET_XSAVE, kvm_xsave, region[6], "mxcsr"),
 	};
 	const struct hlk_err *err = hlk_sandbox_error(self->sb);
 	uint32_t value;

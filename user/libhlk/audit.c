@@ -82,6 +82,8 @@ static const struct field {
 	FIELD(fpu.ftwx, "ftw", 0), FIELD(fpu.last_opcode, "fop", 0),
 	FIELD(fpu.last_ip, "fip", 0), FIELD(fpu.last_dp, "fdp", 0),
 	FIELD(fpu.xmm, "xmm", 16), FIELD(fpu.mxcsr, "mxcsr", 0),
+	/* KVM_GET_FPU does not tell it */
+	{ "mxcsr", offsetof(struct hlk_vcpu_state, xsave.region[6]), 4, 0 },
 	FIELD(xsave, "xsave byte ", 1),
 };
 
