@@ -259,9 +259,16 @@ TEST_F(limits, segments_of_an_image)
 		{ 0x4ffff, 2 }, { 0x10000, ~0ULL }, { 0x10001, ~0ULL },
 		{ ~0ULL, 1 }, { ~0ULL, ~0ULL },
 	};
+	struct hlk_window windows[2];
+	struct hlk_snapshot_info made = {
+		.windows = (uintptr_t)windows,
+		.window_size = sizeof(*windows),
+		.nr_windows = ARRAY_SIZE(windows),
+	};
 	struct hlk_segment *segment;
 	struct hlk_info info;
 	static u8 image[40 * PAGE];
+	int snap;
 	u32 i;
 
 	OK(hlk_info(self->t.dev, &info));
@@ -286,10 +293,25 @@ TEST_F(limits, segments_of_an_image)
 
 	segment[1] = (struct hlk_segment){ .gpa = 0x10fff, .bytes = sizeof(image),
 					   .data = (uintptr_t)image };
+	memset(image, 1, sizeof(image));
 	set_limits("10", "14");		/* 40 with the 16 of the module */
 	FAILS(EDQUOT, HLK_WHY_TOO_MANY_PAGES, build(self, segment, 2, 0x40000));
 	set_limits("10", "15");
 	close(OK(build(self, segment, 2, 0x40000)));
+	/* pages of zeroes cost nothing, also where there was something before */
+	memset(image, 0, sizeof(image));
+	image[20 * PAGE] = 1;
+	segment[0].data = (uintptr_t)&image[20 * PAGE];
+	segment[0].gpa = segment[1].gpa;
+	snap = OK(build(self, segment, 2, 0x40000));
+	OK(hlk_snapshot_info(snap, &made));
+	ASSERT_EQ(1, made.counts.pages);
+	close(snap);
+	segment[1].bytes = 0;
+	snap = OK(build(self, segment, 2, 0x40000));
+	OK(hlk_snapshot_info(snap, &made));
+	ASSERT_EQ(1, made.counts.pages);
+	close(snap);
 	free(segment);
 }
 
