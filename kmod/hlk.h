@@ -130,11 +130,14 @@ struct hlk_audited {
  * @trim: a restore that must not wait found pages that may be given back
  * @inspect: only to be looked at; constant
  * @ibpb: a restore forgets what the branch predictors learnt; constant
- * @max_private: budget; constant
+ * @max_private: budget of one call; constant
  * @keep_private: watermark; constant
  * @nr_vcpus: vCPUs that are known
  * @vcpus: these; they live as long as @kvm
  * @nr_private: private pages of all windows; any context
+ * @nr_kept: of these, those that were there when the call began, which do not count
+ *	in its budget: what the last restore kept, and what was prefaulted. Written
+ *	under @lock, read anywhere
  * @over_budget: writes refused; any context
  * @unique: given to the guest by the last restore
  * @restores: for statistics, as all that follow
@@ -174,6 +177,7 @@ struct hlk_vm {
 	u32 nr_vcpus;
 	struct kvm_vcpu *vcpus[HLK_MAX_VCPUS];
 	atomic64_t nr_private;
+	u64 nr_kept;
 	atomic64_t over_budget;
 	u64 unique;
 	u64 restores;
@@ -348,6 +352,7 @@ int hlk_window_mmap(struct hlk_vm_window *window, struct vm_area_struct *vma);
 struct page *hlk_window_page(struct hlk_vm_window *window, u64 index, bool *frozen);
 int hlk_window_get(struct hlk_vm_window *window, u64 index, struct hlk_gpage *gpage);
 bool hlk_window_next(struct hlk_vm_window *window, unsigned long *index);
+bool hlk_budget(const struct hlk_vm *vm, u64 pages);
 int hlk_window_pin(struct hlk_vm_window *window, u64 index);
 struct page *hlk_window_private(struct hlk_vm_window *window, u64 index);
 int hlk_window_unmap(struct hlk_vm_window *window);

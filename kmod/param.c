@@ -20,4 +20,4 @@ MODULE_PARM_DESC(max_pages, "pages per snapshot: memory, charged to the caller")
 
 unsigned long hlk_max_private = 1UL << 24;
 module_param_named(max_private, hlk_max_private, ulong, 0644);
-MODULE_PARM_DESC(max_private, "largest budget of private pages per VM: memory, charged to who writes");
+MODULE_PARM_DESC(max_private, "largest budget of private pages per VM: half of its memory, charged to who writes");

@@ -51,9 +51,9 @@ static int prefault_add(struct prefault *f, u64 gpa, u32 flags)
 /* Is there room for one more private page, as far as it would be kept? */
 static bool prefault_room(struct hlk_vm *vm)
 {
-	u64 keep = vm->keep_private ?: U64_MAX;
+	u64 now = atomic64_read(&vm->nr_private);
 
-	return atomic64_read(&vm->nr_private) < min(vm->max_private, keep);
+	return now < vm->keep_private && hlk_budget(vm, now + 1);
 }
 
 static int prefault_page(struct hlk_vm *vm, struct hlk_vm_window *window, u64 index,
@@ -67,7 +67,11 @@ static int prefault_page(struct hlk_vm *vm, struct hlk_vm_window *window, u64 in
 		page = hlk_window_private(window, index);
 		if (IS_ERR(page))
 			return PTR_ERR(page);
-		f->p->made += atomic64_read(&vm->nr_private) > before;
+		if (atomic64_read(&vm->nr_private) > before) {
+			f->p->made++;
+			/* what was there when the call began, as after a restore */
+			WRITE_ONCE(vm->nr_kept, vm->nr_kept + 1);
+		}
 		flags = HLK_TOUCHED_WRITE;
 	}
 	if (fatal_signal_pending(current))

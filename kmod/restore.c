@@ -114,8 +114,7 @@ static u64 restore_excess(struct hlk_vm *vm)
 {
 	u64 now = atomic64_read(&vm->nr_private);
 
-	return vm->keep_private && now > vm->keep_private ?
-	       now - vm->keep_private : 0;
+	return now > vm->keep_private ? now - vm->keep_private : 0;
 }
 
 /*
@@ -295,6 +294,8 @@ static int restore(struct hlk_vm *vm, struct hlk_snap *snap, u32 flags,
 	else
 		restore_trim(vm, probe, r);
 	r->private_pages = atomic64_read(&vm->nr_private);
+	/* those that a device has, beyond that, go on to count */
+	WRITE_ONCE(vm->nr_kept, min(r->private_pages, vm->keep_private));
 	vm->restores++;
 	vm->copied += r->copied;
 	vm->cleared += r->cleared;

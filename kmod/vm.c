@@ -307,7 +307,7 @@ int hlk_cmd_vm_attach(void *obj, struct hlk_ucmd *ucmd)
 	mutex_init(&vm->lock);
 	vm->id = atomic_inc_return(&last_id);
 	vm->max_private = attach->max_private ?: hlk_max_private;
-	vm->keep_private = attach->keep_private;
+	vm->keep_private = min(attach->keep_private ?: U64_MAX, vm->max_private);
 	vm->inspect = attach->head.flags & HLK_ATTACH_INSPECT;
 	vm->ibpb = attach->head.flags & HLK_ATTACH_IBPB;
 	ret = vm_hold_kvm(vm, attach->vm_fd, &ucmd->at);

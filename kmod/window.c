@@ -239,6 +239,23 @@ static bool window_crowded(struct hlk_vm_window *window)
 	return atomic_read(&window->mappings) > 2 * HLK_MAX_MAPPINGS;
 }
 
+/**
+ * hlk_budget() - may a VM have so many private pages in the call that it is in?
+ * @vm: the VM
+ * @pages: how many
+ *
+ * What earlier calls left is not the call's, or one of them could use up the budget
+ * of those that come after it.
+ *
+ * Return: whether it may
+ */
+bool hlk_budget(const struct hlk_vm *vm, u64 pages)
+{
+	u64 kept = READ_ONCE(vm->nr_kept);
+
+	return pages <= kept || pages - kept <= vm->max_private;
+}
+
 /* Make a page private: no mapping shows the shared one when this returns. */
 static int window_make_private(struct hlk_vm_window *window, u64 index)
 {
@@ -254,7 +271,7 @@ static int window_make_private(struct hlk_vm_window *window, u64 index)
 		return -ESRCH;
 	if (window_crowded(window))
 		return -EMLINK;
-	if (atomic64_inc_return(&vm->nr_private) > vm->max_private) {
+	if (!hlk_budget(vm, atomic64_inc_return(&vm->nr_private))) {
 		atomic64_inc(&vm->over_budget);
 		ret = -EDQUOT;
 		goto uncount;

@@ -325,6 +325,49 @@ TEST_F(hotset, prefault_keeps_budget_and_watermark)
 	tvm_close(&t);
 }
 
+/* Pages of the data that were not touched before, as far as they are allowed */
+static long write_more(struct tvm *t, u32 first, u32 pages)
+{
+	return madvise(tvm_at(t, TVM_DATA) + first * PAGE, pages * PAGE,
+		       MADV_POPULATE_WRITE) ? -errno : 0;
+}
+
+/* Whatever calls before it did, each one may write as many pages as it was promised. */
+TEST_F(hotset, a_budget_is_one_call_s)
+{
+	struct hlk_touched runs[64];
+	struct hlk_prefault p;
+	struct hlk_restore r;
+	struct tvm t;
+	u32 i, first;
+
+	clone(self, &t, 20, 0);
+	OK(hlk_restore(t.hlk, -1, NULL));
+	for (i = 0; i < 3 * ENOUGH; i++) {
+		first = i % 5 * 28;
+		OK(write_more(&t, first, 20));
+		OK(hlk_restore(t.hlk, -1, &r));
+		ASSERT_GE(20, r.private_pages);
+	}
+	/* no more than that, of pages that nobody kept */
+	for (i = 0; i < 3; i++) {
+		ASSERT_EQ(-EFAULT, write_more(&t, 140, 20 + 20 + 1));
+		OK(hlk_restore(t.hlk, -1, &r));
+		ASSERT_GE(20, r.private_pages);
+		ASSERT_LE(20, r.copied + r.cleared);
+		ASSERT_GE(20 + 20, r.copied + r.cleared);
+	}
+	tvm_close(&t);
+
+	/* what is prefaulted is not the first call's either */
+	clone(self, &t, 20, 0);
+	OK(prefault(t.hlk, &p, runs, ARRAY_SIZE(runs)));
+	ASSERT_LE(11, p.made);
+	OK(write_more(&t, 100, 20));
+	ASSERT_EQ(-EFAULT, write_more(&t, 200, 1));
+	tvm_close(&t);
+}
+
 TEST_F(hotset, prefault_says_how_many_runs)
 {
 	struct hlk_touched runs[64];

@@ -208,7 +208,7 @@ static void *stats(void *arg)
 	while (!stop) {
 		MAY(hlk_stats(vm->hlk, &s), 0);
 		MAY(hlk_info(vm->dev, &info), 0);
-		if (s.private_pages > s.max_private + 2)
+		if (s.private_pages > 2 * s.max_private + 2)
 			strange = -ERANGE;
 	}
 	return NULL;

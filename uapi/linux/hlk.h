@@ -339,13 +339,16 @@ struct hlk_info {
  *	each other; on AMD a vCPU's thread has to stay on one CPU for that
  * @vm_fd: in: fd of a KVM VM that the calling process created
  * @out_fd: out: fd of the hlk VM, close-on-exec
- * @max_private: in: budget of private pages; 0 takes the module's limit. A
- *	write of the guest that would need one more makes KVM_RUN fail with
- *	EFAULT, and @over_budget of struct hlk_vm_stats counts it, up to three
- *	times for each run
+ * @max_private: in: budget of pages that become private from one restore to the
+ *	next; 0 takes the module's limit. A write of the guest that would need one
+ *	more makes KVM_RUN fail with EFAULT, and @over_budget of struct
+ *	hlk_vm_stats counts it, up to three times for each run. What a restore
+ *	keeps, and what HLK_PREFAULT makes, does not count
  * @keep_private: in: how many private pages a restore may leave mapped; the
- *	rest is given back. 0 keeps all. The bookkeeping page of a scratch window
- *	that ends at HLK_GUEST_SCRATCH_TOP is always private and always kept
+ *	rest is given back. 0, or more than @max_private, keeps as many as that: so
+ *	there are never more than @max_private and @keep_private together. The
+ *	bookkeeping page of a scratch window that ends at HLK_GUEST_SCRATCH_TOP is
+ *	always private and always kept
  *
  * The hlk VM holds the KVM VM. Its fd's address space is the guest-physical
  * one: mmap() at offset gpa maps the window there, MAP_SHARED, to be given to
@@ -963,7 +966,7 @@ struct hlk_mark_cow {
  * @max_private: out: the budget
  * @read_faults: out: shared pages mapped
  * @write_faults: out: private pages made
- * @over_budget: out: writes refused because the budget was used up
+ * @over_budget: out: writes refused because the budget of a call was used up
  * @restores: out: restores that succeeded
  * @switches: out: of these, to another snapshot than the one before
  * @pages_copied: out: private pages copied back, in all restores
