@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "fail.h"
+#include "term.h"
 
 /* Which exit code an error makes */
 int exit_code(const struct hlk_err *err)
@@ -25,8 +26,10 @@ int fail_err(const char *what, const struct hlk_err *err)
 {
 	char line[256];
 
-	fprintf(stderr, "hlk-run: %s%s%s\n", what ? what : "",
-		what ? ": " : "", hlk_strerror(err, line, sizeof(line)));
+	hlk_strerror(err, line, sizeof(line));
+	fprintf(stderr, "hlk-run: %s%s", what ? what : "", what ? ": " : "");
+	print_safe(stderr, line, strlen(line));
+	fputc('\n', stderr);
 	return exit_code(err);
 }
 

@@ -6,12 +6,21 @@
 #include "guest.h"
 #include "term.h"
 
+/* One guest is looked at, by one thread */
+static struct hlk_text printed;
+
 static void print_guest(void *arg, const char *text, size_t len)
 {
 	const struct options *opt = arg;
 
 	if (!opt->quiet)
-		print_safe(opt->json ? stderr : stdout, text, len);
+		print_text(&printed, opt->json ? stderr : stdout, text, len);
+}
+
+/* A character that it began and did not end */
+void guest_printed(const struct options *opt)
+{
+	print_text(&printed, opt->json ? stderr : stdout, NULL, 0);
 }
 
 /* The one function that hlk-run has for guests: the argument comes back */

@@ -7,6 +7,7 @@
 
 #include "option.h"
 
+void guest_printed(const struct options *opt);
 int guest_functions(struct hlk_sandbox *sb);
 int guest_open(struct hlk_ctx *ctx, const struct options *opt,
 	       struct hlk_sandbox **sb);

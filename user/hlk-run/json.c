@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../libhlk/text.h"
+
 /* cJSON keeps numbers as double, which is not exact above 2^53. */
 void json_u64(struct cJSON *to, const char *name, uint64_t value)
 {
@@ -16,61 +18,28 @@ void json_u64(struct cJSON *to, const char *name, uint64_t value)
 	cJSON_AddRawToObject(to, name, text);
 }
 
-/* Bytes of the UTF-8 sequence at @text, or 0 if it is none */
-static size_t utf8_length(const unsigned char *text, size_t left)
-{
-	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-	uint32_t code;
-	size_t len, i;
-
-	if (*text < 0x80)
-		return 1;
-	len = *text >= 0xf0 ? 4 : *text >= 0xe0 ? 3 : 2;
-	if (*text < 0xc2 || *text > 0xf4 || len > left)
-		return 0;
-	code = *text & (0x7f >> len);
-	for (i = 1; i < len; i++) {
-		if ((text[i] & 0xc0) != 0x80)
-			return 0;
-		code = code << 6 | (text[i] & 0x3f);
-	}
-	if (code < least[len] || code > 0x10ffff ||
-	    (code >= 0xd800 && code < 0xe000))
-		return 0;
-	return len;
-}
-
 /**
- * text_clean() - bytes of any content as UTF-8
+ * text_clean() - bytes of any content as text
  * @text: the bytes
  * @len: how many
  *
- * What is no UTF-8 becomes U+FFFD, and so does a zero, which would end a C
- * string.
+ * What is none becomes U+FFFD, and so does a zero, which would end a C string.
+ * Control characters of ASCII stay, for JSON and XML escape them.
  *
  * Return: a string to be freed, or NULL without memory
  */
 char *text_clean(const char *text, size_t len)
 {
-	static const char replacement[] = "\xef\xbf\xbd";
-	const unsigned char *from = (const unsigned char *)text;
-	char *buf = malloc(len * 3 + 1);
+	const unsigned int flags = HLK_TEXT_QUOTED | HLK_TEXT_MARK;
+	struct hlk_text state = {};
+	char *buf = malloc(len * 3 + HLK_TEXT_MAX + 1);
 	char *at = buf;
-	size_t part;
 
 	if (!buf)
 		return NULL;
-	for (; len; len -= part, from += part) {
-		part = *from ? utf8_length(from, len) : 0;
-		if (part) {
-			memcpy(at, from, part);
-			at += part;
-		} else {
-			memcpy(at, replacement, 3);
-			at += 3;
-			part = 1;
-		}
-	}
+	while (len--)
+		at += hlk_text_add(&state, *text++, flags, at);
+	at += hlk_text_end(&state, flags, at);
 	*at = '\0';
 	return buf;
 }

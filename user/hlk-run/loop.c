@@ -211,6 +211,7 @@ static int run_guest(struct loop *loop)
 	if (ret)
 		return ret;
 	ret = loop_run(loop);
+	guest_printed(loop->opt);
 	if (hlk_sandbox_stats(loop->sb, &loop->stats))
 		return ret ? ret : fail_sandbox(loop->sb);
 	fflush(stdout);

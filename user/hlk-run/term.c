@@ -51,21 +51,42 @@ const char *term_off(const struct term *term)
 	return term->color ? "\033[0m" : "";
 }
 
-/*
- * What a guest prints must not move the user's cursor or worse: of the control
- * characters only line feed and tab pass.
+/* What is no UTF-8 terminal may take bytes of UTF-8 for control characters. */
+static unsigned int flags_of(FILE *file)
+{
+	if (isatty(fileno(file)) && strcmp(nl_langinfo(CODESET), "UTF-8"))
+		return HLK_TEXT_LINES | HLK_TEXT_ASCII;
+	return HLK_TEXT_LINES;
+}
+
+/**
+ * print_text() - print what a guest says, which may be cut anywhere
+ * @state: what is left of what came before, all zero at the start
+ * @file: where to
+ * @text: the bytes; NULL at the end
+ * @len: how many
+ *
+ * It must not move the user's cursor or worse: of the control characters only line
+ * feed and tab pass.
  */
+void print_text(struct hlk_text *state, FILE *file, const char *text, size_t len)
+{
+	unsigned int flags = flags_of(file);
+	char out[HLK_TEXT_MAX];
+
+	if (!text)
+		fwrite(out, 1, hlk_text_end(state, flags, out), file);
+	for (; text && len; len--)
+		fwrite(out, 1, hlk_text_add(state, *text++, flags, out), file);
+}
+
+/* All of it at once */
 void print_safe(FILE *file, const char *text, size_t len)
 {
-	unsigned char c;
+	struct hlk_text state = {};
 
-	while (len--) {
-		c = *text++;
-		if ((c < ' ' && c != '\n' && c != '\t') || c == 0x7f)
-			fputc('?', file);
-		else
-			fputc(c, file);
-	}
+	print_text(&state, file, text ? text : "", len);
+	print_text(&state, file, NULL, 0);
 }
 
 /* QEMU without hardware acceleration says so. */

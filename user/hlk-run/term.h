@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "../libhlk/text.h"
+
 struct term {
 	bool unicode;
 	bool color;
@@ -15,6 +17,7 @@ struct term {
 void term_init(struct term *term, FILE *file);
 const char *term_on(const struct term *term, const char *code);
 const char *term_off(const struct term *term);
+void print_text(struct hlk_text *state, FILE *file, const char *text, size_t len);
 void print_safe(FILE *file, const char *text, size_t len);
 bool emulated(void);
 

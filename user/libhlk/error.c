@@ -7,6 +7,7 @@
  * errno, so that a caller can return what they return.
  */
 #include "error.h"
+#include "text.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -70,12 +71,15 @@ int hlk_err_text(struct hlk_err *err, int code, enum hlk_what what,
 		 const char *op, const char *fmt, ...)
 {
 	va_list args;
+	int len;
 
 	hlk_err_set(err, code, what, op);
 	if (err) {
 		va_start(args, fmt);
-		vsnprintf(err->text, sizeof(err->text), fmt, args);
+		len = vsnprintf(err->text, sizeof(err->text), fmt, args);
 		va_end(args);
+		if (len >= (int)sizeof(err->text))
+			hlk_text_cut(err->text);
 	}
 	return -code;
 }
@@ -245,12 +249,19 @@ line_add(struct line *line, const char *fmt, ...)
 		line->len = line->size - 1;
 }
 
-/* Names may come from a guest or a file: no control characters in the line */
-static void line_text(struct line *line, const char *text)
+/* Names may come from a guest or a file */
+static void line_text(struct line *line, const char *from)
 {
-	for (; *text; text++)
-		line_add(line, "%c", (unsigned char)*text < ' ' ||
-			 *text == 0x7f ? '?' : *text);
+	struct hlk_text text = {};
+	char out[HLK_TEXT_MAX];
+	size_t len;
+
+	for (; *from; from++) {
+		len = hlk_text_add(&text, *from, 0, out);
+		line_add(line, "%.*s", (int)len, out);
+	}
+	len = hlk_text_end(&text, 0, out);
+	line_add(line, "%.*s", (int)len, out);
 }
 
 static void line_errno(struct line *line, uint64_t code)
@@ -337,5 +348,6 @@ EXPORT const char *hlk_strerror(const struct hlk_err *err, char *buf,
 		line_fill(&line, err, text);
 	else
 		line_errno(&line, err->code);
+	hlk_text_cut(buf);
 	return buf;
 }
