@@ -213,17 +213,14 @@ static int name_register(struct hlk_sandbox *sb, int ret)
 	return ret;
 }
 
-EXPORT int hlk_sandbox_audit(struct hlk_sandbox *sb)
+static int audit(struct hlk_sandbox *sb)
 {
 	int ret;
 
-	hlk_err_clear(&sb->err);
 	if (!(sb->ctx->features & HLK_FEATURE_AUDIT))
 		return hlk_err_text(&sb->err, EOPNOTSUPP, HLK_WHAT_FEATURE, op,
 				    "audits");
-	ret = hlk_restore_prepare(sb, NULL, HLK_RESTORE_AUDIT);
-	if (ret)
-		return ret;
+	hlk_restore_prepare(sb, NULL, HLK_RESTORE_AUDIT);
 	ret = ioctl(sb->hlk_fd, HLK_RESTORE, &sb->restored) ? -errno : 0;
 	ret = hlk_restore_finish(sb, NULL, ret);
 	if (ret)
@@ -234,4 +231,11 @@ EXPORT int hlk_sandbox_audit(struct hlk_sandbox *sb)
 	if (ret)
 		sb->state = HLK_STATE_BROKEN;
 	return ret;
+}
+
+EXPORT int hlk_sandbox_audit(struct hlk_sandbox *sb)
+{
+	int ret = hlk_enter(sb, op);
+
+	return ret ? ret : hlk_leave(sb, audit(sb));
 }

@@ -19,6 +19,7 @@
 #include "internal.h"
 
 static const char op[] = "cannot put it into a batch";
+static const char op_ring[] = "cannot make an io_uring";
 
 /**
  * struct entry - one sandbox in a batch
@@ -44,6 +45,9 @@ struct entry {
  * struct hlk_batch - see hlk_batch_open()
  * @ctx: the context
  * @ring: the ring
+ * @home: see hlk_home()
+ * @has_ring: there is one; if not, the next restore makes it
+ * @busy: it is being submitted
  * @size: length of @entries
  * @nr: entries in use
  * @submitted: they were submitted; the next one begins anew
@@ -53,6 +57,9 @@ struct entry {
 struct hlk_batch {
 	struct hlk_ctx *ctx;
 	struct io_uring ring;
+	uint64_t home;
+	bool has_ring;
+	bool busy;
 	uint32_t size;
 	uint32_t nr;
 	bool submitted;
@@ -73,9 +80,10 @@ static int open_ring(struct hlk_batch *batch)
 	if (ret)
 		return ret;
 	ret = io_uring_register_iowq_max_workers(&batch->ring, workers);
-	if (ret < 0)
+	batch->has_ring = ret >= 0;
+	if (!batch->has_ring)
 		io_uring_queue_exit(&batch->ring);
-	return ret < 0 ? ret : 0;
+	return batch->has_ring ? 0 : ret;
 }
 
 EXPORT int hlk_batch_open(struct hlk_ctx *ctx, uint32_t size,
@@ -108,11 +116,18 @@ EXPORT int hlk_batch_open(struct hlk_ctx *ctx, uint32_t size,
 		free(batch->calls);
 		free(batch);
 		errno = -ret;
-		return hlk_err_system(err, "cannot make an io_uring");
+		return hlk_err_system(err, op_ring);
 	}
 	batch->ctx = hlk_ctx_get(ctx);
+	batch->home = hlk_home(ctx);
 	*out = batch;
 	return 0;
+}
+
+/* In a child there are neither the sandboxes' memory nor their timers. */
+static bool is_here(const struct hlk_batch *batch)
+{
+	return batch->home == hlk_home(batch->ctx);
 }
 
 /* An entry that was not submitted: its sandbox is let go. */
@@ -121,56 +136,132 @@ static void cancel(struct entry *e, int ret)
 	e->ret = ret;
 	if (e->cmd == HLK_RUN)
 		hlk_timeout_end(e->sb);
-	e->sb->in_call = false;
+	if (hlk_counter_refresh(e->sb))
+		e->sb->state = HLK_STATE_BROKEN;
+	hlk_leave(e->sb, 0);
 }
 
 EXPORT void hlk_batch_close(struct hlk_batch *batch)
 {
 	uint32_t i;
 
-	if (!batch)
+	if (!batch || batch->busy)
 		return;
-	for (i = 0; i < batch->nr && !batch->submitted; i++)
+	for (i = 0; i < batch->nr && !batch->submitted && is_here(batch); i++)
 		cancel(&batch->entries[i], -ECANCELED);
-	io_uring_queue_exit(&batch->ring);
+	if (batch->has_ring)
+		io_uring_queue_exit(&batch->ring);
 	hlk_close(batch->ctx);
 	free(batch->calls);
 	free(batch);
 }
 
-static struct entry *next(struct hlk_batch *batch, struct hlk_sandbox *sb)
+/* What comes in the middle of a submit comes from a function that a guest called. */
+static struct entry *next(struct hlk_batch *batch)
 {
 	if (batch->submitted) {
 		batch->nr = 0;
 		batch->submitted = false;
 	}
-	if (batch->nr < batch->size)
-		return &batch->entries[batch->nr];
-	hlk_err_text(&sb->err, ENOSPC, HLK_WHAT_ARGUMENT, op,
-		     "a batch of %u is full", batch->size);
-	return NULL;
+	return batch->nr < batch->size ? &batch->entries[batch->nr] : NULL;
 }
 
-EXPORT int hlk_batch_restore(struct hlk_batch *batch, struct hlk_sandbox *sb,
-			     struct hlk_snap *snap, uint32_t flags)
+static int full(struct hlk_batch *batch, struct hlk_sandbox *sb)
 {
-	struct entry *e = next(batch, sb);
+	return hlk_err_text(&sb->err, ENOSPC, HLK_WHAT_ARGUMENT, op,
+			    "a batch of %u is full", batch->size);
+}
+
+/* The sandbox stays entered until the batch was submitted */
+static int take(struct hlk_batch *batch, struct hlk_sandbox *sb)
+{
+	return batch->busy ? -EBUSY : hlk_enter(sb, op);
+}
+
+static int put_restore(struct hlk_batch *batch, struct hlk_sandbox *sb,
+		       struct hlk_snap *snap, uint32_t flags)
+{
+	struct entry *e = next(batch);
 	int ret;
 
 	if (!e)
-		return -ENOSPC;
+		return full(batch, sb);
 	ret = hlk_grow_flags(flags, HLK_BATCH_ASYNC, "hlk_batch", op, &sb->err);
-	if (!ret)
-		ret = hlk_restore_prepare(sb, snap, 0);
 	if (ret)
 		return ret;
+	ret = batch->has_ring ? 0 : open_ring(batch);
+	if (ret) {
+		errno = -ret;
+		return hlk_err_system(&sb->err, op_ring);
+	}
+	hlk_restore_prepare(sb, snap, 0);
 	*e = (struct entry) {
 		.sb = sb,
 		.snap = snap,
 		.cmd = HLK_RESTORE,
 		.async = flags & HLK_BATCH_ASYNC,
 	};
-	sb->in_call = true;
+	batch->nr++;
+	return 0;
+}
+
+EXPORT int hlk_batch_restore(struct hlk_batch *batch, struct hlk_sandbox *sb,
+			     struct hlk_snap *snap, uint32_t flags)
+{
+	int ret = take(batch, sb);
+
+	if (ret)
+		return ret;
+	ret = put_restore(batch, sb, snap, flags);
+	return ret ? hlk_leave(sb, ret) : 0;
+}
+
+/* After a restore that looked at all, a call can mostly be fused. */
+static int make_fusible(struct hlk_sandbox *sb, const char *name, size_t in_len)
+{
+	int ret;
+
+	if (hlk_fused_can(sb, name, in_len))
+		return 0;
+	ret = hlk_restore_now(sb, NULL);
+	if (ret)
+		return ret;
+	sb->debug_residue = false;
+	if (!hlk_fused_can(sb, name, in_len))
+		return hlk_err_text(&sb->err, EOPNOTSUPP, HLK_WHAT_FEATURE, op,
+				    "calls in batches that are so long");
+	return 0;
+}
+
+static int put_call(struct hlk_batch *batch, struct hlk_sandbox *sb,
+		    const struct hlk_answer *answer, const void *in, size_t in_len,
+		    uint64_t timeout_us)
+{
+	struct entry *e = next(batch);
+	int ret;
+
+	if (!e)
+		return full(batch, sb);
+	if (!sb->last->generation)
+		return hlk_err_set(&sb->err, ESTALE, HLK_WHAT_NOT_READY, op);
+	if (!(batch->ctx->features & HLK_FEATURE_RUN_MANY))
+		return hlk_err_text(&sb->err, EOPNOTSUPP, HLK_WHAT_FEATURE, op,
+				    "calls in batches");
+	ret = make_fusible(sb, answer->name, in_len);
+	if (!ret)
+		ret = hlk_fused_prepare(sb, answer->name, in, in_len);
+	if (ret)
+		return ret;
+	ret = hlk_timeout_begin(sb, timeout_us);
+	if (ret) {
+		hlk_counter_refresh(sb);
+		return ret;
+	}
+	*e = (struct entry) {
+		.sb = sb,
+		.cmd = HLK_RUN,
+		.answer = *answer,
+	};
 	batch->nr++;
 	return 0;
 }
@@ -181,45 +272,16 @@ EXPORT int hlk_batch_restore_call(struct hlk_batch *batch,
 				  void *out, size_t out_size, size_t *out_len,
 				  uint64_t timeout_us)
 {
-	struct entry *e = next(batch, sb);
+	const struct hlk_answer answer = { name, out, out_size, out_len };
 	int ret;
 
 	if (out_len)
 		*out_len = 0;
-	if (!e)
-		return -ENOSPC;
-	if (sb->in_call)
-		return hlk_err_set(&sb->err, EBUSY, HLK_WHAT_IN_CALL, op);
-	if (!sb->last->generation)
-		return hlk_err_set(&sb->err, ESTALE, HLK_WHAT_NOT_READY, op);
-	if (!(batch->ctx->features & HLK_FEATURE_RUN_MANY))
-		return hlk_err_text(&sb->err, EOPNOTSUPP, HLK_WHAT_FEATURE, op,
-				    "calls in batches");
-	hlk_err_clear(&sb->err);
-	if (!hlk_fused_can(sb, name, in_len)) {
-		/* After a restore that looked at all, it mostly can. */
-		ret = hlk_sandbox_restore(sb, NULL);
-		if (ret)
-			return ret;
-		sb->debug_residue = false;
-		if (!hlk_fused_can(sb, name, in_len))
-			return hlk_err_text(&sb->err, EOPNOTSUPP,
-					    HLK_WHAT_FEATURE, op,
-					    "calls in batches that are so long");
-	}
-	ret = hlk_fused_prepare(sb, name, in, in_len);
-	if (!ret)
-		ret = hlk_timeout_begin(sb, timeout_us);
+	ret = take(batch, sb);
 	if (ret)
 		return ret;
-	*e = (struct entry) {
-		.sb = sb,
-		.cmd = HLK_RUN,
-		.answer = { name, out, out_size, out_len },
-	};
-	sb->in_call = true;
-	batch->nr++;
-	return 0;
+	ret = put_call(batch, sb, &answer, in, in_len, timeout_us);
+	return ret ? hlk_leave(sb, ret) : 0;
 }
 
 static int fill(struct hlk_batch *batch, struct entry *e)
@@ -320,11 +382,13 @@ static int call_all(struct hlk_batch *batch)
 
 	for (i = 0; i < batch->nr; i++) {
 		e = &batch->entries[i];
-		if (e->cmd == HLK_RUN)
-			batch->calls[nr++] = (struct hlk_many_call) {
-				.vm_fd = e->sb->hlk_fd,
-				.run = (uintptr_t)&e->sb->fused.arg,
-			};
+		if (e->cmd != HLK_RUN)
+			continue;
+		hlk_fused_go(e->sb);
+		batch->calls[nr++] = (struct hlk_many_call) {
+			.vm_fd = e->sb->hlk_fd,
+			.run = (uintptr_t)&e->sb->fused.arg,
+		};
 	}
 	ret = call_some(batch, nr, &done);
 	for (i = 0, nr = 0; i < batch->nr; i++) {
@@ -347,19 +411,21 @@ static void finish(struct entry *e)
 	 */
 	if (e->async && e->ret == -ECANCELED)
 		e->ret = ioctl(sb->hlk_fd, HLK_RESTORE, &sb->restored) ? -errno : 0;
-	sb->in_call = false;
 	if (e->cmd == HLK_RUN)
 		e->ret = hlk_fused_finish(sb, e->ret, &e->answer);
 	else
 		e->ret = hlk_restore_finish(sb, e->snap, e->ret);
+	hlk_leave(sb, 0);
 }
 
-/* A ring with requests that the kernel did not take is of no more use. */
-static int renew(struct hlk_batch *batch, int error)
+/*
+ * A ring with requests that the kernel did not take is of no more use. The next
+ * restore that is put into the batch makes another one, or says why it cannot.
+ */
+static int drop_ring(struct hlk_batch *batch, int error)
 {
 	io_uring_queue_exit(&batch->ring);
-	if (open_ring(batch))
-		batch->size = 0;
+	batch->has_ring = false;
 	return error;
 }
 
@@ -369,8 +435,13 @@ EXPORT int hlk_batch_submit(struct hlk_batch *batch)
 	struct entry *e;
 	uint32_t i;
 
+	if (!is_here(batch))
+		return -EPERM;
+	if (batch->busy)
+		return -EBUSY;
 	if (batch->submitted || !batch->nr)
 		return 0;
+	batch->busy = true;
 	restored = restore_all(batch);
 	called = call_all(batch);
 	batch->submitted = true;
@@ -383,7 +454,8 @@ EXPORT int hlk_batch_submit(struct hlk_batch *batch)
 		if (!first)
 			first = e->ret;
 	}
-	return restored ? renew(batch, restored) : first;
+	batch->busy = false;
+	return restored ? drop_ring(batch, restored) : first;
 }
 
 EXPORT int hlk_batch_result(const struct hlk_batch *batch, uint32_t index)

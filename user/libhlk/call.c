@@ -53,12 +53,10 @@ int hlk_set_fpu(struct hlk_sandbox *sb)
  * @sb: the sandbox
  * @op: what is to be done
  *
- * Return: 0, -EBUSY or -ESTALE
+ * Return: 0 or -ESTALE
  */
 int hlk_check_ready(struct hlk_sandbox *sb, const char *op)
 {
-	if (sb->in_call)
-		return hlk_err_set(&sb->err, EBUSY, HLK_WHAT_IN_CALL, op);
 	switch (sb->state) {
 	case HLK_STATE_READY:
 		return 0;
@@ -70,13 +68,10 @@ int hlk_check_ready(struct hlk_sandbox *sb, const char *op)
 	}
 }
 
-EXPORT int hlk_sandbox_boot(struct hlk_sandbox *sb, uint64_t timeout_us)
+static int boot(struct hlk_sandbox *sb, uint64_t timeout_us)
 {
 	int ret;
 
-	hlk_err_clear(&sb->err);
-	if (sb->in_call)
-		return hlk_err_set(&sb->err, EBUSY, HLK_WHAT_IN_CALL, op_boot);
 	if (sb->state == HLK_STATE_READY)
 		return hlk_err_text(&sb->err, EINVAL, HLK_WHAT_ARGUMENT,
 				    op_boot, "the guest is booted already");
@@ -95,12 +90,19 @@ EXPORT int hlk_sandbox_boot(struct hlk_sandbox *sb, uint64_t timeout_us)
 	return hlk_get_fpu(sb);
 }
 
+EXPORT int hlk_sandbox_boot(struct hlk_sandbox *sb, uint64_t timeout_us)
+{
+	int ret = hlk_enter(sb, op_boot);
+
+	return ret ? ret : hlk_leave(sb, boot(sb, timeout_us));
+}
+
 static int buffer_failed(struct hlk_sandbox *sb, int ret)
 {
 	if (ret == -ENOBUFS)
 		return hlk_err_where(&sb->err, ENOBUFS, HLK_WHAT_INPUT,
 				     hlk_buffer_room(&sb->input), op_call);
-	return hlk_err_populate(&sb->err, ret, op_call);
+	return hlk_exit_host(sb, ret, op_call);
 }
 
 /**
@@ -212,6 +214,35 @@ int hlk_pop_answer(struct hlk_sandbox *sb, const struct hlk_answer *answer)
 	return 0;
 }
 
+/**
+ * hlk_call_now() - call a function of the guest
+ * @sb: the sandbox, entered
+ * @answer: the function, and where its answer goes
+ * @in: its argument
+ * @in_len: length of that
+ * @timeout_us: see hlk_sandbox_call()
+ *
+ * Return: 0 or a negative errno
+ */
+int hlk_call_now(struct hlk_sandbox *sb, const struct hlk_answer *answer,
+		 const void *in, size_t in_len, uint64_t timeout_us)
+{
+	int ret;
+
+	ret = hlk_check_ready(sb, op_call);
+	if (!ret && !sb->fresh)
+		ret = start_over(sb);
+	if (!ret)
+		ret = hlk_push_call(sb, &sb->input, answer->name, in, in_len);
+	if (ret)
+		return ret;
+	hlk_call_regs(sb, &sb->run->s.regs.regs);
+	sb->run->kvm_dirty_regs |= KVM_SYNC_X86_REGS;
+	sb->fresh = false;
+	ret = hlk_run(sb, timeout_us);
+	return ret ? ret : hlk_pop_answer(sb, answer);
+}
+
 EXPORT int hlk_sandbox_call(struct hlk_sandbox *sb, const char *name,
 			    const void *in, size_t in_len,
 			    void *out, size_t out_size, size_t *out_len,
@@ -220,21 +251,9 @@ EXPORT int hlk_sandbox_call(struct hlk_sandbox *sb, const char *name,
 	const struct hlk_answer answer = { name, out, out_size, out_len };
 	int ret;
 
-	hlk_err_clear(&sb->err);
 	if (out_len)
 		*out_len = 0;
-	ret = hlk_check_ready(sb, op_call);
-	if (!ret && !sb->fresh)
-		ret = start_over(sb);
-	if (!ret)
-		ret = hlk_push_call(sb, &sb->input, name, in, in_len);
-	if (ret)
-		return ret;
-	hlk_call_regs(sb, &sb->run->s.regs.regs);
-	sb->run->kvm_dirty_regs |= KVM_SYNC_X86_REGS;
-	sb->fresh = false;
-	ret = hlk_run(sb, timeout_us);
-	if (!ret)
-		ret = hlk_pop_answer(sb, &answer);
-	return ret;
+	ret = hlk_enter(sb, op_call);
+	return ret ? ret : hlk_leave(sb, hlk_call_now(sb, &answer, in, in_len,
+						      timeout_us));
 }

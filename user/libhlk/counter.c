@@ -7,10 +7,51 @@
  * written anew right after.
  */
 #include <errno.h>
+#include <sched.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
 #include "internal.h"
 
 #define PAGE	HLK_GUEST_PAGE_SIZE
+
+/*
+ * The sandbox's own thread goes first: somebody who counts in a tight loop would have
+ * the lock again before that thread is awake.
+ */
+static void lock(struct hlk_sandbox *sb)
+{
+	atomic_fetch_add(&sb->waiting, 1);
+	pthread_mutex_lock(&sb->count_lock);
+	atomic_fetch_sub(&sb->waiting, 1);
+}
+
+static void lock_last(struct hlk_sandbox *sb)
+{
+	while (atomic_load(&sb->waiting))
+		sched_yield();
+	pthread_mutex_lock(&sb->count_lock);
+}
+
+static void unlock(struct hlk_sandbox *sb)
+{
+	pthread_mutex_unlock(&sb->count_lock);
+}
+
+/*
+ * While a restore may be under way the page can go at any moment, and the guest that
+ * is entered after it may use up its budget before the page could be had again: what
+ * would be SIGBUS for us is an errno of a system call.
+ */
+static int write_carefully(unsigned char *mem, uint64_t value)
+{
+	const struct iovec from = { &value, sizeof(value) };
+	const struct iovec to = { mem, sizeof(value) };
+
+	if (process_vm_writev(getpid(), &from, 1, &to, 1, 0) == sizeof(value))
+		return 0;
+	return errno == EFAULT ? -EDQUOT : -errno;
+}
 
 static int write_counter(struct hlk_sandbox *sb, uint64_t value)
 {
@@ -19,6 +60,8 @@ static int write_counter(struct hlk_sandbox *sb, uint64_t value)
 
 	if (!mem)
 		return -ENODEV;
+	if (sb->restoring)
+		return write_carefully(mem, value);
 	if (!sb->counter_ready) {
 		int ret = hlk_populate(mem - gpa % PAGE, PAGE, true);
 
@@ -31,6 +74,41 @@ static int write_counter(struct hlk_sandbox *sb, uint64_t value)
 }
 
 /**
+ * hlk_counter_lose() - a restore is going to be asked for
+ * @sb: the sandbox
+ *
+ * hlk_counter_refresh() is called when it is over.
+ */
+void hlk_counter_lose(struct hlk_sandbox *sb)
+{
+	lock(sb);
+	sb->counter_ready = false;
+	sb->restoring = true;
+	unlock(sb);
+}
+
+/**
+ * hlk_counter_refresh() - write the counter again, if it is used
+ * @sb: the sandbox, which came out of a restore
+ *
+ * In a fused restore and call the module writes the counter, and reads it from the
+ * sandbox to do so. Another thread that counts in between can lose; here it wins.
+ *
+ * Return: 0 or a negative errno
+ */
+int hlk_counter_refresh(struct hlk_sandbox *sb)
+{
+	int ret = 0;
+
+	lock(sb);
+	sb->restoring = false;
+	if (sb->counter_set)
+		ret = write_counter(sb, sb->counter);
+	unlock(sb);
+	return ret;
+}
+
+/**
  * hlk_counter_restore() - bring the counter back after a restore
  * @sb: the sandbox
  *
@@ -38,30 +116,9 @@ static int write_counter(struct hlk_sandbox *sb, uint64_t value)
  */
 int hlk_counter_restore(struct hlk_sandbox *sb)
 {
-	int ret = 0;
+	int ret = hlk_counter_refresh(sb);
 
-	pthread_mutex_lock(&sb->lock);
-	if (sb->counter_set)
-		ret = write_counter(sb, sb->counter);
-	pthread_mutex_unlock(&sb->lock);
-	if (ret)
-		hlk_err_populate(&sb->err, ret, "cannot set the counter");
-	return ret;
-}
-
-/**
- * hlk_counter_refresh() - write the counter again, if it is used
- * @sb: the sandbox, which came out of a fused restore and call
- *
- * There the module writes the counter, and reads it from the sandbox to do so.
- * Another thread that counts in between can lose; here it wins.
- */
-void hlk_counter_refresh(struct hlk_sandbox *sb)
-{
-	pthread_mutex_lock(&sb->lock);
-	if (sb->counter_set)
-		write_counter(sb, sb->counter);
-	pthread_mutex_unlock(&sb->lock);
+	return ret ? hlk_exit_host(sb, ret, "cannot set the counter") : 0;
 }
 
 /**
@@ -70,9 +127,36 @@ void hlk_counter_refresh(struct hlk_sandbox *sb)
  */
 void hlk_counter_forget(struct hlk_sandbox *sb)
 {
-	pthread_mutex_lock(&sb->lock);
+	lock(sb);
 	sb->counter_ready = false;
-	pthread_mutex_unlock(&sb->lock);
+	unlock(sb);
+}
+
+/**
+ * hlk_counter_used() - has anybody counted?
+ * @sb: the sandbox
+ */
+bool hlk_counter_used(struct hlk_sandbox *sb)
+{
+	bool used;
+
+	lock(sb);
+	used = sb->counter_set;
+	unlock(sb);
+	return used;
+}
+
+/**
+ * hlk_counter_reset() - forget what was counted
+ * @sb: the sandbox, which is to be restored before the guest sees it
+ * @value: what it is to be
+ */
+void hlk_counter_reset(struct hlk_sandbox *sb, uint64_t value)
+{
+	lock(sb);
+	sb->counter = value;
+	sb->counter_set = value;
+	unlock(sb);
 }
 
 EXPORT int hlk_sandbox_counter_add(struct hlk_sandbox *sb, int64_t by)
@@ -82,7 +166,9 @@ EXPORT int hlk_sandbox_counter_add(struct hlk_sandbox *sb, int64_t by)
 	bool out;
 	int ret;
 
-	pthread_mutex_lock(&sb->lock);
+	if (sb->home != hlk_home(sb->ctx))
+		return -EPERM;
+	lock_last(sb);
 	if (by < 0)
 		out = __builtin_sub_overflow(sb->counter, distance, &value);
 	else
@@ -98,7 +184,7 @@ EXPORT int hlk_sandbox_counter_add(struct hlk_sandbox *sb, int64_t by)
 		else
 			sb->counter_set = true;
 	}
-	pthread_mutex_unlock(&sb->lock);
+	unlock(sb);
 	return ret;
 }
 
@@ -106,8 +192,8 @@ EXPORT uint64_t hlk_sandbox_counter(struct hlk_sandbox *sb)
 {
 	uint64_t value;
 
-	pthread_mutex_lock(&sb->lock);
+	lock_last(sb);
 	value = sb->counter;
-	pthread_mutex_unlock(&sb->lock);
+	unlock(sb);
 	return value;
 }

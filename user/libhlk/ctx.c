@@ -4,6 +4,8 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "internal.h"
@@ -93,6 +95,44 @@ static int open_kvm(struct hlk_ctx *ctx, struct hlk_err *err)
 	return hlk_cpuid_make(ctx, err);
 }
 
+/* The kernel clears it in a child: no handler of fork() is needed. */
+static int make_home(struct hlk_ctx *ctx, struct hlk_err *err)
+{
+	void *page = mmap(NULL, HLK_GUEST_PAGE_SIZE, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (page == MAP_FAILED)
+		return hlk_err_system(err, op);
+	ctx->home = page;
+	if (madvise(page, HLK_GUEST_PAGE_SIZE, MADV_WIPEONFORK))
+		return hlk_err_system(err, op);
+	return 0;
+}
+
+/**
+ * hlk_home() - a number for the process that asks
+ * @ctx: a context, of this process or inherited
+ *
+ * VMs, their memory and threads are not inherited, so objects note where they were
+ * made, and are no good elsewhere.
+ *
+ * Return: the same number in each thread of a process, another one in its children
+ */
+uint64_t hlk_home(struct hlk_ctx *ctx)
+{
+	uint64_t none = 0, home;
+	struct timespec ts;
+
+	if (!ctx->home)
+		return 0;
+	home = atomic_load(ctx->home);
+	if (home)
+		return home;
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	home = (ts.tv_sec * 1000000000ULL + ts.tv_nsec) << 1 | 1;
+	return atomic_compare_exchange_strong(ctx->home, &none, home) ? home : none;
+}
+
 struct hlk_ctx *hlk_ctx_get(struct hlk_ctx *ctx)
 {
 	atomic_fetch_add(&ctx->refs, 1);
@@ -112,7 +152,9 @@ EXPORT int hlk_open(struct hlk_ctx **out, struct hlk_err *err)
 	atomic_init(&ctx->refs, 1);
 	ctx->hlk_fd = -1;
 	ctx->kvm_fd = -1;
-	ret = open_hlk(ctx, err);
+	ret = make_home(ctx, err);
+	if (!ret)
+		ret = open_hlk(ctx, err);
 	if (!ret)
 		ret = open_kvm(ctx, err);
 	if (ret) {
@@ -131,6 +173,8 @@ EXPORT void hlk_close(struct hlk_ctx *ctx)
 		close(ctx->kvm_fd);
 	if (ctx->hlk_fd >= 0)
 		close(ctx->hlk_fd);
+	if (ctx->home)
+		munmap(ctx->home, HLK_GUEST_PAGE_SIZE);
 	free(ctx->cpuid);
 	free(ctx);
 }

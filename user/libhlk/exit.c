@@ -59,11 +59,12 @@ static void copy_regs(struct hlk_regs *to, const struct kvm_sync_regs *from)
 
 EXPORT int hlk_sandbox_regs(struct hlk_sandbox *sb, struct hlk_regs *regs)
 {
-	if (sb->in_call)
-		return hlk_err_set(&sb->err, EBUSY, HLK_WHAT_IN_CALL,
-				   "cannot read registers");
+	int ret = hlk_enter(sb, "cannot read registers");
+
+	if (ret)
+		return ret;
 	copy_regs(regs, &sb->run->s.regs);
-	return hlk_err_clear(&sb->err);
+	return hlk_leave(sb, 0);
 }
 
 static void start_report(struct hlk_sandbox *sb, enum hlk_exit_reason reason,
@@ -139,6 +140,25 @@ int hlk_exit_fault(struct hlk_sandbox *sb)
 	start_report(sb, HLK_EXIT_BUDGET, 0);
 	return hlk_err_where(&sb->err, EDQUOT, HLK_WHAT_BUDGET,
 			     stats.max_private, NULL);
+}
+
+/**
+ * hlk_exit_host() - note that the host could not write to the guest's memory
+ * @sb: the sandbox
+ * @ret: what hlk_populate() returned, or the module for an input
+ * @op: what was to be done
+ *
+ * The refusals of that are none of the guest's.
+ *
+ * Return: @ret
+ */
+int hlk_exit_host(struct hlk_sandbox *sb, int ret, const char *op)
+{
+	struct hlk_vm_stats stats = { .head.size = sizeof(stats) };
+
+	if (ret == -EDQUOT && !ioctl(sb->hlk_fd, HLK_VM_STATS, &stats))
+		sb->over_budget = stats.over_budget;
+	return hlk_err_populate(&sb->err, ret, op);
 }
 
 /**

@@ -71,7 +71,6 @@ int hlk_fused_prepare(struct hlk_sandbox *sb, const char *name, const void *in,
 		      size_t in_len)
 {
 	struct hlk_fused *fused = &sb->fused;
-	uint32_t nr_inputs;
 	uint64_t bytes = 0;
 	int ret;
 
@@ -90,15 +89,13 @@ int hlk_fused_prepare(struct hlk_sandbox *sb, const char *name, const void *in,
 		.data = (uintptr_t)&sb->counter,
 	};
 	hlk_call_regs(sb, &fused->regs);
-	pthread_mutex_lock(&sb->lock);
-	nr_inputs = sb->counter_set ? 2 : 1;
-	pthread_mutex_unlock(&sb->lock);
+	hlk_counter_lose(sb);
 	fused->arg = (struct hlk_run) {
 		.head.size = sizeof(fused->arg),
 		.head.flags = HLK_RUN_REGS,
 		.vcpu_fd = sb->vcpu_fd,
 		.inputs = (uintptr_t)fused->inputs,
-		.nr_inputs = nr_inputs,
+		.nr_inputs = 1,
 		.input_size = sizeof(fused->inputs[0]),
 		.regs = (uintptr_t)&fused->regs,
 		.log_port = HLK_GUEST_PORT_PUTC,
@@ -108,6 +105,17 @@ int hlk_fused_prepare(struct hlk_sandbox *sb, const char *name, const void *in,
 	sb->run->cr8 = sb->cr8;
 	sb->exit.reason = HLK_EXIT_NONE;
 	return 0;
+}
+
+/**
+ * hlk_fused_go() - the request of hlk_fused_prepare() is about to be made
+ * @sb: the sandbox
+ *
+ * Somebody may have begun to count after it was prepared.
+ */
+void hlk_fused_go(struct hlk_sandbox *sb)
+{
+	sb->fused.arg.nr_inputs = hlk_counter_used(sb) ? 2 : 1;
 }
 
 static int submit(struct hlk_sandbox *sb)
@@ -164,11 +172,17 @@ static void note_restored(struct hlk_sandbox *sb)
 	if (arg->freed)
 		hlk_forget_pages(sb);
 	sb->state = HLK_STATE_READY;
+	sb->stale = true;
 }
 
+/* A counter that could not be written back wants another restore. */
 static int fail(struct hlk_sandbox *sb, int ret)
 {
 	hlk_timeout_end(sb);
+	if (ret == -EDQUOT)
+		hlk_exit_host(sb, ret, op);
+	if (hlk_counter_refresh(sb))
+		sb->state = HLK_STATE_BROKEN;
 	errno = -ret;
 	return hlk_err_module(&sb->err, &sb->fused.arg.head, op);
 }
@@ -207,13 +221,28 @@ int hlk_fused_finish(struct hlk_sandbox *sb, int ret,
 	return ret ? ret : hlk_pop_answer(sb, answer);
 }
 
-static int check(struct hlk_sandbox *sb)
+static int restore_call(struct hlk_sandbox *sb, const struct hlk_answer *answer,
+			const void *in, size_t in_len, uint64_t timeout_us)
 {
-	if (sb->in_call)
-		return hlk_err_set(&sb->err, EBUSY, HLK_WHAT_IN_CALL, op);
+	int ret;
+
 	if (!sb->last->generation)
 		return hlk_err_set(&sb->err, ESTALE, HLK_WHAT_NOT_READY, op);
-	return 0;
+	if (!hlk_fused_can(sb, answer->name, in_len)) {
+		ret = hlk_restore_now(sb, NULL);
+		return ret ? ret : hlk_call_now(sb, answer, in, in_len,
+						timeout_us);
+	}
+	ret = hlk_fused_prepare(sb, answer->name, in, in_len);
+	if (ret)
+		return ret;
+	ret = hlk_timeout_begin(sb, timeout_us);
+	if (ret) {
+		hlk_counter_refresh(sb);
+		return ret;
+	}
+	hlk_fused_go(sb);
+	return hlk_fused_finish(sb, submit(sb), answer);
 }
 
 EXPORT int hlk_sandbox_restore_call(struct hlk_sandbox *sb, const char *name,
@@ -224,20 +253,9 @@ EXPORT int hlk_sandbox_restore_call(struct hlk_sandbox *sb, const char *name,
 	const struct hlk_answer answer = { name, out, out_size, out_len };
 	int ret;
 
-	hlk_err_clear(&sb->err);
 	if (out_len)
 		*out_len = 0;
-	ret = check(sb);
-	if (ret)
-		return ret;
-	if (!hlk_fused_can(sb, name, in_len)) {
-		ret = hlk_sandbox_restore(sb, NULL);
-		return ret ? ret : hlk_sandbox_call(sb, name, in, in_len, out,
-						    out_size, out_len,
-						    timeout_us);
-	}
-	ret = hlk_fused_prepare(sb, name, in, in_len);
-	if (!ret)
-		ret = hlk_timeout_begin(sb, timeout_us);
-	return ret ? ret : hlk_fused_finish(sb, submit(sb), &answer);
+	ret = hlk_enter(sb, op);
+	return ret ? ret : hlk_leave(sb, restore_call(sb, &answer, in, in_len,
+						      timeout_us));
 }

@@ -13,6 +13,8 @@
 
 #define MAX_NAME	63
 
+static const char op[] = "cannot add or remove a host function";
+
 /**
  * hlk_host_print() - the guest pushed text
  * @sb: the sandbox
@@ -31,13 +33,14 @@ int hlk_host_print(struct hlk_sandbox *sb)
 	return 0;
 }
 
-static const struct hlk_host_entry *find(const struct hlk_sandbox *sb,
-					 const void *name, size_t len)
+static struct hlk_host_entry *find(const struct hlk_sandbox *sb,
+				   const void *name, size_t len)
 {
-	const struct hlk_host_entry *entry;
+	struct hlk_host_entry *entry;
 
 	for (entry = sb->functions; entry; entry = entry->next)
-		if (entry->name_len == len && !memcmp(entry->name, name, len))
+		if (!entry->removed && entry->name_len == len &&
+		    !memcmp(entry->name, name, len))
 			return entry;
 	return NULL;
 }
@@ -100,6 +103,10 @@ int hlk_host_call(struct hlk_sandbox *sb)
 	if (head.magic != HLK_GUEST_CALL_MAGIC || head.name_len > len ||
 	    head.arg_len > len - head.name_len)
 		return hlk_exit_set(sb, HLK_EXIT_PROTOCOL, 0);
+	/* A function may say that its answer is longer than what it wrote. */
+	if (sb->stale)
+		memset(out, 0, sb->input.size);
+	sb->stale = false;
 	status = call(sb, &head, sb->bounce + sizeof(head), out, out_size,
 		      &out_len);
 	ret = reply(sb, status, out, status ? 0 : out_len);
@@ -108,39 +115,108 @@ int hlk_host_call(struct hlk_sandbox *sb)
 	return ret ? hlk_exit_buffer(sb, ret) : 0;
 }
 
-EXPORT int hlk_sandbox_host_function(struct hlk_sandbox *sb, const char *name,
-				     hlk_host_fn fn, void *arg)
+static void drop(struct hlk_host_entry **at)
 {
-	static const char op[] = "cannot add a host function";
-	struct hlk_host_entry *entry;
-	size_t len = strlen(name);
+	struct hlk_host_entry *entry = *at;
 
-	if (sb->in_call)
-		return hlk_err_set(&sb->err, EBUSY, HLK_WHAT_IN_CALL, op);
+	*at = entry->next;
+	free(entry);
+}
+
+static int remove_function(struct hlk_sandbox *sb, const char *name,
+			   struct hlk_host_entry *entry)
+{
+	struct hlk_host_entry **at = &sb->functions;
+
+	if (!entry)
+		return hlk_err_text(&sb->err, ENOENT, HLK_WHAT_ARGUMENT, op,
+				    "there is no host function %s", name);
+	if (entry->set_up) {
+		entry->removed = true;
+		return 0;
+	}
+	while (*at != entry)
+		at = &(*at)->next;
+	drop(at);
+	return 0;
+}
+
+static int add_function(struct hlk_sandbox *sb, const char *name, size_t len,
+			hlk_host_fn fn, void *arg)
+{
+	struct hlk_host_entry *entry = malloc(sizeof(*entry) + len);
+
+	if (!entry)
+		return hlk_err_system(&sb->err, op);
+	*entry = (struct hlk_host_entry) {
+		.next = sb->functions,
+		.fn = fn,
+		.arg = arg,
+		.name_len = len,
+	};
+	memcpy(entry->name, name, len);
+	sb->functions = entry;
+	return 0;
+}
+
+static int host_function(struct hlk_sandbox *sb, const char *name, hlk_host_fn fn,
+			 void *arg)
+{
+	size_t len = strlen(name);
+	struct hlk_host_entry *entry;
+
 	if (!len || len > MAX_NAME)
 		return hlk_err_text(&sb->err, EINVAL, HLK_WHAT_ARGUMENT, op,
 				    "a name has 1 to %d bytes", MAX_NAME);
-	if (find(sb, name, len))
+	entry = find(sb, name, len);
+	if (!fn)
+		return remove_function(sb, name, entry);
+	if (entry)
 		return hlk_err_text(&sb->err, EEXIST, HLK_WHAT_EXISTS, op,
 				    "%s", name);
-	entry = malloc(sizeof(*entry) + len);
-	if (!entry)
-		return hlk_err_system(&sb->err, op);
-	entry->fn = fn;
-	entry->arg = arg;
-	entry->name_len = len;
-	memcpy(entry->name, name, len);
-	entry->next = sb->functions;
-	sb->functions = entry;
-	return hlk_err_clear(&sb->err);
+	return add_function(sb, name, len, fn, arg);
+}
+
+EXPORT int hlk_sandbox_host_function(struct hlk_sandbox *sb, const char *name,
+				     hlk_host_fn fn, void *arg)
+{
+	int ret = hlk_enter(sb, op);
+
+	return ret ? ret : hlk_leave(sb, host_function(sb, name, fn, arg));
+}
+
+/**
+ * hlk_host_set_up() - the functions that are there now are those of a pool's set-up
+ * @sb: the sandbox
+ */
+void hlk_host_set_up(struct hlk_sandbox *sb)
+{
+	struct hlk_host_entry *entry;
+
+	for (entry = sb->functions; entry; entry = entry->next)
+		entry->set_up = true;
+}
+
+/**
+ * hlk_host_reset() - those, and no others
+ * @sb: the sandbox
+ */
+void hlk_host_reset(struct hlk_sandbox *sb)
+{
+	struct hlk_host_entry **at = &sb->functions;
+
+	while (*at) {
+		if (!(*at)->set_up) {
+			drop(at);
+			continue;
+		}
+		(*at)->removed = false;
+		at = &(*at)->next;
+	}
 }
 
 void hlk_host_free(struct hlk_sandbox *sb)
 {
-	struct hlk_host_entry *entry;
-
-	while ((entry = sb->functions)) {
-		sb->functions = entry->next;
-		free(entry);
-	}
+	while (sb->functions)
+		drop(&sb->functions);
 }

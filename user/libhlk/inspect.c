@@ -10,24 +10,21 @@
 
 #define PAGE	HLK_GUEST_PAGE_SIZE
 
-static int at_rest(struct hlk_sandbox *sb, const char *op)
-{
-	if (sb->in_call)
-		return hlk_err_set(&sb->err, EBUSY, HLK_WHAT_IN_CALL, op);
-	return hlk_err_clear(&sb->err);
-}
+static const char op_read[] = "cannot read guest memory";
+static const char op_write[] = "cannot write guest memory";
 
 EXPORT int hlk_sandbox_stats_sized(struct hlk_sandbox *sb,
 				   struct hlk_vm_stats *stats, size_t size)
 {
 	static const char op[] = "cannot read statistics";
-	int ret = hlk_grow_reply(&stats->head, size, "hlk_vm_stats", op, &sb->err);
+	/* In a call the error is the call's. */
+	bool mine = !hlk_enter(sb, op);
+	struct hlk_err *err = mine ? &sb->err : NULL;
+	int ret = hlk_grow_reply(&stats->head, size, "hlk_vm_stats", op, err);
 
-	if (ret)
-		return ret;
-	if (ioctl(sb->hlk_fd, HLK_VM_STATS, stats))
-		return hlk_err_module(&sb->err, &stats->head, op);
-	return hlk_err_clear(&sb->err);
+	if (!ret && ioctl(sb->hlk_fd, HLK_VM_STATS, stats))
+		ret = hlk_err_module(err, &stats->head, op);
+	return mine ? hlk_leave(sb, ret) : ret;
 }
 
 EXPORT int hlk_sandbox_translate_sized(struct hlk_sandbox *sb,
@@ -35,87 +32,86 @@ EXPORT int hlk_sandbox_translate_sized(struct hlk_sandbox *sb,
 				       size_t size)
 {
 	static const char op[] = "cannot translate an address";
-	int ret = at_rest(sb, op);
+	int ret = hlk_enter(sb, op);
 
-	if (!ret)
-		ret = hlk_grow_head(&translate->head, size, "hlk_translate", op,
-				    &sb->err);
 	if (ret)
 		return ret;
-	if (ioctl(sb->hlk_fd, HLK_TRANSLATE, translate))
-		return hlk_err_module(&sb->err, &translate->head, op);
-	return 0;
+	ret = hlk_grow_head(&translate->head, size, "hlk_translate", op, &sb->err);
+	if (!ret && ioctl(sb->hlk_fd, HLK_TRANSLATE, translate))
+		ret = hlk_err_module(&sb->err, &translate->head, op);
+	return hlk_leave(sb, ret);
 }
 
 EXPORT int hlk_sandbox_walk_sized(struct hlk_sandbox *sb, struct hlk_walk *walk,
 				  size_t size)
 {
 	static const char op[] = "cannot walk the page tables";
-	int ret = at_rest(sb, op);
+	int ret = hlk_enter(sb, op);
 
-	if (!ret)
-		ret = hlk_grow_head(&walk->head, size, "hlk_walk", op, &sb->err);
 	if (ret)
 		return ret;
-	if (ioctl(sb->hlk_fd, HLK_WALK, walk))
-		return hlk_err_module(&sb->err, &walk->head, op);
-	return 0;
+	ret = hlk_grow_head(&walk->head, size, "hlk_walk", op, &sb->err);
+	if (!ret && ioctl(sb->hlk_fd, HLK_WALK, walk))
+		ret = hlk_err_module(&sb->err, &walk->head, op);
+	return hlk_leave(sb, ret);
 }
 
 EXPORT int hlk_sandbox_mark_cow_sized(struct hlk_sandbox *sb,
 				      struct hlk_mark_cow *mark, size_t size)
 {
 	static const char op[] = "cannot mark pages copy-on-write";
-	int ret = at_rest(sb, op);
+	int ret = hlk_enter(sb, op);
 
-	if (!ret)
-		ret = hlk_grow_head(&mark->head, size, "hlk_mark_cow", op, &sb->err);
 	if (ret)
 		return ret;
-	if (ioctl(sb->hlk_fd, HLK_MARK_COW, mark))
-		return hlk_err_module(&sb->err, &mark->head, op);
-	return 0;
+	ret = hlk_grow_head(&mark->head, size, "hlk_mark_cow", op, &sb->err);
+	if (!ret && ioctl(sb->hlk_fd, HLK_MARK_COW, mark))
+		ret = hlk_err_module(&sb->err, &mark->head, op);
+	return hlk_leave(sb, ret);
 }
 
 /* Memory of the guest, with pages that are there, so that access cannot fail */
 static int reach(struct hlk_sandbox *sb, uint64_t gpa, size_t len, bool write,
 		 unsigned char **mem)
 {
-	const char *op = write ? "cannot write guest memory" :
-				 "cannot read guest memory";
-	int ret = at_rest(sb, op);
+	const char *op = write ? op_write : op_read;
+	int ret;
 
-	if (ret)
-		return ret;
 	*mem = hlk_vm_at(sb, gpa, len);
 	if (!*mem)
 		return hlk_err_where(&sb->err, ENODEV, HLK_WHAT_SYSTEM, gpa,
 				     op);
 	ret = hlk_populate(*mem - gpa % PAGE,
 			   (gpa % PAGE + len + PAGE - 1) / PAGE * PAGE, write);
-	return ret ? hlk_err_populate(&sb->err, ret, op) : 0;
+	return ret ? hlk_exit_host(sb, ret, op) : 0;
 }
 
 EXPORT int hlk_sandbox_read(struct hlk_sandbox *sb, uint64_t gpa, void *buf,
 			    size_t len)
 {
 	unsigned char *mem;
-	int ret = reach(sb, gpa, len, false, &mem);
+	int ret = hlk_enter(sb, op_read);
 
+	if (ret)
+		return ret;
+	ret = reach(sb, gpa, len, false, &mem);
 	if (!ret)
 		memcpy(buf, mem, len);
-	return ret;
+	return hlk_leave(sb, ret);
 }
 
 EXPORT int hlk_sandbox_write(struct hlk_sandbox *sb, uint64_t gpa,
 			     const void *buf, size_t len)
 {
 	unsigned char *mem;
-	int ret = reach(sb, gpa, len, true, &mem);
+	int ret = hlk_enter(sb, op_write);
 
+	if (ret)
+		return ret;
+	ret = reach(sb, gpa, len, true, &mem);
 	if (!ret)
 		memcpy(mem, buf, len);
-	return ret;
+	return hlk_leave(sb, ret);
 }
 
 EXPORT int hlk_sandbox_roots(struct hlk_sandbox *sb, uint64_t *roots,

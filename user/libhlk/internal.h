@@ -33,6 +33,7 @@
  * @enforce_pv: KVM can hide its own interfaces from the guest
  * @pre_fault: KVM can make nested page tables ahead of the guest's access
  * @features: HLK_FEATURE_* of the module
+ * @home: a word that is 0 again in a child process, see hlk_home(); NULL has none
  * @cpuid: what the guest's processor is, in the form that KVM_SET_CPUID2 takes
  */
 struct hlk_ctx {
@@ -43,10 +44,12 @@ struct hlk_ctx {
 	bool enforce_pv;
 	bool pre_fault;
 	uint64_t features;
+	_Atomic uint64_t *home;
 	struct kvm_cpuid2 *cpuid;
 };
 
 struct hlk_ctx *hlk_ctx_get(struct hlk_ctx *ctx);
+uint64_t hlk_home(struct hlk_ctx *ctx);
 
 /* cpuid.c */
 int hlk_cpuid_make(struct hlk_ctx *ctx, struct hlk_err *err);
@@ -113,6 +116,8 @@ struct hlk_mapped {
  * @next: the next one, or NULL
  * @fn: the function
  * @arg: its first argument
+ * @set_up: a pool's set-up added it: it comes back when the sandbox does
+ * @removed: until then it is not there
  * @name_len: length of @name
  * @name: its name, not terminated
  */
@@ -120,6 +125,8 @@ struct hlk_host_entry {
 	struct hlk_host_entry *next;
 	hlk_host_fn fn;
 	void *arg;
+	bool set_up;
+	bool removed;
 	size_t name_len;
 	char name[];
 };
@@ -186,6 +193,9 @@ struct hlk_answer {
 
 /**
  * struct hlk_sandbox - see hlk_sandbox_from_image()
+ *
+ * All but what the locks protect belongs to who has it entered.
+ *
  * @ctx: the context
  * @slot: its place in a pool, or NULL
  * @hlk_fd: the hlk VM
@@ -216,15 +226,22 @@ struct hlk_answer {
  * @exit: how the last run ended
  * @err: why the last call failed
  * @timeout: ends a KVM_RUN in time
- * @in_call: a call is under way; it may be set while a host function runs
+ * @home: hlk_home() of the process that made it
+ * @in_call: somebody uses it, see hlk_enter(): the thread whose call is under way, the
+ *	batch that it was put into, or the pool that it is not taken from
+ * @stale: @bounce has of calls before the last restore
  * @fused: the restore and call under way, or the last one
  * @lock: protects what follows
  * @runner: the thread whose call can be kicked; 0 is none
  * @kicked: it was
+ * @count_lock: protects what follows
  * @counter: the guest's counter
  * @counter_set: it is not 0 all the time
  * @counter_ready: its page can be written without a fault that could fail
- * @fpu: not under @lock: the FPU of a call. Last, because it has no fixed size
+ * @restoring: a restore may be under way: no page is sure to be there
+ * @waiting: not under @count_lock: the sandbox's own thread wants that, so who counts
+ *	lets it go first
+ * @fpu: not under a lock: the FPU of a call. Last, because it has no fixed size
  */
 struct hlk_sandbox {
 	struct hlk_ctx *ctx;
@@ -256,15 +273,21 @@ struct hlk_sandbox {
 	struct hlk_exit exit;
 	struct hlk_err err;
 	struct hlk_timeout timeout;
-	bool in_call;
+	uint64_t home;
+	atomic_bool in_call;
+	bool stale;
 	struct hlk_fused fused;
 
 	pthread_mutex_t lock;
 	pid_t runner;
 	bool kicked;
+
+	pthread_mutex_t count_lock;
 	uint64_t counter;
 	bool counter_set;
 	bool counter_ready;
+	bool restoring;
+	atomic_uint waiting;
 
 	struct kvm_xsave fpu;
 };
@@ -291,8 +314,9 @@ int hlk_run_on(struct hlk_sandbox *sb, int ret,
 int hlk_settle(struct hlk_sandbox *sb);
 
 /* restore.c */
-int hlk_restore_prepare(struct hlk_sandbox *sb, struct hlk_snap *snap,
-			uint32_t flags);
+int hlk_restore_now(struct hlk_sandbox *sb, struct hlk_snap *snap);
+void hlk_restore_prepare(struct hlk_sandbox *sb, struct hlk_snap *snap,
+			 uint32_t flags);
 int hlk_restore_finish(struct hlk_sandbox *sb, struct hlk_snap *snap, int ret);
 int hlk_restore_again(struct hlk_sandbox *sb);
 int hlk_restore_ready(struct hlk_sandbox *sb);
@@ -302,6 +326,7 @@ bool hlk_fused_can(const struct hlk_sandbox *sb, const char *name,
 		   size_t in_len);
 int hlk_fused_prepare(struct hlk_sandbox *sb, const char *name, const void *in,
 		      size_t in_len);
+void hlk_fused_go(struct hlk_sandbox *sb);
 int hlk_fused_finish(struct hlk_sandbox *sb, int ret,
 		     const struct hlk_answer *answer);
 
@@ -319,24 +344,36 @@ int hlk_exit_set(struct hlk_sandbox *sb, enum hlk_exit_reason reason,
 int hlk_exit_abort(struct hlk_sandbox *sb, uint32_t code);
 int hlk_exit_no_memory(struct hlk_sandbox *sb);
 int hlk_exit_fault(struct hlk_sandbox *sb);
+int hlk_exit_host(struct hlk_sandbox *sb, int ret, const char *op);
 int hlk_exit_buffer(struct hlk_sandbox *sb, int ret);
 
 /* hostcall.c */
 int hlk_host_call(struct hlk_sandbox *sb);
 int hlk_host_print(struct hlk_sandbox *sb);
 void hlk_host_free(struct hlk_sandbox *sb);
+void hlk_host_set_up(struct hlk_sandbox *sb);
+void hlk_host_reset(struct hlk_sandbox *sb);
 
 /* counter.c */
-void hlk_counter_refresh(struct hlk_sandbox *sb);
+void hlk_counter_lose(struct hlk_sandbox *sb);
+int hlk_counter_refresh(struct hlk_sandbox *sb);
 int hlk_counter_restore(struct hlk_sandbox *sb);
 void hlk_counter_forget(struct hlk_sandbox *sb);
+bool hlk_counter_used(struct hlk_sandbox *sb);
+void hlk_counter_reset(struct hlk_sandbox *sb, uint64_t value);
 
 /* sandbox.c */
+int hlk_enter(struct hlk_sandbox *sb, const char *op);
+int hlk_leave(struct hlk_sandbox *sb, int ret);
+int hlk_elsewhere(struct hlk_err *err, const char *op);
+void hlk_sandbox_free(struct hlk_sandbox *sb);
 int hlk_set_buffers(struct hlk_sandbox *sb, uint32_t input_size,
 		    uint32_t output_size);
 void hlk_forget_pages(struct hlk_sandbox *sb);
 
 /* call.c */
+int hlk_call_now(struct hlk_sandbox *sb, const struct hlk_answer *answer,
+		 const void *in, size_t in_len, uint64_t timeout_us);
 int hlk_check_ready(struct hlk_sandbox *sb, const char *op);
 int hlk_push_call(struct hlk_sandbox *sb, struct hlk_buffer *buf,
 		  const char *name, const void *in, size_t in_len);

@@ -10,6 +10,12 @@
  * KVM_RUN in another thread than the last time makes many kernels wait for an
  * RCU grace period. So a thread gets back what it ran itself, if that is
  * there, then what nobody ran yet, and only then what another one did.
+ *
+ * What who had it before added to a sandbox (functions, what it counted, its
+ * report and error) is taken back with the restore.
+ *
+ * A sandbox that is not taken is entered by the pool: who goes on to use one that he
+ * gave back is told so, until somebody else has it.
  */
 #include <errno.h>
 #include <signal.h>
@@ -30,6 +36,8 @@ static const char op[] = "cannot make a pool";
  * struct hlk_slot - a place for a sandbox
  * @next: the next one in the same queue
  * @sb: the sandbox, or NULL
+ * @counter: what its counter was after its set-up
+ * @out: it is taken
  * @ran: it ran
  * @owner: in this thread
  * @discard: it is not to be used again
@@ -37,6 +45,8 @@ static const char op[] = "cannot make a pool";
 struct hlk_slot {
 	struct hlk_slot *next;
 	struct hlk_sandbox *sb;
+	uint64_t counter;
+	bool out;
 	bool ran;
 	pthread_t owner;
 	bool discard;
@@ -53,6 +63,7 @@ struct queue {
  * @ctx: the context
  * @snap: what its sandboxes are restored to
  * @config: how they are to be
+ * @home: see hlk_home()
  * @setup: see struct hlk_pool_config
  * @setup_arg: see struct hlk_pool_config
  * @nr: length of @slots
@@ -75,6 +86,7 @@ struct hlk_pool {
 	struct hlk_ctx *ctx;
 	struct hlk_snap *snap;
 	struct hlk_config config;
+	uint64_t home;
 	hlk_setup_fn setup;
 	void *setup_arg;
 	uint32_t nr;
@@ -136,6 +148,15 @@ static unsigned int bucket(uint64_t ns)
 
 /* ---- sandboxes made and restored; not under the lock ---- */
 
+/* Nothing of who had it goes to who gets it. */
+static void forget_user(struct hlk_slot *slot, struct hlk_sandbox *sb)
+{
+	hlk_host_reset(sb);
+	hlk_counter_reset(sb, slot->counter);
+	sb->exit = (struct hlk_exit) { .size = sizeof(sb->exit) };
+	hlk_err_clear(&sb->err);
+}
+
 static struct hlk_sandbox *make(struct hlk_pool *pool, struct hlk_slot *slot,
 				struct hlk_err *err)
 {
@@ -154,7 +175,11 @@ static struct hlk_sandbox *make(struct hlk_pool *pool, struct hlk_slot *slot,
 		hlk_sandbox_close(sb);
 		return NULL;
 	}
+	hlk_host_set_up(sb);
+	slot->counter = hlk_sandbox_counter(sb);
 	sb->slot = slot;
+	forget_user(slot, sb);
+	atomic_store(&sb->in_call, true);
 	return sb;
 }
 
@@ -165,7 +190,8 @@ static bool refresh(struct hlk_pool *pool, struct hlk_slot *slot, uint64_t *ns)
 
 	if (slot->discard || slot->sb->doubtful)
 		return false;
-	ret = hlk_sandbox_restore(slot->sb, pool->snap);
+	forget_user(slot, slot->sb);
+	ret = hlk_restore_now(slot->sb, pool->snap);
 	*ns = now() - start;
 	return !ret;
 }
@@ -219,7 +245,7 @@ static void restore(struct hlk_pool *pool)
 	pthread_mutex_unlock(&pool->lock);
 	good = refresh(pool, slot, &ns);
 	if (!good) {
-		hlk_sandbox_close(slot->sb);
+		hlk_sandbox_free(slot->sb);
 		slot->sb = NULL;
 	}
 	pthread_mutex_lock(&pool->lock);
@@ -278,16 +304,30 @@ static void stop_threads(struct hlk_pool *pool)
 		pthread_join(pool->threads[i], NULL);
 }
 
+static void destroy_locks(struct hlk_pool *pool)
+{
+	pthread_cond_destroy(&pool->is_work);
+	pthread_cond_destroy(&pool->is_ready);
+	pthread_mutex_destroy(&pool->lock);
+}
+
+static bool is_here(const struct hlk_pool *pool)
+{
+	return pool->home == hlk_home(pool->ctx);
+}
+
+/* A child has no threads to stop, and in it a lock may be held for ever. */
 static void free_pool(struct hlk_pool *pool)
 {
 	uint32_t i;
 
-	stop_threads(pool);
+	if (is_here(pool))
+		stop_threads(pool);
 	for (i = 0; i < pool->nr; i++)
-		hlk_sandbox_close(pool->slots[i].sb);
-	pthread_cond_destroy(&pool->is_work);
-	pthread_cond_destroy(&pool->is_ready);
-	pthread_mutex_destroy(&pool->lock);
+		if (pool->slots[i].sb)
+			hlk_sandbox_free(pool->slots[i].sb);
+	if (is_here(pool))
+		destroy_locks(pool);
 	hlk_snapshot_close(pool->snap);
 	hlk_close(pool->ctx);
 	free(pool);
@@ -361,6 +401,7 @@ static struct hlk_pool *alloc_pool(struct hlk_ctx *ctx, struct hlk_snap *snap,
 		return NULL;
 	}
 	pool->ctx = hlk_ctx_get(ctx);
+	pool->home = hlk_home(ctx);
 	pool->snap = hlk_snap_get(snap);
 	pool->config = *sandboxes;
 	pool->setup = config->setup;
@@ -455,13 +496,15 @@ EXPORT int hlk_pool_open(struct hlk_ctx *ctx, struct hlk_snap *snap,
 
 EXPORT int hlk_pool_close(struct hlk_pool *pool)
 {
-	uint32_t out;
+	uint32_t out = 0;
 
 	if (!pool)
 		return 0;
-	pthread_mutex_lock(&pool->lock);
-	out = pool->stats.out;
-	pthread_mutex_unlock(&pool->lock);
+	if (is_here(pool)) {
+		pthread_mutex_lock(&pool->lock);
+		out = pool->stats.out;
+		pthread_mutex_unlock(&pool->lock);
+	}
 	if (out)
 		return -EBUSY;
 	free_pool(pool);
@@ -501,6 +544,22 @@ static bool hopeless(const struct hlk_pool *pool)
 	return pool->make_err.code && count(&pool->missing) == pool->nr;
 }
 
+static void unlock(void *lock)
+{
+	pthread_mutex_unlock(lock);
+}
+
+/* A thread that waits can be cancelled; the lock is not its own to keep. */
+static void wait_ready(struct hlk_pool *pool, bool for_ever, uint64_t end, int *ret)
+{
+	pthread_cleanup_push(unlock, &pool->lock);
+	if (for_ever)
+		pthread_cond_wait(&pool->is_ready, &pool->lock);
+	else
+		*ret = wait_until(&pool->is_ready, &pool->lock, end);
+	pthread_cleanup_pop(0);
+}
+
 static int wait_for_one(struct hlk_pool *pool, uint64_t start, uint64_t wait_us,
 			struct hlk_slot **slot, struct hlk_err *err)
 {
@@ -518,10 +577,7 @@ static int wait_for_one(struct hlk_pool *pool, uint64_t start, uint64_t wait_us,
 			return hlk_err_set(err, ETIMEDOUT, HLK_WHAT_POOL_EMPTY,
 					   NULL);
 		}
-		if (wait_us == HLK_TIMEOUT_NONE)
-			pthread_cond_wait(&pool->is_ready, &pool->lock);
-		else
-			ret = wait_until(&pool->is_ready, &pool->lock, end);
+		wait_ready(pool, wait_us == HLK_TIMEOUT_NONE, end, &ret);
 	}
 	return 0;
 }
@@ -545,6 +601,7 @@ static int take(struct hlk_pool *pool, uint64_t wait_us, struct hlk_slot **slot,
 		return ret;
 	stats->gets++;
 	stats->out++;
+	(*slot)->out = true;
 	stats->wait_hist[bucket(ns)]++;
 	if ((*slot)->ran && !pthread_equal((*slot)->owner, pthread_self()))
 		stats->moved++;
@@ -562,26 +619,50 @@ EXPORT int hlk_pool_get(struct hlk_pool *pool, uint64_t wait_us,
 	if (!err)
 		err = &local;
 	hlk_err_clear(err);
+	if (!is_here(pool))
+		return hlk_elsewhere(err, "cannot take a sandbox");
 	pthread_mutex_lock(&pool->lock);
 	ret = take(pool, wait_us, &slot, err);
 	pthread_mutex_unlock(&pool->lock);
-	if (!ret)
-		*sb = slot->sb;
-	return ret;
+	if (ret)
+		return ret;
+	hlk_leave(slot->sb, 0);
+	*sb = slot->sb;
+	return 0;
 }
 
+/* The address is compared, not followed: there may be nothing behind it any more. */
+static struct hlk_slot *slot_of(struct hlk_pool *pool, const struct hlk_sandbox *sb)
+{
+	uint32_t i;
+
+	for (i = 0; i < pool->nr; i++)
+		if (pool->slots[i].out && pool->slots[i].sb == sb)
+			return &pool->slots[i];
+	return NULL;
+}
+
+/* What is not taken, or in a call, is left alone, and counted. */
 static void give_back(struct hlk_pool *pool, struct hlk_sandbox *sb,
 		      bool discard)
 {
-	struct hlk_slot *slot = sb->slot;
+	struct hlk_slot *slot;
 
-	slot->ran = true;
-	slot->owner = pthread_self();
-	slot->discard = discard;
+	if (!sb || !is_here(pool))
+		return;
 	pthread_mutex_lock(&pool->lock);
-	pool->stats.out--;
-	queue_add(&pool->dirty, slot);
-	pthread_cond_signal(&pool->is_work);
+	slot = slot_of(pool, sb);
+	if (!slot || atomic_exchange(&sb->in_call, true)) {
+		pool->stats.refused++;
+	} else {
+		slot->out = false;
+		slot->ran = true;
+		slot->owner = pthread_self();
+		slot->discard = discard;
+		pool->stats.out--;
+		queue_add(&pool->dirty, slot);
+		pthread_cond_signal(&pool->is_work);
+	}
 	pthread_mutex_unlock(&pool->lock);
 }
 
@@ -623,8 +704,11 @@ EXPORT int hlk_pool_call(struct hlk_pool *pool, uint64_t wait_us,
 EXPORT void hlk_pool_stats_sized(struct hlk_pool *pool,
 				 struct hlk_pool_stats *stats, size_t size)
 {
-	struct hlk_pool_stats now;
+	struct hlk_pool_stats now = {};
 
+	memset(stats, 0, size);
+	if (!is_here(pool))
+		return;
 	pthread_mutex_lock(&pool->lock);
 	now = pool->stats;
 	now.sandboxes = pool->nr;
@@ -632,6 +716,5 @@ EXPORT void hlk_pool_stats_sized(struct hlk_pool *pool,
 	now.dirty = count(&pool->dirty);
 	now.missing = count(&pool->missing);
 	pthread_mutex_unlock(&pool->lock);
-	memset(stats, 0, size);
 	memcpy(stats, &now, size < sizeof(now) ? size : sizeof(now));
 }

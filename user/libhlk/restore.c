@@ -87,20 +87,27 @@ int hlk_restore_ready(struct hlk_sandbox *sb)
  * @sb: the sandbox
  * @snap: the snapshot, or NULL for the one restored last
  * @flags: HLK_RESTORE_* bits
- *
- * Return: 0, or -EBUSY in a call
  */
-int hlk_restore_prepare(struct hlk_sandbox *sb, struct hlk_snap *snap,
-			uint32_t flags)
+void hlk_restore_prepare(struct hlk_sandbox *sb, struct hlk_snap *snap,
+			 uint32_t flags)
 {
-	if (sb->in_call)
-		return hlk_err_set(&sb->err, EBUSY, HLK_WHAT_IN_CALL, op);
+	hlk_counter_lose(sb);
 	sb->restored = (struct hlk_restore) {
 		.head.size = sizeof(sb->restored),
 		.head.flags = flags,
 		.snapshot_fd = snap && snap != sb->last ? snap->fd : -1,
 	};
-	return 0;
+}
+
+/*
+ * Who counted meanwhile wrote to a page that is not sure to be the guest's now. The
+ * reason of the failure is the one that is told.
+ */
+static int fail(struct hlk_sandbox *sb, int ret)
+{
+	if (hlk_counter_refresh(sb))
+		sb->state = HLK_STATE_BROKEN;
+	return ret;
 }
 
 /**
@@ -116,7 +123,8 @@ int hlk_restore_finish(struct hlk_sandbox *sb, struct hlk_snap *snap, int ret)
 	/* An audit comes after the restore, which was done. */
 	if (ret && ret != -EUCLEAN) {
 		errno = -ret;
-		return hlk_err_module(&sb->err, &sb->restored.head, op);
+		ret = hlk_err_module(&sb->err, &sb->restored.head, op);
+		return fail(sb, ret);
 	}
 	/* Until all of it is done */
 	sb->state = HLK_STATE_BROKEN;
@@ -126,9 +134,11 @@ int hlk_restore_finish(struct hlk_sandbox *sb, struct hlk_snap *snap, int ret)
 		sb->last = snap;
 		sb->switched = true;
 	}
+	sb->stale = true;
 	if (ret) {
 		errno = -ret;
-		return hlk_err_module(&sb->err, &sb->restored.head, op);
+		ret = hlk_err_module(&sb->err, &sb->restored.head, op);
+		return fail(sb, ret);
 	}
 	if (sb->switched)
 		ret = after_switch(sb);
@@ -146,25 +156,34 @@ int hlk_restore_finish(struct hlk_sandbox *sb, struct hlk_snap *snap, int ret)
  */
 int hlk_restore_again(struct hlk_sandbox *sb)
 {
-	sb->restored = (struct hlk_restore) {
-		.head.size = sizeof(sb->restored),
-		.snapshot_fd = -1,
-	};
+	hlk_restore_prepare(sb, NULL, 0);
 	if (ioctl(sb->hlk_fd, HLK_RESTORE, &sb->restored))
 		return hlk_restore_finish(sb, NULL, -errno);
 	sb->restored.residue |= HLK_RESIDUE_DEBUGREGS;
 	return hlk_restore_finish(sb, NULL, 0);
 }
 
-EXPORT int hlk_sandbox_restore(struct hlk_sandbox *sb, struct hlk_snap *snap)
+/**
+ * hlk_restore_now() - go back to a snapshot
+ * @sb: the sandbox, entered
+ * @snap: the snapshot, or NULL for the one restored last
+ *
+ * Return: 0 or a negative errno
+ */
+int hlk_restore_now(struct hlk_sandbox *sb, struct hlk_snap *snap)
 {
 	int ret;
 
-	ret = hlk_restore_prepare(sb, snap, 0);
-	if (ret)
-		return ret;
+	hlk_restore_prepare(sb, snap, 0);
 	ret = ioctl(sb->hlk_fd, HLK_RESTORE, &sb->restored) ? -errno : 0;
 	return hlk_restore_finish(sb, snap, ret);
+}
+
+EXPORT int hlk_sandbox_restore(struct hlk_sandbox *sb, struct hlk_snap *snap)
+{
+	int ret = hlk_enter(sb, op);
+
+	return ret ? ret : hlk_leave(sb, hlk_restore_now(sb, snap));
 }
 
 EXPORT const struct hlk_restore *

@@ -121,11 +121,9 @@ static int came_out(struct hlk_sandbox *sb, int ret)
 int hlk_run_on(struct hlk_sandbox *sb, int ret,
 	       int (*again)(struct hlk_sandbox *sb))
 {
-	sb->in_call = true;
 	ret = came_out(sb, ret);
 	while (!ret)
 		ret = came_out(sb, again(sb));
-	sb->in_call = false;
 	hlk_timeout_end(sb);
 	if (ret != HALTED) {
 		sb->state = HLK_STATE_BROKEN;

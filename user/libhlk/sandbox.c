@@ -21,6 +21,41 @@ EXPORT const struct hlk_err *hlk_sandbox_error(const struct hlk_sandbox *sb)
 	return &sb->err;
 }
 
+/* It is another process's: of here are only copies of its fds and its memory. */
+int hlk_elsewhere(struct hlk_err *err, const char *what)
+{
+	const struct hlk_head head = { .why = HLK_WHY_OTHER_PROCESS };
+
+	errno = EPERM;
+	return hlk_err_module(err, &head, what);
+}
+
+/**
+ * hlk_enter() - have a sandbox for oneself
+ * @sb: the sandbox
+ * @what: what is to be done with it
+ *
+ * Its error is that of who has it, and so is not touched if that is somebody else.
+ *
+ * Return: 0; -EBUSY if somebody has it, a caller of this thread too; -EPERM in a
+ * child of the process that made it
+ */
+int hlk_enter(struct hlk_sandbox *sb, const char *what)
+{
+	if (sb->home != hlk_home(sb->ctx))
+		return hlk_elsewhere(&sb->err, what);
+	if (atomic_exchange(&sb->in_call, true))
+		return -EBUSY;
+	return hlk_err_clear(&sb->err);
+}
+
+/* Undo hlk_enter(); returns @ret */
+int hlk_leave(struct hlk_sandbox *sb, int ret)
+{
+	atomic_store(&sb->in_call, false);
+	return ret;
+}
+
 /**
  * hlk_forget_pages() - pages that were made private may be so no more
  * @sb: the sandbox
@@ -100,11 +135,14 @@ static struct hlk_sandbox *alloc_sandbox(struct hlk_ctx *ctx,
 
 	if (!sb)
 		return NULL;
-	if (pthread_mutex_init(&sb->lock, NULL)) {
-		free(sb);
-		return NULL;
-	}
+	errno = pthread_mutex_init(&sb->lock, NULL);
+	if (errno)
+		goto free_sandbox;
+	errno = pthread_mutex_init(&sb->count_lock, NULL);
+	if (errno)
+		goto destroy_lock;
 	sb->ctx = hlk_ctx_get(ctx);
+	sb->home = hlk_home(ctx);
 	sb->hlk_fd = -1;
 	sb->vm_fd = -1;
 	sb->vcpu_fd = -1;
@@ -114,20 +152,38 @@ static struct hlk_sandbox *alloc_sandbox(struct hlk_ctx *ctx,
 	sb->state = HLK_STATE_BROKEN;
 	sb->exit.size = sizeof(sb->exit);
 	return sb;
+
+destroy_lock:
+	pthread_mutex_destroy(&sb->lock);
+free_sandbox:
+	free(sb);
+	return NULL;
 }
 
-EXPORT void hlk_sandbox_close(struct hlk_sandbox *sb)
+void hlk_sandbox_free(struct hlk_sandbox *sb)
 {
-	if (!sb)
-		return;
-	hlk_timeout_destroy(sb);
+	/* Timers and the guest's memory are not inherited. */
+	if (sb->home == hlk_home(sb->ctx))
+		hlk_timeout_destroy(sb);
+	else
+		sb->nr_windows = 0;
 	hlk_vm_destroy(sb);
 	hlk_snapshot_close(sb->last);
 	hlk_host_free(sb);
 	free(sb->bounce);
 	hlk_close(sb->ctx);
+	pthread_mutex_destroy(&sb->count_lock);
 	pthread_mutex_destroy(&sb->lock);
 	free(sb);
+}
+
+EXPORT void hlk_sandbox_close(struct hlk_sandbox *sb)
+{
+	if (!sb || sb->slot)
+		return;
+	if (sb->home == hlk_home(sb->ctx) && hlk_enter(sb, NULL))
+		return;
+	hlk_sandbox_free(sb);
 }
 
 /**

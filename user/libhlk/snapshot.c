@@ -187,16 +187,13 @@ static int take(struct hlk_sandbox *sb,
 	return 0;
 }
 
-EXPORT int hlk_sandbox_snapshot(struct hlk_sandbox *sb,
-				const struct hlk_snapshot_config *config,
-				struct hlk_snap **snap)
+static int make(struct hlk_sandbox *sb, const struct hlk_snapshot_config *config,
+		struct hlk_snap **snap)
 {
 	struct hlk_snapshot_config own = HLK_SNAPSHOT_CONFIG_INIT;
 	int fd = -1;
 	int ret;
 
-	*snap = NULL;
-	hlk_err_clear(&sb->err);
 	ret = hlk_check_ready(sb, op_make);
 	if (!ret && config)
 		ret = hlk_grow_take(&own, sizeof(own), HLK_FIRST_SNAPSHOT_CONFIG,
@@ -223,4 +220,15 @@ EXPORT int hlk_sandbox_snapshot(struct hlk_sandbox *sb,
 		*snap = NULL;
 	}
 	return ret;
+}
+
+EXPORT int hlk_sandbox_snapshot(struct hlk_sandbox *sb,
+				const struct hlk_snapshot_config *config,
+				struct hlk_snap **snap)
+{
+	int ret;
+
+	*snap = NULL;
+	ret = hlk_enter(sb, op_make);
+	return ret ? ret : hlk_leave(sb, make(sb, config, snap));
 }

@@ -1015,6 +1015,8 @@ struct hlk_pool_config {
  * @out: of these, taken
  * @dirty: of these, given back and not restored yet
  * @missing: of these, broken and not made anew yet
+ * @refused: sandboxes that were given back and were not taken from this pool, or
+ *	twice, or in a call: nothing was done with them
  * @gets: sandboxes taken
  * @waits: of these, how many were not there at once
  * @wait_timeouts: times that none became free in time
@@ -1038,7 +1040,7 @@ struct hlk_pool_stats {
 	uint32_t out;
 	uint32_t dirty;
 	uint32_t missing;
-	uint32_t __reserved;
+	uint32_t refused;
 	uint64_t gets;
 	uint64_t waits;
 	uint64_t wait_timeouts;
