@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * A module and a KVM that are played, as far as libhlk makes use of them: see
+ * played.c. Each failure can be asked for.
+ */
+#ifndef LIBHLK_PLAYED_H
+#define LIBHLK_PLAYED_H
+
+#include <errno.h>
+#include <hlk.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tap.h"
+
+/**
+ * struct played - what is played
+ * @fail_at: the how manieth thing that can fail does; 0 is none
+ * @things: how many there were
+ * @failed: what failed, in words, or NULL
+ * @broken: KVM fails for good in each run that begins
+ * @runs: guests entered
+ * @restores: sandboxes restored
+ * @refused: over_budget of each VM
+ * @no_input: HLK_RUN has no room for its input
+ */
+struct played {
+	atomic_uint fail_at;
+	atomic_uint things;
+	const char *_Atomic failed;
+	atomic_bool broken;
+	atomic_uint runs;
+	atomic_uint restores;
+	atomic_uint refused;
+	atomic_bool no_input;
+};
+
+extern struct played played;
+
+unsigned int played_fds(void);
+bool played_fails(const char *what);
+
+/* A sandbox of a played guest that is booted, and a snapshot that it is restored to */
+struct hlk_sandbox *played_ready(struct hlk_ctx *ctx, struct hlk_snap **snap,
+				 const struct hlk_config *config,
+				 struct hlk_err *err);
+
+#endif /* LIBHLK_PLAYED_H */

@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * Who may do what, when, and in which process; and what a sandbox says after it
+ * failed. Against a played module.
+ */
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../internal.h"
+#include "played.h"
+
+static struct hlk_ctx *ctx;
+static struct hlk_snap *snap;
+static struct hlk_sandbox *sb;
+static struct hlk_err err;
+static int results[8];
+static char printed[64];
+
+/* ---- one at a time ---- */
+
+static atomic_int inside, leave;
+
+static int stay(void *arg, const void *in, size_t in_len, void *out, size_t out_size,
+		size_t *out_len)
+{
+	(void)arg, (void)in, (void)in_len, (void)out, (void)out_size, (void)out_len;
+	inside = 1;
+	while (!leave)
+		sched_yield();
+	return 0;
+}
+
+static void *caller(void *fused)
+{
+	intptr_t ret = fused ? hlk_sandbox_restore_call(sb, "h", "stay", 4, NULL, 0, NULL, 0) :
+			       hlk_sandbox_call(sb, "h", "stay", 4, NULL, 0, NULL, 0);
+
+	return (void *)ret;
+}
+
+static bool all_busy(void)
+{
+	struct hlk_translate t = { .root = HLK_ROOT_CR3 };
+	struct hlk_batch *batch;
+	struct hlk_snap *none;
+	struct hlk_regs regs;
+	uint64_t word = 0;
+	bool good;
+
+	if (hlk_batch_open(ctx, 1, &batch, NULL))
+		batch = NULL;
+	good = hlk_sandbox_call(sb, "e", NULL, 0, NULL, 0, NULL, 0) == -EBUSY &&
+	       hlk_sandbox_restore_call(sb, "e", NULL, 0, NULL, 0, NULL, 0) == -EBUSY &&
+	       hlk_sandbox_restore(sb, NULL) == -EBUSY &&
+	       hlk_sandbox_audit(sb) == -EBUSY &&
+	       hlk_sandbox_boot(sb, 0) == -EBUSY &&
+	       hlk_sandbox_snapshot(sb, NULL, &none) == -EBUSY &&
+	       hlk_sandbox_host_function(sb, "x", stay, NULL) == -EBUSY &&
+	       hlk_sandbox_translate(sb, &t) == -EBUSY &&
+	       hlk_sandbox_regs(sb, &regs) == -EBUSY &&
+	       hlk_sandbox_read(sb, 0x1000, &word, 8) == -EBUSY &&
+	       hlk_sandbox_write(sb, 0x1000, &word, 8) == -EBUSY;
+	if (batch)
+		good = good && hlk_batch_restore(batch, sb, NULL, 0) == -EBUSY &&
+		       hlk_batch_restore_call(batch, sb, "e", NULL, 0, NULL, 0, NULL,
+					      0) == -EBUSY;
+	hlk_batch_close(batch);
+	hlk_sandbox_close(sb);		/* is not */
+	return good;
+}
+
+static void test_second_thread(bool fused)
+{
+	pthread_t thread;
+	void *ret;
+	bool good;
+
+	inside = 0;
+	leave = 0;
+	hlk_sandbox_restore(sb, NULL);
+	pthread_create(&thread, NULL, caller, fused ? sb : NULL);
+	while (!inside)
+		sched_yield();
+	good = all_busy();
+	leave = 1;
+	pthread_join(thread, &ret);
+	tap(good && !ret, "a second thread is told that a %s is under way",
+	    fused ? "restore and call" : "call");
+	tap(!hlk_sandbox_error(sb)->code, "which is no error of the first one");
+}
+
+static void print(void *arg, const char *text, size_t len)
+{
+	(void)arg;
+	strncat(printed, text, len);
+	results[0] = hlk_sandbox_restore(sb, NULL);
+}
+
+static void test_print(void)
+{
+	bool good;
+
+	results[0] = 0;
+	*printed = '\0';
+	good = !hlk_sandbox_restore_call(sb, "p", "abc", 3, NULL, 0, NULL, 0);
+	tap(good && !strcmp(printed, "abc") && results[0] == -EBUSY,
+	    "who is told what a fused call printed cannot use the sandbox");
+	results[0] = 0;
+	good = !hlk_sandbox_call(sb, "p", "abc", 3, NULL, 0, NULL, 0);
+	tap(good && results[0] == -EBUSY, "nor one that was not fused");
+}
+
+/* ---- errors ---- */
+
+static void test_errors(void)
+{
+	struct hlk_vm_stats stats;
+
+	tap(hlk_sandbox_call(sb, "u", NULL, 0, NULL, 0, NULL, 0) == -ENOTRECOVERABLE &&
+	    hlk_sandbox_error(sb)->code, "a guest that dies");
+	tap(!hlk_sandbox_restore(sb, NULL) && !hlk_sandbox_error(sb)->code,
+	    "no error is left after a restore");
+	hlk_sandbox_call(sb, "none", NULL, 0, NULL, 0, NULL, 0);
+	tap(hlk_sandbox_error(sb)->code == EREMOTEIO && !hlk_sandbox_stats(sb, &stats) &&
+	    !hlk_sandbox_error(sb)->code, "nor after a look");
+	played.no_input = true;
+	hlk_sandbox_counter_add(sb, 7);
+	tap(hlk_sandbox_restore_call(sb, "e", "x", 1, NULL, 0, NULL, 0) == -EDQUOT,
+	    "no room for the input");
+	played.no_input = false;
+	tap(sb->over_budget == played.refused, "which the guest did not use up");
+	tap(!memcmp(hlk_vm_at(sb, HLK_GUEST_SCRATCH_TOP - HLK_GUEST_OFF_COUNTER, 8),
+		    (uint64_t []) { 7 }, 8),
+	    "the counter is there all the same");
+	hlk_sandbox_counter_add(sb, -7);
+	hlk_sandbox_restore(sb, NULL);
+}
+
+static void test_text(void)
+{
+	char name[200], line[64];
+	size_t i;
+
+	for (i = 0; i < sizeof(name) - 1; i++)
+		name[i] = i % 2 ? '\xa4' : '\xc3';
+	name[i] = '\0';
+	hlk_err_text(&err, EINVAL, HLK_WHAT_ARGUMENT, NULL, "%s", name + 0);
+	tap(strlen(err.text) % 2 == 0 && strlen(err.text) >= HLK_ERR_TEXT - 2,
+	    "a text is not cut inside of a character");
+	hlk_err_text(&err, EINVAL, HLK_WHAT_ARGUMENT, NULL, "x%s", name + 0);
+	tap(strlen(err.text) % 2 == 1 && strlen(err.text) >= HLK_ERR_TEXT - 2,
+	    "wherever it begins");
+	for (i = 20; i < 40; i++) {
+		hlk_strerror(&err, line, i);
+		if (strlen(line) && ((unsigned char)line[strlen(line) - 1] & 0xc0) == 0xc0)
+			break;
+	}
+	tap(i == 40, "nor is a line");
+}
+
+/* ---- host functions ---- */
+
+static int overstate(void *arg, const void *in, size_t in_len, void *out,
+		     size_t out_size, size_t *out_len)
+{
+	(void)in, (void)in_len, (void)out_size;
+	memcpy(out, "mine", 4);
+	*out_len = *(size_t *)arg;
+	return 0;
+}
+
+static int fill(void *arg, const void *in, size_t in_len, void *out, size_t out_size,
+		size_t *out_len)
+{
+	(void)arg, (void)in, (void)in_len;
+	memset(out, 'S', out_size);
+	*out_len = 1;
+	return 0;
+}
+
+static void test_functions(void)
+{
+	static char answer[0x4000];
+	size_t len, said = 2000, i;
+
+	hlk_sandbox_host_function(sb, "over", overstate, &said);
+	hlk_sandbox_host_function(sb, "fill", fill, NULL);
+	hlk_sandbox_restore(sb, NULL);
+	hlk_sandbox_call(sb, "h", "fill", 4, answer, 1, &len, 0);
+	hlk_sandbox_restore(sb, NULL);
+	tap(!hlk_sandbox_call(sb, "h", "over", 4, answer, sizeof(answer), &len, 0) &&
+	    len == said, "a function says more than it wrote");
+	for (i = 4; i < len && !answer[i]; i++)
+		;
+	tap(!memcmp(answer, "mine", 4) && i == len,
+	    "the guest has zeroes, and nothing of another call");
+	hlk_sandbox_restore_call(sb, "h", "fill", 4, answer, 1, &len, 0);
+	tap(!hlk_sandbox_restore_call(sb, "h", "over", 4, answer, sizeof(answer), &len, 0) &&
+	    len == said && !memchr(answer, 'S', len), "nor in a fused call");
+	tap(!hlk_sandbox_host_function(sb, "over", NULL, NULL) &&
+	    hlk_sandbox_call(sb, "h", "over", 4, NULL, 0, NULL, 0) == -EREMOTEIO &&
+	    hlk_sandbox_error(sb)->where == ENOENT, "a function can be removed");
+	tap(hlk_sandbox_host_function(sb, "over", NULL, NULL) == -ENOENT, "once");
+	tap(!hlk_sandbox_host_function(sb, "over", overstate, &said) &&
+	    !hlk_sandbox_call(sb, "h", "over", 4, answer, sizeof(answer), &len, 0),
+	    "and come back");
+	hlk_sandbox_host_function(sb, "over", NULL, NULL);
+	hlk_sandbox_host_function(sb, "fill", NULL, NULL);
+	hlk_sandbox_restore(sb, NULL);
+}
+
+/* ---- the counter ---- */
+
+static atomic_bool stop;
+static atomic_uint counted;
+
+static void *hammer(void *arg)
+{
+	while (!stop) {
+		hlk_sandbox_counter_add(sb, 1);
+		counted++;
+	}
+	return arg;
+}
+
+static void test_counter(void)
+{
+	uint64_t gpa = HLK_GUEST_SCRATCH_TOP - HLK_GUEST_OFF_COUNTER;
+	unsigned char *page = hlk_vm_at(sb, gpa, 8) - gpa % 4096;
+	unsigned int before, worst = 0, i;
+	pthread_t thread;
+
+	/* What a page that cannot be had is to the one who writes it: a signal. */
+	hlk_counter_lose(sb);
+	mprotect(page, 4096, PROT_NONE);
+	tap(hlk_sandbox_counter_add(sb, 1) == -EDQUOT && !hlk_sandbox_counter(sb),
+	    "to count while the page is gone is an error");
+	mprotect(page, 4096, PROT_READ | PROT_WRITE);
+	tap(!hlk_sandbox_counter_add(sb, 1) && *(uint64_t *)(page + gpa % 4096) == 1, "and none when it is there");
+	hlk_counter_refresh(sb);
+
+	pthread_create(&thread, NULL, hammer, NULL);
+	while (!counted)
+		sched_yield();
+	for (i = 0; i < 2000; i++) {
+		before = counted;
+		hlk_counter_forget(sb);
+		hlk_counter_refresh(sb);
+		if (counted - before > worst)
+			worst = counted - before;
+	}
+	stop = true;
+	pthread_join(thread, NULL);
+	tap(worst < 1000, "who counts in a loop goes behind the sandbox's thread, %u at most",
+	    worst);
+	hlk_counter_reset(sb, 0);
+	hlk_sandbox_restore(sb, NULL);
+}
+
+/* ---- another process ---- */
+
+static int in_child(void)
+{
+	struct hlk_sandbox *own;
+	struct hlk_snap *other;
+	struct hlk_regs regs;
+	void *there;
+	int ret;
+
+	if (hlk_sandbox_call(sb, "e", "x", 1, NULL, 0, NULL, 0) != -EPERM ||
+	    hlk_sandbox_error(sb)->why != HLK_WHY_OTHER_PROCESS)
+		return 1;
+	if (hlk_sandbox_restore_call(sb, "e", "x", 1, NULL, 0, NULL, 0) != -EPERM ||
+	    hlk_sandbox_restore(sb, NULL) != -EPERM ||
+	    hlk_sandbox_regs(sb, &regs) != -EPERM ||
+	    hlk_sandbox_counter_add(sb, 1) != -EPERM)
+		return 2;
+	/* what is mapped there by now is not the sandbox's to unmap */
+	there = mmap(sb->scratch->mem, 4096, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	hlk_sandbox_close(sb);
+	*(volatile char *)there = 1;
+	own = played_ready(ctx, &other, NULL, &err);
+	if (!own)
+		return 3;
+	ret = hlk_sandbox_call(own, "e", NULL, 0, NULL, 0, NULL, 0);
+	hlk_snapshot_close(other);
+	hlk_sandbox_close(own);
+	return ret ? 4 : 0;
+}
+
+static void test_child(void)
+{
+	int status = 0;
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	if (!pid)
+		_exit(in_child());
+	waitpid(pid, &status, 0);
+	tap(!status, "a child cannot use a sandbox, but close it, and make its own (%d)",
+	    WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status));
+	tap(!hlk_sandbox_call(sb, "e", NULL, 0, NULL, 0, NULL, 0), "which does no harm");
+}
+
+int main(void)
+{
+	struct hlk_config config = HLK_CONFIG_INIT;
+
+	config.print = print;
+	if (!tap(!hlk_open(&ctx, &err), "a played module")) {
+		printf("Bail out! %d %u %s\n", err.code, err.what, err.text);
+		return 1;
+	}
+	sb = played_ready(ctx, &snap, &config, &err);
+	tap(sb, "a sandbox");
+	hlk_sandbox_host_function(sb, "stay", stay, NULL);
+	test_second_thread(false);
+	test_second_thread(true);
+	test_print();
+	test_errors();
+	test_text();
+	test_functions();
+	test_counter();
+	test_child();
+	hlk_snapshot_close(snap);
+	hlk_sandbox_close(sb);
+	hlk_close(ctx);
+	return tap_done();
+}

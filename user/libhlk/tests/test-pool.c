@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * Pools, against a played module: what goes from one user to the next, and what comes
+ * of those who use them wrongly. Runs under ThreadSanitizer, too.
+ */
+#include <pthread.h>
+#include <sched.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../internal.h"
+#include "played.h"
+
+#define MS	1000ULL
+#define LONG	(30000 * MS)
+
+static struct hlk_ctx *ctx;
+static struct hlk_snap *snap;
+static struct hlk_pool *pool;
+static struct hlk_err err;
+static char set_up_says[] = "set up", secret[] = "secret", mine[] = "mine";
+
+static int say(void *arg, const void *in, size_t in_len, void *out, size_t out_size,
+	       size_t *out_len)
+{
+	(void)in, (void)in_len, (void)out_size;
+	*out_len = strlen(arg);
+	memcpy(out, arg, *out_len);
+	return 0;
+}
+
+static int set_up(void *arg, struct hlk_sandbox *sb)
+{
+	(void)arg;
+	if (hlk_sandbox_counter_add(sb, 5))
+		return -EIO;
+	return hlk_sandbox_host_function(sb, "setup", say, set_up_says);
+}
+
+static void open_pool(uint32_t sandboxes, uint32_t restorers)
+{
+	struct hlk_pool_config config = HLK_POOL_CONFIG_INIT;
+
+	config.sandboxes = sandboxes;
+	config.restorers = restorers;
+	config.setup = set_up;
+	if (hlk_pool_open(ctx, snap, &config, &pool, &err)) {
+		printf("Bail out! %d\n", err.code);
+		exit(1);
+	}
+}
+
+static struct hlk_sandbox *take(void)
+{
+	struct hlk_sandbox *sb;
+
+	return hlk_pool_get(pool, LONG, &sb, &err) ? NULL : sb;
+}
+
+static uint32_t refused(void)
+{
+	struct hlk_pool_stats stats;
+
+	hlk_pool_stats(pool, &stats);
+	return stats.refused;
+}
+
+static uint64_t seen_counter(struct hlk_sandbox *sb)
+{
+	uint64_t value = 0;
+
+	hlk_sandbox_call(sb, "k", NULL, 0, &value, sizeof(value), NULL, 0);
+	return value;
+}
+
+static void test_handed_over(void)
+{
+	struct hlk_sandbox *a, *b;
+	char out[16] = "";
+	size_t len;
+
+	open_pool(1, 1);
+	a = take();
+	tap(a && !hlk_sandbox_host_function(a, "secret", say, secret) &&
+	    !hlk_sandbox_host_function(a, "setup", NULL, NULL) &&
+	    !hlk_sandbox_counter_add(a, 1000), "one user adds and removes functions, and counts");
+	tap(hlk_sandbox_call(a, "u", NULL, 0, NULL, 0, NULL, 0) == -ENOTRECOVERABLE,
+	    "its guest dies");
+	hlk_pool_put(pool, a);
+	b = take();
+	tap(a == b, "the next one has the same sandbox");
+	tap(hlk_sandbox_exit(b)->reason == HLK_EXIT_NONE && !hlk_sandbox_exit(b)->regs.eip &&
+	    hlk_sandbox_exit(b)->size == sizeof(struct hlk_exit) &&
+	    !hlk_sandbox_error(b)->code, "without report and error");
+	tap(hlk_sandbox_call(b, "h", "secret", 6, out, sizeof(out), &len, 0) ==
+	    -EREMOTEIO && hlk_sandbox_error(b)->where == ENOENT, "without the other's function");
+	tap(!hlk_sandbox_call(b, "h", "setup", 5, out, sizeof(out), &len, 0) && len == 6 &&
+	    !memcmp(out, "set up", 6), "with that of the set-up");
+	tap(hlk_sandbox_counter(b) == 5 && seen_counter(b) == 5,
+	    "and with what the set-up counted");
+	hlk_pool_put(pool, b);
+	tap(!hlk_pool_close(pool), "close");
+}
+
+static int put_own(void *arg, const void *in, size_t in_len, void *out, size_t out_size,
+		   size_t *out_len)
+{
+	(void)in, (void)in_len, (void)out, (void)out_size, (void)out_len;
+	hlk_pool_put(pool, arg);
+	hlk_sandbox_close(arg);
+	return 0;
+}
+
+static void test_wrong_puts(void)
+{
+	struct hlk_snap *other;
+	struct hlk_sandbox *stranger = played_ready(ctx, &other, NULL, &err);
+	struct hlk_sandbox *a, *b;
+
+	open_pool(2, 1);
+	a = take();
+	hlk_pool_put(pool, a);
+	hlk_pool_put(pool, a);
+	tap(refused() == 1, "put twice");
+	a = take();
+	b = take();
+	tap(a && b && a != b, "nobody shares a sandbox");
+	hlk_pool_put(pool, stranger);
+	hlk_pool_discard(pool, stranger);
+	hlk_pool_put(pool, (void *)64);
+	hlk_pool_put(pool, NULL);
+	tap(refused() == 4 && !hlk_sandbox_call(stranger, "e", NULL, 0, NULL, 0, NULL, 0),
+	    "strangers");
+	hlk_sandbox_close(a);
+	hlk_sandbox_host_function(a, "put", put_own, a);
+	tap(!hlk_sandbox_call(a, "h", "put", 3, NULL, 0, NULL, 0) && refused() == 5,
+	    "one that is in a call");
+	hlk_pool_put(pool, a);
+	tap(hlk_sandbox_call(a, "e", NULL, 0, NULL, 0, NULL, 0) == -EBUSY,
+	    "what was put back is not used any more");
+	tap(hlk_pool_close(pool) == -EBUSY, "one is out");
+	hlk_pool_put(pool, b);
+	tap(!hlk_pool_close(pool), "close");
+	hlk_snapshot_close(other);
+	hlk_sandbox_close(stranger);
+}
+
+/* AddressSanitizer takes the stack that a cancelled thread leaves for one in use. */
+#ifdef __SANITIZE_ADDRESS__
+static void test_cancelled(uint64_t wait)
+{
+	(void)wait;
+}
+#else
+static void *waiter(void *arg)
+{
+	struct hlk_sandbox *sb;
+
+	hlk_pool_get(pool, *(uint64_t *)arg, &sb, NULL);
+	return NULL;
+}
+
+static void test_cancelled(uint64_t wait)
+{
+	struct hlk_sandbox *sb;
+	struct hlk_pool_stats stats;
+	pthread_t thread;
+	void *result;
+
+	open_pool(1, 1);
+	sb = take();
+	pthread_create(&thread, NULL, waiter, &wait);
+	usleep(20000);
+	pthread_cancel(thread);
+	pthread_join(thread, &result);
+	tap(result == PTHREAD_CANCELED, "a thread that waits is cancelled");
+	hlk_pool_put(pool, sb);
+	sb = take();
+	hlk_pool_stats(pool, &stats);
+	tap(sb && stats.out == 1, "others go on");
+	hlk_pool_put(pool, sb);
+	tap(!hlk_pool_close(pool), "close");
+}
+
+#endif
+
+static int in_child(struct hlk_sandbox *sb)
+{
+	struct hlk_pool_stats stats;
+	struct hlk_sandbox *got;
+
+	if (hlk_pool_call(pool, LONG, "e", NULL, 0, NULL, 0, NULL, 0, &err) != -EPERM ||
+	    err.why != HLK_WHY_OTHER_PROCESS)
+		return 1;
+	if (hlk_pool_get(pool, LONG, &got, &err) != -EPERM || got)
+		return 2;
+	hlk_pool_put(pool, sb);
+	hlk_pool_stats(pool, &stats);
+	return hlk_pool_close(pool) ? 3 : 0;
+}
+
+static void test_child(void)
+{
+	struct hlk_sandbox *sb;
+	int status = 0;
+	pid_t pid;
+
+	open_pool(2, 2);
+	sb = take();
+	fflush(stdout);
+	pid = fork();
+	if (!pid) {
+		alarm(20);
+		_exit(in_child(sb));
+	}
+	waitpid(pid, &status, 0);
+	tap(!status, "a child has no pool, but can close it (%d)",
+	    WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status));
+	hlk_pool_put(pool, sb);
+	tap(!hlk_pool_call(pool, LONG, "e", NULL, 0, NULL, 0, NULL, 0, &err) &&
+	    !hlk_pool_close(pool), "its parent has");
+}
+
+/* ---- many at once ---- */
+
+#define THREADS	6
+#define CALLS	60
+
+static atomic_int wrong;
+
+static void one(unsigned int *seed)
+{
+	struct hlk_sandbox *sb = take();
+	char out[16];
+	size_t len;
+
+	if (!sb || hlk_sandbox_counter(sb) != 5 ||
+	    hlk_sandbox_exit(sb)->reason != HLK_EXIT_NONE || hlk_sandbox_error(sb)->code) {
+		wrong++;
+		return;
+	}
+	hlk_sandbox_counter_add(sb, 1);
+	hlk_sandbox_host_function(sb, "mine", say, mine);
+	if (hlk_sandbox_call(sb, "h", "mine", 4, out, sizeof(out), &len, 0))
+		wrong++;
+	if (rand_r(seed) % 4 == 0)
+		hlk_sandbox_call(sb, "u", NULL, 0, NULL, 0, NULL, 0);
+	if (rand_r(seed) % 8 == 0)
+		hlk_pool_discard(pool, sb);
+	else
+		hlk_pool_put(pool, sb);
+	if (rand_r(seed) % 4 == 0)
+		hlk_pool_put(pool, sb == (void *)1 ? NULL : (void *)&wrong);
+}
+
+static void *user(void *arg)
+{
+	unsigned int seed = (uintptr_t)arg;
+	struct hlk_err why;
+	int i;
+
+	for (i = 0; i < CALLS; i++) {
+		if (i % 3)
+			one(&seed);
+		else if (hlk_pool_call(pool, LONG, "e", "x", 1, NULL, 0, NULL, 0, &why) !=
+			 -EMSGSIZE)
+			wrong++;
+	}
+	return NULL;
+}
+
+static void test_many(void)
+{
+	pthread_t thread[THREADS];
+	struct hlk_pool_stats stats;
+	uintptr_t i;
+
+	open_pool(3, 2);
+	for (i = 0; i < THREADS; i++)
+		pthread_create(&thread[i], NULL, user, (void *)(i + 1));
+	for (i = 0; i < THREADS; i++)
+		pthread_join(thread[i], NULL);
+	hlk_pool_stats(pool, &stats);
+	tap(!wrong && !stats.out && stats.gets == THREADS * CALLS,
+	    "%d threads, each with a sandbox of its own each time", THREADS);
+	tap(!hlk_pool_close(pool), "close");
+}
+
+int main(void)
+{
+	struct hlk_sandbox *sb;
+	uint64_t for_ever = HLK_TIMEOUT_NONE;
+
+	if (!tap(!hlk_open(&ctx, &err), "a played module")) {
+		printf("Bail out! %d %u %s\n", err.code, err.what, err.text);
+		return 1;
+	}
+	sb = played_ready(ctx, &snap, NULL, &err);
+	tap(sb, "a snapshot");
+	hlk_sandbox_close(sb);
+	test_handed_over();
+	test_wrong_puts();
+	test_cancelled(for_ever);
+	test_cancelled(LONG);
+	test_child();
+	test_many();
+	hlk_snapshot_close(snap);
+	hlk_close(ctx);
+	return tap_done();
+}
