@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Bytes of a guest as JSON strings. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "../../libhlk/tests/tap.h"
@@ -20,11 +21,37 @@ static void is(const char *what, const char *bytes, size_t len,
 
 #define BAD "\xef\xbf\xbd"
 
-int main(void)
+/* Documents of random bytes, for somebody else's parser: see check.sh */
+static int random_documents(void)
 {
-	struct cJSON *root = cJSON_CreateObject();
+	char bytes[64];
+	unsigned int i, k;
+
+	for (i = 0; i < 5000; i++) {
+		struct cJSON *root = cJSON_CreateObject();
+		char *text;
+
+		for (k = 0; k < sizeof(bytes); k++)
+			bytes[k] = rand() % 3 ? 0x80 + rand() % 0x80 : rand() % 0x80;
+		json_text(root, "x", bytes, rand() % sizeof(bytes));
+		text = cJSON_PrintUnformatted(root);
+		puts(text);
+		cJSON_free(text);
+		cJSON_Delete(root);
+	}
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct cJSON *root;
 	char *text;
 
+	if (argc == 2 && !strcmp(argv[1], "--random"))
+		return random_documents();
+	root = cJSON_CreateObject();
+	is("C1 and overrides", "\xc2\x9b" "2J\x9b\xe2\x80\xae", 8,
+	   "{\"x\":\"" BAD "2J" BAD BAD "\"}");
 	is("text", "hello", 5, "{\"x\":\"hello\"}");
 	is("nothing", "", 0, "{\"x\":\"\"}");
 	is("control characters", "a\n\"\x01", 4, "{\"x\":\"a\\n\\\"\\u0001\"}");

@@ -42,6 +42,24 @@ for test in "$@"; do
 	result $status "${test##*/} ($(grep -c '^ok ' "$log") checks)"
 done
 
+# One parser writes it, another one reads it: valid, and with no control character.
+read_json()
+{
+	"$build/asan/run-test-json" --random | python3 -c '
+import json, sys, unicodedata
+for line in sys.stdin.buffer:
+    for c in json.loads(line.decode("utf-8", "strict"))["x"]:
+        if ord(c) >= 0x7f and unicodedata.category(c) in ("Cc", "Zl", "Zp"):
+            sys.exit("U+%04X passed" % ord(c))
+        if unicodedata.bidirectional(c) in ("LRE", "RLE", "LRO", "RLO", "PDF",
+                                            "LRI", "RLI", "FSI", "PDI"):
+            sys.exit("U+%04X passed" % ord(c))
+'
+}
+if command -v python3 >/dev/null; then
+	step "JSON of random bytes, read by Python" read_json
+fi
+
 rm -rf "$dest"
 step "install" make -s -C "$source" O="$build" DESTDIR="$dest" PREFIX=/usr/local \
 	install

@@ -113,6 +113,13 @@ static void write_all(void)
 		*(volatile u32 *)at = at;
 }
 
+/* From an address on, so many pages */
+static void write_some(u32 at, u32 pages)
+{
+	for (; pages--; at += HLK_GUEST_PAGE_SIZE)
+		*(volatile u32 *)at = at;
+}
+
 static void fpu_word(void)
 {
 	unsigned short word;
@@ -270,6 +277,10 @@ static void run(char function, char kind, unsigned char *arg, u32 len)
 		break;
 	case 'l':
 		write_all();
+		answer(0, "", 0);
+		break;
+	case 'W':
+		write_some(u32_at(arg), u32_at(arg + 4));
 		answer(0, "", 0);
 		break;
 	case 'f':

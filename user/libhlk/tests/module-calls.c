@@ -219,6 +219,45 @@ static void test_budget(void)
 	hlk_sandbox_close(sb);
 }
 
+#define HEAP	0xa00000U	/* somewhere in it */
+
+static int write_pages(struct hlk_sandbox *sb, uint32_t first, uint32_t pages)
+{
+	const uint32_t arg[2] = { HEAP + first * 4096, pages };
+
+	return hlk_sandbox_restore_call(sb, "W", arg, sizeof(arg), NULL, 0, NULL, 0);
+}
+
+/* Each call has it, whatever those before it did */
+static void test_budget_again(void)
+{
+	struct hlk_config config = HLK_CONFIG_INIT;
+	struct hlk_sandbox *sb, *other;
+	struct hlk_snap *snap;
+	bool good = true;
+	uint32_t value;
+	int i;
+
+	config.max_private = 64;
+	sb = make_ready(&config, HLK_SNAP_FLAT, &snap);
+	for (i = 0; i < 20; i++)
+		good = good && !write_pages(sb, i % 5 * 100, 40) &&
+		       write_pages(sb, 0, 300) == -EDQUOT &&
+		       hlk_sandbox_exit(sb)->reason == HLK_EXIT_BUDGET &&
+		       !write_pages(sb, 600 + i, 40);
+	tap_why(sb, good, "innocent calls after hostile ones");
+	tap_err(hlk_sandbox_error(sb), !hlk_sandbox_from_snapshot(ctx, snap, &config, &other, NULL) &&
+		!write_pages(other, 900, 40), "the first call of another sandbox");
+	hlk_sandbox_close(other);
+	/* what is mapped beside the budget is its own failure */
+	hlk_sandbox_restore(sb, NULL);
+	tap(hlk_sandbox_write(sb, 0x100000, (char [400 * 4096]) {}, 400 * 4096) == -EDQUOT &&
+	    call_u32(sb, "mw", &value, 0) == -ENOTRECOVERABLE,
+	    "what the host could not write is not taken for the guest's");
+	hlk_snapshot_close(snap);
+	hlk_sandbox_close(sb);
+}
+
 static uint64_t now_ms(void)
 {
 	struct timespec ts;
@@ -648,6 +687,135 @@ static void test_pool(void)
 	hlk_snapshot_close(snap);
 }
 
+static int pool_pages(struct hlk_pool *pool, uint32_t first, uint32_t pages)
+{
+	const uint32_t arg[2] = { HEAP + first * 4096, pages };
+
+	return hlk_pool_call(pool, 60000 * MS, "W", arg, sizeof(arg), NULL, 0, NULL, 0,
+			     NULL);
+}
+
+/* Half of the calls write all that they may; HLK_CALLS=10000 takes its time */
+static void test_hostile_pool(void)
+{
+	const char *text = getenv("HLK_CALLS");
+	uint32_t calls = text ? strtoul(text, NULL, 0) : 100, i, bad = 0, hostile = 0;
+	struct hlk_pool_config config = HLK_POOL_CONFIG_INIT;
+	struct hlk_config budget = HLK_CONFIG_INIT;
+	struct hlk_pool_stats stats;
+	struct hlk_snap *snap;
+	struct hlk_pool *pool;
+	struct hlk_err err;
+
+	hlk_sandbox_close(make_ready(NULL, HLK_SNAP_FLAT, &snap));
+	budget.max_private = (16U << 20) / 4096 / 8;
+	config.sandboxes = 4;
+	config.config = &budget;
+	if (hlk_pool_open(ctx, snap, &config, &pool, &err)) {
+		tap_err(&err, false, "a pool with a budget");
+		return;
+	}
+	for (i = 0; i < calls; i++) {
+		hostile += pool_pages(pool, i * 7 % 64, 1400) == -EDQUOT;
+		bad += pool_pages(pool, i * 31 % 900, 400) != 0;
+	}
+	hlk_pool_stats(pool, &stats);
+	tap(!bad && hostile == calls && !stats.replaced,
+	    "of %u innocent calls %u fail, of %u hostile ones %u", calls, bad, calls,
+	    hostile);
+	hlk_pool_close(pool);
+	hlk_snapshot_close(snap);
+}
+
+/* Counts for the first time while the guest of another sandbox of the batch runs */
+static void *count_late(void *sb)
+{
+	uint64_t end = now_ms() + 1500;
+
+	usleep(300000);
+	while (now_ms() < end)
+		hlk_sandbox_counter_add(sb, 1);
+	return NULL;
+}
+
+static void count_in_batch(void)
+{
+	struct hlk_config config = HLK_CONFIG_INIT;
+	struct hlk_snap *snap, *other;
+	struct hlk_sandbox *a, *b;
+	struct hlk_batch *batch;
+	pthread_t thread;
+	uint32_t value;
+
+	config.max_private = 64;
+	config.keep_private = 1;
+	a = make_ready(&config, HLK_SNAP_FLAT, &snap);
+	b = make_ready(NULL, HLK_SNAP_FLAT, &other);
+	hlk_sandbox_restore_call(a, "e", NULL, 0, NULL, 0, NULL, 0);
+	if (hlk_batch_open(ctx, 2, &batch, NULL))
+		_exit(1);
+	hlk_batch_restore_call(batch, a, "l", NULL, 0, NULL, 0, NULL, 1000 * MS);
+	hlk_batch_restore_call(batch, b, "s", NULL, 0, NULL, 0, NULL, 1000 * MS);
+	hlk_sandbox_counter_add(a, 1);
+	pthread_create(&thread, NULL, count_late, a);
+	hlk_batch_submit(batch);
+	pthread_join(thread, NULL);
+	if (hlk_batch_result(batch, 0) != -EDQUOT || !hlk_sandbox_counter(a))
+		_exit(2);
+	if (hlk_sandbox_restore(a, NULL) || call_u32(a, "c", &value, 0))
+		_exit(3);
+	_exit(0);
+}
+
+static void test_count_in_batch(void)
+{
+	int status = 0;
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	if (!pid)
+		count_in_batch();
+	waitpid(pid, &status, 0);
+	tap(!status, "who counts under a budget is not killed (%d)",
+	    WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status));
+}
+
+/* In a child that has a pool by inheritance */
+static int pool_of_parent(struct hlk_pool *pool)
+{
+	struct hlk_err err;
+
+	alarm(20);
+	if (hlk_pool_call(pool, 1000 * MS, "e", NULL, 0, NULL, 0, NULL, 0, &err) != -EPERM)
+		return 1;
+	return hlk_pool_close(pool) ? 2 : 0;
+}
+
+static void test_pool_and_fork(void)
+{
+	struct hlk_pool_config config = HLK_POOL_CONFIG_INIT;
+	struct hlk_snap *snap;
+	struct hlk_pool *pool;
+	int status = 0;
+	pid_t pid;
+
+	hlk_sandbox_close(make_ready(NULL, HLK_SNAP_FLAT, &snap));
+	config.sandboxes = 2;
+	if (hlk_pool_open(ctx, snap, &config, &pool, NULL))
+		_exit(1);
+	fflush(stdout);
+	pid = fork();
+	if (!pid)
+		_exit(pool_of_parent(pool));
+	waitpid(pid, &status, 0);
+	tap(!status, "a child has no pool, and closes it (%d)",
+	    WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status));
+	tap(!hlk_pool_call(pool, 60000 * MS, "e", NULL, 0, NULL, 0, NULL, 0, NULL) &&
+	    !hlk_pool_close(pool), "its parent has one");
+	hlk_snapshot_close(snap);
+}
+
 static void test_fork(void)
 {
 	struct hlk_snap *snap;
@@ -674,6 +842,7 @@ int main(void)
 	test_print();
 	test_failures();
 	test_budget();
+	test_budget_again();
 	test_timeout();
 	test_kick();
 	test_signals();
@@ -684,6 +853,9 @@ int main(void)
 	test_vcpu();
 	test_batch();
 	test_pool();
+	test_hostile_pool();
+	test_count_in_batch();
+	test_pool_and_fork();
 	test_fork();
 	return finish();
 }
