@@ -435,7 +435,9 @@ static uint32_t cores(void)
 {
 	long nr = sysconf(_SC_NPROCESSORS_ONLN);
 
-	return nr < 1 ? 1 : nr > HLK_POOL_MAX ? HLK_POOL_MAX : nr;
+	if (nr < 1)
+		return 1;
+	return nr < (long)HLK_POOL_MAX ? (uint32_t)nr : HLK_POOL_MAX;
 }
 
 static int fill(struct hlk_pool *pool, struct hlk_err *err)

@@ -335,12 +335,26 @@ EXPORT int hlk_sandbox_from_image(struct hlk_ctx *ctx, const void *image,
 }
 
 /* Whatever is in it, what the guest gets of it is less than 4 GiB. */
-#define LARGEST_FILE	(1LL << 32)
+#define LARGEST_FILE	((1LL << 32) - 1)
 
 static int fail_file(struct hlk_err *err, const char *name)
 {
 	return hlk_err_text(err, errno, HLK_WHAT_FILE, "cannot load the guest",
 			    "%s", name);
+}
+
+/* As much as there is: it may have become less */
+static int read_file(int fd, unsigned char *to, size_t size, size_t *got)
+{
+	ssize_t part = 1;
+
+	for (*got = 0; *got < size && part; *got += part) {
+		part = size - *got < INT32_MAX ? size - *got : INT32_MAX;
+		part = pread(fd, to + *got, part, *got);
+		if (part < 0)
+			return -errno;
+	}
+	return 0;
 }
 
 static int from_file(struct hlk_ctx *ctx, int fd, const char *name,
@@ -349,7 +363,7 @@ static int from_file(struct hlk_ctx *ctx, int fd, const char *name,
 {
 	struct stat st;
 	void *image;
-	ssize_t got;
+	size_t got;
 	int ret;
 
 	if (fstat(fd, &st))
@@ -369,14 +383,8 @@ static int from_file(struct hlk_ctx *ctx, int fd, const char *name,
 	image = malloc(st.st_size ? st.st_size : 1);
 	if (!image)
 		return hlk_err_system(err, op);
-	for (got = 0; got < st.st_size; got += ret) {
-		ret = pread(fd, (char *)image + got,
-			    st.st_size - got > INT32_MAX ? INT32_MAX :
-			    st.st_size - got, got);
-		if (ret <= 0)
-			break;
-	}
-	if (got < st.st_size && ret < 0)
+	ret = read_file(fd, image, st.st_size, &got);
+	if (ret)
 		ret = fail_file(err, name);
 	else
 		ret = hlk_sandbox_from_image(ctx, image, got, config, sb, err);

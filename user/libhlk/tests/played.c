@@ -82,8 +82,13 @@ static int new_file(off_t size)
 /* Not by mmap(), which a test may have fail */
 static void *map(int fd, off_t at, size_t size)
 {
+#ifdef SYS_mmap2
+	long mem = syscall(SYS_mmap2, NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED,
+			   fd, (unsigned long)(at / PAGE));
+#else
 	long mem = syscall(SYS_mmap, NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED,
 			   fd, at);
+#endif
 
 	if (mem == -1)
 		abort();

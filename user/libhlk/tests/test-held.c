@@ -308,6 +308,27 @@ static void test_child(void)
 	tap(!hlk_sandbox_call(sb, "e", NULL, 0, NULL, 0, NULL, 0), "which does no harm");
 }
 
+static int from_file_of(off_t size)
+{
+	int fd = memfd_create("guest", MFD_CLOEXEC);
+	struct hlk_sandbox *none;
+	int ret;
+
+	if (ftruncate(fd, size))
+		return -errno;
+	ret = hlk_sandbox_from_file(ctx, fd, NULL, &none, &err);
+	close(fd);
+	return ret;
+}
+
+/* On 32 bits, too, where that is more than can be allocated */
+static void test_large_files(void)
+{
+	tap(from_file_of(1LL << 32) == -EFBIG, "a file of 4 GiB");
+	tap(from_file_of((1LL << 32) + 100) == -EFBIG, "and a little more");
+	tap(from_file_of(4096) == -ENOEXEC, "a small one of zeroes");
+}
+
 int main(void)
 {
 	struct hlk_config config = HLK_CONFIG_INIT;
@@ -328,6 +349,7 @@ int main(void)
 	test_functions();
 	test_counter();
 	test_child();
+	test_large_files();
 	hlk_snapshot_close(snap);
 	hlk_sandbox_close(sb);
 	hlk_close(ctx);
