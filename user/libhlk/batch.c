@@ -172,10 +172,12 @@ static int full(struct hlk_batch *batch, struct hlk_sandbox *sb)
 			    "a batch of %u is full", batch->size);
 }
 
-/* The sandbox stays entered until the batch was submitted */
+/* The sandbox stays entered until the batch was submitted; it may be in this one. */
 static int take(struct hlk_batch *batch, struct hlk_sandbox *sb)
 {
-	return batch->busy ? -EBUSY : hlk_enter(sb, op);
+	int ret = batch->busy ? -EBUSY : hlk_enter(sb, op);
+
+	return ret == -EBUSY && !batch->busy && !next(batch) ? -ENOSPC : ret;
 }
 
 static int put_restore(struct hlk_batch *batch, struct hlk_sandbox *sb,

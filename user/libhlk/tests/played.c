@@ -51,9 +51,9 @@ static struct vm vms[VMS];
 /* Shall this one fail? */
 bool played_fails(const char *what)
 {
-	unsigned int nr = atomic_fetch_add(&played.things, 1) + 1;
+	unsigned int at = atomic_load(&played.fail_at);
 
-	if (nr != atomic_load(&played.fail_at))
+	if (!at || atomic_fetch_add(&played.things, 1) + 1 != at)
 		return false;
 	atomic_store(&played.failed, what);
 	return true;
@@ -79,7 +79,7 @@ static int new_file(off_t size)
 	return fd;
 }
 
-/* Not by mmap(), which a test may have fail */
+/* Not by mmap(), which a test may have fail, and count */
 static void *map(int fd, off_t at, size_t size)
 {
 #ifdef SYS_mmap2
@@ -98,9 +98,9 @@ static void *map(int fd, off_t at, size_t size)
 static void forget(struct vm *vm)
 {
 	if (vm->scratch)
-		munmap(vm->scratch, SIZE);
+		syscall(SYS_munmap, vm->scratch, SIZE);
 	if (vm->run)
-		munmap(vm->run, RUN_SIZE);
+		syscall(SYS_munmap, vm->run, RUN_SIZE);
 	*vm = (struct vm) {};
 }
 

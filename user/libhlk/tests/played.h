@@ -17,7 +17,7 @@
 /**
  * struct played - what is played
  * @fail_at: the how manieth thing that can fail does; 0 is none
- * @things: how many there were
+ * @things: how many there were while @fail_at was not 0
  * @failed: what failed, in words, or NULL
  * @broken: KVM fails for good in each run that begins
  * @runs: guests entered
@@ -37,6 +37,22 @@ struct played {
 };
 
 extern struct played played;
+
+/**
+ * struct played_ring - an io_uring that is played, see played-ring.c
+ * @no_ring: none is made
+ * @refuse: submissions that fail
+ * @made: rings made
+ * @gone: rings closed
+ */
+struct played_ring {
+	bool no_ring;
+	int refuse;
+	unsigned int made;
+	unsigned int gone;
+};
+
+extern struct played_ring played_ring;
 
 unsigned int played_fds(void);
 bool played_fails(const char *what);
