@@ -12,9 +12,22 @@
  * that make an object take a pointer to one (NULL if it is not wanted), the
  * others leave it in the sandbox, see hlk_sandbox_error().
  *
- * The library has no global state. A sandbox belongs to one thread at a time,
- * and always to the process that made it; hlk_sandbox_kick() and the counter
- * may be used from any thread.
+ * The library has no global state. Who may use what:
+ *
+ *  - a context and a snapshot: any thread, and children, too
+ *  - a sandbox: one thread at a time, always of the process that made it. A function
+ *    that finds it in use says EBUSY at once, and leaves hlk_sandbox_error() to the call
+ *    that uses it. It is in use during a call, for callbacks of that as well; from when
+ *    it is put into a batch until that was submitted; and when it was given back to a
+ *    pool. hlk_sandbox_kick() and the counter may be used from any thread at any time
+ *  - a batch: one thread at a time, not functions that its guests call
+ *  - a pool: any thread
+ *
+ * In a child process sandboxes, batches and pools are refused, with EPERM; to close them
+ * there gives back what was inherited, and does nothing to the parent's. Callbacks have
+ * to return: not by longjmp(), nor by the end of their thread. No function may be called
+ * in a signal handler. A thread that waits for a sandbox of a pool may be cancelled,
+ * one in a call may not.
  *
  * Programs and libraries of different age go together. A struct that the caller
  * fills in begins with its size, and what an older caller does not have of
@@ -220,10 +233,11 @@ typedef void (*hlk_print_fn)(void *arg, const char *text, size_t len);
  * @in_len: its length
  * @out: where the answer goes
  * @out_size: how long it can be
- * @out_len: out: how long it is; 0 before the call
+ * @out_len: out: how long it is; 0 before the call. What the function did not write of
+ *	that is zero, or of an earlier host call since the last restore
  *
- * The sandbox that calls must not be used in it, apart from the counter and
- * hlk_sandbox_kick().
+ * The sandbox that calls cannot be used in it, apart from the counter,
+ * hlk_sandbox_kick() and hlk_sandbox_stats().
  *
  * Return: 0 or a negative errno, which the guest gets as a positive number
  */
@@ -248,7 +262,8 @@ typedef int (*hlk_host_fn)(void *arg, const void *in, size_t in_len,
  * @seed: in ESI at the guest's first entry; 0 takes a random one
  * @signal: the real-time signal that ends a call at its timeout; 0 is
  *	SIGRTMAX. It is blocked in threads that make calls with a timeout
- * @max_private: budget of private pages, see struct hlk_vm_attach
+ * @max_private: budget of pages that each call may write, whatever those before it
+ *	did; see struct hlk_vm_attach. The memory for private pages is up to twice that
  * @keep_private: private pages kept at a restore, see struct hlk_vm_attach
  * @print: called with what the guest prints, or NULL
  * @print_arg: its first argument
@@ -334,7 +349,7 @@ int hlk_sandbox_from_snapshot(struct hlk_ctx *ctx, struct hlk_snap *snap,
 
 /**
  * hlk_sandbox_close() - close a sandbox
- * @sb: the sandbox, or NULL; not one that is in a call
+ * @sb: the sandbox, or NULL; one that is in use, or a pool's, is not closed
  */
 void hlk_sandbox_close(struct hlk_sandbox *sb);
 
@@ -342,18 +357,20 @@ void hlk_sandbox_close(struct hlk_sandbox *sb);
  * hlk_sandbox_error() - why the last call with a sandbox failed
  * @sb: the sandbox
  *
+ * After a success there is none: its @code is 0. EBUSY is not noted.
+ *
  * Return: the error; valid until the next call with the sandbox
  */
 const struct hlk_err *hlk_sandbox_error(const struct hlk_sandbox *sb);
 
 /**
- * hlk_sandbox_host_function() - let the guest call a function
+ * hlk_sandbox_host_function() - let the guest call a function, or not any more
  * @sb: the sandbox, not in a call
  * @name: the function's name, at most 63 bytes
- * @fn: the function
+ * @fn: the function; NULL removes the one that has the name
  * @arg: its first argument
  *
- * Return: 0 or a negative errno
+ * Return: 0, -EEXIST or -ENOENT, or another negative errno
  */
 int hlk_sandbox_host_function(struct hlk_sandbox *sb, const char *name,
 			      hlk_host_fn fn, void *arg);
@@ -852,8 +869,9 @@ int hlk_sandbox_write(struct hlk_sandbox *sb, uint64_t gpa, const void *buf,
  * at 0, belongs to the sandbox and not to a snapshot, and so keeps its value
  * over a restore. What the guest writes there is never read.
  *
- * Return: 0, -EOVERFLOW if it would leave the range of a 64-bit number (it is
- * then unchanged), or another negative errno
+ * Return: 0, -EOVERFLOW if it would leave the range of a 64-bit number, -EDQUOT if the
+ * guest has used up its private pages and the counter has none, or another negative
+ * errno; it is unchanged then
  */
 int hlk_sandbox_counter_add(struct hlk_sandbox *sb, int64_t by);
 
@@ -909,7 +927,8 @@ int hlk_batch_open(struct hlk_ctx *ctx, uint32_t size, struct hlk_batch **batch,
 
 /**
  * hlk_batch_close() - close a batch
- * @batch: the batch, or NULL; what was not submitted is not done
+ * @batch: the batch, or NULL; what was not submitted is not done. One that is being
+ *	submitted is not closed
  */
 void hlk_batch_close(struct hlk_batch *batch);
 
@@ -951,7 +970,8 @@ int hlk_batch_restore_call(struct hlk_batch *batch, struct hlk_sandbox *sb,
 
 /**
  * hlk_batch_submit() - do what is in a batch
- * @batch: the batch, empty again for the next call that puts something there
+ * @batch: the batch, empty again for the next call that puts something there. Until
+ *	this returns it is EBUSY for functions that its guests call
  *
  * Of each sandbox hlk_batch_result(), hlk_sandbox_restored(),
  * hlk_sandbox_error() and hlk_sandbox_exit() say afterwards what came of it.
@@ -975,8 +995,9 @@ int hlk_batch_result(const struct hlk_batch *batch, uint32_t index);
  * @arg: as given in struct hlk_pool_config
  * @sb: the sandbox, restored to the pool's snapshot
  *
- * For hlk_sandbox_host_function() and the like. It may run in a thread of the
- * pool.
+ * For hlk_sandbox_host_function() and the like: what is there afterwards is there for
+ * each who takes the sandbox, and what he adds or removes is taken back. It may run in
+ * a thread of the pool.
  *
  * Return: 0, or a negative errno: the sandbox is not used
  */
@@ -1075,7 +1096,8 @@ int hlk_pool_open(struct hlk_ctx *ctx, struct hlk_snap *snap,
 
 /**
  * hlk_pool_close() - end a pool
- * @pool: the pool, or NULL; no thread may be in a call for it
+ * @pool: the pool, or NULL; no thread may be in a call for it. In a child process
+ *	what was inherited is given back
  *
  * Return: 0, or -EBUSY when sandboxes were not given back: nothing was done
  */
@@ -1103,7 +1125,9 @@ int hlk_pool_get(struct hlk_pool *pool, uint64_t wait_us,
  * @sb: the sandbox, not in a call, in whatever state
  *
  * It is restored in the background; if that fails, or KVM failed in a call of
- * it, another one is made in its place.
+ * it, another one is made in its place. Host functions and the counter are again what
+ * the set-up left, report and error are empty. A sandbox that is not taken from this
+ * pool, or in a call, is left alone, and counted as @refused.
  */
 void hlk_pool_put(struct hlk_pool *pool, struct hlk_sandbox *sb);
 
