@@ -3,8 +3,11 @@
  * What can be attached: the KVM VM of the calling process, and nothing else
  * that is behind an fd.
  */
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "hlk_test.h"
@@ -115,6 +118,86 @@ TEST_F(attach, a_barrier_only_where_there_is_one)
 		OK(hlk_restore(self->t.hlk, i ? -1 : snap, &r));
 		ASSERT_EQ(KVM_EXIT_HLT, tvm_run(&self->t));
 	}
+	close(snap);
+}
+
+#define TRACING	"/tmp/hlk-attach"
+
+static void trace_put(const char *name, const char *text)
+{
+	char path[128];
+	int fd;
+
+	snprintf(path, sizeof(path), TRACING "/%s", name);
+	fd = open(path, O_WRONLY | O_TRUNC);
+	t_must(fd >= 0);
+	t_must(write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+	close(fd);
+}
+
+/* How many lines of the trace are of a CPU */
+static u32 traced(u32 cpu)
+{
+	char want[16], line[512];
+	FILE *file = fopen(TRACING "/trace", "r");
+	u32 nr = 0;
+
+	t_must(file);
+	snprintf(want, sizeof(want), "[%03u]", cpu);
+	while (fgets(line, sizeof(line), file))
+		nr += line[0] != '#' && strstr(line, want);
+	fclose(file);
+	return nr;
+}
+
+static void run_on(u32 cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	t_must(!sched_setaffinity(0, sizeof(set), &set));
+}
+
+/*
+ * Where the vCPU ran last, whoever restores where. An emulator that has no barrier is told
+ * by the kernel's parameter setcpuid=ibpb, from Linux 6.15 on, that it has, and takes the
+ * WRMSR for one of no meaning.
+ */
+TEST_F(attach, a_barrier_where_the_vcpu_was)
+{
+	struct hlk_vm_attach attach = HLK_STRUCT(hlk_vm_attach);
+	u32 round, here, there;
+	int snap;
+
+	if (!cpu_has("ibpb") || sysconf(_SC_NPROCESSORS_ONLN) < 2)
+		SKIP(return, "no barrier, or one CPU");
+	attach.head.flags = HLK_ATTACH_IBPB;
+	attach.vm_fd = self->t.vm;
+	OK(hlk_call(self->t.dev, HLK_VM_ATTACH, &attach));
+	self->t.hlk = attach.out_fd;
+	tvm_window(&self->t, 0, TVM_LOW, 0);
+	tvm_set(&self->t, TVM_CODE);
+	tvm_load(&self->t, TVM_CODE, halt);
+	snap = OK(hlk_snapshot_flat(self->t.hlk));
+	OK(hlk_restore(self->t.hlk, snap, NULL));
+	mkdir(TRACING, 0700);
+	t_must(!mount("tracefs", TRACING, "tracefs", 0, NULL));
+	trace_put("events/msr/write_msr/filter", "msr == 0x49");
+	for (round = 0; round < 4; round++) {
+		run_on(round % 2);
+		ASSERT_EQ(KVM_EXIT_HLT, tvm_run(&self->t));
+		run_on(!(round % 2));
+		trace_put("trace", "");
+		trace_put("events/msr/write_msr/enable", "1");
+		OK(hlk_restore(self->t.hlk, -1, NULL));
+		trace_put("events/msr/write_msr/enable", "0");
+		there = traced(round % 2);
+		here = traced(!(round % 2));
+		ASSERT_EQ(1, there);
+		ASSERT_EQ(0, here);
+	}
+	umount(TRACING);
 	close(snap);
 }
 

@@ -73,6 +73,7 @@ while read -r program option value; do
 	case $option in
 	--disk) disk=${disk:-$value} ;;
 	--with) with+=("$value") ;;
+	--append) append+=" ${value/:/=}" ;;
 	esac
 done < <(make -s -C "$TOP/selftests" wants)
 [ "$emulator" = qemu ] || disk=0
