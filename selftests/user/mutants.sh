@@ -12,7 +12,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 kmod=${KMOD:-$here/../../kmod}
 out=${O:-$here/../../build/selftests-user}/mutants
 programs=(snap_test snap_pages_test delta_test mark_test i686pt_test snap_fail_test
-	snap_random_test)
+	snap_random_test fpu_test)
 export ROUNDS=60
 
 files=() whats=() edits=()
@@ -627,21 +627,34 @@ mutant mark.c 'tables without anything to mark are not counted' \
 mutant mark.c 'a fatal signal is ignored' \
 	's/fatal_signal_pending(current)/0/'
 
+# images of an FPU
+mutant fpu.h 'what XFD disables is loaded' \
+	's/features &= ~disabled;/;/'
+mutant fpu.h 'what the format has no room for is loaded' \
+	's/format & HLK_FPU_COMPACTED ? features & format : features/features/'
+mutant fpu.h 'nothing of a plain image is loaded' \
+	's/format & HLK_FPU_COMPACTED ? features & format : features/features \& format/'
+mutant fpu.h 'PKRU makes all of an image count' \
+	's/ & ~(HLK_FPU_X87_SSE | HLK_FPU_PKRU)/ \& ~HLK_FPU_X87_SSE/'
+mutant fpu.h 'nothing behind x87 and SSE counts' \
+	's/ || features & ~(HLK_FPU_X87_SSE | HLK_FPU_PKRU)//'
+
 # judge NUMBER: the line of TAP, without its number, into a file
 judge() {
 	local file=${files[$1]} what="mutant $1: ${whats[$1]}" dir=$out/$1 first program
 
 	mkdir -p "$dir"
-	cp "$kmod"/{env.h,{i686pt,snap,delta,place}.{c,h},{reloc,mark}.c} "$dir"
+	cp "$kmod"/{env.h,fpu.h,{i686pt,snap,delta,place}.{c,h},{reloc,mark}.c} "$dir"
 	sed "${edits[$1]}" "$kmod/$file" > "$dir/$file"
 	if cmp -s "$kmod/$file" "$dir/$file"; then
 		echo "not ok $what: the expression matches nothing"
 		return
 	fi
 	cp -a "$out/base" "$dir/build"
-	rm -f "$dir"/build/{*_test,i686pt.o,snap.o,reloc.o,delta.o,place.o,mark.o}
+	rm -f "$dir"/build/{*_test,fpu_test.o,i686pt.o,snap.o,reloc.o,delta.o,place.o,mark.o}
 	case $file in
 	delta.c) first=delta_test ;;
+	fpu.h) first=fpu_test ;;
 	mark.c) first=mark_test ;;
 	i686pt.c) first=i686pt_test ;;
 	esac
