@@ -155,6 +155,9 @@ static void snap_write(void)
 	CHECK_EQ(shim.counted_pages, 3);
 	CHECK_EQ(hlk_snap_write(snap, 0x4010, 0x10, zeroes, NULL), 0);
 	CHECK(!hlk_snap_page(snap, 4));
+	f.fail_at = f.calls + 1;
+	CHECK_EQ(hlk_snap_write(snap, 0x4010, 0x10, fill, &f), -EFAULT);
+	CHECK_EQ(shim.counted_pages, 3);
 	CHECK_EQ(hlk_snap_write(snap, 0x4010, 0x10, fill, &f), 0);
 	CHECK_EQ(snap->counts.pages, 4);
 	CHECK_EQ(snap->nr_pages, 4);

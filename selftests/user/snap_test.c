@@ -348,6 +348,11 @@ static void large_device_as_leaf(void)
 	CHECK(guest_is_ram(&w.g, guest_entry(&w.g, w.pd[0], 3) >> 12));
 	CHECK_EQ(compact_run(&w.c), -EINVAL);
 	CHECK_EQ(w.c.at.why, HLK_WHY_LARGE_AS_LEAF);
+	/* split for a page of memory that the leaf does not lead to */
+	guest_ram(&w.g, 0x9010, 1);
+	guest_set(&w.g, w.pd[0], 3, guest_large(0x9000, ALL));
+	CHECK_EQ(compact_run(&w.c), -EINVAL);
+	CHECK_EQ(w.c.at.why, HLK_WHY_LARGE_AS_LEAF);
 	guest_set(&w.g, w.pd[0], 3, guest_large(0x8000, ALL));
 	world_go(&w);
 	world_exit(&w);
