@@ -12,6 +12,7 @@
  * The rest is state of struct kvm_vcpu that nobody touches while its mutex is
  * held: the FPU's register image, the MP state, a half-done I/O instruction.
  */
+#include <linux/delay.h>
 #include <linux/kvm_host.h>
 #include <linux/slab.h>
 
@@ -22,6 +23,12 @@
 
 /* Added to the count of a vCPU's asynchronous faults: far more than it can have */
 #define REFUSED BIT(16)
+
+/*
+ * How long to wait for a vCPU that somebody looks at, in jiffies: far longer than
+ * any look takes, on a machine with more to do than it has CPUs, too
+ */
+#define LOOK_WAIT	HZ
 
 /* Power-up values; Intel SDM volume 1, "x87 FPU Control Word", "MXCSR" */
 #define FPU_FCW_RESET	0x37f
@@ -154,6 +161,28 @@ static bool vcpu_shadowed(struct kvm_vcpu *vcpu)
 	       !vcpu->arch.mmu->root_role.direct;
 }
 
+/*
+ * A vCPU's mutex is held for as long as its guest runs, and for a moment by any
+ * other call on it, such as KVM_GET_REGS. Which of the two it is, KVM notes in
+ * wants_to_run. An entry with immediate_exit does not count: it is short.
+ */
+static int vcpu_hold(struct kvm_vcpu *vcpu, u32 nr, bool nowait,
+		     struct hlk_why_at *at)
+{
+	unsigned long end = jiffies + LOOK_WAIT;
+
+	while (!mutex_trylock(&vcpu->mutex)) {
+		if (READ_ONCE(vcpu->wants_to_run) || time_after(jiffies, end))
+			return hlk_fail(at, -EBUSY, HLK_WHY_VCPU_RUNNING, nr, 0);
+		if (nowait)
+			return -EAGAIN;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		usleep_range(20, 100);
+	}
+	return 0;
+}
+
 static void vcpus_release(struct hlk_vm *vm, u32 nr)
 {
 	while (nr--)
@@ -164,11 +193,11 @@ static void vcpus_release(struct hlk_vm *vm, u32 nr)
 /**
  * hlk_vcpus_hold() - keep all vCPUs out of KVM_RUN
  * @vm: the VM; its lock is held
- * @nowait: do not wait for kvm->lock
+ * @nowait: do not wait at all
  * @at: the reason of a failure
  *
- * Takes kvm->lock, so that no vCPU is added, and the mutex of each vCPU, for
- * which it does not wait.
+ * Takes kvm->lock, so that no vCPU is added, and the mutex of each vCPU. It waits
+ * for who only looks at one, and not for a guest.
  *
  * Return: 0, -EBUSY if a vCPU is running, -EDQUOT if there are too many,
  * -EOPNOTSUPP without nested paging, -EAGAIN if it would wait, -EINTR after a fatal
@@ -179,6 +208,7 @@ int hlk_vcpus_hold(struct hlk_vm *vm, bool nowait, struct hlk_why_at *at)
 	struct kvm_vcpu *vcpu;
 	u32 nr;
 	u32 i;
+	int ret;
 
 	lockdep_assert_held(&vm->lock);
 	if (nowait) {
@@ -195,9 +225,10 @@ int hlk_vcpus_hold(struct hlk_vm *vm, bool nowait, struct hlk_why_at *at)
 	vcpus_learn(vm);
 	for (i = 0; i < nr; i++) {
 		vcpu = vm->vcpus[i];
-		if (!mutex_trylock(&vcpu->mutex)) {
+		ret = vcpu_hold(vcpu, i, nowait, at);
+		if (ret) {
 			vcpus_release(vm, i);
-			return hlk_fail(at, -EBUSY, HLK_WHY_VCPU_RUNNING, i, 0);
+			return ret;
 		}
 		if (vcpu_shadowed(vcpu)) {
 			vcpus_release(vm, i + 1);
