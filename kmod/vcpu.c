@@ -513,19 +513,41 @@ static void vcpu_restore_xcr0(struct kvm_vcpu *vcpu,
 	hlk_vcpu_xcr0_changed(vcpu);
 }
 
+/* The debugger of a VMM has the hardware's debug registers, not the guest. */
+static bool vcpu_debugged(const struct kvm_vcpu *vcpu)
+{
+	return vcpu->guest_debug & KVM_GUESTDBG_USE_HW_BP;
+}
+
 /*
- * KVM's copy of the debug registers can be put back here, the hardware's DR7
- * only by KVM. A guest that leaves them alone, as nearly all do, costs nothing.
+ * KVM loads DR0 to DR3 and DR6 from here. DR7 it hands to the hardware when
+ * somebody sets it, and this cannot: that is the residue. Whether it was done
+ * since, KVM_DEBUGREG_BP_ENABLED tells. KVM works it out anew from the DR7 that it
+ * hands on, and all that it does is that DR0 to DR3 are loaded. So it is set here,
+ * and still set at the next restore if nobody came, or if the snapshot's DR7 has
+ * breakpoints: then nobody knows, and it is told each time. A guest that leaves
+ * debug registers alone, as nearly all do, costs nothing.
  */
 static u32 vcpu_restore_debug(struct kvm_vcpu *vcpu,
 			      const struct hlk_vcpu_state *state)
 {
+	bool missed = vcpu->arch.switch_db_regs & KVM_DEBUGREG_BP_ENABLED;
+
 	if (!memcmp(state->db, vcpu->arch.db, sizeof(state->db)) &&
-	    state->dr6 == vcpu->arch.dr6 && state->dr7 == vcpu->arch.dr7)
+	    state->dr6 == vcpu->arch.dr6 && state->dr7 == vcpu->arch.dr7 && !missed)
 		return 0;
 	memcpy(vcpu->arch.db, state->db, sizeof(state->db));
 	vcpu->arch.dr6 = state->dr6;
+	if (vcpu_debugged(vcpu)) {
+		/* loaded when the debugger goes */
+		vcpu->arch.dr7 = state->dr7;
+		return 0;
+	}
+	memcpy(vcpu->arch.eff_db, state->db, sizeof(state->db));
+	if (state->dr7 == vcpu->arch.dr7 && !missed)
+		return 0;
 	vcpu->arch.dr7 = state->dr7;
+	vcpu->arch.switch_db_regs |= KVM_DEBUGREG_BP_ENABLED;
 	return HLK_RESIDUE_DEBUGREGS;
 }
 
@@ -619,7 +641,9 @@ static enum hlk_audit_reg vcpu_audit(struct kvm_vcpu *vcpu,
 	if (vcpu->arch.mp_state != state->mp_state)
 		return HLK_AUDIT_MP_STATE;
 	if (memcmp(vcpu->arch.db, state->db, sizeof(state->db)) ||
-	    vcpu->arch.dr6 != state->dr6 || vcpu->arch.dr7 != state->dr7)
+	    vcpu->arch.dr6 != state->dr6 || vcpu->arch.dr7 != state->dr7 ||
+	    (!vcpu_debugged(vcpu) &&
+	     memcmp(vcpu->arch.eff_db, state->db, sizeof(state->db))))
 		return HLK_AUDIT_DEBUGREGS;
 	if (vcpu->arch.xcr0 != state->xcr0)
 		return HLK_AUDIT_XCR0;
