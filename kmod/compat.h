@@ -117,6 +117,22 @@ static inline void hlk_vcpu_xcr0_changed(struct kvm_vcpu *vcpu)
 #endif
 }
 
+/* From 6.2 on KVM can be built without system management mode. */
+#ifdef KVM_REQ_SMI
+#define HLK_KVM_HAS_SMM	true
+#else
+#define HLK_KVM_HAS_SMM	false
+#endif
+
+/* From 6.3 and 6.4 on; kernels before do not offer them to a guest. */
+#ifndef EFER_AUTOIBRS
+#define EFER_AUTOIBRS	BIT_ULL(21)
+#endif
+#ifndef X86_CR3_LAM_U48
+#define X86_CR3_LAM_U57	BIT_ULL(61)
+#define X86_CR3_LAM_U48	BIT_ULL(62)
+#endif
+
 /* Does KVM have the vCPU's CR3 at hand, or only the hardware? */
 static inline bool hlk_vcpu_has_cr3(struct kvm_vcpu *vcpu)
 {

@@ -270,16 +270,24 @@ void hlk_vcpus_flush(struct hlk_vm *vm)
 		kvm_make_request(KVM_REQ_TLB_FLUSH_GUEST, vm->vcpus[i]);
 }
 
-/* CPUID leaf 0xD follows XCR0, by KVM's hand. NULL if the vCPU has none. */
-static u32 *vcpu_xsave_bytes(struct kvm_vcpu *vcpu, u32 index)
+static struct kvm_cpuid_entry2 *vcpu_cpuid(struct kvm_vcpu *vcpu, u32 function,
+					   u32 index)
 {
 	struct kvm_cpuid_entry2 *entry = vcpu->arch.cpuid_entries;
 	int i;
 
 	for (i = 0; i < vcpu->arch.cpuid_nent; i++)
-		if (entry[i].function == 0xd && entry[i].index == index)
-			return &entry[i].ebx;
+		if (entry[i].function == function && entry[i].index == index)
+			return &entry[i];
 	return NULL;
+}
+
+/* CPUID leaf 0xD follows XCR0, by KVM's hand. NULL if the vCPU has none. */
+static u32 *vcpu_xsave_bytes(struct kvm_vcpu *vcpu, u32 index)
+{
+	struct kvm_cpuid_entry2 *entry = vcpu_cpuid(vcpu, 0xd, index);
+
+	return entry ? &entry->ebx : NULL;
 }
 
 static struct xstate_header *fpu_header(void *image)
@@ -421,6 +429,106 @@ static enum hlk_why vcpu_misfit(struct kvm_vcpu *vcpu, struct hlk_vcpu_state *st
 	return HLK_WHY_NONE;
 }
 
+/* Bits of EFER that CPUID offers; AMD manual volume 2, "EFER" */
+static u64 vcpu_efer_bits(struct kvm_vcpu *vcpu)
+{
+	const struct kvm_cpuid_entry2 *extended = vcpu_cpuid(vcpu, 0x80000001, 0);
+	const struct kvm_cpuid_entry2 *more = vcpu_cpuid(vcpu, 0x80000021, 0);
+	u64 bits = EFER_SCE;
+
+	if (extended) {
+		bits |= extended->edx & BIT(20) ? EFER_NX : 0;
+		bits |= extended->edx & BIT(25) ? EFER_FFXSR : 0;
+		bits |= extended->edx & BIT(29) ? EFER_LME | EFER_LMA : 0;
+		bits |= extended->ecx & BIT(2) ? EFER_SVME : 0;
+	}
+	if (more)
+		bits |= more->eax & BIT(8) ? EFER_AUTOIBRS : 0;
+	return bits;
+}
+
+/* Reserved bits of CR3 in long mode, in which two may choose how addresses are masked */
+static u64 vcpu_cr3_reserved(struct kvm_vcpu *vcpu)
+{
+	const struct kvm_cpuid_entry2 *features = vcpu_cpuid(vcpu, 7, 1);
+	u64 lam = features && features->eax & BIT(26) ? X86_CR3_LAM_U48 |
+							X86_CR3_LAM_U57 : 0;
+
+	return vcpu->arch.reserved_gpa_bits & ~lam;
+}
+
+/* Bits of IA32_APIC_BASE; SDM volume 3, "Local APIC Status and Location" */
+#define APIC_BASE_RESERVED	0x2ffULL
+
+static bool vcpu_apic_base_fits(struct kvm_vcpu *vcpu, u64 base)
+{
+	const struct kvm_cpuid_entry2 *features;
+
+	if (base & (vcpu->arch.reserved_gpa_bits | APIC_BASE_RESERVED))
+		return false;
+	if (!(base & X2APIC_ENABLE))
+		return true;
+	features = vcpu_cpuid(vcpu, 1, 0);
+	return base & MSR_IA32_APICBASE_ENABLE && features && features->ecx & BIT(21);
+}
+
+static bool vcpu_events_fit(struct kvm_vcpu *vcpu,
+			    const struct kvm_vcpu_events *events)
+{
+	u32 known = KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SIPI_VECTOR |
+		    KVM_VCPUEVENT_VALID_SHADOW | KVM_VCPUEVENT_VALID_SMM;
+	bool exception = events->exception.injected;
+
+	if (vcpu->kvm->arch.exception_payload_enabled)
+		known |= KVM_VCPUEVENT_VALID_PAYLOAD;
+	if (vcpu->kvm->arch.triple_fault_event)
+		known |= KVM_VCPUEVENT_VALID_TRIPLE_FAULT;
+	if (events->flags & KVM_VCPUEVENT_VALID_PAYLOAD)
+		exception |= events->exception.pending;
+	if (!HLK_KVM_HAS_SMM && events->flags & KVM_VCPUEVENT_VALID_SMM &&
+	    (events->smi.smm || events->smi.pending || events->smi.smm_inside_nmi))
+		return false;
+	return !(events->flags & ~known) &&
+	       !(exception && (events->exception.nr > 31 ||
+			       events->exception.nr == X86_TRAP_NMI));
+}
+
+/*
+ * What KVM checks when it loads the registers: it would fail each KVM_RUN from here
+ * on, when the state that was there before is gone. As in kvm_is_valid_sregs()
+ * and what it calls; the EFER of newer kernels is checked on older ones, too.
+ */
+static enum hlk_refused vcpu_refused(struct kvm_vcpu *vcpu,
+				     const struct hlk_vcpu_state *state)
+{
+	const struct kvm_sregs *sregs = &state->sync.sregs;
+	bool paging = sregs->cr0 & X86_CR0_PG;
+	bool lm = sregs->efer & EFER_LME && paging;
+
+	if (upper_32_bits(sregs->cr0) || (paging && !(sregs->cr0 & X86_CR0_PE)) ||
+	    (sregs->cr0 & X86_CR0_NW && !(sregs->cr0 & X86_CR0_CD)))
+		return HLK_REFUSED_CR0;
+	if (sregs->cr4 & vcpu->arch.cr4_guest_rsvd_bits ||
+	    (lm && !(sregs->cr4 & X86_CR4_PAE)))
+		return HLK_REFUSED_CR4;
+	if (sregs->efer & ~vcpu_efer_bits(vcpu) || lm != !!(sregs->efer & EFER_LMA) ||
+	    (!lm && sregs->cs.l))
+		return HLK_REFUSED_EFER;
+	if (lm && sregs->cr3 & vcpu_cr3_reserved(vcpu))
+		return HLK_REFUSED_CR3;
+	if (!vcpu_apic_base_fits(vcpu, sregs->apic_base))
+		return HLK_REFUSED_APIC_BASE;
+	if (!vcpu_events_fit(vcpu, &state->sync.events))
+		return HLK_REFUSED_EVENTS;
+	return 0;
+}
+
+/* KVM takes another CPUID until the first entry. */
+static bool vcpu_has_run(const struct kvm_vcpu *vcpu)
+{
+	return vcpu->arch.last_vmentry_cpu != -1;
+}
+
 /**
  * hlk_vcpus_fit() - can a snapshot's vCPUs be restored?
  * @vm: the VM, whose vCPUs are held
@@ -428,12 +536,15 @@ static enum hlk_why vcpu_misfit(struct kvm_vcpu *vcpu, struct hlk_vcpu_state *st
  * @at: the reason of a failure
  *
  * Asked before each restore, so this is where a dirty log is met, too.
+ * What KVM takes once it takes always: only a snapshot that was not restored last is
+ * looked at in full.
  *
  * Return: 0, -EMEDIUMTYPE, or -EOPNOTSUPP if not all could be restored
  */
 int hlk_vcpus_fit(struct hlk_vm *vm, const struct hlk_snap *snap,
 		  struct hlk_why_at *at)
 {
+	enum hlk_refused refused;
 	enum hlk_why why;
 	u32 i;
 	int ret;
@@ -448,6 +559,12 @@ int hlk_vcpus_fit(struct hlk_vm *vm, const struct hlk_snap *snap,
 		why = vcpu_misfit(vm->vcpus[i], snap->vcpus[i]);
 		if (why)
 			return hlk_fail(at, -EMEDIUMTYPE, why, i, 0);
+		if (likely(snap == vm->snap && vcpu_has_run(vm->vcpus[i])))
+			continue;
+		refused = vcpu_refused(vm->vcpus[i], snap->vcpus[i]);
+		if (refused)
+			return hlk_fail(at, -EMEDIUMTYPE, HLK_WHY_VCPU_REFUSED, i,
+					refused);
 	}
 	return vcpus_restorable(vm, at);
 }

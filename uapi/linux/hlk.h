@@ -186,6 +186,9 @@ enum {
  * @HLK_WHY_LARGE_AS_LEAF: an entry of root @index, for address @where, would become
  *	another one, or more than it was, for user code that sees it through a
  *	directory which uses the root as a table
+ * @HLK_WHY_VCPU_REFUSED: what the snapshot has in @where (enum hlk_refused) KVM
+ *	would refuse at the entry of vCPU @index: another CPUID, or no processor
+ *	could have it
  */
 enum hlk_why {
 	HLK_WHY_NONE = 0,
@@ -252,6 +255,7 @@ enum hlk_why {
 	HLK_WHY_AUDIT_MAPPING,
 	HLK_WHY_AUDIT_LIST,
 	HLK_WHY_LARGE_AS_LEAF,
+	HLK_WHY_VCPU_REFUSED,
 };
 
 /**
@@ -601,6 +605,24 @@ enum hlk_audit_reg {
 	HLK_AUDIT_XCR0,
 	HLK_AUDIT_PENDING,
 	HLK_AUDIT_TLB,
+};
+
+/**
+ * enum hlk_refused - what of a snapshot's vCPU KVM would refuse
+ * @HLK_REFUSED_CR0: CR0
+ * @HLK_REFUSED_CR3: CR3
+ * @HLK_REFUSED_CR4: CR4
+ * @HLK_REFUSED_EFER: EFER, or a 64-bit code segment without it
+ * @HLK_REFUSED_APIC_BASE: IA32_APIC_BASE
+ * @HLK_REFUSED_EVENTS: events
+ */
+enum hlk_refused {
+	HLK_REFUSED_CR0 = 1,
+	HLK_REFUSED_CR3,
+	HLK_REFUSED_CR4,
+	HLK_REFUSED_EFER,
+	HLK_REFUSED_APIC_BASE,
+	HLK_REFUSED_EVENTS,
 };
 
 /* run flags; HLK_RESTORE_REPRODUCIBLE is valid too */

@@ -181,6 +181,7 @@ static const char * const why_text[] = {
 	[HLK_WHY_AUDIT_MAPPING] = "audit: a mapping does not show the page at %w as it has to",
 	[HLK_WHY_AUDIT_LIST] = "audit: what the module knows of the page at %w is wrong",
 	[HLK_WHY_LARGE_AS_LEAF] = "root %i is used as a table, and its entry for %w means something else there",
+	[HLK_WHY_VCPU_REFUSED] = "KVM would refuse to enter vCPU %i with what the snapshot has (another CPUID, or no processor could have it): register kind %d",
 };
 
 static const char * const audit_text[] = {
