@@ -92,6 +92,7 @@ AT(hlk_snapshot_counts, leaf_not_ram, 64);
 AT(hlk_snapshot_counts, table_not_ram, 72);
 AT(hlk_snapshot_counts, duplicate, 80);
 AT(hlk_snapshot_counts, tables_kept, 88);
+AT(hlk_snapshot_counts, residue, 96);
 
 FIRST(hlk_snapshot, 240, counts);
 AT(hlk_snapshot, head, 0);

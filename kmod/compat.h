@@ -124,7 +124,10 @@ static inline void hlk_vcpu_xcr0_changed(struct kvm_vcpu *vcpu)
 #define HLK_KVM_HAS_SMM	false
 #endif
 
-/* From 6.3 and 6.4 on; kernels before do not offer them to a guest. */
+/* From 6.3, 6.4 and 6.6 on; kernels before do not offer them to a guest. */
+#ifndef X86_CR4_CET
+#define X86_CR4_CET	BIT_ULL(23)
+#endif
 #ifndef EFER_AUTOIBRS
 #define EFER_AUTOIBRS	BIT_ULL(21)
 #endif

@@ -293,3 +293,55 @@ void hlk_gmem_exit(struct hlk_vm_gmem *g)
 		mmput(g->mm);
 	memset(g, 0, sizeof(*g));
 }
+
+static bool gmem_slot_beside(const struct hlk_layout *layout,
+			     const struct kvm_memory_slot *slot)
+{
+	u64 end = slot->base_gfn + slot->npages;
+	u64 beside = slot->npages;
+	const struct hlk_range *range;
+	u64 from, to;
+	u32 i;
+
+	if (slot->flags & KVM_MEM_READONLY || slot->id >= KVM_USER_MEM_SLOTS)
+		return false;
+	for (i = 0; i < layout->nr; i++) {
+		range = &layout->range[i];
+		from = max_t(u64, slot->base_gfn, range->gfn);
+		to = min_t(u64, end, range->gfn + range->pages);
+		if (from < to)
+			beside -= to - from;
+	}
+	return beside;
+}
+
+/**
+ * hlk_gmem_residue() - does the guest have memory that no snapshot holds?
+ * @vm: the VM; its lock is held, and its windows are constant
+ *
+ * By addresses alone: that windows are mapped where they belong, only an audit sees.
+ * Memslots are gone through when they have changed, which the guest cannot do.
+ *
+ * Return: HLK_RESIDUE_MEMSLOTS or 0
+ */
+u32 hlk_gmem_residue(struct hlk_vm *vm)
+{
+	struct kvm *kvm = vm->kvm;
+	struct kvm_memory_slot *slot;
+	struct kvm_memslots *slots;
+	int idx, bkt;
+
+	lockdep_assert_held(&vm->lock);
+	/* both sets of memslots live as long as the VM */
+	slots = rcu_access_pointer(kvm->memslots[0]);
+	if (unlikely(READ_ONCE(slots->generation) != vm->slots_seen)) {
+		idx = srcu_read_lock(&kvm->srcu);
+		slots = kvm_memslots(kvm);
+		vm->slots_seen = slots->generation;
+		vm->slots_beside = false;
+		kvm_for_each_memslot(slot, bkt, slots)
+			vm->slots_beside |= gmem_slot_beside(&vm->layout, slot);
+		srcu_read_unlock(&kvm->srcu, idx);
+	}
+	return vm->slots_beside ? HLK_RESIDUE_MEMSLOTS : 0;
+}

@@ -132,6 +132,8 @@ struct hlk_audited {
  * @ibpb: a restore forgets what the branch predictors learnt; constant
  * @max_private: budget of one call; constant
  * @keep_private: watermark; constant
+ * @slots_seen: generation of the memslots that @slots_beside was found for
+ * @slots_beside: the guest can write memory that lies in no window
  * @nr_vcpus: vCPUs that are known
  * @vcpus: these; they live as long as @kvm
  * @nr_private: private pages of all windows; any context
@@ -174,6 +176,8 @@ struct hlk_vm {
 	bool ibpb;
 	u64 max_private;
 	u64 keep_private;
+	u64 slots_seen;
+	bool slots_beside;
 	u32 nr_vcpus;
 	struct kvm_vcpu *vcpus[HLK_MAX_VCPUS];
 	atomic64_t nr_private;
@@ -404,6 +408,7 @@ int hlk_vcpu_from_user(u64 array, u32 size, u32 nr, struct hlk_snap *snap,
 		       struct hlk_why_at *at);
 int hlk_vcpus_fit(struct hlk_vm *vm, const struct hlk_snap *snap,
 		  struct hlk_why_at *at);
+u32 hlk_vcpus_residue(struct hlk_vm *vm);
 u32 hlk_vcpus_restore(struct hlk_vm *vm, const struct hlk_snap *snap);
 int hlk_vcpus_audit(struct hlk_vm *vm, const struct hlk_snap *snap,
 		    struct hlk_why_at *at);
@@ -455,5 +460,6 @@ struct hlk_vm_gmem {
 
 int hlk_gmem_init(struct hlk_vm_gmem *g, struct hlk_vm *vm);
 void hlk_gmem_exit(struct hlk_vm_gmem *g);
+u32 hlk_gmem_residue(struct hlk_vm *vm);
 
 #endif /* _HLK_H */

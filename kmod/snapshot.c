@@ -488,6 +488,9 @@ static int snapshot_take(struct hlk_vm *vm, struct hlk_snapshot *s,
 		ret = hlk_vcpus_capture(vm, snap, at);
 	if (ret)
 		return ret;
+	snap->counts.residue = hlk_gmem_residue(vm);
+	if (snap->nr_vcpus)
+		snap->counts.residue |= hlk_vcpus_residue(vm);
 	snap->flags = s->head.flags;
 	snap->generation = vm->snap ? vm->snap->generation + 1 : 1;
 	if (s->head.flags & HLK_SNAPSHOT_COMPACT)

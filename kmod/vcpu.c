@@ -42,6 +42,10 @@
  * struct hlk_vcpu_state - one vCPU in a snapshot
  * @sync: registers and events
  * @mp_state: KVM_MP_STATE_*
+ * @extint: the vector that a VMM with a PIC of its own gave, or -1
+ * @pkru: protection keys of user pages
+ * @has_tsc: @tsc_offset is known
+ * @tsc_offset: how far the guest's TSC is from the host's
  * @db: DR0 to DR3
  * @dr6: DR6
  * @dr7: DR7
@@ -54,6 +58,10 @@
 struct hlk_vcpu_state {
 	struct kvm_sync_regs sync;
 	u32 mp_state;
+	int extint;
+	u32 pkru;
+	bool has_tsc;
+	u64 tsc_offset;
 	unsigned long db[4];
 	unsigned long dr6;
 	unsigned long dr7;
@@ -315,6 +323,15 @@ static void vcpu_capture_fpu(struct hlk_vcpu_state *state,
 						     header->xcomp_bv, state->xfd);
 }
 
+/*
+ * NMIs that wait are put back by the restore itself, and not with the other events
+ * at the next entry: what KVM_NMI asks for in between would be lost.
+ */
+static void vcpu_own_nmis(struct hlk_vcpu_state *state)
+{
+	state->sync.events.flags &= ~KVM_VCPUEVENT_VALID_NMI_PENDING;
+}
+
 static int vcpu_capture(struct kvm_vcpu *vcpu, u32 nr, struct hlk_snap *snap,
 			struct hlk_why_at *at)
 {
@@ -333,7 +350,12 @@ static int vcpu_capture(struct kvm_vcpu *vcpu, u32 nr, struct hlk_snap *snap,
 	if (!state)
 		return -ENOMEM;
 	memcpy(&state->sync, &vcpu->run->s.regs, sizeof(state->sync));
+	vcpu_own_nmis(state);
 	state->mp_state = vcpu->arch.mp_state;
+	state->extint = vcpu->arch.pending_external_vector;
+	state->pkru = vcpu->arch.pkru;
+	state->has_tsc = true;
+	state->tsc_offset = vcpu->arch.l1_tsc_offset;
 	memcpy(state->db, vcpu->arch.db, sizeof(state->db));
 	state->dr6 = vcpu->arch.dr6;
 	state->dr7 = vcpu->arch.dr7;
@@ -399,10 +421,11 @@ int hlk_vcpu_from_user(u64 array, u32 size, u32 nr, struct hlk_snap *snap,
 		kvfree(state);
 		return ret;
 	}
-	state->sync.events.flags |= KVM_VCPUEVENT_VALID_NMI_PENDING |
-				    KVM_VCPUEVENT_VALID_SHADOW |
+	state->sync.events.flags |= KVM_VCPUEVENT_VALID_SHADOW |
 				    KVM_VCPUEVENT_VALID_SMM;
+	vcpu_own_nmis(state);
 	state->mp_state = KVM_MP_STATE_RUNNABLE;
+	state->extint = -1;
 	state->dr6 = DR6_RESET;
 	state->dr7 = DR7_RESET;
 	state->xcr0 = XFEATURE_MASK_FP;
@@ -613,6 +636,16 @@ static void vcpu_cancel(struct kvm_vcpu *vcpu)
 #endif
 }
 
+static void vcpu_restore_nmis(struct kvm_vcpu *vcpu, u32 pending)
+{
+	vcpu->arch.nmi_pending = 0;
+	atomic_set(&vcpu->arch.nmi_queued, pending);
+	if (pending)
+		kvm_make_request(KVM_REQ_NMI, vcpu);
+	else
+		kvm_clear_request(KVM_REQ_NMI, vcpu);
+}
+
 static void vcpu_restore_xcr0(struct kvm_vcpu *vcpu,
 			      const struct hlk_vcpu_state *state)
 {
@@ -668,6 +701,42 @@ static u32 vcpu_restore_debug(struct kvm_vcpu *vcpu,
 	return HLK_RESIDUE_DEBUGREGS;
 }
 
+/*
+ * SWAPGS writes an MSR and is no WRMSR, so no filter closes it; nor are shadow
+ * stacks closed to who has them. A TSC with another offset is one that the guest
+ * set, or that of another VM.
+ */
+static u32 vcpu_residue(const struct kvm_vcpu *vcpu, const struct hlk_vcpu_state *state)
+{
+	u32 residue = 0;
+
+	if (state->sync.sregs.efer & EFER_LMA || state->sync.sregs.cr4 & X86_CR4_CET)
+		residue |= HLK_RESIDUE_MSRS;
+	if (state->has_tsc && state->tsc_offset != vcpu->arch.l1_tsc_offset)
+		residue |= HLK_RESIDUE_TIME;
+	return residue;
+}
+
+/**
+ * hlk_vcpus_residue() - what a VM has beside all vCPUs that no snapshot holds
+ * @vm: the VM, whose vCPUs are held
+ *
+ * A VMM that sets an MSR filter knows what it leaves open.
+ *
+ * Return: HLK_RESIDUE_* bits
+ */
+u32 hlk_vcpus_residue(struct hlk_vm *vm)
+{
+	const struct kvm_arch *arch = &vm->kvm->arch;
+	u32 residue = 0;
+
+	if (arch->irqchip_mode != KVM_IRQCHIP_NONE)
+		residue |= HLK_RESIDUE_IRQCHIP;
+	if (!rcu_access_pointer(arch->msr_filter))
+		residue |= HLK_RESIDUE_MSRS;
+	return residue;
+}
+
 static u32 vcpu_restore(struct kvm_vcpu *vcpu, struct hlk_vcpu_state *state)
 {
 	struct fpstate *fpstate = vcpu_fpstate(vcpu);
@@ -678,13 +747,18 @@ static u32 vcpu_restore(struct kvm_vcpu *vcpu, struct hlk_vcpu_state *state)
 	vcpu->run->kvm_dirty_regs |= SYNC_ALL;
 	/* without an APIC of its own, KVM loads this one after the registers */
 	vcpu->run->cr8 = state->sync.sregs.cr8;
+	/* KVM_INTERRUPT is for when this is set: the next entry would undo it */
+	vcpu->run->ready_for_interrupt_injection = 0;
 	vcpu->arch.mp_state = state->mp_state;
+	vcpu->arch.pending_external_vector = state->extint;
+	vcpu->arch.pkru = state->pkru;
+	vcpu_restore_nmis(vcpu, state->sync.events.nmi.pending);
 	vcpu_restore_xcr0(vcpu, state);
 	if (state->fpu_bytes)
 		vcpu_fpu_restore(fpstate, state);
 	else
 		vcpu_fpu_reset(fpstate);
-	return vcpu_restore_debug(vcpu, state);
+	return vcpu_restore_debug(vcpu, state) | vcpu_residue(vcpu, state);
 }
 
 static void barrier_here(void *unused)
@@ -722,11 +796,9 @@ static void vcpus_barrier(struct hlk_vm *vm)
  */
 u32 hlk_vcpus_restore(struct hlk_vm *vm, const struct hlk_snap *snap)
 {
-	u32 residue = 0;
+	u32 residue = snap->nr_vcpus ? hlk_vcpus_residue(vm) : 0;
 	u32 i;
 
-	if (snap->nr_vcpus && vm->kvm->arch.irqchip_mode != KVM_IRQCHIP_NONE)
-		residue = HLK_RESIDUE_IRQCHIP;
 	for (i = 0; i < snap->nr_vcpus; i++)
 		residue |= vcpu_restore(vm->vcpus[i], snap->vcpus[i]);
 	hlk_vcpus_flush(vm);

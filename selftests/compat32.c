@@ -55,6 +55,7 @@
 	F(hlk_snapshot_counts, table_not_ram)				\
 	F(hlk_snapshot_counts, duplicate)				\
 	F(hlk_snapshot_counts, tables_kept)				\
+	F(hlk_snapshot_counts, residue)					\
 	F(hlk_snapshot_counts, __reserved)				\
 	S(hlk_snapshot) F(hlk_snapshot, out_fd)				\
 	F(hlk_snapshot, nr_roots) F(hlk_snapshot, roots)		\

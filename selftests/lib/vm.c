@@ -11,6 +11,18 @@
 #define CR0_PE	0x1
 #define CR0_ET	0x10
 
+/* As libhlk does: what guests can do to MSRs is no news in every test. */
+static void deny_msrs(int vm)
+{
+	struct kvm_msr_filter filter = { .flags = KVM_MSR_FILTER_DEFAULT_DENY };
+	u8 none = 0;
+
+	filter.ranges[0].flags = KVM_MSR_FILTER_READ | KVM_MSR_FILTER_WRITE;
+	filter.ranges[0].nmsrs = 1;
+	filter.ranges[0].bitmap = &none;
+	t_must(!ioctl(vm, KVM_X86_SET_MSR_FILTER, &filter));
+}
+
 static void open_vm(struct tvm *t, bool irqchip)
 {
 	struct {
@@ -28,6 +40,7 @@ static void open_vm(struct tvm *t, bool irqchip)
 	while (t->vm < 0 && errno == EINTR);
 	t_must(t->vm >= 0);
 	t_must(!ioctl(t->vm, KVM_SET_TSS_ADDR, 0xfffbd000));
+	deny_msrs(t->vm);
 	if (irqchip)
 		t_must(!ioctl(t->vm, KVM_CREATE_IRQCHIP, 0));
 	t->vcpu = ioctl(t->vm, KVM_CREATE_VCPU, 0);

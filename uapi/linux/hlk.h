@@ -478,6 +478,8 @@ struct hlk_snapshot_build {
  * @duplicate: pages and tables equal to another one, and kept once with it
  * @tables_kept: of @tables, those that are as in the snapshot that was restored
  *	last, and were not read
+ * @residue: HLK_RESIDUE_IRQCHIP, HLK_RESIDUE_MSRS, HLK_RESIDUE_MEMSLOTS: what the
+ *	VM has and the snapshot does not hold, see struct hlk_restore
  * @__reserved: zero
  */
 struct hlk_snapshot_counts {
@@ -493,7 +495,8 @@ struct hlk_snapshot_counts {
 	__aligned_u64 table_not_ram;
 	__aligned_u64 duplicate;
 	__aligned_u64 tables_kept;
-	__aligned_u64 __reserved[12];
+	__aligned_u64 residue;
+	__aligned_u64 __reserved[11];
 };
 
 /* snapshot flags */
@@ -553,6 +556,9 @@ struct hlk_snapshot {
 /* what a restore could not bring back by itself */
 #define HLK_RESIDUE_DEBUGREGS	0x1
 #define HLK_RESIDUE_IRQCHIP	0x2
+#define HLK_RESIDUE_MSRS	0x4
+#define HLK_RESIDUE_TIME	0x8
+#define HLK_RESIDUE_MEMSLOTS	0x10
 
 /**
  * struct hlk_restore - ioctl(HLK_RESTORE) on an hlk VM
@@ -561,11 +567,8 @@ struct hlk_snapshot {
  *	all that the guest can reach with the snapshot afterwards; slow
  * @snapshot_fd: in: the snapshot, or -1 for the one restored last, which is
  *	the fast way
- * @residue: out: HLK_RESIDUE_DEBUGREGS: the guest changed its debug registers.
- *	KVM_GET_DEBUGREGS gives those of the snapshot; pass them on to
- *	KVM_SET_DEBUGREGS, which loads them. HLK_RESIDUE_IRQCHIP: the VM has an
- *	interrupt controller in the kernel; its state is the caller's to bring
- *	back (KVM_SET_LAPIC, KVM_SET_IRQCHIP)
+ * @residue: out: what was not brought back and may not be as in the snapshot, nor
+ *	looked at by an audit: HLK_RESIDUE_*, see below
  * @copied: out: private pages copied back
  * @cleared: out: private pages cleared
  * @freed: out: private pages given back
@@ -573,7 +576,18 @@ struct hlk_snapshot {
  *
  * The registers of each vCPU are put into its struct kvm_run and marked dirty,
  * so KVM loads them at the next KVM_RUN; they override a KVM_SET_REGS made in
- * between. The caller may change them there first.
+ * between. The caller may change them there first. What else it may do between
+ * the two, Documentation/restore.rst says call by call.
+ *
+ * HLK_RESIDUE_DEBUGREGS: DR7 in the hardware is that of another call, until
+ * KVM_SET_DEBUGREGS loads what KVM_GET_DEBUGREGS gives; told at each restore until
+ * that was done, and always if the snapshot's has breakpoints. HLK_RESIDUE_IRQCHIP:
+ * the VM has an interrupt controller in the kernel (KVM_SET_LAPIC,
+ * KVM_SET_IRQCHIP). HLK_RESIDUE_MSRS: the guest can change MSRs: the VM has no MSR
+ * filter, or the guest is in long mode, where SWAPGS does, or has shadow stacks
+ * (KVM_SET_MSRS). HLK_RESIDUE_TIME: the TSC is not the one that the snapshot was
+ * taken with: the guest set it, or this is another VM (KVM_VCPU_TSC_OFFSET).
+ * HLK_RESIDUE_MEMSLOTS: the guest can write memory that lies in no window.
  */
 struct hlk_restore {
 	struct hlk_head head;
