@@ -136,13 +136,15 @@ static inline void hlk_vcpu_xcr0_changed(struct kvm_vcpu *vcpu)
 #define X86_CR3_LAM_U48	BIT_ULL(62)
 #endif
 
-/* Does KVM have the vCPU's CR3 at hand, or only the hardware? */
-static inline bool hlk_vcpu_has_cr3(struct kvm_vcpu *vcpu)
+/* Does KVM have the vCPU's CR0 and CR3 at hand, or only the hardware? */
+static inline bool hlk_vcpu_has_control(struct kvm_vcpu *vcpu)
 {
 #if LINUX_VERSION_CODE < KERNEL_VERSION(7, 1, 0)
-	return vcpu->arch.regs_avail & BIT(VCPU_EXREG_CR3);
+	return vcpu->arch.regs_avail & BIT(VCPU_EXREG_CR0) &&
+	       vcpu->arch.regs_avail & BIT(VCPU_EXREG_CR3);
 #else
-	return test_bit(VCPU_REG_CR3, vcpu->arch.regs_avail);
+	return test_bit(VCPU_REG_CR0, vcpu->arch.regs_avail) &&
+	       test_bit(VCPU_REG_CR3, vcpu->arch.regs_avail);
 #endif
 }
 

@@ -394,16 +394,25 @@ int hlk_cmd_translate(void *obj, struct hlk_ucmd *ucmd);
 int hlk_cmd_walk(void *obj, struct hlk_ucmd *ucmd);
 int hlk_cmd_mark_cow(void *obj, struct hlk_ucmd *ucmd);
 
+/* look.c */
+struct hlk_looks;
+struct hlk_looks *hlk_looks_take(struct hlk_vm *vm, struct hlk_why_at *at);
+void hlk_looks_free(struct hlk_looks *looks);
+int hlk_look_at(struct hlk_vm *vm, const struct hlk_looks *looks, u32 nr,
+		struct kvm_sync_regs *sync, struct hlk_why_at *at);
+
 /* vcpu.c */
+#define HLK_SYNC_ALL	(KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS | KVM_SYNC_X86_EVENTS)
 struct hlk_vcpu_state;
+bool hlk_is_vcpu_file(const struct file *file);
 struct kvm_vcpu *hlk_vcpu_of(struct hlk_vm *vm, struct file *file);
 bool hlk_task_in_guest(void);
 void hlk_vcpu_refused(struct kvm *kvm);
 int hlk_vcpus_hold(struct hlk_vm *vm, bool nowait, struct hlk_why_at *at);
 void hlk_vcpus_release(struct hlk_vm *vm);
 void hlk_vcpus_flush(struct hlk_vm *vm);
-int hlk_vcpus_capture(struct hlk_vm *vm, struct hlk_snap *snap,
-		      struct hlk_why_at *at);
+int hlk_vcpus_capture(struct hlk_vm *vm, const struct hlk_looks *looks,
+		      struct hlk_snap *snap, struct hlk_why_at *at);
 int hlk_vcpu_from_user(u64 array, u32 size, u32 nr, struct hlk_snap *snap,
 		       struct hlk_why_at *at);
 int hlk_vcpus_fit(struct hlk_vm *vm, const struct hlk_snap *snap,
@@ -414,8 +423,8 @@ int hlk_vcpus_audit(struct hlk_vm *vm, const struct hlk_snap *snap,
 		    struct hlk_why_at *at);
 u64 hlk_vcpu_cr3(const struct hlk_snap *snap, u32 nr);
 void hlk_vcpu_set_cr3(struct hlk_snap *snap, u32 nr, u64 cr3);
-int hlk_vcpu_paging(struct hlk_vm *vm, struct i686_mode *mode, u64 *cr3,
-		    struct hlk_why_at *at);
+int hlk_vcpu_paging(struct hlk_vm *vm, const struct hlk_snap *snap,
+		    struct i686_mode *mode, u64 *cr3, struct hlk_why_at *at);
 
 /* gmem.c */
 /**

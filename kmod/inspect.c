@@ -53,7 +53,7 @@ static int paging_modes(struct hlk_vm *vm, const struct hlk_paging *paging,
 			return ret;
 		ret = hlk_vcpus_hold(vm, false, at);
 		if (!ret) {
-			ret = hlk_vcpu_paging(vm, mode, cr3, at);
+			ret = hlk_vcpu_paging(vm, NULL, mode, cr3, at);
 			hlk_vcpus_release(vm);
 		}
 		mutex_unlock(&vm->lock);
@@ -266,7 +266,7 @@ static int mark_cow(struct hlk_vm *vm, struct hlk_mark_cow *m, struct hlk_why_at
 	int ret;
 
 	if (!(m->paging.flags & HLK_PAGING_GIVEN) || !m->nr_roots) {
-		ret = hlk_vcpu_paging(vm, &mark.mode, &cr3, at);
+		ret = hlk_vcpu_paging(vm, NULL, &mark.mode, &cr3, at);
 		if (ret)
 			return ret;
 	}

@@ -406,7 +406,7 @@ static int snapshot_compact(struct hlk_vm *vm, struct hlk_snapshot *s,
 	ret = snapshot_buffers(vm, s, at);
 	if (ret)
 		return ret;
-	ret = hlk_vcpu_paging(vm, &params.mode, &cr3, at);
+	ret = hlk_vcpu_paging(vm, snap, &params.mode, &cr3, at);
 	if (ret)
 		return ret;
 	ret = hlk_gmem_init(&g, vm);
@@ -477,15 +477,16 @@ static int snapshot_check(struct hlk_snapshot *s, struct hlk_why_at *at)
 }
 
 /* The guest rests and its windows are constant. */
-static int snapshot_take(struct hlk_vm *vm, struct hlk_snapshot *s,
-			 struct hlk_snap *snap, struct hlk_why_at *at)
+static int snapshot_take(struct hlk_vm *vm, const struct hlk_looks *looks,
+			 struct hlk_snapshot *s, struct hlk_snap *snap,
+			 struct hlk_why_at *at)
 {
 	int ret;
 
 	/* nothing is written here, but where a restore will be refused */
 	ret = hlk_vm_check_log(vm, at);
 	if (!ret)
-		ret = hlk_vcpus_capture(vm, snap, at);
+		ret = hlk_vcpus_capture(vm, looks, snap, at);
 	if (ret)
 		return ret;
 	snap->counts.residue = hlk_gmem_residue(vm);
@@ -520,7 +521,8 @@ int hlk_cmd_snapshot(void *obj, struct hlk_ucmd *ucmd)
 	u64 start = trace_hlk_snapshot_enabled() ? ktime_get_ns() : 0;
 	struct hlk_snapshot *s = ucmd->cmd;
 	struct hlk_vm *vm = obj;
-	struct hlk_snap *snap;
+	struct hlk_looks *looks;
+	struct hlk_snap *snap = NULL;
 	int ret;
 
 	ret = hlk_vm_check(vm, &ucmd->at);
@@ -529,9 +531,12 @@ int hlk_cmd_snapshot(void *obj, struct hlk_ucmd *ucmd)
 	ret = snapshot_check(s, &ucmd->at);
 	if (ret)
 		return ret;
+	looks = hlk_looks_take(vm, &ucmd->at);
+	if (IS_ERR(looks))
+		return PTR_ERR(looks);
 	ret = mutex_lock_killable(&vm->lock);
 	if (ret)
-		return ret;
+		goto free_looks;
 	ret = -ENOMEM;
 	snap = hlk_snap_alloc(&vm->layout, snapshot_max_pages());
 	if (!snap)
@@ -539,17 +544,20 @@ int hlk_cmd_snapshot(void *obj, struct hlk_ucmd *ucmd)
 	ret = hlk_vcpus_hold(vm, false, &ucmd->at);
 	if (ret)
 		goto unlock;
-	ret = snapshot_take(vm, s, snap, &ucmd->at);
+	ret = snapshot_take(vm, looks, s, snap, &ucmd->at);
 	hlk_vcpus_release(vm);
 	trace_hlk_snapshot(vm->id, s->head.flags, &snap->counts, start, ret);
 	if (ret)
 		goto unlock;
 	vm->sealed = true;
 	mutex_unlock(&vm->lock);
+	hlk_looks_free(looks);
 	s->counts = snap->counts;
 	return snap_publish(ucmd, snap, &s->out_fd);
 unlock:
 	mutex_unlock(&vm->lock);
+free_looks:
+	hlk_looks_free(looks);
 	hlk_snap_put(snap);
 	return ret;
 }

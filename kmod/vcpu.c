@@ -19,8 +19,6 @@
 #include "fpu.h"
 #include "hlk.h"
 
-#define SYNC_ALL (KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS | KVM_SYNC_X86_EVENTS)
-
 /* Added to the count of a vCPU's asynchronous faults: far more than it can have */
 #define REFUSED BIT(16)
 
@@ -89,11 +87,20 @@ static void vcpus_learn(struct hlk_vm *vm)
 }
 
 /**
- * hlk_vcpu_of() - the vCPU behind a file
- * @vm: the VM; its lock is held
+ * hlk_is_vcpu_file() - can a file be that of a vCPU, if its private data is?
  * @file: any file
  *
  * A vCPU's statistics fd has the same private data, but no ioctl and no mmap.
+ */
+bool hlk_is_vcpu_file(const struct file *file)
+{
+	return file->f_op->unlocked_ioctl && file->f_op->mmap;
+}
+
+/**
+ * hlk_vcpu_of() - the vCPU behind a file
+ * @vm: the VM; its lock is held
+ * @file: any file
  *
  * Return: the vCPU, or NULL if the file is not that of one of this VM's
  */
@@ -101,7 +108,7 @@ struct kvm_vcpu *hlk_vcpu_of(struct hlk_vm *vm, struct file *file)
 {
 	u32 i;
 
-	if (!file->f_op->unlocked_ioctl || !file->f_op->mmap)
+	if (!hlk_is_vcpu_file(file))
 		return NULL;
 	vcpus_learn(vm);
 	for (i = 0; i < vm->nr_vcpus; i++)
@@ -332,24 +339,26 @@ static void vcpu_own_nmis(struct hlk_vcpu_state *state)
 	state->sync.events.flags &= ~KVM_VCPUEVENT_VALID_NMI_PENDING;
 }
 
-static int vcpu_capture(struct kvm_vcpu *vcpu, u32 nr, struct hlk_snap *snap,
-			struct hlk_why_at *at)
+static int vcpu_capture(struct hlk_vm *vm, const struct hlk_looks *looks, u32 nr,
+			struct hlk_snap *snap, struct hlk_why_at *at)
 {
+	struct kvm_vcpu *vcpu = vm->vcpus[nr];
 	struct fpstate *fpstate = vcpu_fpstate(vcpu);
 	struct hlk_vcpu_state *state;
 	u32 *bytes;
 	u32 i;
+	int ret;
 
 	lockdep_assert_held(&vcpu->mutex);
 	if (vcpu->arch.complete_userspace_io)
 		return hlk_fail(at, -EBUSY, HLK_WHY_VCPU_IO, nr, 0);
-	if ((vcpu->run->kvm_valid_regs & SYNC_ALL) != SYNC_ALL)
-		return hlk_fail(at, -EINVAL, HLK_WHY_VCPU_REGS, nr, 0);
-
 	state = kvzalloc(struct_size(state, fpu, fpstate->size), HLK_GFP);
 	if (!state)
 		return -ENOMEM;
-	memcpy(&state->sync, &vcpu->run->s.regs, sizeof(state->sync));
+	snap->vcpus[snap->nr_vcpus++] = state;
+	ret = hlk_look_at(vm, looks, nr, &state->sync, at);
+	if (ret)
+		return ret;
 	vcpu_own_nmis(state);
 	state->mp_state = vcpu->arch.mp_state;
 	state->extint = vcpu->arch.pending_external_vector;
@@ -365,21 +374,21 @@ static int vcpu_capture(struct kvm_vcpu *vcpu, u32 nr, struct hlk_snap *snap,
 		state->xsave_bytes[i] = bytes ? *bytes : 0;
 	}
 	vcpu_capture_fpu(state, fpstate);
-	snap->vcpus[snap->nr_vcpus++] = state;
 	return 0;
 }
 
 /**
  * hlk_vcpus_capture() - take the state of all vCPUs into a snapshot
  * @vm: the VM, whose vCPUs are held
+ * @looks: what KVM said of them
  * @snap: the snapshot that is being made
  * @at: the reason of a failure
  *
- * Return: 0, -EBUSY if an I/O is pending, -EINVAL if the registers are not in
- * struct kvm_run, -EOPNOTSUPP if not all can be restored, -ENOMEM
+ * Return: 0, -EBUSY if an I/O is pending or a vCPU was entered meanwhile, -EOPNOTSUPP
+ * if not all can be restored, -ENOMEM
  */
-int hlk_vcpus_capture(struct hlk_vm *vm, struct hlk_snap *snap,
-		      struct hlk_why_at *at)
+int hlk_vcpus_capture(struct hlk_vm *vm, const struct hlk_looks *looks,
+		      struct hlk_snap *snap, struct hlk_why_at *at)
 {
 	u32 nr = vcpus_nr(vm);
 	u32 i;
@@ -389,7 +398,7 @@ int hlk_vcpus_capture(struct hlk_vm *vm, struct hlk_snap *snap,
 	if (ret)
 		return ret;
 	for (i = 0; i < nr; i++) {
-		ret = vcpu_capture(vm->vcpus[i], i, snap, at);
+		ret = vcpu_capture(vm, looks, i, snap, at);
 		if (ret)
 			return ret;
 	}
@@ -744,7 +753,7 @@ static u32 vcpu_restore(struct kvm_vcpu *vcpu, struct hlk_vcpu_state *state)
 	lockdep_assert_held(&vcpu->mutex);
 	vcpu_cancel(vcpu);
 	memcpy(&vcpu->run->s.regs, &state->sync, sizeof(state->sync));
-	vcpu->run->kvm_dirty_regs |= SYNC_ALL;
+	vcpu->run->kvm_dirty_regs |= HLK_SYNC_ALL;
 	/* without an APIC of its own, KVM loads this one after the registers */
 	vcpu->run->cr8 = state->sync.sregs.cr8;
 	/* KVM_INTERRUPT is for when this is set: the next entry would undo it */
@@ -813,7 +822,7 @@ static enum hlk_audit_reg vcpu_audit(struct kvm_vcpu *vcpu,
 	struct fpstate *fpstate = vcpu_fpstate(vcpu);
 
 	lockdep_assert_held(&vcpu->mutex);
-	if ((vcpu->run->kvm_dirty_regs & SYNC_ALL) != SYNC_ALL ||
+	if ((vcpu->run->kvm_dirty_regs & HLK_SYNC_ALL) != HLK_SYNC_ALL ||
 	    memcmp(&vcpu->run->s.regs, &state->sync, sizeof(state->sync)) ||
 	    vcpu->run->cr8 != state->sync.sregs.cr8)
 		return HLK_AUDIT_REGS;
@@ -892,27 +901,31 @@ void hlk_vcpu_set_cr3(struct hlk_snap *snap, u32 nr, u64 cr3)
 }
 
 /*
- * Control registers: in struct kvm_run if they are kept there, else what KVM
- * last saw in the hardware.
+ * Control registers: those that KVM will load, or has at hand; else those of the
+ * last exit.
  */
 static int vcpu_control(struct kvm_vcpu *vcpu, struct kvm_sregs *sregs)
 {
-	if (vcpu->run->kvm_valid_regs & KVM_SYNC_X86_SREGS) {
-		memcpy(sregs, &vcpu->run->s.regs.sregs, sizeof(*sregs));
+	const struct kvm_run *run = vcpu->run;
+
+	if (!(run->kvm_dirty_regs & KVM_SYNC_X86_SREGS) &&
+	    hlk_vcpu_has_control(vcpu)) {
+		sregs->cr0 = vcpu->arch.cr0;
+		sregs->cr3 = vcpu->arch.cr3;
+		sregs->cr4 = vcpu->arch.cr4;
+		sregs->efer = vcpu->arch.efer;
 		return 0;
 	}
-	if (!hlk_vcpu_has_cr3(vcpu))
+	if (!((run->kvm_dirty_regs | run->kvm_valid_regs) & KVM_SYNC_X86_SREGS))
 		return -EINVAL;
-	sregs->cr0 = vcpu->arch.cr0;
-	sregs->cr3 = vcpu->arch.cr3;
-	sregs->cr4 = vcpu->arch.cr4;
-	sregs->efer = vcpu->arch.efer;
+	memcpy(sregs, &run->s.regs.sregs, sizeof(*sregs));
 	return 0;
 }
 
 /**
  * hlk_vcpu_paging() - how vCPU 0 reads page tables
  * @vm: the VM, whose vCPUs are held
+ * @snap: a snapshot that has its registers, or NULL
  * @mode: out: the modes
  * @cr3: out: CR3
  * @at: the reason of a failure
@@ -920,9 +933,10 @@ static int vcpu_control(struct kvm_vcpu *vcpu, struct kvm_sregs *sregs)
  * Return: 0; -EINVAL if there is no vCPU or its registers are neither in its
  * kvm_run nor known to KVM; -EOPNOTSUPP if it does not use 32-bit paging
  */
-int hlk_vcpu_paging(struct hlk_vm *vm, struct i686_mode *mode, u64 *cr3,
-		    struct hlk_why_at *at)
+int hlk_vcpu_paging(struct hlk_vm *vm, const struct hlk_snap *snap,
+		    struct i686_mode *mode, u64 *cr3, struct hlk_why_at *at)
 {
+	struct hlk_vcpu_state *state;
 	struct kvm_sregs sregs;
 	struct kvm_vcpu *vcpu;
 	int bits;
@@ -930,8 +944,12 @@ int hlk_vcpu_paging(struct hlk_vm *vm, struct i686_mode *mode, u64 *cr3,
 	if (!vcpus_nr(vm))
 		return hlk_fail(at, -EINVAL, HLK_WHY_NO_VCPU, 0, 0);
 	vcpu = vm->vcpus[0];
-	if (vcpu_control(vcpu, &sregs))
+	if (snap) {
+		state = snap->vcpus[0];
+		sregs = state->sync.sregs;
+	} else if (vcpu_control(vcpu, &sregs)) {
 		return hlk_fail(at, -EINVAL, HLK_WHY_VCPU_REGS, 0, 0);
+	}
 	if (!(sregs.cr0 & X86_CR0_PG) || sregs.cr4 & X86_CR4_PAE ||
 	    sregs.efer & EFER_LMA)
 		return hlk_fail(at, -EOPNOTSUPP, HLK_WHY_NOT_I686, 0, 0);

@@ -189,6 +189,10 @@ enum {
  * @HLK_WHY_VCPU_REFUSED: what the snapshot has in @where (enum hlk_refused) KVM
  *	would refuse at the entry of vCPU @index: another CPUID, or no processor
  *	could have it
+ * @HLK_WHY_VCPU_FD: the registers of vCPU @index are known to KVM alone, and the
+ *	caller has no fd of it by which KVM could be asked
+ * @HLK_WHY_PDPTRS: PAE: the page directory pointers that vCPU @index goes by are not
+ *	those in memory, at @where: nothing could load them
  */
 enum hlk_why {
 	HLK_WHY_NONE = 0,
@@ -256,6 +260,8 @@ enum hlk_why {
 	HLK_WHY_AUDIT_LIST,
 	HLK_WHY_LARGE_AS_LEAF,
 	HLK_WHY_VCPU_REFUSED,
+	HLK_WHY_VCPU_FD,
+	HLK_WHY_PDPTRS,
 };
 
 /**
@@ -534,8 +540,10 @@ struct hlk_snapshot_counts {
  * page by its content can be told so by timing: not for guests that must not
  * learn of each other.
  *
- * The VM goes on as it was. All vCPUs have to be at rest, with their registers
- * in struct kvm_run (set kvm_valid_regs before they run) and no I/O pending.
+ * The VM goes on as it was. All vCPUs have to be at rest, with no I/O pending.
+ * Registers are those that the next KVM_RUN would start with: what is marked in
+ * kvm_dirty_regs of struct kvm_run, and all else from KVM, by the fds of the vCPUs,
+ * which the caller must have open.
  */
 struct hlk_snapshot {
 	struct hlk_head head;

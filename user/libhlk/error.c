@@ -182,6 +182,8 @@ static const char * const why_text[] = {
 	[HLK_WHY_AUDIT_LIST] = "audit: what the module knows of the page at %w is wrong",
 	[HLK_WHY_LARGE_AS_LEAF] = "root %i is used as a table, and its entry for %w means something else there",
 	[HLK_WHY_VCPU_REFUSED] = "KVM would refuse to enter vCPU %i with what the snapshot has (another CPUID, or no processor could have it): register kind %d",
+	[HLK_WHY_VCPU_FD] = "the registers of vCPU %i are known to KVM alone, and this process has no file descriptor of it",
+	[HLK_WHY_PDPTRS] = "vCPU %i goes by page directory pointers (PAE) that are not those in memory at %w",
 };
 
 static const char * const audit_text[] = {
