@@ -23,7 +23,7 @@ static void deny_msrs(int vm)
 	t_must(!ioctl(vm, KVM_X86_SET_MSR_FILTER, &filter));
 }
 
-static void open_vm(struct tvm *t, bool irqchip)
+static void open_vm(struct tvm *t, bool irqchip, bool msrs)
 {
 	struct {
 		struct kvm_cpuid2 head;
@@ -40,7 +40,8 @@ static void open_vm(struct tvm *t, bool irqchip)
 	while (t->vm < 0 && errno == EINTR);
 	t_must(t->vm >= 0);
 	t_must(!ioctl(t->vm, KVM_SET_TSS_ADDR, 0xfffbd000));
-	deny_msrs(t->vm);
+	if (!msrs)
+		deny_msrs(t->vm);
 	if (irqchip)
 		t_must(!ioctl(t->vm, KVM_CREATE_IRQCHIP, 0));
 	t->vcpu = ioctl(t->vm, KVM_CREATE_VCPU, 0);
@@ -57,13 +58,19 @@ static void open_vm(struct tvm *t, bool irqchip)
 
 void tvm_open(struct tvm *t)
 {
-	open_vm(t, false);
+	open_vm(t, false, false);
 }
 
 /* With KVM's interrupt controllers, so that HLT waits and does not exit */
+/* One that lets its guest at all MSRs */
+void tvm_open_msrs(struct tvm *t)
+{
+	open_vm(t, false, true);
+}
+
 void tvm_open_irqchip(struct tvm *t)
 {
-	open_vm(t, true);
+	open_vm(t, true, false);
 }
 
 void tvm_attach(struct tvm *t, u64 max_private, u64 keep_private)
