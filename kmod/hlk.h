@@ -6,7 +6,8 @@
  *
  *	hlk_vm.lock
  *	  kvm->lock		(by trylock, where nothing may wait)
- *	    vcpu->mutex		(by trylock, for as long as guests must rest)
+ *	    vcpu->mutex		(by trylock, for as long as guests must rest; again
+ *				while somebody only looks)
  *	      mmap_lock		(get_user_pages, page faults)
  *	        hlk_window.lock
  *	          i_mmap_rwsem	(unmap_mapping_pages)
@@ -398,8 +399,8 @@ int hlk_cmd_mark_cow(void *obj, struct hlk_ucmd *ucmd);
 struct hlk_looks;
 struct hlk_looks *hlk_looks_take(struct hlk_vm *vm, struct hlk_why_at *at);
 void hlk_looks_free(struct hlk_looks *looks);
-int hlk_look_at(struct hlk_vm *vm, const struct hlk_looks *looks, u32 nr,
-		struct kvm_sync_regs *sync, struct hlk_why_at *at);
+const struct kvm_sync_regs *hlk_looks_settle(struct hlk_vm *vm, struct hlk_looks *looks,
+					     struct hlk_why_at *at);
 
 /* vcpu.c */
 #define HLK_SYNC_ALL	(KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS | KVM_SYNC_X86_EVENTS)
@@ -411,7 +412,7 @@ void hlk_vcpu_refused(struct kvm *kvm);
 int hlk_vcpus_hold(struct hlk_vm *vm, bool nowait, struct hlk_why_at *at);
 void hlk_vcpus_release(struct hlk_vm *vm);
 void hlk_vcpus_flush(struct hlk_vm *vm);
-int hlk_vcpus_capture(struct hlk_vm *vm, const struct hlk_looks *looks,
+int hlk_vcpus_capture(struct hlk_vm *vm, const struct kvm_sync_regs *sync,
 		      struct hlk_snap *snap, struct hlk_why_at *at);
 int hlk_vcpu_from_user(u64 array, u32 size, u32 nr, struct hlk_snap *snap,
 		       struct hlk_why_at *at);

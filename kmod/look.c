@@ -5,7 +5,7 @@
  * KVM_SET_REGS. What is marked dirty there KVM will load; for all else it is asked.
  *
  * KVM answers by the vCPU's file, into memory of user space, under the vCPU's
- * mutex. So nothing of this is done under a lock of ours, and hlk_look_at() sees
+ * mutex. So nothing of this is done under a lock of ours, and hlk_looks_settle() sees
  * whether the vCPU has been entered since.
  */
 #include <linux/fdtable.h>
@@ -23,7 +23,6 @@
  * @file: its file, or NULL if the caller has none
  * @dirty: what of struct kvm_run KVM will load
  * @exits: how often it left its guest
- * @asked: the rest is known
  * @regs: registers
  * @sregs: segment and control registers
  * @events: pending events
@@ -33,7 +32,6 @@ struct hlk_look {
 	struct file *file;
 	u64 dirty;
 	u64 exits;
-	bool asked;
 	struct kvm_regs regs;
 	struct kvm_sregs2 sregs;
 	struct kvm_vcpu_events events;
@@ -44,11 +42,13 @@ struct hlk_look {
  * @nr: how many
  * @ask: KVM has to be asked
  * @look: these
+ * @sync: the registers that they would have at the next entry
  */
 struct hlk_looks {
 	u32 nr;
 	bool ask;
 	struct hlk_look look[HLK_MAX_VCPUS];
+	struct kvm_sync_regs sync[HLK_MAX_VCPUS];
 };
 
 static int look_file(const void *arg, struct file *file, unsigned int fd)
@@ -113,7 +113,6 @@ static int look_ask(struct hlk_look *look, unsigned long page)
 	if (!ret)
 		ret = look_call(look, KVM_GET_REGS, page, &look->regs,
 				sizeof(look->regs));
-	look->asked = !ret;
 	return ret;
 }
 
@@ -213,25 +212,15 @@ static bool look_pdptrs(struct hlk_vm *vm, const struct kvm_sregs2 *sregs)
 	return same;
 }
 
-/**
- * hlk_look_at() - the registers that a vCPU would have at the next entry
- * @vm: the VM, whose vCPUs are held
- * @looks: what was found
- * @nr: which vCPU
- * @sync: out: its registers
- * @at: the reason of a failure
- *
- * Return: 0; -EBUSY if it was entered since, -EOPNOTSUPP if nothing could bring them
- * back
- */
-int hlk_look_at(struct hlk_vm *vm, const struct hlk_looks *looks, u32 nr,
-		struct kvm_sync_regs *sync, struct hlk_why_at *at)
+static int look_settle(struct hlk_vm *vm, struct hlk_looks *looks, u32 nr,
+		       struct hlk_why_at *at)
 {
 	const struct hlk_look *look = &looks->look[nr];
+	struct kvm_sync_regs *sync = &looks->sync[nr];
 	struct kvm_vcpu *vcpu = vm->vcpus[nr];
 
 	lockdep_assert_held(&vcpu->mutex);
-	if (nr >= looks->nr || look->exits != vcpu->stat.exits ||
+	if (look->exits != vcpu->stat.exits ||
 	    look->dirty != (vcpu->run->kvm_dirty_regs & HLK_SYNC_ALL))
 		return hlk_fail(at, -EBUSY, HLK_WHY_VCPU_RUNNING, nr, 0);
 	memcpy(sync, &vcpu->run->s.regs, sizeof(*sync));
@@ -248,4 +237,30 @@ int hlk_look_at(struct hlk_vm *vm, const struct hlk_looks *looks, u32 nr,
 	    !look_pdptrs(vm, &look->sregs))
 		return hlk_fail(at, -EOPNOTSUPP, HLK_WHY_PDPTRS, nr, look->sregs.cr3);
 	return 0;
+}
+
+/**
+ * hlk_looks_settle() - the registers that vCPUs would have at the next entry
+ * @vm: the VM, whose vCPUs are held
+ * @looks: what was found
+ * @at: the reason of a failure
+ *
+ * Return: one element for each vCPU, part of @looks; or an ERR_PTR(): -EBUSY if one
+ * was entered since, -EOPNOTSUPP if nothing could bring them back
+ */
+const struct kvm_sync_regs *hlk_looks_settle(struct hlk_vm *vm, struct hlk_looks *looks,
+					     struct hlk_why_at *at)
+{
+	u32 i;
+	int ret;
+
+	lockdep_assert_held(&vm->kvm->lock);
+	if (vm->nr_vcpus != looks->nr)
+		return ERR_PTR(hlk_fail(at, -EBUSY, HLK_WHY_VCPU_RUNNING, looks->nr, 0));
+	for (i = 0; i < looks->nr; i++) {
+		ret = look_settle(vm, looks, i, at);
+		if (ret)
+			return ERR_PTR(ret);
+	}
+	return looks->sync;
 }

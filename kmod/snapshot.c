@@ -477,16 +477,19 @@ static int snapshot_check(struct hlk_snapshot *s, struct hlk_why_at *at)
 }
 
 /* The guest rests and its windows are constant. */
-static int snapshot_take(struct hlk_vm *vm, const struct hlk_looks *looks,
+static int snapshot_take(struct hlk_vm *vm, struct hlk_looks *looks,
 			 struct hlk_snapshot *s, struct hlk_snap *snap,
 			 struct hlk_why_at *at)
 {
+	const struct kvm_sync_regs *sync = hlk_looks_settle(vm, looks, at);
 	int ret;
 
+	if (IS_ERR(sync))
+		return PTR_ERR(sync);
 	/* nothing is written here, but where a restore will be refused */
 	ret = hlk_vm_check_log(vm, at);
 	if (!ret)
-		ret = hlk_vcpus_capture(vm, looks, snap, at);
+		ret = hlk_vcpus_capture(vm, sync, snap, at);
 	if (ret)
 		return ret;
 	snap->counts.residue = hlk_gmem_residue(vm);

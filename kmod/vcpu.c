@@ -16,6 +16,8 @@
 #include <linux/kvm_host.h>
 #include <linux/slab.h>
 
+#include <asm/trapnr.h>
+
 #include "fpu.h"
 #include "hlk.h"
 
@@ -339,15 +341,13 @@ static void vcpu_own_nmis(struct hlk_vcpu_state *state)
 	state->sync.events.flags &= ~KVM_VCPUEVENT_VALID_NMI_PENDING;
 }
 
-static int vcpu_capture(struct hlk_vm *vm, const struct hlk_looks *looks, u32 nr,
-			struct hlk_snap *snap, struct hlk_why_at *at)
+static int vcpu_capture(struct kvm_vcpu *vcpu, const struct kvm_sync_regs *sync,
+			u32 nr, struct hlk_snap *snap, struct hlk_why_at *at)
 {
-	struct kvm_vcpu *vcpu = vm->vcpus[nr];
 	struct fpstate *fpstate = vcpu_fpstate(vcpu);
 	struct hlk_vcpu_state *state;
 	u32 *bytes;
 	u32 i;
-	int ret;
 
 	lockdep_assert_held(&vcpu->mutex);
 	if (vcpu->arch.complete_userspace_io)
@@ -355,10 +355,7 @@ static int vcpu_capture(struct hlk_vm *vm, const struct hlk_looks *looks, u32 nr
 	state = kvzalloc(struct_size(state, fpu, fpstate->size), HLK_GFP);
 	if (!state)
 		return -ENOMEM;
-	snap->vcpus[snap->nr_vcpus++] = state;
-	ret = hlk_look_at(vm, looks, nr, &state->sync, at);
-	if (ret)
-		return ret;
+	state->sync = *sync;
 	vcpu_own_nmis(state);
 	state->mp_state = vcpu->arch.mp_state;
 	state->extint = vcpu->arch.pending_external_vector;
@@ -374,20 +371,21 @@ static int vcpu_capture(struct hlk_vm *vm, const struct hlk_looks *looks, u32 nr
 		state->xsave_bytes[i] = bytes ? *bytes : 0;
 	}
 	vcpu_capture_fpu(state, fpstate);
+	snap->vcpus[snap->nr_vcpus++] = state;
 	return 0;
 }
 
 /**
  * hlk_vcpus_capture() - take the state of all vCPUs into a snapshot
  * @vm: the VM, whose vCPUs are held
- * @looks: what KVM said of them
+ * @sync: registers, for each vCPU
  * @snap: the snapshot that is being made
  * @at: the reason of a failure
  *
- * Return: 0, -EBUSY if an I/O is pending or a vCPU was entered meanwhile, -EOPNOTSUPP
- * if not all can be restored, -ENOMEM
+ * Return: 0, -EBUSY if an I/O is pending, -EOPNOTSUPP if not all can be restored,
+ * -ENOMEM
  */
-int hlk_vcpus_capture(struct hlk_vm *vm, const struct hlk_looks *looks,
+int hlk_vcpus_capture(struct hlk_vm *vm, const struct kvm_sync_regs *sync,
 		      struct hlk_snap *snap, struct hlk_why_at *at)
 {
 	u32 nr = vcpus_nr(vm);
@@ -398,7 +396,7 @@ int hlk_vcpus_capture(struct hlk_vm *vm, const struct hlk_looks *looks,
 	if (ret)
 		return ret;
 	for (i = 0; i < nr; i++) {
-		ret = vcpu_capture(vm, looks, i, snap, at);
+		ret = vcpu_capture(vm->vcpus[i], &sync[i], i, snap, at);
 		if (ret)
 			return ret;
 	}
