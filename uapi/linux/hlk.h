@@ -121,8 +121,8 @@ enum {
  * @HLK_WHY_VCPU_RUNNING: the vCPU @index is running
  * @HLK_WHY_VCPU_IO: the vCPU @index left KVM_RUN with an I/O that KVM
  *	completes at the next entry; enter once with immediate_exit set
- * @HLK_WHY_VCPU_REGS: the registers of vCPU @index are not in its kvm_run:
- *	set all of kvm_valid_regs before it runs
+ * @HLK_WHY_VCPU_REGS: the control registers of vCPU @index, which page tables are
+ *	read by, are neither in its kvm_run nor known to KVM: set kvm_valid_regs
  * @HLK_WHY_VCPU_FPU: the FPU images differ in size or format
  * @HLK_WHY_TOO_MANY_VCPUS: more vCPUs than the limit
  * @HLK_WHY_NO_VCPU: the VM has no such vCPU
