@@ -1267,7 +1267,6 @@ TEST_F(vcpu_state, what_kvm_would_refuse_is_refused)
 		regs = good;
 		change_refused(&regs, i);
 		bad = OK(build_vcpu(&self->t, &regs));
-		/* a vCPU that never ran as well as one that did */
 		OK(hlk_restore(self->t.hlk, snap, NULL));
 		self->t.run->s.regs.regs.rbx = i + 1;
 		FAILS(EMEDIUMTYPE, HLK_WHY_VCPU_REFUSED,
