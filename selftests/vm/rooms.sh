@@ -13,12 +13,13 @@ ground     ^kmod/(env\.h|compat\.h|copy\.[ch]|count\.[ch])$     system
 pure       ^kmod/(i686pt|mark|snap|place|delta|reloc|fpu)\.[ch]$ ground uapi
 kmod       ^kmod/                                                pure ground uapi system
 api        ^user/libhlk/include/                                 uapi system
-libhlk     ^user/libhlk/[^/]*$                                   api uapi system
-libtests   ^user/libhlk/tests/                                   libhlk api uapi system
+text       ^user/libhlk/text\.[ch]$                              system
+libhlk     ^user/libhlk/[^/]*$                                   text api uapi system
+libtests   ^user/libhlk/tests/                                   text libhlk api uapi system
 main       ^user/hlk-run/main\.c$                                bench pt run api uapi system
 bench      ^user/hlk-run/bench/                                  run api uapi system
 pt         ^user/hlk-run/pt/                                     run api uapi system
-run        ^user/hlk-run/[^/]*$                                  api uapi system
+run        ^user/hlk-run/[^/]*$                                  text api uapi system
 runtests   ^user/hlk-run/tests/                                  bench pt run libtests api uapi system
 guest      ^user/guest/                                          uapi system
 lib        ^selftests/lib/                                       uapi system

@@ -125,12 +125,15 @@ uint64_t hlk_home(struct hlk_ctx *ctx)
 
 	if (!ctx->home)
 		return 0;
-	home = atomic_load(ctx->home);
+	home = __atomic_load_n(ctx->home, __ATOMIC_ACQUIRE);
 	if (home)
 		return home;
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	home = (ts.tv_sec * 1000000000ULL + ts.tv_nsec) << 1 | 1;
-	return atomic_compare_exchange_strong(ctx->home, &none, home) ? home : none;
+	if (__atomic_compare_exchange_n(ctx->home, &none, home, false,
+					__ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		return home;
+	return none;
 }
 
 struct hlk_ctx *hlk_ctx_get(struct hlk_ctx *ctx)

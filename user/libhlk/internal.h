@@ -44,7 +44,7 @@ struct hlk_ctx {
 	bool enforce_pv;
 	bool pre_fault;
 	uint64_t features;
-	_Atomic uint64_t *home;
+	uint64_t *home;
 	struct kvm_cpuid2 *cpuid;
 };
 

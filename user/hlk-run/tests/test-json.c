@@ -50,7 +50,7 @@ int main(int argc, char **argv)
 	if (argc == 2 && !strcmp(argv[1], "--random"))
 		return random_documents();
 	root = cJSON_CreateObject();
-	is("C1 and overrides", "\xc2\x9b" "2J\x9b\xe2\x80\xae", 8,
+	is("C1 and overrides", "\302\2332J\233\342\200\256", 8,
 	   "{\"x\":\"" BAD "2J" BAD BAD "\"}");
 	is("text", "hello", 5, "{\"x\":\"hello\"}");
 	is("nothing", "", 0, "{\"x\":\"\"}");

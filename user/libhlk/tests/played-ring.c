@@ -16,7 +16,8 @@ static struct {
 
 int io_uring_queue_init(unsigned int entries, struct io_uring *ring, unsigned int flags)
 {
-	(void)entries, (void)flags;
+	(void)entries;
+	(void)flags;
 	if (played_ring.no_ring || played_fails("io_uring_queue_init"))
 		return -EMFILE;
 	memset(ring, 0, sizeof(*ring));
@@ -52,7 +53,8 @@ void io_uring_queue_exit(struct io_uring *ring)
 
 int io_uring_register_iowq_max_workers(struct io_uring *ring, unsigned int *values)
 {
-	(void)ring, (void)values;
+	(void)ring;
+	(void)values;
 	return played_fails("io_uring_register") ? -ENOMEM : 0;
 }
 

@@ -445,6 +445,9 @@ static int on_device(int fd, unsigned long cmd, void *arg)
 		return RUN_SIZE;
 	case KVM_GET_SUPPORTED_CPUID:
 		return cpuid(arg);
+	case KVM_GET_XSAVE:
+		played.fpu_reads++;
+		return 0;
 	case KVM_CREATE_VM:
 		return new_file(PAGE);
 	case KVM_CREATE_VCPU:
@@ -467,6 +470,7 @@ static int on_vm(struct vm *vm, unsigned long cmd, void *arg)
 		made->out_fd = fd;
 		return 0;
 	case HLK_RESTORE:
+		((struct hlk_restore *)arg)->freed = 1;
 		return restore(vm, ((struct hlk_restore *)arg)->snapshot_fd);
 	case HLK_RUN:
 		return run(vm, arg);

@@ -16,22 +16,24 @@
 
 /**
  * struct played - what is played
+ * @failed: what failed, in words, or NULL
  * @fail_at: the how manieth thing that can fail does; 0 is none
  * @things: how many there were while @fail_at was not 0
- * @failed: what failed, in words, or NULL
  * @broken: KVM fails for good in each run that begins
  * @runs: guests entered
  * @restores: sandboxes restored
+ * @fpu_reads: times that a vCPU's FPU was read
  * @refused: over_budget of each VM
  * @no_input: HLK_RUN has no room for its input
  */
 struct played {
+	const char *_Atomic failed;
 	atomic_uint fail_at;
 	atomic_uint things;
-	const char *_Atomic failed;
 	atomic_bool broken;
 	atomic_uint runs;
 	atomic_uint restores;
+	atomic_uint fpu_reads;
 	atomic_uint refused;
 	atomic_bool no_input;
 };

@@ -4,6 +4,9 @@
  * buffer are not mapped.
  */
 #include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -233,6 +236,58 @@ static void test_random(unsigned int nr)
 	drop(&buf);
 }
 
+static atomic_bool started, stop;
+
+/* A guest that changes the start of an element while it is popped */
+static void *change(void *mem)
+{
+	uint64_t good = 8, bad = 0xffffffff00000000;
+
+	started = true;
+	while (!stop) {
+		memcpy(mem, &bad, sizeof(bad));
+		__asm__ volatile("" : : : "memory");
+		memcpy(mem, &good, sizeof(good));
+		__asm__ volatile("" : : : "memory");
+	}
+	return NULL;
+}
+
+static void test_read_once(void)
+{
+	static unsigned char to[SIZE];
+	struct hlk_buffer buf = {
+		.mem = mmap(NULL, SIZE, PROT_READ | PROT_WRITE,
+			    MAP_SHARED | MAP_ANONYMOUS, -1, 0),
+		.size = SIZE,
+	};
+	const struct iovec part[] = { { (void *)"hello", 5 } };
+	unsigned int i, popped = 0, refused = 0;
+	pthread_t thread;
+	bool good = true;
+	uint32_t len;
+	int ret;
+
+	hlk_buffer_reset(&buf);
+	hlk_buffer_push(&buf, part, 1);
+	pthread_create(&thread, NULL, change, buf.mem + 8 + 5);
+	while (!started)
+		sched_yield();
+	/* on a machine that is busy the other thread may come seldom */
+	for (i = 0; i < 50000000 && (i < 200000 || !popped || refused < 1000); i++) {
+		*(uint64_t *)buf.mem = 8 + 5 + 8;
+		ret = hlk_buffer_pop(&buf, to, &len);
+		popped += !ret;
+		refused += ret == -EPROTO;
+		good = good && (ret ? ret == -EPROTO : len == 5);
+	}
+	stop = true;
+	pthread_join(thread, NULL);
+	tap(good, "a start that changes is read once: %u popped, %u refused", popped,
+	    refused);
+	munmap(buf.mem, SIZE);
+}
+
 int main(void)
 {
 	test_stack();
@@ -242,5 +297,6 @@ int main(void)
 	test_limits();
 	test_pages();
 	test_random(100000);
+	test_read_once();
 	return tap_done();
 }

@@ -213,6 +213,62 @@ static void test_functions(void)
 	hlk_sandbox_restore(sb, NULL);
 }
 
+/* An argument that is longer than what came, by no more than the name is long */
+static void test_lengths(void)
+{
+	struct hlk_guest_call call = { .magic = HLK_GUEST_CALL_MAGIC, .name_len = 4 };
+	const struct iovec part[] = { { &call, sizeof(call) }, { (void *)"stayargs", 8 } };
+	bool good = true;
+
+	leave = 1;
+	for (call.arg_len = 0; call.arg_len < 20; call.arg_len++) {
+		hlk_buffer_reset(&sb->input);
+		hlk_buffer_reset(&sb->output);
+		hlk_buffer_push(&sb->output, part, 2);
+		good = good && hlk_host_call(sb) == (call.arg_len > 4 ? -EPROTO : 0);
+	}
+	tap(good, "name and argument of a host call are in what came");
+	hlk_sandbox_restore(sb, NULL);
+}
+
+/* ---- what is noted, and when it is not true any more ---- */
+
+static void know_pages(void)
+{
+	sb->input.written = 4096;
+	sb->input.read = 4096;
+}
+
+static bool know_none(void)
+{
+	return !sb->input.written && !sb->input.read;
+}
+
+static void test_noted(void)
+{
+	struct hlk_snap *other;
+	unsigned int reads;
+	bool good;
+
+	know_pages();
+	hlk_sandbox_restore_call(sb, "e", NULL, 0, NULL, 0, NULL, 0);
+	tap(know_none(), "pages are forgotten when a fused call gave some back");
+	know_pages();
+	hlk_sandbox_restore(sb, NULL);
+	good = know_none();
+	know_pages();
+	hlk_sandbox_restore(sb, NULL);
+	tap(good && know_none(), "when a restore did, and when the next one did");
+	hlk_sandbox_snapshot(sb, NULL, &other);
+	reads = played.fpu_reads;
+	hlk_sandbox_restore(sb, other);
+	tap(played.fpu_reads == reads + 1, "the FPU is read again from another snapshot");
+	hlk_sandbox_restore(sb, other);
+	tap(played.fpu_reads == reads + 1, "and not from the same");
+	hlk_sandbox_restore(sb, snap);
+	hlk_snapshot_close(other);
+}
+
 /* ---- the counter ---- */
 
 static atomic_bool stop;
@@ -347,6 +403,8 @@ int main(void)
 	test_errors();
 	test_text();
 	test_functions();
+	test_lengths();
+	test_noted();
 	test_counter();
 	test_child();
 	test_large_files();

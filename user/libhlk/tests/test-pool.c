@@ -18,7 +18,7 @@ static struct hlk_ctx *ctx;
 static struct hlk_snap *snap;
 static struct hlk_pool *pool;
 static struct hlk_err err;
-static char set_up_says[] = "set up", secret[] = "secret", mine[] = "mine";
+static const char set_up_says[] = "set up", secret[] = "secret", mine[] = "mine";
 
 static int say(void *arg, const void *in, size_t in_len, void *out, size_t out_size,
 	       size_t *out_len)
@@ -34,7 +34,7 @@ static int set_up(void *arg, struct hlk_sandbox *sb)
 	(void)arg;
 	if (hlk_sandbox_counter_add(sb, 5))
 		return -EIO;
-	return hlk_sandbox_host_function(sb, "setup", say, set_up_says);
+	return hlk_sandbox_host_function(sb, "setup", say, (void *)set_up_says);
 }
 
 static void open_pool(uint32_t sandboxes, uint32_t restorers)
@@ -81,7 +81,7 @@ static void test_handed_over(void)
 
 	open_pool(1, 1);
 	a = take();
-	tap(a && !hlk_sandbox_host_function(a, "secret", say, secret) &&
+	tap(a && !hlk_sandbox_host_function(a, "secret", say, (void *)secret) &&
 	    !hlk_sandbox_host_function(a, "setup", NULL, NULL) &&
 	    !hlk_sandbox_counter_add(a, 1000), "one user adds and removes functions, and counts");
 	tap(hlk_sandbox_call(a, "u", NULL, 0, NULL, 0, NULL, 0) == -ENOTRECOVERABLE,
@@ -240,7 +240,7 @@ static void one(unsigned int *seed)
 		return;
 	}
 	hlk_sandbox_counter_add(sb, 1);
-	hlk_sandbox_host_function(sb, "mine", say, mine);
+	hlk_sandbox_host_function(sb, "mine", say, (void *)mine);
 	if (hlk_sandbox_call(sb, "h", "mine", 4, out, sizeof(out), &len, 0))
 		wrong++;
 	if (rand_r(seed) % 4 == 0)
