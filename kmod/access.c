@@ -60,30 +60,54 @@ int hlk_vm_check_look(struct hlk_vm *vm, struct hlk_why_at *at)
 	return 0;
 }
 
-/* The first memslot, in either address space, whose dirty pages are logged */
-static bool slots_logged(struct kvm *kvm, u64 *gfn)
+/* May the guest write memory there that no snapshot holds? By addresses alone. */
+static bool slot_beside(const struct hlk_layout *layout,
+			const struct kvm_memory_slot *slot)
+{
+	u64 end = slot->base_gfn + slot->npages;
+	u64 beside = slot->npages;
+	const struct hlk_range *range;
+	u64 from, to;
+	u32 i;
+
+	if (slot->flags & KVM_MEM_READONLY || slot->id >= KVM_USER_MEM_SLOTS)
+		return false;
+	for (i = 0; i < layout->nr; i++) {
+		range = &layout->range[i];
+		from = max_t(u64, slot->base_gfn, range->gfn);
+		to = min_t(u64, end, range->gfn + range->pages);
+		if (from < to)
+			beside -= to - from;
+	}
+	return beside;
+}
+
+/* What is of interest of memslots, in each address space */
+static void slots_look(struct hlk_vm *vm)
 {
 	struct kvm_memory_slot *slot;
 	struct kvm_memslots *slots;
-	bool found = false;
 	int bkt;
 	int idx;
 	u32 i;
 
-	idx = srcu_read_lock(&kvm->srcu);
+	vm->logged = false;
+	vm->beside = false;
+	idx = srcu_read_lock(&vm->kvm->srcu);
 	for (i = 0; i < KVM_MAX_NR_ADDRESS_SPACES; i++) {
-		slots = srcu_dereference(kvm->memslots[i], &kvm->srcu);
+		slots = srcu_dereference(vm->kvm->memslots[i], &vm->kvm->srcu);
 		if (!slots)
 			continue;
 		kvm_for_each_memslot(slot, bkt, slots) {
+			vm->beside |= !i && slot_beside(&vm->layout, slot);
 			if (!(slot->flags & KVM_MEM_LOG_DIRTY_PAGES))
 				continue;
-			*gfn = found ? min(*gfn, slot->base_gfn) : slot->base_gfn;
-			found = true;
+			vm->logged_gfn = vm->logged ? min(vm->logged_gfn, slot->base_gfn) :
+						      slot->base_gfn;
+			vm->logged = true;
 		}
 	}
-	srcu_read_unlock(&kvm->srcu, idx);
-	return found;
+	srcu_read_unlock(&vm->kvm->srcu, idx);
 }
 
 /**
@@ -95,7 +119,7 @@ static bool slots_logged(struct kvm *kvm, u64 *gfn)
  * reads it would miss what a restore writes. Whether a slot has one changes with the
  * generation of the slots, which lie in struct kvm: so this costs a look at two
  * numbers, however many slots there are. One that is read before the slots belongs
- * to them or is an older one.
+ * to them or is an older one. What else they say, @vm keeps for whoever asks later.
  *
  * Return: 0 or -EOPNOTSUPP
  */
@@ -115,7 +139,7 @@ int hlk_vm_check_log(struct hlk_vm *vm, struct hlk_why_at *at)
 		vm->slots_generation[i] = generation;
 	}
 	if (unlikely(changed))
-		vm->logged = slots_logged(kvm, &vm->logged_gfn);
+		slots_look(vm);
 	if (likely(!vm->logged))
 		return 0;
 	return hlk_fail(at, -EOPNOTSUPP, HLK_WHY_DIRTY_LOG, 0,

@@ -133,8 +133,6 @@ struct hlk_audited {
  * @ibpb: a restore forgets what the branch predictors learnt; constant
  * @max_private: budget of one call; constant
  * @keep_private: watermark; constant
- * @slots_seen: generation of the memslots that @slots_beside was found for
- * @slots_beside: the guest can write memory that lies in no window
  * @nr_vcpus: vCPUs that are known
  * @vcpus: these; they live as long as @kvm
  * @nr_private: private pages of all windows; any context
@@ -152,8 +150,9 @@ struct hlk_audited {
  * @prefaulted: pages made private by HLK_PREFAULT
  * @audited: what the last audit looked at
  * @slots_generation: of KVM's memslots, in each of its address spaces, when they
- *	were looked at
- * @logged: a memslot logs its dirty pages, as it was then
+ *	were looked at; what follows was so then
+ * @beside: the guest can write memory that lies in no window, by addresses
+ * @logged: a memslot logs its dirty pages
  * @logged_gfn: where the first such slot begins
  * @id: for tracepoints; constant
  * @runs: times that a guest was entered; any context
@@ -177,8 +176,6 @@ struct hlk_vm {
 	bool ibpb;
 	u64 max_private;
 	u64 keep_private;
-	u64 slots_seen;
-	bool slots_beside;
 	u32 nr_vcpus;
 	struct kvm_vcpu *vcpus[HLK_MAX_VCPUS];
 	atomic64_t nr_private;
@@ -194,6 +191,7 @@ struct hlk_vm {
 	u64 prefaulted;
 	struct hlk_audited audited;
 	u64 slots_generation[KVM_MAX_NR_ADDRESS_SPACES];
+	bool beside;
 	bool logged;
 	u64 logged_gfn;
 	u32 id;
@@ -470,6 +468,5 @@ struct hlk_vm_gmem {
 
 int hlk_gmem_init(struct hlk_vm_gmem *g, struct hlk_vm *vm);
 void hlk_gmem_exit(struct hlk_vm_gmem *g);
-u32 hlk_gmem_residue(struct hlk_vm *vm);
 
 #endif /* _HLK_H */

@@ -288,7 +288,8 @@ static int restore(struct hlk_vm *vm, struct hlk_snap *snap, u32 flags,
 
 	if (vm->book && !(flags & HLK_RESTORE_REPRODUCIBLE))
 		restore_unique(vm);
-	r->residue = hlk_vcpus_restore(vm, snap) | hlk_gmem_residue(vm);
+	r->residue = hlk_vcpus_restore(vm, snap) |
+		     (vm->beside ? HLK_RESIDUE_MEMSLOTS : 0);
 	if (nowait)
 		vm->trim = r->unwritten;
 	else

@@ -492,7 +492,7 @@ static int snapshot_take(struct hlk_vm *vm, struct hlk_looks *looks,
 		ret = hlk_vcpus_capture(vm, sync, snap, at);
 	if (ret)
 		return ret;
-	snap->counts.residue = hlk_gmem_residue(vm);
+	snap->counts.residue = vm->beside ? HLK_RESIDUE_MEMSLOTS : 0;
 	if (snap->nr_vcpus)
 		snap->counts.residue |= hlk_vcpus_residue(vm);
 	snap->flags = s->head.flags;
