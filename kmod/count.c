@@ -3,6 +3,7 @@
  * What lives, of the whole module. For HLK_INFO.
  */
 #include "count.h"
+#include "debug.h"
 
 atomic_long_t hlk_live_vms;
 atomic_long_t hlk_live_snaps;
@@ -15,6 +16,7 @@ atomic_long_t hlk_live_pages;
 void hlk_count_vms(long by)
 {
 	atomic_long_add(by, &hlk_live_vms);
+	hlk_assert(atomic_long_read(&hlk_live_vms) >= 0);
 }
 
 /**
@@ -24,6 +26,7 @@ void hlk_count_vms(long by)
 void hlk_count_snaps(long by)
 {
 	atomic_long_add(by, &hlk_live_snaps);
+	hlk_assert(atomic_long_read(&hlk_live_snaps) >= 0);
 }
 
 /**
@@ -35,4 +38,5 @@ void hlk_count_snaps(long by)
 void hlk_count_pages(long by)
 {
 	atomic_long_add(by, &hlk_live_pages);
+	hlk_assert(atomic_long_read(&hlk_live_pages) >= 0);
 }

@@ -31,6 +31,7 @@
 #include <linux/hlk.h>
 #include <linux/hlk_guest.h>
 
+#include "debug.h"
 #include "i686pt.h"
 #include "snap.h"
 

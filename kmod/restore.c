@@ -85,6 +85,13 @@ static int restore_pages(struct hlk_vm_window *window, u64 from, u64 to, u64 pro
 	return 0;
 }
 
+/* For assertions: is this what the page has to become? */
+static bool restore_agrees(struct hlk_vm_window *window, const struct hlk_private *private)
+{
+	return window->base &&
+	       private->base == hlk_base_page(window->base, private->index);
+}
+
 static int restore_window(struct hlk_vm_window *window, u64 probe,
 			  struct hlk_restored *r, struct hlk_why_at *at)
 {
@@ -92,7 +99,9 @@ static int restore_window(struct hlk_vm_window *window, u64 probe,
 	int ret = 0;
 
 	lockdep_assert_held(&window->lock);
+	hlk_assert(window->nr <= window->room);
 	for (from = 0; from < window->nr && !ret; from = to) {
+		hlk_assert(restore_agrees(window, &window->list[from]));
 		to = min(from + RESCHED_PAGES, window->nr);
 		ret = restore_pages(window, from, to, probe, r, at);
 		cond_resched();
@@ -252,6 +261,17 @@ static int restore_failed(struct hlk_vm *vm, bool nowait, struct hlk_restored *r
 	return hlk_fail(at, -EHWPOISON, HLK_WHY_MEMORY_FAILED, 0, 0);
 }
 
+/* For assertions: private pages are made under the locks of windows, all of them held. */
+static u64 restore_sum(struct hlk_vm *vm)
+{
+	u64 sum = 0;
+	u32 i;
+
+	for (i = 0; i < vm->nr_windows; i++)
+		sum += vm->windows[i]->nr;
+	return sum;
+}
+
 /*
  * All that can fail is behind us when the first byte changes, but for memory that
  * fails: then the guest has some pages of before and some of after.
@@ -303,6 +323,7 @@ static int restore(struct hlk_vm *vm, struct hlk_snap *snap, u32 flags,
 	vm->freed += r->freed;
 	vm->idle += r->idle;
 unlock:
+	hlk_assert(restore_sum(vm) == atomic64_read(&vm->nr_private));
 	restore_unlock(vm, vm->nr_windows);
 	return !ret && flags & HLK_RESTORE_AUDIT ? hlk_audit(vm, snap, flags, at) : ret;
 }
@@ -330,6 +351,7 @@ int hlk_restore(struct hlk_vm *vm, struct hlk_snap *snap, u32 flags,
 	int ret;
 
 	lockdep_assert_held(&vm->lock);
+	hlk_might_sleep();
 	memset(r, 0, sizeof(*r));
 	if (!snap)
 		snap = vm->snap;

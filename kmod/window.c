@@ -67,6 +67,8 @@ static int window_begin(struct hlk_vm_window *window, struct payer *payer)
 
 static void window_end(struct hlk_vm_window *window, struct payer *payer)
 {
+	hlk_assert(window->nr <= window->room);
+	hlk_assert(window->pinned <= window->nr);
 	set_active_memcg(payer->before);
 	mem_cgroup_put(payer->memcg);
 	mutex_unlock(&window->lock);
@@ -85,12 +87,20 @@ static bool payer_there(struct mm_struct *mm)
 #endif
 }
 
+/* For assertions: does this place of the list have the page? */
+static bool window_agrees(const struct hlk_vm_window *window, u64 index, u64 pos)
+{
+	return pos < window->nr && window->list[pos].index == index &&
+	       window->list[pos].page != window->list[pos].base;
+}
+
 static struct hlk_private *window_private(struct hlk_vm_window *window, u64 index)
 {
 	void *pos;
 
 	lockdep_assert_held(&window->lock);
 	pos = xa_load(&window->index, index);
+	hlk_assert(!pos || window_agrees(window, index, xa_to_value(pos)));
 	return pos ? &window->list[xa_to_value(pos)] : NULL;
 }
 
@@ -292,6 +302,7 @@ static int window_make_private(struct hlk_vm_window *window, u64 index)
 	if (ret)
 		goto free_page;
 
+	hlk_assert(window->nr < window->room);
 	private = &window->list[window->nr++];
 	private->page = page;
 	private->base = base;
@@ -600,6 +611,7 @@ int hlk_window_unmap(struct hlk_vm_window *window)
 	u64 done;
 
 	lockdep_assert_held(&window->lock);
+	hlk_might_sleep();
 	if (window_crowded(window))
 		return -EMLINK;
 	for (done = 0; done < window->range.pages; done += pages) {
@@ -630,6 +642,7 @@ void hlk_window_rebase(struct hlk_vm_window *window, struct xarray *base,
 	lockdep_assert_held(&window->lock);
 	window->base = base;
 	window->touched = touched;
+	hlk_assert(window->nr <= window->room);
 	for (i = 0; i < window->nr; i++) {
 		window->list[i].base = hlk_base_page(base, window->list[i].index);
 		window->list[i].told = false;
@@ -644,6 +657,8 @@ static bool window_drop(struct hlk_vm_window *window, u64 pos)
 	struct hlk_private private = window->list[pos];
 
 	lockdep_assert_held(&window->lock);
+	hlk_assert(pos >= window->pinned);
+	hlk_assert(window_agrees(window, private.index, pos));
 	if (!window_try_disown(private.page))
 		return false;
 	xa_erase(&window->index, private.index);
@@ -656,6 +671,7 @@ static bool window_drop(struct hlk_vm_window *window, u64 pos)
 	if (private.idle)
 		window_cool(window, private.index);
 	atomic64_dec(&window->vm->nr_private);
+	hlk_assert(atomic64_read(&window->vm->nr_private) >= 0);
 	return true;
 }
 
@@ -728,6 +744,7 @@ u64 hlk_window_drop(struct hlk_vm_window *window, u64 pages, enum hlk_drop which
 	u64 pos;
 
 	lockdep_assert_held(&window->lock);
+	hlk_might_sleep();
 	if (window_crowded(window))
 		return 0;
 	for (pos = window->nr; pos-- > window->pinned && dropped + drop.nr < pages;) {
@@ -777,6 +794,8 @@ void hlk_window_free(struct hlk_vm_window *window)
 {
 	u64 i;
 
+	hlk_might_sleep();
+	hlk_assert(window->nr <= window->room);
 	for (i = 0; i < window->nr; i++) {
 		xa_erase(&window->index, window->list[i].index);
 		window_disown(window->list[i].page);

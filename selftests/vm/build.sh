@@ -10,8 +10,8 @@
 series=${1:?usage: build.sh SERIES [MAKE-ARGUMENT...]}
 shift
 kernel=$("$VM_DIR/kernel.sh" "$series")
-# What the fuzzer reaches is counted.
-[ "$series" != debug ] || set -- KCOV_INSTRUMENT=y "$@"
+# What the fuzzer reaches is counted, and what must hold is asked.
+[ "$series" != debug ] || set -- KCOV_INSTRUMENT=y HLK_DEBUG=1 "$@"
 release=$(cat "$kernel/release")
 out=$BUILD/${VARIANT:-$series}
 headers=/usr/src/linux-headers-$release

@@ -9,7 +9,7 @@ cd "$(dirname "$0")/../.." || exit 2
 # rooms that it may use beside itself. "system" is any header that is not in the tree.
 rooms='
 uapi       ^uapi/                                                -
-ground     ^kmod/(env\.h|compat\.h|copy\.[ch]|count\.[ch])$     system
+ground     ^kmod/(env\.h|compat\.h|debug\.h|copy\.[ch]|count\.[ch])$     system
 pure       ^kmod/(i686pt|mark|snap|place|delta|reloc|fpu)\.[ch]$ ground uapi
 kmod       ^kmod/                                                pure ground uapi system
 api        ^user/libhlk/include/                                 uapi system
