@@ -7,7 +7,10 @@
 
 static bool alloc_fails(gfp_t flags)
 {
-	SHIM_ASSERT((flags & ~__GFP_ZERO) == HLK_GFP);
+	flags &= ~__GFP_ZERO;
+	SHIM_ASSERT(flags == HLK_GFP || flags == SHIM_GFP_HINT);
+	SHIM_ASSERT(!shim.no_alloc || flags == SHIM_GFP_HINT);
+	SHIM_ASSERT(!shim.unpaid);
 	return ++shim.tries == shim.fail_at;
 }
 
@@ -39,13 +42,12 @@ struct page *alloc_page(gfp_t flags)
 
 	if (alloc_fails(flags))
 		return NULL;
-	page = malloc(sizeof(*page));
+	page = calloc(1, sizeof(*page));
 	SHIM_ASSERT(page);
 	page->bytes = malloc(PAGE_SIZE);
 	SHIM_ASSERT(page->bytes);
 	memset(page->bytes, flags & __GFP_ZERO ? 0 : 0xa5, PAGE_SIZE);
 	page->refs = 1;
-	page->failed = false;
 	shim.pages++;
 	return page;
 }
@@ -61,6 +63,7 @@ void put_page(struct page *page)
 	SHIM_ASSERT(page->refs > 0);
 	if (--page->refs)
 		return;
+	SHIM_ASSERT(!page->mapping && !page->locked && !page->maps);
 	shim.pages--;
 	free(page->bytes);
 	free(page);
@@ -89,6 +92,8 @@ const void *memchr_inv(const void *from, int c, size_t bytes)
 {
 	const u8 *p = from;
 
+	if (!bytes || (*p == (u8)c && !memcmp(p, p + 1, bytes - 1)))
+		return NULL;
 	for (; bytes; bytes--, p++)
 		if (*p != (u8)c)
 			return p;

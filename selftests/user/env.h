@@ -102,6 +102,9 @@ void shim_die(const char *file, int line, const char *what)
 #define __GFP_ACCOUNT		0x400000U
 #define GFP_KERNEL		0xcc0U
 #define GFP_KERNEL_ACCOUNT	(GFP_KERNEL | __GFP_ACCOUNT)
+#define GFP_NOWAIT		0x2000000U
+/* For what is a hint only, and may be lost */
+#define SHIM_GFP_HINT		(GFP_NOWAIT | __GFP_ACCOUNT)
 
 void *shim_alloc(size_t bytes, gfp_t flags);
 void shim_free(const void *p);
@@ -115,11 +118,30 @@ void shim_free(const void *p);
 #define kfree(p)		shim_free(p)
 #define kvfree(p)		shim_free(p)
 
-/* Pages; the bytes are an allocation of their own, so that ASan sees ends */
+struct address_space;
+struct mm_struct;
+struct inode;
+
+/**
+ * struct page - its bytes are an allocation of their own, so that ASan sees ends
+ * @refs: references
+ * @maps: of these, entries of page tables
+ * @held: of these, those of a test
+ * @bytes: what it holds
+ * @failed: the memory is broken
+ * @locked: somebody has its lock
+ * @mapping: whose it says it is
+ * @index: its place there
+ */
 struct page {
 	int refs;
+	int maps;
+	int held;
 	void *bytes;
 	bool failed;
+	bool locked;
+	struct address_space *mapping;
+	u64 index;
 };
 
 struct page *alloc_page(gfp_t flags);
@@ -229,6 +251,7 @@ unsigned long roundup_pow_of_two(unsigned long n);
  * @maps: pages mapped by kmap_local_page()
  * @counted_pages: sum of hlk_count_pages()
  * @counted_snaps: sum of hlk_count_snaps()
+ * @counted_vms: sum of hlk_count_vms()
  * @tries: allocations tried since it was set to 0
  * @fail_at: which try fails, counted from 1; 0 for none
  * @copies: pages copied since it was set to 0
@@ -236,6 +259,8 @@ unsigned long roundup_pow_of_two(unsigned long n);
  * @checks: questions for a fatal signal since it was set to 0
  * @signal_at: from which question on the answer is yes; 0 for never
  * @rescheds: calls of cond_resched() since it was set to 0
+ * @no_alloc: nobody may allocate, but for a hint
+ * @unpaid: allocations would be charged to the wrong one
  */
 struct shim {
 	long allocs;
@@ -243,6 +268,7 @@ struct shim {
 	long maps;
 	long counted_pages;
 	long counted_snaps;
+	long counted_vms;
 	long tries;
 	long fail_at;
 	long copies;
@@ -250,11 +276,14 @@ struct shim {
 	long checks;
 	long signal_at;
 	long rescheds;
+	bool no_alloc;
+	bool unpaid;
 };
 
 extern struct shim shim;
 
 void hlk_count_pages(long by);
 void hlk_count_snaps(long by);
+void hlk_count_vms(long by);
 
 #endif /* _HLK_ENV_H */

@@ -100,8 +100,12 @@ void hlk_count_snaps(long by)
 
 int hlk_copy_page(struct page *to, struct page *from)
 {
-	if (from->failed || ++shim.copies == shim.fail_copy_at)
+	if (from->failed)
 		return -EHWPOISON;
+	if (++shim.copies == shim.fail_copy_at) {
+		memcpy(page_address(to), page_address(from), PAGE_SIZE / 2);
+		return -EHWPOISON;
+	}
 	memcpy(page_address(to), page_address(from), PAGE_SIZE);
 	return 0;
 }

@@ -23,7 +23,7 @@ run        ^user/hlk-run/[^/]*$                                  text api uapi s
 runtests   ^user/hlk-run/tests/                                  bench pt run libtests api uapi system
 guest      ^user/guest/                                          uapi system
 lib        ^selftests/lib/                                       uapi system
-userside   ^selftests/user/                                      pure uapi system
+userside   ^selftests/user/                                      kmod pure uapi system
 guests     ^selftests/guests/                                    guest uapi system
 vm         ^selftests/vm/                                        system
 tests      ^selftests/                                           lib api uapi system
