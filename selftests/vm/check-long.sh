@@ -8,7 +8,8 @@
 # gone-bench, if GONE is not 0: a table of how long calls take to be killed, on 6.12, and
 # one of how long they hold locks, on the debug kernel; also in build/gone. The VM's clock
 # counts instructions there, 2.6 million a millisecond, so that the load of the host does
-# not matter. Nothing fails for being slow.
+# not matter. Nothing fails for being slow. At last the model of windows and restores,
+# MODEL_OPS operations (default 100 million, 0 leaves it out), natively.
 # SEED= starts both from a seed of its own. The last line is
 # `N passed, N failed, N skipped`.
 . "$(dirname "$0")/common.sh"
@@ -18,6 +19,7 @@ FUZZ_KERNELS=${FUZZ_KERNELS-6.12 7.3}
 RESTORES=${RESTORES:-1000000}
 SOAK_KERNEL=${SOAK_KERNEL:-6.12}
 GONE=${GONE:-1}
+MODEL_OPS=${MODEL_OPS:-100000000}
 export SEED=${SEED:-$SRANDOM}
 passed=0 failed=0 skipped=0
 
@@ -53,7 +55,7 @@ gone() {
 }
 
 "$VM_DIR/setup.sh"
-record check-long FUZZ_SECONDS FUZZ_KERNELS GONE RESTORES SOAK_KERNEL
+record check-long FUZZ_SECONDS FUZZ_KERNELS GONE RESTORES SOAK_KERNEL MODEL_OPS
 mkdir -p "$BUILD"
 build_user || exit 1
 if [ "$FUZZ_SECONDS" != 0 ]; then
@@ -84,6 +86,14 @@ if [ "$RESTORES" != 0 ]; then
 		--env "SEED=$SEED" -- "$BUILD/selftests/soak" 2>&1 |
 		tee "$BUILD/check-long-soak.log" || :
 	count "$BUILD/check-long-soak.log"
+fi
+if [ "$MODEL_OPS" != 0 ]; then
+	if make -s -C "$TOP/selftests/user" model "OPS=$MODEL_OPS" 2>&1 |
+			tee "$BUILD/check-long-model.log"; then
+		passed=$((passed + 1))
+	else
+		failed=$((failed + 1))
+	fi
 fi
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ]
