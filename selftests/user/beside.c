@@ -49,8 +49,8 @@ void hlk_vcpus_release(struct hlk_vm *vm)
 	kernel.vcpus_held = false;
 }
 
-int hlk_vcpus_capture(struct hlk_vm *vm, struct hlk_snap *snap,
-		      struct hlk_why_at *at)
+int hlk_vcpus_capture(struct hlk_vm *vm, const struct kvm_sync_regs *sync,
+		      struct hlk_snap *snap, struct hlk_why_at *at)
 {
 	SHIM_ASSERT(kernel.vcpus_held);
 	return 0;
@@ -86,8 +86,8 @@ void hlk_vcpu_set_cr3(struct hlk_snap *snap, u32 nr, u64 cr3)
 {
 }
 
-int hlk_vcpu_paging(struct hlk_vm *vm, struct i686_mode *mode, u64 *cr3,
-		    struct hlk_why_at *at)
+int hlk_vcpu_paging(struct hlk_vm *vm, const struct hlk_snap *snap,
+		    struct i686_mode *mode, u64 *cr3, struct hlk_why_at *at)
 {
 	return hlk_fail(at, -EOPNOTSUPP, HLK_WHY_NONE, 0, 0);
 }
@@ -99,6 +99,26 @@ int hlk_gmem_init(struct hlk_vm_gmem *g, struct hlk_vm *vm)
 
 void hlk_gmem_exit(struct hlk_vm_gmem *g)
 {
+}
+
+void hlk_looks_free(struct hlk_looks *looks)
+{
+}
+
+const struct kvm_sync_regs *hlk_looks_settle(struct hlk_vm *vm, struct hlk_looks *looks,
+					     struct hlk_why_at *at)
+{
+	return NULL;
+}
+
+struct hlk_looks *hlk_looks_take(struct hlk_vm *vm, struct hlk_why_at *at)
+{
+	return NULL;
+}
+
+u32 hlk_vcpus_residue(struct hlk_vm *vm)
+{
+	return 0;
 }
 
 /* The test looks at all of it anyway. */

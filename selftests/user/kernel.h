@@ -276,9 +276,12 @@ void get_random_bytes(void *to, size_t bytes);
 #define boot_cpu_has(feature)	((void)(feature), false)
 struct kvm_vcpu;
 
+#define KVM_USER_MEM_SLOTS	32764
 struct kvm_memory_slot {
 	u64 base_gfn;
+	u64 npages;
 	u32 flags;
+	u16 id;
 };
 
 struct kvm_memslots {
