@@ -65,6 +65,8 @@ mutant i686pt.c 'lines are bits of 32' \
 	's/lines |= .* << i;/lines |= ((any | any >> 32) \& I686_P) << i % 32;/'
 mutant i686pt.c 'the end of a range is ignored inside a 4 MiB page' \
 	'/^static int walk_large/,/^}/s/ || va >= walk->end//'
+mutant i686pt.c 'a cut alias reaches behind its slot' \
+	's/^\t\tm.pages -= skip >> 12;/\t\t;/'
 
 # leaves
 mutant place.h 'a writable leaf stays writable' \
@@ -306,6 +308,8 @@ mutant reloc.c 'what shares the slot of scratch is dropped' \
 	's/^\t\tif (partly)$/\t\tif (0)/'
 mutant reloc.c 'a read-only entry over scratch makes its pages writable' \
 	's/table->keep &= ~(I686_W | I686_COW);/;/'
+mutant reloc.c 'copy-on-write gives what the directory entry denied' \
+	's/table->keep &= ~(I686_W | I686_COW);/table->keep \&= ~I686_W;/'
 mutant reloc.c 'a supervisor entry over scratch: one table for all' \
 	's/u64 key = KEY_SHARED_SLOT(i686_gfn(\*pde), rights >> 1);/u64 key = KEY_SHARED_SLOT(i686_gfn(*pde), 0);/'
 mutant reloc.c 'scratch begins one page late in its slot' \
@@ -340,6 +344,8 @@ mutant reloc.c 'the allocator starts on the last shared page' \
 	's/first_free = end <</first_free = (end - (end > r->next_shared)) <</'
 mutant reloc.c 'scratch may be overfull by a page' \
 	's/^\tif (end > limit)/\tif (end > limit + 1)/'
+mutant reloc.c 'tables reach over the exception stack' \
+	's/u64 limit = SCRATCH_ALLOC_END;/u64 limit = SCRATCH_END;/'
 mutant place.c 'generation is not written' \
 	's/{ top - HLK_GUEST_OFF_GENERATION, snap->generation },//'
 mutant place.c 'the second buffer is not empty' \
@@ -572,6 +578,8 @@ mutant place.c 'bookkeeping is written into the page of the parent' \
 	's/err = hlk_snap_set(snap, words\[i\].gpa >> PAGE_SHIFT, NULL);/err = 0;/'
 
 # equal pages
+mutant snap.c 'the first pages of further windows are not looked at' \
+	's/++\*nr, from = 0)/++*nr)/'
 mutant snap.c 'equal hashes are equal pages' \
 	'/^static int dedup_find/,/^}/s/!memcmp(page_address(other), page_address(page), PAGE_SIZE)/1/'
 mutant snap.c 'the last bytes are not compared' \
@@ -710,6 +718,19 @@ mutant restore.c 'the unique number is that of the restore before' \
 	's/^\tvm->unique++;/\t;/'
 mutant restore.c 'idle pages that a try without waiting found are forgotten' \
 	's/vm->trim = r->unwritten;/vm->trim = false;/'
+# images of an FPU
+mutant fpu.h 'upper halves of YMM registers do not count' \
+	's/^#define HLK_FPU_X87_SSE.*/#define HLK_FPU_X87_SSE 0x7ULL/'
+mutant fpu.h 'what XFD disables is loaded' \
+	's/features &= ~disabled;/;/'
+mutant fpu.h 'what the format has no room for is loaded' \
+	's/format & HLK_FPU_COMPACTED ? features & format : features/features/'
+mutant fpu.h 'nothing of a plain image is loaded' \
+	's/format & HLK_FPU_COMPACTED ? features & format : features/features \& format/'
+mutant fpu.h 'PKRU makes all of an image count' \
+	's/ & ~(HLK_FPU_X87_SSE | HLK_FPU_PKRU)/ \& ~HLK_FPU_X87_SSE/'
+mutant fpu.h 'nothing behind x87 and SSE counts' \
+	's/ || features & ~(HLK_FPU_X87_SSE | HLK_FPU_PKRU)//'
 
 # judge NUMBER: the line of TAP, without its number, into a file
 judge() {
