@@ -542,6 +542,28 @@ TEST_F(vcpu, each_restore_flushes_the_tlb_once)
 	close(snap);
 }
 
+/* HLK_RUN restores and enters in one call, with no look at the vCPU in between. */
+TEST_F(vcpu, each_run_flushes_the_tlb_once)
+{
+	struct hlk_run run = HLK_STRUCT(hlk_run);
+	struct tvm *t = &self->t;
+	u64 before;
+	int round;
+	int snap;
+
+	run.vcpu_fd = t->vcpu;
+	snap = OK(hlk_snapshot_flat(t->hlk));
+	OK(hlk_restore(t->hlk, snap, NULL));
+	ASSERT_EQ(KVM_EXIT_HLT, tvm_run(t));
+	for (round = 0; round < 10; round++) {
+		before = tvm_stat(t, "tlb_flush");
+		OK(hlk_call(t->hlk, HLK_RUN, &run));
+		ASSERT_EQ(KVM_EXIT_HLT, run.exit_reason);
+		ASSERT_EQ(before + 1, tvm_stat(t, "tlb_flush"));
+	}
+	close(snap);
+}
+
 /* ---- images and several vCPUs ---- */
 
 TEST_F(vcpu, from_an_image)
@@ -665,14 +687,7 @@ TEST_F(vcpu, several)
 	struct kvm_regs got;
 	int snap;
 
-	/* a second vCPU of the same VM, under its own name */
-	second = self->t;
-	second.vcpu = ioctl(self->t.vm, KVM_CREATE_VCPU, 1);
-	ASSERT_LE(0, second.vcpu);
-	second.run = mmap(NULL, second.run_bytes, PROT_READ | PROT_WRITE,
-			  MAP_SHARED, second.vcpu, 0);
-	ASSERT_NE(MAP_FAILED, second.run);
-	second.run->kvm_valid_regs = SYNC_ALL;
+	tvm_vcpu(&second, &self->t, 1);
 	tvm_load(&self->t, TVM_CODE, spin);
 	tvm_flat(&regs, TVM_CODE, TVM_STACK);
 	regs.regs.rax = 1;
@@ -699,9 +714,101 @@ TEST_F(vcpu, several)
 	ASSERT_EQ(0, ioctl(second.vcpu, KVM_GET_REGS, &got));
 	ASSERT_EQ(2, got.rax);
 	ASSERT_EQ(TVM_CODE, got.rip);
-	munmap(second.run, second.run_bytes);
-	close(second.vcpu);
+	tvm_vcpu_close(&second);
 	close(snap);
+}
+
+/* The registers of each are its own in an image, too. */
+TEST_F(vcpu, an_image_with_several)
+{
+	struct hlk_snapshot_build build = HLK_STRUCT(hlk_snapshot_build);
+	struct hlk_window windows[] = {
+		{ .gpa = 0, .bytes = TVM_LOW },
+		{ .gpa = TVM_SCRATCH_GPA, .bytes = TVM_SCRATCH,
+		  .flags = HLK_WINDOW_SCRATCH },
+	};
+	struct kvm_sync_regs regs[3];
+	struct tvm vcpus[3];
+	u32 i;
+
+	vcpus[0] = self->t;
+	for (i = 1; i < 3; i++)
+		tvm_vcpu(&vcpus[i], &self->t, i);
+	for (i = 0; i < 3; i++) {
+		odd_regs(&regs[i], TVM_CODE + i);
+		regs[i].regs.rsi = 0x100 + i;
+		regs[i].sregs.cr2 = 0x200 + i;
+	}
+	build.windows = (uintptr_t)windows;
+	build.window_size = sizeof(struct hlk_window);
+	build.nr_windows = 2;
+	build.vcpus = (uintptr_t)regs;
+	build.nr_vcpus = 3;
+	build.vcpu_size = sizeof(regs[0]);
+	OK(hlk_call(self->t.dev, HLK_SNAPSHOT_BUILD, &build));
+	OK(hlk_restore_flags(self->t.hlk, build.out_fd, HLK_RESTORE_AUDIT, NULL));
+	for (i = 0; i < 3; i++) {
+		ASSERT_EQ(TVM_CODE + i, vcpus[i].run->s.regs.regs.rip);
+		ASSERT_EQ(0x100 + i, vcpus[i].run->s.regs.regs.rsi);
+		ASSERT_EQ(0x200 + i, vcpus[i].run->s.regs.sregs.cr2);
+	}
+	for (i = 1; i < 3; i++)
+		tvm_vcpu_close(&vcpus[i]);
+	close(build.out_fd);
+}
+
+static void set_beside(struct tvm *t, u8 xmm, u32 mp_state)
+{
+	struct kvm_debugregs debug = { .db = { xmm }, .dr6 = 0xffff0ff0, .dr7 = 0x400 };
+	struct kvm_mp_state state = { mp_state };
+	struct kvm_fpu fpu = { .fcw = 0x37f, .mxcsr = 0x1f80 };
+
+	fpu.xmm[3][5] = xmm;
+	t_must(!ioctl(t->vcpu, KVM_SET_FPU, &fpu));
+	t_must(!ioctl(t->vcpu, KVM_SET_DEBUGREGS, &debug));
+	t_must(!ioctl(t->vcpu, KVM_SET_MP_STATE, &state));
+}
+
+/* Of what struct kvm_run has no room for, too, each vCPU gets back its own. */
+TEST_F(vcpu, several_with_state_beside_their_registers)
+{
+	struct kvm_debugregs debug;
+	struct kvm_mp_state state;
+	struct tvm vcpus[3];
+	struct kvm_fpu fpu;
+	u32 round, i;
+	int snap;
+
+	tvm_open_irqchip(&vcpus[0]);
+	tvm_machine(&vcpus[0], 0, 0);
+	tvm_load(&vcpus[0], TVM_CODE, halt);
+	for (i = 1; i < 3; i++) {
+		tvm_vcpu(&vcpus[i], &vcpus[0], i);
+		tvm_set(&vcpus[i], TVM_CODE);
+	}
+	for (i = 0; i < 3; i++)
+		set_beside(&vcpus[i], 0x10 + i,
+			   i == 1 ? KVM_MP_STATE_HALTED : KVM_MP_STATE_RUNNABLE);
+	snap = OK(hlk_snapshot_flat(vcpus[0].hlk));
+	for (round = 0; round < 2; round++) {
+		for (i = 0; i < 3; i++)
+			set_beside(&vcpus[i], 0x77, i == 1 ? KVM_MP_STATE_RUNNABLE :
+							     KVM_MP_STATE_HALTED);
+		OK(hlk_restore_flags(vcpus[0].hlk, snap, HLK_RESTORE_AUDIT, NULL));
+		for (i = 0; i < 3; i++) {
+			ASSERT_EQ(0, ioctl(vcpus[i].vcpu, KVM_GET_FPU, &fpu));
+			ASSERT_EQ(0x10 + i, fpu.xmm[3][5]);
+			ASSERT_EQ(0, ioctl(vcpus[i].vcpu, KVM_GET_DEBUGREGS, &debug));
+			ASSERT_EQ(0x10 + i, debug.db[0]);
+			ASSERT_EQ(0, ioctl(vcpus[i].vcpu, KVM_GET_MP_STATE, &state));
+			ASSERT_EQ(i == 1 ? KVM_MP_STATE_HALTED : KVM_MP_STATE_RUNNABLE,
+				  state.mp_state);
+		}
+	}
+	for (i = 1; i < 3; i++)
+		tvm_vcpu_close(&vcpus[i]);
+	close(snap);
+	tvm_close(&vcpus[0]);
 }
 
 TEST_HARNESS_MAIN

@@ -165,6 +165,8 @@ u8 *tvm_map(struct tvm *t, u64 gpa, u64 bytes, int prot);
 u8 *tvm_window(struct tvm *t, u64 gpa, u64 bytes, u32 flags);
 u8 *tvm_at(struct tvm *t, u64 gpa);
 void tvm_close(struct tvm *t);
+void tvm_vcpu(struct tvm *other, const struct tvm *t, u32 id);
+void tvm_vcpu_close(struct tvm *other);
 
 /* All of the above with the usual machine; registers are set to run TVM_CODE */
 void tvm_machine(struct tvm *t, u64 max_private, u64 keep_private);

@@ -138,6 +138,24 @@ u8 *tvm_at(struct tvm *t, u64 gpa)
 	return NULL;
 }
 
+/* One more vCPU of the same VM, under its own name */
+void tvm_vcpu(struct tvm *other, const struct tvm *t, u32 id)
+{
+	*other = *t;
+	other->vcpu = ioctl(t->vm, KVM_CREATE_VCPU, id);
+	t_must(other->vcpu >= 0);
+	other->run = mmap(NULL, other->run_bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
+			  other->vcpu, 0);
+	t_must(other->run != MAP_FAILED);
+	other->run->kvm_valid_regs = SYNC_ALL;
+}
+
+void tvm_vcpu_close(struct tvm *other)
+{
+	munmap(other->run, other->run_bytes);
+	close(other->vcpu);
+}
+
 void tvm_close(struct tvm *t)
 {
 	u32 i;
