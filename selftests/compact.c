@@ -332,6 +332,36 @@ TEST_F(compact, the_same_layout_elsewhere)
 	close(snap);
 }
 
+/* Each vCPU goes on in the address space that it was in. */
+TEST_F(compact, each_vcpu_has_its_own_root)
+{
+	struct tvm second, third;
+	int generation;
+	int snap, next;
+
+	tvm_vcpu(&second, &self->t, 1);
+	tvm_vcpu(&third, &self->t, 2);
+	tvm_set_paging(&self->t, CODE_VA, self->root[0], 0);
+	tvm_set_paging(&second, CODE_VA, self->root[1], 0);
+	tvm_set_paging(&third, CODE_VA, self->root[1], 0);
+	snap = OK(compact(self, HLK_SNAPSHOT_GUEST_ROOTS, NULL));
+	/* the second time over a parent */
+	for (generation = 1; generation < 3; generation++) {
+		get_info(self, snap);
+		OK(hlk_restore(self->t.hlk, snap, NULL));
+		ASSERT_NE(self->new_root[0], self->new_root[1]);
+		ASSERT_EQ(self->new_root[0], self->t.run->s.regs.sregs.cr3);
+		ASSERT_EQ(self->new_root[1], second.run->s.regs.sregs.cr3);
+		ASSERT_EQ(self->new_root[1], third.run->s.regs.sregs.cr3);
+		next = OK(compact(self, HLK_SNAPSHOT_GUEST_ROOTS, NULL));
+		close(snap);
+		snap = next;
+	}
+	close(snap);
+	tvm_vcpu_close(&third);
+	tvm_vcpu_close(&second);
+}
+
 TEST_F(compact, a_snapshot_of_a_restored_guest)
 {
 	struct hlk_snapshot s;
