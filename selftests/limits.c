@@ -444,6 +444,90 @@ TEST_F(limits, a_second_time_without_all_windows)
 	tvm_close(&t);
 }
 
+/* ---- memory that ends ---- */
+
+/* Whatever was looked at before, which is what the next look begins with */
+TEST_F(limits, memslots_end_where_they_end)
+{
+	static const struct {
+		u64 gpa;
+		bool ram;
+	} frames[] = {
+		{ TVM_LOW - PAGE, true },
+		{ TVM_LOW, false },
+		{ TVM_SCRATCH_GPA - PAGE, false },
+		{ TVM_SCRATCH_GPA, true },
+		{ HLK_GUEST_SCRATCH_TOP - PAGE, true },
+		{ HLK_GUEST_SCRATCH_TOP, false },
+		{ FOREIGN - PAGE, false },
+		{ FOREIGN, true },
+		{ FOREIGN + FOREIGN_BYTES - PAGE, true },
+		{ FOREIGN + FOREIGN_BYTES, false },
+	};
+	struct hlk_translate t = {};
+	u32 *table, *pd, i, j;
+
+	/* the table lies in one slot after the other, right before its end */
+	tvm_ram(&self->t, FOREIGN, FOREIGN_BYTES);
+	pd = (u32 *)tvm_at(&self->t, self->root);
+	for (i = 0; i < ARRAY_SIZE(frames); i++) {
+		if (!frames[i].ram)
+			continue;
+		table = (u32 *)tvm_at(&self->t, frames[i].gpa);
+		pd[2] = frames[i].gpa | RW;
+		for (j = 0; j < ARRAY_SIZE(frames); j++) {
+			table[j] = frames[j].gpa | RW;
+			OK(hlk_translate(self->t.hlk, HLK_ROOT_CR3, 0x800000 + j * PAGE, &t));
+			ASSERT_EQ(frames[j].gpa, t.gpa);
+			ASSERT_EQ(!frames[j].ram, !!(t.map & HLK_MAP_NOT_RAM)) {
+				TH_LOG("%#llx after %#llx", (unsigned long long)frames[j].gpa,
+				       (unsigned long long)frames[i].gpa);
+			}
+		}
+		memset(table, 0, PAGE);
+	}
+}
+
+/* The rest of the memslot is what the process has there, not more of the window. */
+TEST_F(limits, a_memslot_of_which_a_window_is_a_part)
+{
+	u8 *at = mmap(NULL, FOREIGN_BYTES, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	const u64 part = FOREIGN_BYTES / 2;
+	struct hlk_translate t = {};
+	u64 beyond[] = { part, part + PAGE, FOREIGN_BYTES - PAGE };
+	u64 inside[] = { 0, part - PAGE };
+	u32 i;
+	int snap;
+
+	ASSERT_NE(MAP_FAILED, at);
+	/* the first half is mapped, the other half is the process's own */
+	OK(hlk_window_add(self->t.hlk, FOREIGN, FOREIGN_BYTES, 0));
+	ASSERT_EQ(at, mmap(at, part, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+			   self->t.hlk, FOREIGN));
+	tvm_memslot(&self->t, FOREIGN, FOREIGN_BYTES, at, 0);
+	for (i = 0; i < ARRAY_SIZE(beyond); i++) {
+		at[beyond[i]] = 0x50 + i;
+		tvm_pt_map(&self->pt, self->root, VA + i * PAGE, FOREIGN + beyond[i], 1, RW);
+	}
+	for (i = 0; i < ARRAY_SIZE(inside); i++) {
+		at[inside[i]] = 0x60 + i;
+		tvm_pt_map(&self->pt, self->root, VA + (4 + i) * PAGE, FOREIGN + inside[i], 1,
+			   RW);
+	}
+	snap = OK(compact(self, 0));
+	OK(hlk_restore(self->t.hlk, snap, NULL));
+	for (i = 0; i < ARRAY_SIZE(beyond); i++) {
+		OK(hlk_translate(self->t.hlk, HLK_ROOT_CR3, VA + i * PAGE, &t));
+		ASSERT_EQ(0x50 + i, *tvm_at(&self->t, t.gpa));
+	}
+	for (i = 0; i < ARRAY_SIZE(inside); i++) {
+		OK(hlk_translate(self->t.hlk, HLK_ROOT_CR3, VA + (4 + i) * PAGE, &t));
+		ASSERT_EQ(0x60 + i, *tvm_at(&self->t, t.gpa));
+	}
+	close(snap);
+}
+
 /* ---- pages in the wrong place ---- */
 
 #define CR4_PSE		0x10
