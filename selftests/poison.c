@@ -5,6 +5,7 @@
  */
 #include <setjmp.h>
 #include <signal.h>
+#include <sys/wait.h>
 
 #include "hlk_test.h"
 #include "harness.h"
@@ -119,6 +120,52 @@ TEST_F(poison, a_private_page_is_replaced)
 	ASSERT_EQ(0x99, self->page[0]);
 	OK(hlk_restore_flags(self->t.hlk, -1, HLK_RESTORE_AUDIT, NULL));
 	ASSERT_EQ(0x55, self->page[0]);
+}
+
+/*
+ * A page cannot be given back as long as its window has far too many mappings, which
+ * forks may make. That is an error, whatever else is given back; later it can be.
+ */
+TEST_F(poison, a_private_page_that_cannot_be_given_back)
+{
+	u8 *theirs = tvm_at(&self->t, TVM_SCRATCH_GPA + 4 * PAGE);
+	u8 *at[HLK_MAX_MAPPINGS];
+	int round, i, fds[2];
+	char byte;
+	u32 nr;
+
+	OK(hlk_restore(self->t.hlk, self->snap, NULL));
+	for (nr = 0; nr < HLK_MAX_MAPPINGS; nr++) {
+		at[nr] = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, self->t.hlk,
+			      TVM_SCRATCH_GPA);
+		if (at[nr] == MAP_FAILED)
+			break;
+		if (madvise(at[nr], PAGE, MADV_DOFORK))
+			SKIP(return, "not inherited here");
+	}
+	theirs[0] = 0x66;
+	self->page[0] = 0x66;
+	if (!fails(theirs) || !fails(self->page))
+		SKIP(return, NO_POISON);
+	ASSERT_EQ(0, pipe(fds));
+	for (i = 0; i < 2; i++) {
+		if (fork())
+			continue;
+		close(fds[1]);
+		_exit(read(fds[0], &byte, 1));
+	}
+	close(fds[0]);
+	for (round = 0; round < 3; round++)
+		FAILS(EHWPOISON, HLK_WHY_MEMORY_FAILED,
+		      hlk_restore(self->t.hlk, -1, NULL));
+	close(fds[1]);
+	while (wait(NULL) > 0)
+		;
+	OK(hlk_restore_flags(self->t.hlk, -1, HLK_RESTORE_AUDIT, NULL));
+	ASSERT_EQ(0x55, self->page[0]);
+	ASSERT_EQ(0, theirs[0]);
+	while (nr--)
+		munmap(at[nr], PAGE);
 }
 
 TEST_F(poison, a_private_page_is_in_no_snapshot)
