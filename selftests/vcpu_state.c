@@ -1634,13 +1634,13 @@ static void meddle_end(struct meddler *m)
  * Until an audit finds something; how it ended then. An emulator with one thread changes
  * CPUs ten times a second, and it has to do so in the moment before the audit looks.
  */
-static int audit_until(int vm, int snap)
+static int audit_until(int vm, int snap, u32 flags)
 {
 	time_t end = time(NULL) + 150;
 	int ret;
 
 	do {
-		ret = hlk_restore_flags(vm, snap, HLK_RESTORE_AUDIT, NULL);
+		ret = hlk_restore_flags(vm, snap, HLK_RESTORE_AUDIT | flags, NULL);
 	} while (!ret && time(NULL) < end);
 	return ret;
 }
@@ -1654,11 +1654,40 @@ TEST_F(vcpu_state, an_audit_finds_memory_that_changed)
 	snap = OK(hlk_snapshot_flat(self->t.hlk));
 	OK(hlk_restore(self->t.hlk, snap, NULL));
 	meddle_start(&m, at);
-	FAILS(EUCLEAN, HLK_WHY_AUDIT_MEMORY, audit_until(self->t.hlk, -1));
+	FAILS(EUCLEAN, HLK_WHY_AUDIT_MEMORY, audit_until(self->t.hlk, -1, 0));
 	meddle_end(&m);
 	/* the first byte of the word that is different */
 	ASSERT_EQ(TVM_DATA + 5 * PAGE + 0x123 * 4, t_where & ~3ULL);
 	OK(hlk_restore_flags(self->t.hlk, -1, HLK_RESTORE_AUDIT, NULL));
+	close(snap);
+}
+
+/* A page of which a restore writes a part anew is compared but for that part. */
+TEST_F(vcpu_state, an_audit_finds_bookkeeping_that_changed)
+{
+	const u64 seed = HLK_GUEST_SCRATCH_TOP - HLK_GUEST_OFF_SEED;
+	const struct {
+		u64 gpa;
+		u32 flags;
+	} words[] = {
+		{ seed, HLK_RESTORE_REPRODUCIBLE },
+		{ HLK_GUEST_SCRATCH_TOP - HLK_GUEST_OFF_UNIQUE, HLK_RESTORE_REPRODUCIBLE },
+		{ seed - 4, 0 },
+		{ seed + HLK_GUEST_SEED_SIZE, 0 },
+	};
+	struct meddler m;
+	int snap;
+	u32 i;
+
+	snap = OK(hlk_snapshot_flat(self->t.hlk));
+	OK(hlk_restore(self->t.hlk, snap, NULL));
+	for (i = 0; i < ARRAY_SIZE(words); i++) {
+		meddle_start(&m, tvm_at(&self->t, words[i].gpa));
+		FAILS(EUCLEAN, HLK_WHY_AUDIT_MEMORY,
+		      audit_until(self->t.hlk, -1, words[i].flags));
+		meddle_end(&m);
+		ASSERT_EQ(words[i].gpa, t_where & ~3ULL);
+	}
 	close(snap);
 }
 
@@ -1672,7 +1701,7 @@ TEST_F(vcpu_state, an_audit_finds_registers_that_changed)
 	snap = OK(hlk_snapshot_flat(self->t.hlk));
 	OK(hlk_restore(self->t.hlk, snap, NULL));
 	meddle_start(&m, &self->t.run->s.regs.regs.rbx);
-	FAILS(EUCLEAN, HLK_WHY_AUDIT_VCPU, audit_until(self->t.hlk, -1));
+	FAILS(EUCLEAN, HLK_WHY_AUDIT_VCPU, audit_until(self->t.hlk, -1, 0));
 	meddle_end(&m);
 	ASSERT_EQ(0, t_index);
 	ASSERT_EQ(HLK_AUDIT_REGS, t_where);
