@@ -411,4 +411,79 @@ TEST_F(attach, no_fd_left)
 	close(snap);
 }
 
+static u64 number(const char *path)
+{
+	char text[32] = "";
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	t_must(fd >= 0 && read(fd, text, sizeof(text) - 1) > 0);
+	close(fd);
+	return strtoull(text, NULL, 10);
+}
+
+static void set_number(const char *path, u64 value)
+{
+	char text[32];
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	int len = snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
+
+	t_must(fd >= 0 && write(fd, text, len) == len);
+	close(fd);
+}
+
+#define FILE_MAX	"/proc/sys/fs/file-max"
+#define HLK_USERS	"/sys/module/hlk/refcnt"
+#define INODES		"/proc/sys/fs/inode-nr"
+#define TRIES		500
+
+/* As nobody, who may have no file beyond the limit, over a VM that is there already */
+static int attach_without_a_file(int dev)
+{
+	int ready[2], go[2], status, ret;
+	u64 limit = number(FILE_MAX);
+	char byte = 0;
+	pid_t pid;
+
+	t_must(!pipe(ready) && !pipe(go));
+	pid = fork();
+	if (!pid) {
+		int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+		int vm = ioctl(kvm, KVM_CREATE_VM, 0);
+		int i;
+
+		t_must(vm >= 0 && !setgid(65534) && !setuid(65534));
+		t_must(write(ready[1], &byte, 1) == 1 && read(go[0], &byte, 1) == 1);
+		for (i = 0; i < TRIES; i++) {
+			ret = hlk_attach(dev, vm, 0, 0);
+			if (ret != -ENFILE)
+				_exit(ret ? -ret : 255);
+		}
+		_exit(0);
+	}
+	t_must(read(ready[0], &byte, 1) == 1);
+	set_number(FILE_MAX, 0);
+	if (write(go[1], &byte, 1) != 1 || waitpid(pid, &status, 0) != pid)
+		status = -1;
+	set_number(FILE_MAX, limit);
+	close(ready[0]);
+	close(ready[1]);
+	close(go[0]);
+	close(go[1]);
+	return status;
+}
+
+/* Nothing stays of an object whose file could not be made, not the module either. */
+TEST_F(attach, no_file_left)
+{
+	u64 users = number(HLK_USERS), inodes = number(INODES);
+	int tries;
+
+	ASSERT_EQ(0, attach_without_a_file(self->t.dev));
+	ASSERT_EQ(users, number(HLK_USERS));
+	/* others come and go, and inodes are freed a little later */
+	for (tries = 0; number(INODES) > inodes + TRIES / 2 && tries < 200; tries++)
+		usleep(20000);
+	ASSERT_GT(200, tries);
+}
+
 TEST_HARNESS_MAIN
