@@ -85,7 +85,7 @@ for series in $KERNELS; do
 done
 for series in ${KERNELS%% *}; do
 	in_vm "kernel $series without nested paging" 15 "$series" --kvm npt=0 \
-		-- "$TOP/selftests/no_npt.sh"
+		-- "$TOP/selftests/no_npt.sh" "$BUILD/selftests/no_npt"
 done
 
 run_jobs
