@@ -220,6 +220,16 @@ static bool told(const struct hlk_touched *runs, u32 nr, u64 gpa, u32 flags)
 	return false;
 }
 
+static u64 told_written(const struct hlk_touched *runs, u32 nr)
+{
+	u64 pages = 0;
+	u32 i;
+
+	for (i = 0; i < nr; i++)
+		pages += runs[i].flags & HLK_TOUCHED_WRITE ? runs[i].pages : 0;
+	return pages;
+}
+
 /* Sandboxes that differ in nothing but their budgets; the first one learns. */
 static void clone(fixture *self, struct tvm *t, u64 max_private, u64 keep_private)
 {
@@ -316,12 +326,15 @@ TEST_F(hotset, prefault_keeps_budget_and_watermark)
 	OK(hlk_stats(t.hlk, &after));
 	ASSERT_EQ(5, after.private_pages);
 	ASSERT_EQ(0, after.over_budget);
+	/* who maps what is told is not refused a page */
+	ASSERT_GE(5, told_written(runs, p.nr_runs));
 	tvm_close(&t);
 
 	clone(self, &t, 0, 4);
 	OK(prefault(t.hlk, &p, runs, ARRAY_SIZE(runs)));
 	OK(hlk_stats(t.hlk, &after));
 	ASSERT_EQ(4, after.private_pages);
+	ASSERT_GE(4, told_written(runs, p.nr_runs));
 	tvm_close(&t);
 }
 

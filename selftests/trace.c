@@ -107,6 +107,43 @@ TEST_F(trace, restore_says_what_it_did)
 	close(snap);
 }
 
+/* Each field is the one that it is named for: in a VM where no two are equal. */
+TEST_F(trace, fields_are_what_they_say)
+{
+	struct hlk_restore r = HLK_STRUCT(hlk_restore);
+	struct hlk_snapshot s = HLK_STRUCT(hlk_snapshot);
+	const char *line;
+	int first, second;
+	struct tvm t;
+
+	tvm_start(&t, 0, 7);
+	memset(tvm_at(&t, TVM_DATA), 1, 11 * PAGE);
+	first = OK(hlk_snapshot_flat(t.hlk));
+	OK(hlk_restore(t.hlk, first, NULL));
+	memset(tvm_at(&t, TVM_DATA + 9 * PAGE), 2, 5 * PAGE);
+	second = OK(hlk_snapshot(t.hlk, &s));
+	line = last(self, "hlk_snapshot: ");
+	ASSERT_EQ(s.counts.pages, field(line, " pages="));
+	ASSERT_EQ(s.counts.copied, field(line, " copied="));
+	ASSERT_EQ(s.counts.inherited, field(line, " inherited="));
+	ASSERT_LT(0, s.counts.copied);
+	ASSERT_LT(s.counts.copied, s.counts.inherited);
+	ASSERT_LT(s.counts.inherited, s.counts.pages);
+
+	memset(tvm_at(&t, TVM_DATA), 2, 17 * PAGE);
+	OK(hlk_restore(t.hlk, -1, &r));
+	line = last(self, "hlk_restore: ");
+	ASSERT_EQ(r.copied, field(line, " copied="));
+	ASSERT_EQ(r.cleared, field(line, " cleared="));
+	ASSERT_EQ(r.freed, field(line, " freed="));
+	ASSERT_EQ(r.private_pages, field(line, " private="));
+	ASSERT_LT(0, r.freed);
+	ASSERT_EQ(7, r.private_pages);
+	close(first);
+	close(second);
+	tvm_close(&t);
+}
+
 TEST_F(trace, a_run_says_how_it_ended)
 {
 	struct hlk_run run = HLK_STRUCT(hlk_run);
