@@ -75,6 +75,54 @@ bugs() {
 	deaf_switch|6.12|killed|killed.while_going_over_to_another_snapshot|kmod/window.c|/^int hlk_window_unmap/,/^}/s/fatal_signal_pending\(current\)/false/
 	EOF
 	audit_bugs
+	strangers_bugs
+}
+
+# What somebody planted who had not seen the tests, at least one in each file of kmod/;
+# those in files that know nothing of KVM are among the mutants of selftests/user.
+strangers_bugs() {
+	cat <<-'EOF'
+	garbage_behind_an_element|6.12|abi|abi.elements_for_a_newer_caller|kmod/abi.c|/^int hlk_element_put/,/^}/s/if \(size > known &&/if (size < known \&\&/
+	half_of_what_is_reserved|6.12|abi|abi.reserved_fields_of_embedded_structs|kmod/access.c|s/sizeof\(window->__reserved2\)\)\)/sizeof(window->__reserved)))/
+	capability_asked_once|6.12|inspect|inspect.privilege_is_asked_for_at_each_call|kmod/access.c|s/!capable\(CAP_SYS_PTRACE\)/!vm->kvm_file \&\& &/
+	zeroes_not_audited|6.12|vcpu_state|vcpu_state.an_audit_finds_memory_that_changed|kmod/audit.c|s/page == base \|\|/page == base || base == ZERO_PAGE(0) ||/
+	snapshots_count_as_vms|6.12|abi|abi.bad_inner_pointers|kmod/count.c|s/&hlk_live_snaps\);/\&hlk_live_vms);/
+	file_system_stays_pinned|6.12|attach|attach.no_file_left|kmod/file.c|s/^	iput\(inode\);/& return file;/
+	one_frame_behind_a_memslot|6.12|limits|limits.four_mib_pages_that_are_not_all_memory|kmod/gmem.c|s/(gfn - g->slots\[g->hit\]\.gfn) </\1 <=/
+	window_longer_than_its_mapping|6.12|limits|limits.a_memslot_of_which_a_window_is_a_part|kmod/gmem.c|s/vma->vm_end - slot->hva < bytes/!bytes/
+	marked_without_a_flush|6.12|markcow|markcow.window.the_tlb_is_flushed|kmod/inspect.c|/^static int mark_cow/,/^}/s/hlk_vcpus_flush\(vm\);/;/
+	empty_range|6.12|markcow|markcow.window.errors_change_nothing|kmod/inspect.c|s/start >= end\)/start > end)/
+	device_for_all|6.12|isolation|isolation.another_process_s_vm_takes_a_privilege|kmod/main.c|s/\.mode = 0600/.mode = 0666/
+	reason_of_the_call_before|6.12|runmany|runmany.wrong_fds|kmod/many.c|s/^	struct hlk_why_at at;/	struct hlk_why_at at = {};/;s/^		at = \(struct hlk_why_at\) \{\};//
+	parameter_of_another|6.12|accounting|accounting.module_wide_limits_hold|kmod/param.c|s/\(max_private, hlk_max_private,/(max_private, hlk_max_pages,/
+	read_only_copied_by_the_host|6.12|limits|limits.no_writable_page_in_a_read_only_window|kmod/place.c|/^int hlk_reloc_dense/,/^}/s/range->flags & HLK_WINDOW_READONLY/0/
+	prefault_over_the_watermark|6.12|hotset|hotset.prefault_keeps_budget_and_watermark|kmod/prefault.c|s/now < vm->keep_private && //
+	failed_page_kept_in_silence|6.12|poison|poison.a_private_page_that_cannot_be_given_back|kmod/restore.c|s/r->freed == r->failed/r->freed/
+	other_rights_of_a_window|6.12|restore|restore.another_layout|kmod/restore.c|s/ours->flags != theirs->flags/0/
+	inputs_counted_one_by_one|6.12|run|run.inputs_lie_in_windows|kmod/run.c|s/in->bytes > HLK_MAX_INPUT_BYTES - bytes/max(in->bytes, bytes) > HLK_MAX_INPUT_BYTES/
+	one_byte_behind_the_log|6.12|run|run.a_full_log_is_an_exit|kmod/run.c|s/run->log_used == run->log_size/run->log_used > run->log_size/
+	other_output_buffer|6.12|limits|limits.other_buffers_the_second_time|kmod/snapshot.c|s/parent->output_bytes != s->output_bytes/0/
+	windows_after_a_snapshot|6.12|windows|windows.fixed_by_the_first_snapshot|kmod/snapshot.c|/^int hlk_cmd_snapshot\(/,/^}/s/vm->sealed = true;/;/
+	fd_of_a_call_that_failed|6.12|abi|abi.a_reply_that_cannot_be_written|kmod/ucmd.c|/^long hlk_ioctl/,/^}/{s/^	ucmd_finish\(&ucmd, ret\);//;s/ret = op->execute\(file->private_data, &ucmd\);/& ucmd_finish(\&ucmd, ret);/}
+	mapped_by_another_process|6.12|isolation|isolation.fds_in_another_process_give_counters_alone|kmod/vm.c|s/vm->kvm->mm != vma->vm_mm/0/
+	refused_mapping_counted|6.12|windows|windows.mappings_are_counted|kmod/window.c|/^int hlk_window_mmap/,/^}/s/atomic_dec\(&window->mappings\);/;/
+	fpu_of_the_first_vcpu|6.12|vcpu|vcpu.several_with_state_beside_their_registers|kmod/vcpu.c|/^static int vcpu_capture\(/,/^}/{s/vcpu_fpstate\(vcpu\)/vcpu_fpstate(kvm_get_vcpu(vcpu->kvm, 0))/;s/vcpu->arch\.mp_state/kvm_get_vcpu(vcpu->kvm, 0)->arch.mp_state/}
+	cr3_of_the_first_vcpu|6.12|compact|compact.each_vcpu_has_its_own_root|kmod/snapshot.c|/^static int snapshot_compact/,/^}/s/hlk_vcpu_cr3\(snap, i\)/cr3/
+	page_of_an_audit_leaked|6.12|accounting|accounting.an_audit_that_finds_something_keeps_no_page|kmod/audit.c|/^static int audit_private/,/^}/s/put_page\(gpage\.page\);/if (!ret) &/
+	uncharged_list|6.12|accounting|accounting.bookkeeping_is_charged|kmod/window.c|/^static int window_room/,/^}/s/HLK_GFP/HLK_GFP \& ~__GFP_ACCOUNT/
+	no_flush_on_the_fused_path|6.12|vcpu|vcpu.each_run_flushes_the_tlb_once|kmod/run.c|s/run->done \|= HLK_DONE_RESTORED;/& kvm_clear_request(KVM_REQ_TLB_FLUSH_GUEST, vcpu);/
+	bookkeeping_page_given_back|6.12|hotset|hotset.the_pinned_page_never_goes|kmod/window.c|s/pos-- > window->pinned/pos-- > 0/
+	tracepoint_of_another_count|6.12|trace|trace.fields_are_what_they_say|kmod/trace.h|s/__entry->freed = r->freed/__entry->freed = r->idle/
+	mapping_over_the_end|6.12|windows|windows.mmap_only_inside|kmod/vm.c|s/pages <= range->pages - \(vma->vm_pgoff - range->gfn\)/pages <= range->pages/
+	elements_of_the_largest_size|6.12|abi|abi.elements_of_a_bad_size|kmod/abi.c|s/size > HLK_MAX_STRUCT\)/size >= HLK_MAX_STRUCT)/
+	reserved_in_run_many|6.12|runmany|runmany.elements_that_are_longer|kmod/many.c|s/if \(call\.__reserved\)/if (0)/
+	read_told_as_written|6.12|hotset|hotset.prefault_keeps_budget_and_watermark|kmod/prefault.c|s/^	u32 flags = 0;/	u32 flags = bits \& HLK_TOUCHED_WRITE_BIT ? HLK_TOUCHED_WRITE : 0;/
+	inode_leaked|6.12|attach|attach.no_file_left|kmod/file.c|/^	iput\(inode\);/d
+	seed_not_audited|6.12|vcpu_state|vcpu_state.an_audit_finds_bookkeeping_that_changed|kmod/audit.c|s/a->vm->book && !\(a->flags & HLK_RESTORE_REPRODUCIBLE\)/a->vm->book/
+	page_of_a_failed_copy|debug|failnth|failnth.faults|kmod/window.c|/ret = base \? hlk_copy_page/,/goto/s/free_page/uncount/
+	errno_of_a_failed_copy|debug|failnth|failnth.faults|kmod/copy.h|/hlk_copy_fails\(\)\)\)/{n;s/EHWPOISON/EIO/}
+	vcpu_stays_locked|6.12|no_npt|global.vcpus_are_let_go_after_a_refusal|kmod/vcpu.c|s/vcpus_release\(vm, i \+ 1\)/vcpus_release(vm, i)/
+	EOF
 }
 
 # For each thing that an audit looks at, by tests that have nothing else look
@@ -136,7 +184,9 @@ while IFS='|' read -r name series program test file script <&3; do
 		failed=$((failed + 1))
 		continue
 	}
-	"$VM_DIR/run.sh" "$series" --mem 2048 --timeout $((LIMIT - 10)) --limit 900 --module "$module" \
+	options=()
+	[ "$program" != no_npt ] || options=(--kvm npt=0)
+	"$VM_DIR/run.sh" "$series" "${options[@]}" --mem 2048 --timeout $((LIMIT - 10)) --limit 900 --module "$module" \
 		--append kasan_multi_shot --log "$BUILD/planted/$name" --env "ONLY=$test" \
 		-- "$BUILD/selftests/$program" 2>&1 | stamp > "$log" || :
 	grep -E '^[0-9]+ not ok' "$log" | sed -E 's/^[0-9]+/#/' || :
