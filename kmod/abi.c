@@ -131,6 +131,13 @@ AT(hlk_run, copied, 88);
 AT(hlk_run, cleared, 96);
 AT(hlk_run, freed, 104);
 AT(hlk_run, private_pages, 112);
+AT(hlk_run, timeout_ns, 120);
+AT(hlk_run, deadline_ns, 128);
+
+FIRST(hlk_kick, 32, kicked);
+AT(hlk_kick, head, 0);
+AT(hlk_kick, vcpu, 24);
+AT(hlk_kick, kicked, 28);
 
 FIRST(hlk_many_call, 24, why);
 AT(hlk_many_call, vm_fd, 0);

@@ -15,6 +15,7 @@
 #endif
 
 #include <linux/fs.h>
+#include <linux/hrtimer.h>
 #include <linux/kvm_host.h>
 #include <linux/magic.h>
 #include <linux/mm.h>
@@ -79,6 +80,17 @@ static inline long hlk_get_user_page_remote(struct mm_struct *mm, unsigned long 
 /* Its name before 6.8 */
 #ifndef KVM_MAX_NR_ADDRESS_SPACES
 #define KVM_MAX_NR_ADDRESS_SPACES KVM_ADDRESS_SPACE_NUM
+#endif
+
+/* Until 6.12 the function was set by hand. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0)
+static inline void hrtimer_setup_on_stack(struct hrtimer *timer,
+					  enum hrtimer_restart (*fn)(struct hrtimer *),
+					  clockid_t clock, enum hrtimer_mode mode)
+{
+	hrtimer_init_on_stack(timer, clock, mode);
+	timer->function = fn;
+}
 #endif
 
 /* What a caller put into the command area of an SQE */

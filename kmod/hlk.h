@@ -17,6 +17,8 @@
  * No user copy and no get_user_pages() under hlk_window.lock: a page fault on a
  * window takes it under mmap_lock. unmap_mapping_pages() is fine under it: it
  * takes i_mmap_rwsem, never mmap_lock, as under a filesystem's invalidate_lock.
+ * hlk_vm.watch_lock is taken with no other lock held, and only the kernel's own of
+ * timers are taken inside.
  * A restore holds hlk_window.lock of all windows; they nest under hlk_vm.lock, and
  * nobody else takes two.
  */
@@ -24,8 +26,10 @@
 #define _HLK_H
 
 #include <linux/fs.h>
+#include <linux/hrtimer.h>
 #include <linux/kvm_host.h>
 #include <linux/mutex.h>
+#include <linux/spinlock.h>
 #include <linux/xarray.h>
 
 #include <linux/hlk.h>
@@ -38,6 +42,24 @@
 struct io_uring_cmd;
 
 struct hlk_vm;
+
+/**
+ * struct hlk_watch - ends a run in time; on the stack of its task
+ * @timer: stops the task; anybody who finds the watch may start it
+ * @task: who runs the vCPU
+ * @vcpu: number of the vCPU; constant, as all that follows
+ * @deadline: in ns of CLOCK_MONOTONIC, or HLK_DEADLINE_NEVER
+ * @kicked: HLK_KICK has started the timer; protected by hlk_vm.watch_lock
+ * @fired: the timer has expired; written by its callback, read when that is over
+ */
+struct hlk_watch {
+	struct hrtimer timer;
+	struct task_struct *task;
+	u32 vcpu;
+	u64 deadline;
+	bool kicked;
+	bool fired;
+};
 
 /**
  * struct hlk_private - one private page of a window
@@ -157,6 +179,8 @@ struct hlk_audited {
  * @logged_gfn: where the first such slot begins
  * @id: for tracepoints; constant
  * @runs: times that a guest was entered; any context
+ * @watch_lock: protects @watch, and that what it leads to stays
+ * @watch: of each vCPU, who ends the run that is under way, or NULL
  *
  * Its file holds it; each mapping of a window holds that file.
  */
@@ -197,6 +221,8 @@ struct hlk_vm {
 	u64 logged_gfn;
 	u32 id;
 	atomic64_t runs;
+	spinlock_t watch_lock;	/* protects what follows */
+	struct hlk_watch *watch[HLK_MAX_VCPUS];
 };
 
 /**
@@ -270,6 +296,7 @@ union hlk_cmd_buffer {
 	struct hlk_mark_cow mark;
 	struct hlk_prefault prefault;
 	struct hlk_run run;
+	struct hlk_kick kick;
 	struct hlk_run_many run_many;
 	struct hlk_snapshot_info snapshot_info;
 };
@@ -380,6 +407,13 @@ int hlk_cmd_prefault(void *obj, struct hlk_ucmd *ucmd);
 /* audit.c */
 int hlk_audit(struct hlk_vm *vm, struct hlk_snap *snap, u32 flags,
 	      struct hlk_why_at *at);
+
+/* deadline.c */
+u64 hlk_deadline_in(u64 timeout_ns);
+int hlk_watch_begin(struct hlk_vm *vm, struct kvm_vcpu *vcpu, u64 deadline,
+		    struct hlk_watch *watch, struct hlk_why_at *at);
+int hlk_watch_end(struct hlk_vm *vm, struct hlk_watch *watch, int ret);
+int hlk_cmd_kick(void *obj, struct hlk_ucmd *ucmd);
 
 /* run.c */
 int hlk_cmd_run(void *obj, struct hlk_ucmd *ucmd);

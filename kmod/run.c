@@ -167,6 +167,19 @@ static int run_enter(struct hlk_vm *vm, struct file *file, struct kvm_vcpu *vcpu
 	return ret;
 }
 
+/* The same, but out in time */
+static int run_in_time(struct hlk_vm *vm, struct file *file, struct kvm_vcpu *vcpu,
+		       struct hlk_run *run, struct hlk_why_at *at)
+{
+	struct hlk_watch watch;
+	int ret;
+
+	ret = hlk_watch_begin(vm, vcpu, run->deadline_ns, &watch, at);
+	if (ret)
+		return ret;
+	return hlk_watch_end(vm, &watch, run_enter(vm, file, vcpu, run));
+}
+
 static int run_check(struct hlk_vm *vm, const struct hlk_run *run,
 		     struct hlk_why_at *at)
 {
@@ -192,8 +205,8 @@ static int run_check(struct hlk_vm *vm, const struct hlk_run *run,
  * @obj: the VM
  * @ucmd: the call
  *
- * Return: 0 after an exit of the guest; -EINTR after a signal; what
- * hlk_restore() and KVM_RUN return
+ * Return: 0 after an exit of the guest; -EINTR after a signal or a kick; -ETIMEDOUT
+ * at the deadline; what hlk_restore() and KVM_RUN return
  */
 int hlk_cmd_run(void *obj, struct hlk_ucmd *ucmd)
 {
@@ -213,6 +226,8 @@ int hlk_cmd_run(void *obj, struct hlk_ucmd *ucmd)
 	run->cleared = 0;
 	run->freed = 0;
 	run->private_pages = 0;
+	if (run->timeout_ns)
+		run->deadline_ns = hlk_deadline_in(run->timeout_ns);
 	ret = run_check(vm, run, &ucmd->at);
 	if (ret)
 		return ret;
@@ -229,7 +244,9 @@ int hlk_cmd_run(void *obj, struct hlk_ucmd *ucmd)
 		ret = hlk_fail(&ucmd->at, -EBADF, HLK_WHY_NOT_VCPU, 0, 0);
 	mutex_unlock(&vm->lock);
 	if (!ret)
-		ret = run_enter(vm, file, vcpu, run);
+		ret = run->deadline_ns ?
+		      run_in_time(vm, file, vcpu, run, &ucmd->at) :
+		      run_enter(vm, file, vcpu, run);
 	trace_hlk_run(vm->id, run, start, ret);
 put:
 	fput(file);

@@ -130,6 +130,8 @@ static const struct hlk_op vm_ops[] = {
 		HLK_OP(struct hlk_run, 120,
 		       HLK_RESTORE_REPRODUCIBLE | HLK_RUN_CONTINUE | HLK_RUN_REGS,
 		       hlk_cmd_run),
+	[HLK_CMD_KICK - HLK_CMD_WINDOW_ADD] =
+		HLK_OP(struct hlk_kick, 32, 0, hlk_cmd_kick),
 };
 
 static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
@@ -307,6 +309,7 @@ int hlk_cmd_vm_attach(void *obj, struct hlk_ucmd *ucmd)
 	if (!vm)
 		return -ENOMEM;
 	mutex_init(&vm->lock);
+	spin_lock_init(&vm->watch_lock);
 	vm->id = atomic_inc_return(&last_id);
 	vm->max_private = attach->max_private ?: hlk_max_private;
 	vm->keep_private = min(attach->keep_private ?: U64_MAX, vm->max_private);

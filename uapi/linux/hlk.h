@@ -58,8 +58,10 @@
  *  - ENOMEM: out of memory, or out of the caller's memory cgroup; a guest whose
  *    write finds none ends KVM_RUN with EFAULT
  *  - EINTR: a fatal signal came during long work; nothing was changed.
- *    HLK_RUN: a signal or immediate_exit ended the guest's run, as with KVM_RUN.
+ *    HLK_RUN: a signal or immediate_exit ended the guest's run, as with KVM_RUN,
+ *    or HLK_KICK did.
  *    HLK_RUN_MANY: a signal came; what was not begun says ECANCELED
+ *  - ETIMEDOUT: the deadline of HLK_RUN came before the guest's exit
  *  - EUCLEAN: an audit found a difference
  *  - EHWPOISON: the memory of a page failed
  *
@@ -87,6 +89,7 @@ enum {
 	HLK_CMD_MARK_COW = 0x26,
 	HLK_CMD_RUN = 0x27,
 	HLK_CMD_PREFAULT = 0x28,
+	HLK_CMD_KICK = 0x29,
 
 	HLK_CMD_SNAPSHOT_INFO = 0x40,
 };
@@ -335,6 +338,7 @@ struct hlk_info {
 #define HLK_FEATURE_DEDUP	0x100ULL
 #define HLK_FEATURE_INSPECT	0x200ULL
 #define HLK_FEATURE_RUN_MANY	0x400ULL
+#define HLK_FEATURE_DEADLINE	0x800ULL
 
 /* attach flags */
 #define HLK_ATTACH_INSPECT	0x1
@@ -659,6 +663,9 @@ enum hlk_refused {
 #define HLK_MAX_INPUTS		8
 #define HLK_MAX_INPUT_BYTES	0x100000
 
+/* a deadline that does not come; but HLK_KICK ends the run */
+#define HLK_DEADLINE_NEVER	(~0ULL)
+
 /**
  * struct hlk_run - ioctl(HLK_RUN) on an hlk VM: restore, give input, run
  * @head: HLK_RESTORE_REPRODUCIBLE: as in HLK_RESTORE. HLK_RUN_CONTINUE: do not
@@ -684,6 +691,13 @@ enum hlk_refused {
  * @cleared: out: private pages cleared
  * @freed: out: private pages given back
  * @private_pages: out: private pages left by the restore
+ * @timeout_ns: in: if not 0, the guest has to be out so many nanoseconds from the
+ *	begin of the call on; @deadline_ns is not read then
+ * @deadline_ns: in: when the guest has to be out, in nanoseconds of
+ *	CLOCK_MONOTONIC (of the first time namespace), or HLK_DEADLINE_NEVER; 0:
+ *	there is no deadline, and HLK_KICK does not end the run. out: the deadline,
+ *	also if it was given as @timeout_ns: with that 0, the next call with
+ *	HLK_RUN_CONTINUE is held to the same
  *
  * The restore is that of HLK_RESTORE to the snapshot restored last. Signals
  * and immediate_exit end it as they end KVM_RUN, with EINTR; the restore
@@ -693,6 +707,13 @@ enum hlk_refused {
  * With HLK_RESIDUE_DEBUGREGS in @residue the guest ran with the debug registers
  * of the call before still in the hardware: throw the run away, restore, set
  * them, and enter with HLK_RUN_CONTINUE.
+ *
+ * At its deadline the guest is stopped where it is, as by a signal, and the call
+ * fails with ETIMEDOUT. No signal is sent, and one that comes at that time gets
+ * its handler all the same. What comes before the guest is not cut short (it is
+ * bounded); when that took until the deadline, the guest is not entered. With a
+ * deadline a vCPU has one thread at a time: for another one HLK_RUN fails with
+ * EBUSY, HLK_WHY_VCPU_RUNNING. It waits for one that is in KVM_RUN without.
  */
 struct hlk_run {
 	struct hlk_head head;
@@ -713,9 +734,30 @@ struct hlk_run {
 	__aligned_u64 cleared;
 	__aligned_u64 freed;
 	__aligned_u64 private_pages;
+	__aligned_u64 timeout_ns;
+	__aligned_u64 deadline_ns;
 };
 
 #define HLK_RUN _IO(HLK_IOC_TYPE, HLK_CMD_RUN)
+
+/**
+ * struct hlk_kick - ioctl(HLK_KICK) on an hlk VM: end a run that is under way
+ * @head: no flags
+ * @vcpu: in: number of the vCPU, in the order in which they were made
+ * @kicked: out: whether it was in an HLK_RUN with a deadline, which fails with
+ *	EINTR now unless the guest had come out by itself
+ *
+ * Waits for nothing and sends no signal. What is not under way is not kept in mind:
+ * set immediate_exit of struct kvm_run first, so that a run that begins
+ * meanwhile ends as well.
+ */
+struct hlk_kick {
+	struct hlk_head head;
+	__u32 vcpu;
+	__u32 kicked;
+};
+
+#define HLK_KICK _IO(HLK_IOC_TYPE, HLK_CMD_KICK)
 
 #define HLK_MAX_CALLS		4096
 
