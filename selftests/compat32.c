@@ -72,7 +72,9 @@
 	F(hlk_run, log_port) F(hlk_run, exit_reason)			\
 	F(hlk_run, entries) F(hlk_run, residue) F(hlk_run, copied)	\
 	F(hlk_run, cleared) F(hlk_run, freed)				\
-	F(hlk_run, private_pages)					\
+	F(hlk_run, private_pages) F(hlk_run, timeout_ns)		\
+	F(hlk_run, deadline_ns)						\
+	S(hlk_kick) F(hlk_kick, vcpu) F(hlk_kick, kicked)		\
 	S(hlk_many_call) F(hlk_many_call, vm_fd)			\
 	F(hlk_many_call, __reserved) F(hlk_many_call, run)		\
 	F(hlk_many_call, ret) F(hlk_many_call, why)			\

@@ -238,6 +238,8 @@ struct hlk_run *a_run(struct fuzzer *f, int *vcpu, u32 *flags)
 	struct hlk_segment input = { .gpa = some_gpa(f), .bytes = rnd(f, 10000),
 				     .data = array(f) };
 	u32 nr = one_in(f, 30) ? odd_number(f) : rnd(f, 2), size = rnd(f, 100);
+	u64 timeout = one_in(f, 3) ? 1ULL << rnd(f, 28) : 0;
+	u64 deadline = one_in(f, 6) ? odd_number(f) : one_in(f, 2) ? HLK_DEADLINE_NEVER : 0;
 
 	*vcpu = slot(f, VCPU);
 	*flags = one_in(f, 3) ? HLK_RUN_CONTINUE : rnd(f, 2);
@@ -258,6 +260,8 @@ struct hlk_run *a_run(struct fuzzer *f, int *vcpu, u32 *flags)
 	r->log = log;
 	r->log_size = size;
 	r->log_port = 0xe9;
+	r->timeout_ns = timeout;
+	r->deadline_ns = deadline;
 	return r;
 }
 
@@ -270,6 +274,18 @@ static void op_run(struct fuzzer *f)
 	if (say(f, "HLK_RUN(fd %d, vcpu %d, flags %#x)", hlk, vcpu, flags))
 		return;
 	ioctl(get_fd(hlk), HLK_RUN, arg);
+}
+
+static void op_kick(struct fuzzer *f)
+{
+	struct hlk_kick *kick = NEW(f, hlk_kick);
+	u32 vcpu = one_in(f, 10) ? odd_number(f) : rnd(f, 2);
+	int hlk = slot(f, HLK);
+
+	if (say(f, "HLK_KICK(fd %d, vcpu %u)", hlk, vcpu))
+		return;
+	kick->vcpu = vcpu;
+	ioctl(get_fd(hlk), HLK_KICK, kick);
 }
 
 static void op_translate(struct fuzzer *f)
@@ -557,6 +573,7 @@ const struct op call_ops[] = {
 	{ "snapshot", 8, op_snapshot },
 	{ "restore", 12, op_restore },
 	{ "run", 8, op_run },
+	{ "kick", 3, op_kick },
 	{ "translate", 3, op_translate },
 	{ "walk", 5, op_walk },
 	{ "mark_cow", 4, op_mark_cow },

@@ -22,6 +22,7 @@ static const struct {
 	{ HLK_FEATURE_DEDUP, "dedup" },
 	{ HLK_FEATURE_INSPECT, "inspect" },
 	{ HLK_FEATURE_RUN_MANY, "run-many" },
+	{ HLK_FEATURE_DEADLINE, "deadline" },
 };
 
 #define NR_FEATURES	(sizeof(features) / sizeof(*features))
