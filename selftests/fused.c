@@ -84,7 +84,7 @@ int ioctl(int fd, unsigned long cmd, ...)
 		change(fd);
 	ret = syscall(SYS_ioctl, fd, cmd, arg);
 	if (cmd == HLK_INFO && !ret && seen.no_features)
-		((struct hlk_info *)arg)->features = 0;
+		((struct hlk_info *)arg)->features &= HLK_FEATURE_DEADLINE;
 	if (cmd == seen.spoil && !ret && !seen.set)
 		((unsigned char *)arg)[seen.spoil_at] ^= 1;
 	return ret;

@@ -124,7 +124,7 @@ EXPORT int hlk_batch_open(struct hlk_ctx *ctx, uint32_t size,
 	return 0;
 }
 
-/* In a child there are neither the sandboxes' memory nor their timers. */
+/* A child has not the sandboxes' memory. */
 static bool is_here(const struct hlk_batch *batch)
 {
 	return batch->home == hlk_home(batch->ctx);

@@ -59,6 +59,20 @@ static int make_image(struct hlk_sandbox *sb, const char *name, const void *in,
 }
 
 /**
+ * hlk_fused_request() - begin a request to the module
+ * @sb: the sandbox, not in a call
+ * @flags: HLK_RUN_*
+ */
+void hlk_fused_request(struct hlk_sandbox *sb, uint32_t flags)
+{
+	sb->fused.arg = (struct hlk_run) {
+		.head.size = sizeof(sb->fused.arg),
+		.head.flags = flags,
+		.vcpu_fd = sb->vcpu_fd,
+	};
+}
+
+/**
  * hlk_fused_prepare() - fill in the request for a restore and call
  * @sb: the sandbox, for which hlk_fused_can() holds, not in a call
  * @name: the function
@@ -90,18 +104,14 @@ int hlk_fused_prepare(struct hlk_sandbox *sb, const char *name, const void *in,
 	};
 	hlk_call_regs(sb, &fused->regs);
 	hlk_counter_lose(sb);
-	fused->arg = (struct hlk_run) {
-		.head.size = sizeof(fused->arg),
-		.head.flags = HLK_RUN_REGS,
-		.vcpu_fd = sb->vcpu_fd,
-		.inputs = (uintptr_t)fused->inputs,
-		.nr_inputs = 1,
-		.input_size = sizeof(fused->inputs[0]),
-		.regs = (uintptr_t)&fused->regs,
-		.log_port = HLK_GUEST_PORT_PUTC,
-		.log = (uintptr_t)fused->log,
-		.log_size = sizeof(fused->log),
-	};
+	hlk_fused_request(sb, HLK_RUN_REGS);
+	fused->arg.inputs = (uintptr_t)fused->inputs;
+	fused->arg.nr_inputs = 1;
+	fused->arg.input_size = sizeof(fused->inputs[0]);
+	fused->arg.regs = (uintptr_t)&fused->regs;
+	fused->arg.log_port = HLK_GUEST_PORT_PUTC;
+	fused->arg.log = (uintptr_t)fused->log;
+	fused->arg.log_size = sizeof(fused->log);
 	sb->run->cr8 = sb->cr8;
 	sb->exit.reason = HLK_EXIT_NONE;
 	return 0;
@@ -120,7 +130,11 @@ void hlk_fused_go(struct hlk_sandbox *sb)
 
 static int submit(struct hlk_sandbox *sb)
 {
-	return ioctl(sb->hlk_fd, HLK_RUN, &sb->fused.arg) ? -errno : 0;
+	int ret = ioctl(sb->hlk_fd, HLK_RUN, &sb->fused.arg) ? -errno : 0;
+
+	/* what follows is held to the deadline that the module gave */
+	sb->fused.arg.timeout_ns = 0;
+	return ret;
 }
 
 static void print_log(struct hlk_sandbox *sb)
@@ -132,7 +146,13 @@ static void print_log(struct hlk_sandbox *sb)
 	fused->arg.log_used = 0;
 }
 
-static int go_on(struct hlk_sandbox *sb)
+/**
+ * hlk_fused_on() - enter the guest again, or without a restore
+ * @sb: the sandbox, with a request
+ *
+ * Return: what the module returned: 0 or a negative errno
+ */
+int hlk_fused_on(struct hlk_sandbox *sb)
 {
 	struct hlk_run *arg = &sb->fused.arg;
 	int ret;
@@ -200,6 +220,8 @@ int hlk_fused_finish(struct hlk_sandbox *sb, int ret,
 {
 	struct hlk_run *arg = &sb->fused.arg;
 
+	/* as in submit(), which a batch does not call */
+	arg->timeout_ns = 0;
 	/* Nothing was done, as when hlk_sandbox_restore() fails. */
 	if (!(arg->done & (HLK_DONE_RESTORED | HLK_DONE_INPUT)))
 		return fail(sb, ret);
@@ -213,11 +235,11 @@ int hlk_fused_finish(struct hlk_sandbox *sb, int ret,
 		}
 		sb->fresh = false;
 	}
-	if (!(arg->done & HLK_DONE_ENTERED))
+	if (!(arg->done & HLK_DONE_ENTERED) && ret != -ETIMEDOUT)
 		return fail(sb, ret);
 	hlk_counter_refresh(sb);
 	print_log(sb);
-	ret = hlk_run_on(sb, ret, go_on);
+	ret = hlk_run_on(sb, ret, hlk_fused_on);
 	return ret ? ret : hlk_pop_answer(sb, answer);
 }
 

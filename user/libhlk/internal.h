@@ -143,28 +143,10 @@ enum hlk_state {
 	HLK_STATE_BROKEN,
 };
 
-/**
- * struct hlk_timeout - ends a KVM_RUN in time
- * @signal: wakes the thread; blocked outside KVM_RUN
- * @deadline: nanoseconds of CLOCK_MONOTONIC; HLK_TIMEOUT_KICK is never
- * @timer: sends @signal to @timer_tid
- * @timer_tid: the thread for which @timer was made; 0 is none
- * @mask_set: KVM_SET_SIGNAL_MASK is in effect
- * @mask: the mask that it set
- */
-struct hlk_timeout {
-	int signal;
-	uint64_t deadline;
-	timer_t timer;
-	pid_t timer_tid;
-	bool mask_set;
-	sigset_t mask;
-};
-
 #define HLK_LIB_LOG	1024
 
 /**
- * struct hlk_fused - a restore and a call in one system call
+ * struct hlk_fused - a restore and a call in one system call, or a call in time
  * @arg: what the module gets
  * @inputs: the image of the input buffer, and the counter
  * @regs: the registers that the call starts with
@@ -225,14 +207,13 @@ struct hlk_answer {
  * @over_budget: writes refused so far, as last seen
  * @exit: how the last run ended
  * @err: why the last call failed
- * @timeout: ends a KVM_RUN in time
  * @home: hlk_home() of the process that made it
  * @in_call: somebody uses it, see hlk_enter(): the thread whose call is under way, the
  *	batch that it was put into, or the pool that it is not taken from
  * @stale: @bounce has of calls before the last restore
- * @fused: the restore and call under way, or the last one
+ * @fused: the request of the call under way, or of the last one
  * @lock: protects what follows
- * @runner: the thread whose call can be kicked; 0 is none
+ * @can_kick: a call is under way that can be kicked; written by its thread alone
  * @kicked: it was
  * @count_lock: protects what follows
  * @counter: the guest's counter
@@ -272,14 +253,13 @@ struct hlk_sandbox {
 	uint64_t over_budget;
 	struct hlk_exit exit;
 	struct hlk_err err;
-	struct hlk_timeout timeout;
 	uint64_t home;
 	atomic_bool in_call;
 	bool stale;
 	struct hlk_fused fused;
 
 	pthread_mutex_t lock;
-	pid_t runner;
+	bool can_kick;
 	bool kicked;
 
 	pthread_mutex_t count_lock;
@@ -304,8 +284,7 @@ unsigned char *hlk_vm_at(const struct hlk_sandbox *sb, uint64_t gpa,
 int hlk_timeout_begin(struct hlk_sandbox *sb, uint64_t timeout_us);
 void hlk_timeout_end(struct hlk_sandbox *sb);
 int hlk_timeout_woken(struct hlk_sandbox *sb);
-int hlk_timeout_check(struct hlk_sandbox *sb);
-void hlk_timeout_destroy(struct hlk_sandbox *sb);
+int hlk_timeout_over(struct hlk_sandbox *sb);
 
 /* run.c */
 int hlk_run(struct hlk_sandbox *sb, uint64_t timeout_us);
@@ -324,11 +303,13 @@ int hlk_restore_ready(struct hlk_sandbox *sb);
 /* fused.c */
 bool hlk_fused_can(const struct hlk_sandbox *sb, const char *name,
 		   size_t in_len);
+void hlk_fused_request(struct hlk_sandbox *sb, uint32_t flags);
 int hlk_fused_prepare(struct hlk_sandbox *sb, const char *name, const void *in,
 		      size_t in_len);
 void hlk_fused_go(struct hlk_sandbox *sb);
 int hlk_fused_finish(struct hlk_sandbox *sb, int ret,
 		     const struct hlk_answer *answer);
+int hlk_fused_on(struct hlk_sandbox *sb);
 
 /* audit.c */
 int hlk_vcpu_note(struct hlk_sandbox *sb, struct hlk_snap *snap);

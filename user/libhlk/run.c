@@ -53,13 +53,11 @@ static int handle_out(struct hlk_sandbox *sb)
 static int handle_io(struct hlk_sandbox *sb)
 {
 	const struct kvm_run *run = sb->run;
-	int ret;
 
 	if (run->io.direction != KVM_EXIT_IO_OUT || run->io.count != 1 ||
 	    run->io.size > sizeof(uint32_t))
 		return hlk_exit_set(sb, HLK_EXIT_PORT, run->io.port);
-	ret = handle_out(sb);
-	return ret ? ret : hlk_timeout_check(sb);
+	return handle_out(sb);
 }
 
 static int handle_exit(struct hlk_sandbox *sb)
@@ -101,6 +99,8 @@ static int came_out(struct hlk_sandbox *sb, int ret)
 		return handle_exit(sb);
 	case -EINTR:
 		return hlk_timeout_woken(sb);
+	case -ETIMEDOUT:
+		return hlk_timeout_over(sb);
 	case -EFAULT:
 		return hlk_exit_fault(sb);
 	default:
@@ -145,8 +145,11 @@ int hlk_run(struct hlk_sandbox *sb, uint64_t timeout_us)
 	int ret;
 
 	sb->exit.reason = HLK_EXIT_NONE;
+	if (timeout_us == HLK_TIMEOUT_NONE)
+		return hlk_run_on(sb, enter(sb), enter);
+	hlk_fused_request(sb, HLK_RUN_CONTINUE);
 	ret = hlk_timeout_begin(sb, timeout_us);
-	return ret ? ret : hlk_run_on(sb, enter(sb), enter);
+	return ret ? ret : hlk_run_on(sb, hlk_fused_on(sb), hlk_fused_on);
 }
 
 /**

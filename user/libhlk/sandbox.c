@@ -148,7 +148,6 @@ static struct hlk_sandbox *alloc_sandbox(struct hlk_ctx *ctx,
 	sb->vcpu_fd = -1;
 	sb->print = config->print;
 	sb->print_arg = config->print_arg;
-	sb->timeout.signal = config->signal ? (int)config->signal : SIGRTMAX;
 	sb->state = HLK_STATE_BROKEN;
 	sb->exit.size = sizeof(sb->exit);
 	return sb;
@@ -162,10 +161,8 @@ free_sandbox:
 
 void hlk_sandbox_free(struct hlk_sandbox *sb)
 {
-	/* Timers and the guest's memory are not inherited. */
-	if (sb->home == hlk_home(sb->ctx))
-		hlk_timeout_destroy(sb);
-	else
+	/* The guest's memory is not inherited. */
+	if (sb->home != hlk_home(sb->ctx))
 		sb->nr_windows = 0;
 	hlk_vm_destroy(sb);
 	hlk_snapshot_close(sb->last);

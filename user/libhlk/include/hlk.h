@@ -260,8 +260,8 @@ typedef int (*hlk_host_fn)(void *arg, const void *in, size_t in_len,
  * @stack_size: bytes of the boot stack; 0 is 64 KiB
  * @log_level: in ECX at the guest's first entry
  * @seed: in ESI at the guest's first entry; 0 takes a random one
- * @signal: the real-time signal that ends a call at its timeout; 0 is
- *	SIGRTMAX. It is blocked in threads that make calls with a timeout
+ * @signal: not used any more, since no signal is needed for a timeout: 0, or a
+ *	real-time signal
  * @max_private: budget of pages that each call may write, whatever those before it
  *	did; see struct hlk_vm_attach. The memory for private pages is up to twice that
  * @keep_private: private pages kept at a restore, see struct hlk_vm_attach
@@ -399,7 +399,8 @@ int hlk_sandbox_boot(struct hlk_sandbox *sb, uint64_t timeout_us);
  * @out_len: out: how long the answer is, also if it did not fit; or NULL
  * @timeout_us: how long it may take, in microseconds. HLK_TIMEOUT_NONE sets no
  *	limit and is the fastest; HLK_TIMEOUT_KICK sets none either, but lets
- *	hlk_sandbox_kick() end the call
+ *	hlk_sandbox_kick() end the call. With a module that cannot do that
+ *	(HLK_FEATURE_DEADLINE), anything but HLK_TIMEOUT_NONE is EOPNOTSUPP
  *
  * After ENOTRECOVERABLE, EDQUOT, EPROTO, ETIMEDOUT and EINTR the guest
  * has to be restored before it can be called again. hlk_sandbox_exit() tells
@@ -435,7 +436,7 @@ int hlk_sandbox_call(struct hlk_sandbox *sb, const char *name,
  * @timeout_us: see hlk_sandbox_call(); the time of the restore counts
  *
  * As hlk_sandbox_restore() to the snapshot restored last and
- * hlk_sandbox_call() after it, in one system call if there is no timeout.
+ * hlk_sandbox_call() after it, in one system call.
  * hlk_sandbox_restored() tells of the restore. When name and argument do not
  * fit the input buffer, nothing was done. What the guest prints byte by byte
  * may come in larger pieces.
@@ -461,7 +462,11 @@ int hlk_sandbox_restore_call(struct hlk_sandbox *sb, const char *name,
  * hlk_sandbox_kick() - end a call that another thread has under way
  * @sb: the sandbox
  *
- * The call returns EINTR, if it was made with a timeout or HLK_TIMEOUT_KICK.
+ * The call returns EINTR, if it was made with a timeout or HLK_TIMEOUT_KICK; a
+ * call that comes to its end at that moment may still succeed. Neither a signal
+ * nor anything else of the thread that makes the call is used. A kick that finds no
+ * call is forgotten. The sandbox must not go away meanwhile, nor from a pool to
+ * somebody else, whose call it would be then.
  *
  * Return: 0, or -ESRCH if no such call is under way
  */
@@ -955,7 +960,8 @@ int hlk_batch_restore(struct hlk_batch *batch, struct hlk_sandbox *sb,
  * @out: see there; the answer is written when the batch is submitted
  * @out_size: see there
  * @out_len: see there
- * @timeout_us: see there; it runs from now on
+ * @timeout_us: see there; it runs from the call's turn on, whatever the ones
+ *	before it took
  *
  * Guests run in the thread that submits, one after the other, after all plain
  * restores of the batch. What they ask of the host is done when all of them have

@@ -436,8 +436,8 @@ static int call_other(void *arg, const void *in UNUSED, size_t in_len UNUSED,
 }
 
 /*
- * The inner call takes the outer one's signal; the outer one ends all the same. It has
- * time to get as far as the inner one, on a slow machine too.
+ * The outer one's time is over in the inner one, and it ends as soon as that one has. It
+ * has time to get as far as the inner one, on a slow machine too.
  */
 static void test_nested(void)
 {

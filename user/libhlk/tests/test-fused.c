@@ -22,13 +22,15 @@
 int ioctl(int fd, unsigned long cmd, ...);
 
 static struct {
-	unsigned int run, restore, kvm_run, set_debug, prefault, nested;
-	struct hlk_run first;
+	unsigned int run, restore, kvm_run, set_debug, prefault, nested, kick;
+	struct hlk_run first, last;
 	uint32_t flags[8];
 	int ret[8];		/* of each HLK_RUN */
 	uint32_t residue;
 	uint32_t done;
 	bool in_log;		/* the first run prints */
+	bool kick_at;		/* somebody kicks in the first run */
+	bool kicked_with_exit;	/* immediate_exit was set first */
 	uint32_t runs;		/* that HLK_PREFAULT has to tell of */
 	uint64_t pages;
 } play;
@@ -62,7 +64,12 @@ static int play_run(struct hlk_run *arg)
 
 	if (!nr)
 		play.first = *arg;
+	play.last = *arg;
 	play.flags[nr] = arg->head.flags;
+	if (arg->timeout_ns)
+		arg->deadline_ns = 77000 + arg->timeout_ns;
+	if (!nr && play.kick_at)
+		hlk_sandbox_kick(sb);
 	arg->done = nr ? HLK_DONE_INPUT | HLK_DONE_ENTERED : play.done;
 	if (arg->head.flags & HLK_RUN_CONTINUE)
 		arg->done &= ~HLK_DONE_RESTORED;
@@ -129,6 +136,10 @@ int ioctl(int fd, unsigned long cmd, ...)
 		sb->run->exit_reason = KVM_EXIT_HLT;
 		put(&sb->output, "yes", 3);
 		return 0;
+	case HLK_KICK:
+		play.kick++;
+		play.kicked_with_exit = sb->run->immediate_exit;
+		return 0;
 	case KVM_SET_DEBUGREGS:
 		play.set_debug++;
 		return 0;
@@ -151,23 +162,28 @@ static void begin(void)
 	memset(&play, 0, sizeof(play));
 	memset(printed, 0, sizeof(printed));
 	play.done = HLK_DONE_RESTORED | HLK_DONE_INPUT | HLK_DONE_ENTERED;
-	ctx.features = HLK_FEATURE_RUN | HLK_FEATURE_PREFAULT;
+	ctx.features = HLK_FEATURE_RUN | HLK_FEATURE_PREFAULT | HLK_FEATURE_DEADLINE;
 	ctx.pre_fault = true;
 	sb->debug_residue = false;
 	sb->state = HLK_STATE_READY;
 }
 
-static bool yes(int *ret)
+static bool yes_in(uint64_t timeout_us, int *ret)
 {
 	char out[4] = "";
 	size_t len;
 	int got;
 
 	got = hlk_sandbox_restore_call(sb, "name", "arg", 3, out, sizeof(out),
-				       &len, 0);
+				       &len, timeout_us);
 	if (ret)
 		*ret = got;
 	return !got && len == 3 && !strcmp(out, "yes");
+}
+
+static bool yes(int *ret)
+{
+	return yes_in(HLK_TIMEOUT_NONE, ret);
 }
 
 static void test_request(void)
@@ -248,6 +264,76 @@ static void test_answers(void)
 	    -ENOBUFS && !play.run, "too long: nothing is asked of the module's fused call");
 }
 
+/* What the module is asked for, and what is made of its answers */
+static void test_timeout(void)
+{
+	int ret;
+
+	begin();
+	tap(yes(NULL) && !play.first.timeout_ns && !play.first.deadline_ns,
+	    "no timeout is no deadline");
+	begin();
+	tap(yes_in(5, NULL) && play.run == 1 && play.first.timeout_ns == 5000,
+	    "a timeout is the module's");
+	begin();
+	play.ret[0] = -EINTR;
+	tap(yes_in(5, NULL) && play.run == 2 && !play.last.timeout_ns &&
+	    play.last.deadline_ns == 82000, "what follows has the same deadline");
+	begin();
+	play.residue = HLK_RESIDUE_DEBUGREGS;
+	tap(yes_in(5, NULL) && play.run == 2 && !play.last.timeout_ns &&
+	    play.last.deadline_ns == 82000, "a run that is made again, too");
+	begin();
+	sb->debug_residue = true;
+	tap(yes_in(5, NULL) && play.restore == 1 && play.run == 1 && !play.kvm_run &&
+	    play.flags[0] == HLK_RUN_CONTINUE && play.first.timeout_ns == 5000,
+	    "a call by itself has one, too");
+	begin();
+	tap(yes_in(UINT64_MAX / 1000 + 1, NULL) && play.first.timeout_ns == UINT64_MAX,
+	    "one that is longer than can be said");
+	begin();
+	play.ret[0] = -ETIMEDOUT;
+	tap(!yes_in(5, &ret) && ret == -ETIMEDOUT && play.run == 1 &&
+	    sb->exit.reason == HLK_EXIT_TIMEOUT && sb->state == HLK_STATE_BROKEN &&
+	    !sb->can_kick, "it is over");
+	begin();
+	play.done &= ~HLK_DONE_ENTERED;
+	play.ret[0] = -ETIMEDOUT;
+	tap(!yes_in(5, &ret) && ret == -ETIMEDOUT && sb->state == HLK_STATE_BROKEN &&
+	    sb->exit.reason == HLK_EXIT_TIMEOUT && !sb->doubtful,
+	    "it was over before the guest's turn");
+	begin();
+	ctx.features = HLK_FEATURE_RUN;
+	tap(!yes_in(5, &ret) && ret == -EOPNOTSUPP && !play.run &&
+	    sb->state == HLK_STATE_READY && yes(NULL), "a module without deadlines");
+}
+
+static void test_kick(void)
+{
+	int ret;
+
+	begin();
+	tap(hlk_sandbox_kick(sb) == -ESRCH && !play.kick, "no call to kick");
+	begin();
+	play.kick_at = true;
+	tap(yes(NULL) && !play.kick, "one that cannot be kicked is not");
+	begin();
+	play.kick_at = true;
+	play.ret[0] = -EINTR;
+	tap(!yes_in(HLK_TIMEOUT_KICK, &ret) && ret == -EINTR && play.kick == 1 &&
+	    play.kicked_with_exit && play.run == 1 &&
+	    play.first.deadline_ns == HLK_DEADLINE_NEVER && !play.first.timeout_ns &&
+	    sb->exit.reason == HLK_EXIT_KICKED && !sb->run->immediate_exit,
+	    "a kick is the module's, and immediate_exit");
+	begin();
+	play.kick_at = true;
+	tap(yes_in(5, NULL) && play.kick == 1 && !sb->run->immediate_exit,
+	    "a kick that comes too late leaves nothing behind");
+	begin();
+	play.ret[0] = -EINTR;
+	tap(yes_in(5, NULL) && play.run == 2, "nor for the next call");
+}
+
 static void test_prefault(void)
 {
 	begin();
@@ -300,6 +386,8 @@ int main(void)
 	sb->print = print;
 	test_request();
 	test_answers();
+	test_timeout();
+	test_kick();
 	test_prefault();
 	test_compare();
 	munmap(sb->window[0].mem, SCRATCH);

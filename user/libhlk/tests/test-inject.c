@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
  * Everything that can fail does, once: the same story is told again and again, and
- * each time the next allocation, mapping, system call, thread or timer fails.
+ * each time the next allocation, mapping, system call or thread fails.
  * Afterwards nothing is left that was not there before, and as long as a sandbox lives
  * it can be called, or says that it wants a restore, and then it can be called.
  */
@@ -33,9 +33,6 @@ int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attr,
 			  void *(*fn)(void *), void *arg);
 int __real_pthread_mutex_init(pthread_mutex_t *mutex, const pthread_mutexattr_t *attr);
 int __real_pthread_cond_init(pthread_cond_t *cond, const pthread_condattr_t *attr);
-int __real_timer_create(clockid_t clock, struct sigevent *event, timer_t *timer);
-int __real_timer_settime(timer_t timer, int flags, const struct itimerspec *new,
-			 struct itimerspec *old);
 
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t nr, size_t size);
@@ -49,9 +46,6 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr,
 			  void *(*fn)(void *), void *arg);
 int __wrap_pthread_mutex_init(pthread_mutex_t *mutex, const pthread_mutexattr_t *attr);
 int __wrap_pthread_cond_init(pthread_cond_t *cond, const pthread_condattr_t *attr);
-int __wrap_timer_create(clockid_t clock, struct sigevent *event, timer_t *timer);
-int __wrap_timer_settime(timer_t timer, int flags, const struct itimerspec *new,
-			 struct itimerspec *old);
 
 static bool no(const char *what, int code)
 {
@@ -133,18 +127,6 @@ int __wrap_pthread_cond_init(pthread_cond_t *cond, const pthread_condattr_t *att
 {
 	return no("pthread_cond_init", ENOMEM) ? ENOMEM :
 	       __real_pthread_cond_init(cond, attr);
-}
-
-int __wrap_timer_create(clockid_t clock, struct sigevent *event, timer_t *timer)
-{
-	return no("timer_create", EAGAIN) ? -1 : __real_timer_create(clock, event, timer);
-}
-
-int __wrap_timer_settime(timer_t timer, int flags, const struct itimerspec *new,
-			 struct itimerspec *old)
-{
-	return no("timer_settime", EINVAL) ? -1 :
-	       __real_timer_settime(timer, flags, new, old);
 }
 
 /* ---- the story ---- */
