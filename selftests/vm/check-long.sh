@@ -8,8 +8,10 @@
 # gone-bench, if GONE is not 0: a table of how long calls take to be killed, on 6.12, and
 # one of how long they hold locks, on the debug kernel; also in build/gone. The VM's clock
 # counts instructions there, 2.6 million a millisecond, so that the load of the host does
-# not matter. Nothing fails for being slow. At last the model of windows and restores,
-# MODEL_OPS operations (default 100 million, 0 leaves it out), natively.
+# not matter. Nothing fails for being slow. Then the model of windows and restores,
+# MODEL_OPS operations (default 100 million, 0 leaves it out), natively, and at the end
+# calls in time by THREADS (default 10,000, 0 leaves it out) threads in a small PID
+# namespace.
 # SEED= starts both from a seed of its own. The last line is
 # `N passed, N failed, N skipped`.
 . "$(dirname "$0")/common.sh"
@@ -20,6 +22,7 @@ RESTORES=${RESTORES:-1000000}
 SOAK_KERNEL=${SOAK_KERNEL:-6.12}
 GONE=${GONE:-1}
 MODEL_OPS=${MODEL_OPS:-100000000}
+THREADS=${THREADS:-10000}
 export SEED=${SEED:-$SRANDOM}
 passed=0 failed=0 skipped=0
 
@@ -55,7 +58,7 @@ gone() {
 }
 
 "$VM_DIR/setup.sh"
-record check-long FUZZ_SECONDS FUZZ_KERNELS GONE RESTORES SOAK_KERNEL MODEL_OPS
+record check-long FUZZ_SECONDS FUZZ_KERNELS GONE RESTORES SOAK_KERNEL MODEL_OPS THREADS
 mkdir -p "$BUILD"
 build_user || exit 1
 if [ "$FUZZ_SECONDS" != 0 ]; then
@@ -94,6 +97,13 @@ if [ "$MODEL_OPS" != 0 ]; then
 	else
 		failed=$((failed + 1))
 	fi
+fi
+if [ "$THREADS" != 0 ]; then
+	"$VM_DIR/run.sh" "$SOAK_KERNEL" --total 3600 --log "$BUILD/$SOAK_KERNEL/timeouts" \
+		--data "$BUILD/user/tests/guest.elf" --env "THREADS=$THREADS" \
+		--env "SEED=$SEED" -- "$BUILD/selftests/timeouts" 2>&1 |
+		tee "$BUILD/check-long-timeouts.log" || :
+	count "$BUILD/check-long-timeouts.log"
 fi
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ]
