@@ -15,11 +15,11 @@
 static void deny_msrs(int vm)
 {
 	struct kvm_msr_filter filter = { .flags = KVM_MSR_FILTER_DEFAULT_DENY };
-	u8 none = 0;
+	u64 none = 0;
 
 	filter.ranges[0].flags = KVM_MSR_FILTER_READ | KVM_MSR_FILTER_WRITE;
 	filter.ranges[0].nmsrs = 1;
-	filter.ranges[0].bitmap = &none;
+	filter.ranges[0].bitmap = (u8 *)&none;
 	t_must(!ioctl(vm, KVM_X86_SET_MSR_FILTER, &filter));
 }
 
