@@ -131,10 +131,16 @@ void world_open(void)
 	w.kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	t_must(w.kvm >= 0);
 	w.run_bytes = ioctl(w.kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
-	/* nothing behind it that a reply for many large elements could reach */
-	w.buffer = mmap(NULL, BUFFER_BYTES + BUFFER_GUARD, PROT_NONE,
+	/*
+	 * Nothing behind it that a reply for many large elements could reach, and
+	 * nothing before it that is changed with it: a system call that writes where
+	 * userfaultfd is to be asked goes round in circles, on every CPU, for as long
+	 * as a signal is pending that does not kill.
+	 */
+	w.buffer = mmap(NULL, BUFFER_BYTES + 2 * BUFFER_GUARD, PROT_NONE,
 			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	t_must(w.buffer != MAP_FAILED);
+	w.buffer += BUFFER_GUARD;
 	t_must(!mprotect(w.buffer, BUFFER_BYTES, PROT_READ | PROT_WRITE));
 	w.page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
