@@ -42,7 +42,7 @@
  * struct hlk_vcpu_state - one vCPU in a snapshot
  * @sync: registers and events
  * @mp_state: KVM_MP_STATE_*
- * @extint: the vector that a VMM with a PIC of its own gave, or -1
+ * @ext_vector: the vector that a VMM with a PIC of its own gave, or -1
  * @pkru: protection keys of user pages
  * @has_tsc: @tsc_offset is known
  * @tsc_offset: how far the guest's TSC is from the host's
@@ -58,7 +58,7 @@
 struct hlk_vcpu_state {
 	struct kvm_sync_regs sync;
 	u32 mp_state;
-	int extint;
+	int ext_vector;
 	u32 pkru;
 	bool has_tsc;
 	u64 tsc_offset;
@@ -358,7 +358,7 @@ static int vcpu_capture(struct kvm_vcpu *vcpu, const struct kvm_sync_regs *sync,
 	state->sync = *sync;
 	vcpu_own_nmis(state);
 	state->mp_state = vcpu->arch.mp_state;
-	state->extint = vcpu->arch.pending_external_vector;
+	state->ext_vector = vcpu->arch.pending_external_vector;
 	state->pkru = vcpu->arch.pkru;
 	state->has_tsc = true;
 	state->tsc_offset = vcpu->arch.l1_tsc_offset;
@@ -432,7 +432,7 @@ int hlk_vcpu_from_user(u64 array, u32 size, u32 nr, struct hlk_snap *snap,
 				    KVM_VCPUEVENT_VALID_SMM;
 	vcpu_own_nmis(state);
 	state->mp_state = KVM_MP_STATE_RUNNABLE;
-	state->extint = -1;
+	state->ext_vector = -1;
 	state->dr6 = DR6_RESET;
 	state->dr7 = DR7_RESET;
 	state->xcr0 = XFEATURE_MASK_FP;
@@ -757,7 +757,7 @@ static u32 vcpu_restore(struct kvm_vcpu *vcpu, struct hlk_vcpu_state *state)
 	/* KVM_INTERRUPT is for when this is set: the next entry would undo it */
 	vcpu->run->ready_for_interrupt_injection = 0;
 	vcpu->arch.mp_state = state->mp_state;
-	vcpu->arch.pending_external_vector = state->extint;
+	vcpu->arch.pending_external_vector = state->ext_vector;
 	vcpu->arch.pkru = state->pkru;
 	vcpu_restore_nmis(vcpu, state->sync.events.nmi.pending);
 	vcpu_restore_xcr0(vcpu, state);
