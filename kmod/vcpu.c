@@ -725,8 +725,8 @@ static u32 vcpu_residue(const struct kvm_vcpu *vcpu, const struct hlk_vcpu_state
 }
 
 /**
- * hlk_vcpus_residue() - what a VM has beside all vCPUs that no snapshot holds
- * @vm: the VM, whose vCPUs are held
+ * hlk_vcpus_residue() - what a VM has that no snapshot holds, whatever its guest does
+ * @vm: the VM; its lock is held
  *
  * A VMM that sets an MSR filter knows what it leaves open.
  *
@@ -803,9 +803,11 @@ static void vcpus_barrier(struct hlk_vm *vm)
  */
 u32 hlk_vcpus_restore(struct hlk_vm *vm, const struct hlk_snap *snap)
 {
-	u32 residue = snap->nr_vcpus ? hlk_vcpus_residue(vm) : 0;
+	u32 residue = 0;
 	u32 i;
 
+	if (snap->nr_vcpus && vm->kvm->arch.irqchip_mode != KVM_IRQCHIP_NONE)
+		residue = HLK_RESIDUE_IRQCHIP;
 	for (i = 0; i < snap->nr_vcpus; i++)
 		residue |= vcpu_restore(vm->vcpus[i], snap->vcpus[i]);
 	hlk_vcpus_flush(vm);

@@ -90,6 +90,9 @@ static int cmd_stats(void *obj, struct hlk_ucmd *ucmd)
 	stats->audit_absent = vm->audited.absent;
 	stats->audit_beside = vm->audited.beside;
 	stats->audit_elsewhere = vm->audited.elsewhere;
+	stats->residue = hlk_vcpus_residue(vm);
+	if (vm->beside)
+		stats->residue |= HLK_RESIDUE_MEMSLOTS;
 	stats->read_faults = 0;
 	stats->write_faults = 0;
 	for (i = 0; i < vm->nr_windows; i++) {

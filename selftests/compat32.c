@@ -118,6 +118,9 @@
 	F(hlk_vm_stats, pages_freed) F(hlk_vm_stats, unique)		\
 	F(hlk_vm_stats, generation) F(hlk_vm_stats, pages_idle)		\
 	F(hlk_vm_stats, prefaulted) F(hlk_vm_stats, runs)		\
+	F(hlk_vm_stats, audits) F(hlk_vm_stats, audit_mapped)		\
+	F(hlk_vm_stats, audit_absent) F(hlk_vm_stats, audit_beside)	\
+	F(hlk_vm_stats, audit_elsewhere) F(hlk_vm_stats, residue)	\
 	S(hlk_snapshot_info) F(hlk_snapshot_info, flags)		\
 	F(hlk_snapshot_info, nr_vcpus)					\
 	F(hlk_snapshot_info, generation)				\

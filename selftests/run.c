@@ -656,7 +656,7 @@ TEST_F(run, nothing_to_go_back_to)
 
 TEST_F(run, input_is_under_the_budget)
 {
-	static u8 bytes[4 * PAGE];
+	static u8 bytes[5 * PAGE];
 	struct hlk_segment in = { 0x21000, sizeof(bytes), (uintptr_t)bytes };
 	struct tvm t;
 	int snap;
@@ -668,6 +668,7 @@ TEST_F(run, input_is_under_the_budget)
 	self->run.vcpu_fd = t.vcpu;
 	self->run.inputs = (uintptr_t)&in;
 	self->run.nr_inputs = 1;
+	/* what a restore kept, the page with the code, is not the call's */
 	FAILS(EDQUOT, HLK_WHY_BUDGET, call(&t, &self->run));
 	ASSERT_EQ(0, t_index);
 	ASSERT_EQ(HLK_DONE_RESTORED, self->run.done);

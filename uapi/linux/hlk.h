@@ -595,9 +595,10 @@ struct hlk_snapshot {
  * KVM_SET_DEBUGREGS loads what KVM_GET_DEBUGREGS gives; told at each restore until
  * that was done, and always if the snapshot's has breakpoints. HLK_RESIDUE_IRQCHIP:
  * the VM has an interrupt controller in the kernel (KVM_SET_LAPIC,
- * KVM_SET_IRQCHIP). HLK_RESIDUE_MSRS: the guest can change MSRs: the VM has no MSR
- * filter, or the guest is in long mode, where SWAPGS does, or has shadow stacks
- * (KVM_SET_MSRS). HLK_RESIDUE_TIME: the TSC is not the one that the snapshot was
+ * KVM_SET_IRQCHIP). HLK_RESIDUE_MSRS: the guest can change MSRs whatever the VM's MSR
+ * filter says: it is in long mode, where SWAPGS does, or has shadow stacks
+ * (KVM_SET_MSRS). A VM without a filter is told of by its snapshots' @counts and by
+ * HLK_VM_STATS. HLK_RESIDUE_TIME: the TSC is not the one that the snapshot was
  * taken with: the guest set it, or this is another VM (KVM_VCPU_TSC_OFFSET).
  * HLK_RESIDUE_MEMSLOTS: the guest can write memory that lies in no window.
  */
@@ -1073,6 +1074,9 @@ struct hlk_mark_cow {
  *	and not restored
  * @audit_elsewhere: out: mappings of windows in other processes, as after
  *	MADV_DOFORK, which are not looked at
+ * @residue: out: HLK_RESIDUE_IRQCHIP, HLK_RESIDUE_MSRS if the VM has no MSR filter,
+ *	HLK_RESIDUE_MEMSLOTS: what no restore brings back, whatever the guest does,
+ *	and no audit looks at
  */
 struct hlk_vm_stats {
 	struct hlk_head head;
@@ -1096,6 +1100,7 @@ struct hlk_vm_stats {
 	__aligned_u64 audit_absent;
 	__aligned_u64 audit_beside;
 	__aligned_u64 audit_elsewhere;
+	__aligned_u64 residue;
 };
 
 #define HLK_VM_STATS _IO(HLK_IOC_TYPE, HLK_CMD_VM_STATS)
