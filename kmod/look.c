@@ -190,7 +190,7 @@ free:
 /*
  * A guest with PAE paging may have changed its table of page directory pointers,
  * and go on with those that the processor loaded with CR3. From memory is how KVM
- * loads them. A processor of AMD's does not keep them with nested paging.
+ * loads them.
  */
 static bool look_pdptrs(struct hlk_vm *vm, const struct kvm_sregs2 *sregs)
 {
@@ -233,8 +233,9 @@ static int look_settle(struct hlk_vm *vm, struct hlk_looks *looks, u32 nr,
 	/* an interrupt that waits is one of the events */
 	memset(&sync->sregs, 0, sizeof(sync->sregs));
 	memcpy(&sync->sregs, &look->sregs, offsetof(struct kvm_sregs, interrupt_bitmap));
+	/* AMD's processors go by memory with nested paging, whatever KVM remembers */
 	if (look->sregs.flags & KVM_SREGS2_FLAGS_PDPTRS_VALID &&
-	    !look_pdptrs(vm, &look->sregs))
+	    boot_cpu_has(X86_FEATURE_VMX) && !look_pdptrs(vm, &look->sregs))
 		return hlk_fail(at, -EOPNOTSUPP, HLK_WHY_PDPTRS, nr, look->sregs.cr3);
 	return 0;
 }

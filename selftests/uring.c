@@ -162,8 +162,10 @@ TEST_F(uring, as_many_windows_as_there_may_be)
 
 TEST_F(uring, vcpus_are_reset)
 {
-	struct kvm_sync_regs before = self->t.run->s.regs;
+	struct kvm_sync_regs before;
 
+	OK(hlk_restore(self->t.hlk, -1, NULL));
+	before = self->t.run->s.regs;
 	ASSERT_EQ(KVM_EXIT_HLT, tvm_run(&self->t));
 	ASSERT_NE(0, memcmp(&before.regs, &self->t.run->s.regs.regs,
 			    sizeof(before.regs)));

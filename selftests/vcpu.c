@@ -192,6 +192,7 @@ TEST_F(vcpu, the_guest_sees_its_registers)
 	tvm_load(&self->t, TVM_CODE, halt);
 	run->s.regs.regs.rax = 0x1111;
 	run->s.regs.regs.rip = TVM_CODE;
+	run->kvm_dirty_regs = SYNC_ALL;
 	snap = OK(hlk_snapshot_flat(self->t.hlk));
 	OK(hlk_restore(self->t.hlk, snap, NULL));
 	ASSERT_EQ(0x1111, run->s.regs.regs.rax);

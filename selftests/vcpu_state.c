@@ -865,10 +865,17 @@ TEST_F(vcpu_state, an_nmi_of_the_snapshot_comes_back)
 
 TEST_F(vcpu_state, an_smi_after_a_restore_is_delivered)
 {
+	/* SMM has an address space of its own */
+	struct kvm_userspace_memory_region smram = {
+		.slot = 1 << 16,
+		.memory_size = TVM_LOW,
+		.userspace_addr = (uintptr_t)tvm_at(&self->t, 0),
+	};
 	int snap;
 
 	if (ioctl(self->t.kvm, KVM_CHECK_EXTENSION, KVM_CAP_X86_SMM) <= 0)
 		SKIP(return, "KVM was built without SMM");
+	ASSERT_EQ(0, ioctl(self->t.vm, KVM_SET_USER_MEMORY_REGION, &smram));
 	tvm_load(&self->t, SMI_HANDLER, halt);
 	snap = OK(hlk_snapshot_flat(self->t.hlk));
 	OK(hlk_restore(self->t.hlk, snap, NULL));
