@@ -165,6 +165,7 @@ TEST_F(uring, vcpus_are_reset)
 	struct kvm_sync_regs before;
 
 	OK(hlk_restore(self->t.hlk, -1, NULL));
+	ASSERT_EQ(0, tvm_complete_io(&self->t));
 	before = self->t.run->s.regs;
 	ASSERT_EQ(KVM_EXIT_HLT, tvm_run(&self->t));
 	ASSERT_NE(0, memcmp(&before.regs, &self->t.run->s.regs.regs,

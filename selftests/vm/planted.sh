@@ -28,7 +28,7 @@ bugs() {
 	deaf_giving_back|6.12|killed|killed.while_pages_are_given_back|kmod/window.c|/^u64 hlk_window_drop/,/^}/s/fatal_signal_pending\(current\)/false/
 	long_switch|6.12|killed|killed.while_going_over_to_another_snapshot|kmod/window.c|s/max\(UNMAP_PAGES \/ mappings, UNMAP_LEAST\)/UNMAP_PAGES + 0 * mappings/
 	deaf_look|6.12|killed|killed.in_a_look_at_a_guest_that_is_restored|kmod/window.c|/^int hlk_window_get/,/^}/s/if \(mutex_lock_killable\(&window->lock\)\)/mutex_lock(\&window->lock); if (0)/
-	deaf_look_elsewhere|6.12|inspect|inspect.who_waits_for_memory_can_be_killed|kmod/gmem.c|s/hva, page, &locked\)/hva, page, NULL)/
+	deaf_look_elsewhere|6.12|inspect|inspect.who_waits_for_memory_can_be_killed|kmod/gmem.c|s/page, &locked\)/page, NULL)/
 	pinned_page_given_back|6.1|faults|faults.pages_that_a_device_has_are_kept|kmod/window.c|s/!folio_maybe_dma_pinned\(page_folio\(private->page\)\)/true/;s/folio_maybe_dma_pinned\(folio\) \|\| //
 	mappings_without_bound|6.12|windows|windows.mappings_are_counted|kmod/window.c|s/> HLK_MAX_MAPPINGS\)/> INT_MAX - 1)/
 	mapping_not_counted_away|6.12|windows|windows.mappings_are_counted|kmod/window.c|s/	atomic_dec\(&window->mappings\);$/	;/
