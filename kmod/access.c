@@ -118,28 +118,26 @@ static void slots_look(struct hlk_vm *vm)
  * Nothing that is exported tells KVM's dirty log, or its ring, of a page, and who
  * reads it would miss what a restore writes. Whether a slot has one changes with the
  * generation of the slots, which lie in struct kvm: so this costs a look at two
- * numbers, however many slots there are. One that is read before the slots belongs
+ * numbers that only grow, however many slots there are. One that is read before the slots belongs
  * to them or is an older one. What else they say, @vm keeps for whoever asks later.
  *
  * Return: 0 or -EOPNOTSUPP
  */
 int hlk_vm_check_log(struct hlk_vm *vm, struct hlk_why_at *at)
 {
-	struct kvm *kvm = vm->kvm;
 	const struct kvm_memslots *slots;
-	bool changed = false;
-	u64 generation;
+	u64 generation = 0;
 	u32 i;
 
 	lockdep_assert_held(&vm->lock);
 	for (i = 0; i < KVM_MAX_NR_ADDRESS_SPACES; i++) {
-		slots = rcu_dereference_raw(kvm->memslots[i]);
-		generation = slots ? READ_ONCE(slots->generation) : 0;
-		changed |= generation != vm->slots_generation[i];
-		vm->slots_generation[i] = generation;
+		slots = rcu_dereference_raw(vm->kvm->memslots[i]);
+		generation += slots ? READ_ONCE(slots->generation) : 0;
 	}
-	if (unlikely(changed))
+	if (unlikely(generation != vm->slots_generation)) {
+		vm->slots_generation = generation;
 		slots_look(vm);
+	}
 	if (likely(!vm->logged))
 		return 0;
 	return hlk_fail(at, -EOPNOTSUPP, HLK_WHY_DIRTY_LOG, 0,

@@ -172,7 +172,7 @@ struct hlk_audited {
  * @idle: of these, those that were found idle
  * @prefaulted: pages made private by HLK_PREFAULT
  * @audited: what the last audit looked at
- * @slots_generation: of KVM's memslots, in each of its address spaces, when they
+ * @slots_generation: of KVM's memslots, the sum over its address spaces, when they
  *	were looked at; what follows was so then
  * @beside: the guest can write memory that lies in no window, by addresses
  * @logged: a memslot logs its dirty pages
@@ -215,7 +215,7 @@ struct hlk_vm {
 	u64 idle;
 	u64 prefaulted;
 	struct hlk_audited audited;
-	u64 slots_generation[KVM_MAX_NR_ADDRESS_SPACES];
+	u64 slots_generation;
 	bool beside;
 	bool logged;
 	u64 logged_gfn;

@@ -92,7 +92,7 @@ static int run_input(struct hlk_vm *vm, const struct hlk_segment *in, u32 nr,
 static int run_prepare(struct hlk_vm *vm, struct kvm_vcpu *vcpu, struct hlk_run *run,
 		       struct hlk_why_at *at)
 {
-	struct hlk_restored done = {};
+	struct hlk_restored done;
 	struct run_call call;
 	u32 i;
 	int ret;

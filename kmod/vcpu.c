@@ -183,8 +183,8 @@ static bool vcpu_shadowed(struct kvm_vcpu *vcpu)
  * other call on it, such as KVM_GET_REGS. Which of the two it is, KVM notes in
  * wants_to_run. An entry with immediate_exit does not count: it is short.
  */
-static int vcpu_hold(struct kvm_vcpu *vcpu, u32 nr, bool nowait,
-		     struct hlk_why_at *at)
+static noinline int vcpu_wait(struct kvm_vcpu *vcpu, u32 nr, bool nowait,
+			      struct hlk_why_at *at)
 {
 	unsigned long end = jiffies + LOOK_WAIT;
 
@@ -242,7 +242,7 @@ int hlk_vcpus_hold(struct hlk_vm *vm, bool nowait, struct hlk_why_at *at)
 	vcpus_learn(vm);
 	for (i = 0; i < nr; i++) {
 		vcpu = vm->vcpus[i];
-		ret = vcpu_hold(vcpu, i, nowait, at);
+		ret = mutex_trylock(&vcpu->mutex) ? 0 : vcpu_wait(vcpu, i, nowait, at);
 		if (ret) {
 			vcpus_release(vm, i);
 			return ret;
@@ -670,6 +670,16 @@ static void vcpu_restore_xcr0(struct kvm_vcpu *vcpu,
 	hlk_vcpu_xcr0_changed(vcpu);
 }
 
+static bool vcpu_db_same(const struct kvm_vcpu *vcpu, const struct hlk_vcpu_state *state)
+{
+	unsigned long differ = 0;
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(state->db); i++)
+		differ |= state->db[i] ^ vcpu->arch.db[i];
+	return !differ;
+}
+
 /* The debugger of a VMM has the hardware's debug registers, not the guest. */
 static bool vcpu_debugged(const struct kvm_vcpu *vcpu)
 {
@@ -690,8 +700,8 @@ static u32 vcpu_restore_debug(struct kvm_vcpu *vcpu,
 {
 	bool missed = vcpu->arch.switch_db_regs & KVM_DEBUGREG_BP_ENABLED;
 
-	if (!memcmp(state->db, vcpu->arch.db, sizeof(state->db)) &&
-	    state->dr6 == vcpu->arch.dr6 && state->dr7 == vcpu->arch.dr7 && !missed)
+	if (vcpu_db_same(vcpu, state) && state->dr6 == vcpu->arch.dr6 &&
+	    state->dr7 == vcpu->arch.dr7 && !missed)
 		return 0;
 	memcpy(vcpu->arch.db, state->db, sizeof(state->db));
 	vcpu->arch.dr6 = state->dr6;

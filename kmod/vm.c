@@ -51,7 +51,7 @@ static int cmd_window_add(void *obj, struct hlk_ucmd *ucmd)
 	}
 	vm->layout = *layout;
 	/* what lies beside the windows has to be looked for again */
-	memset(vm->slots_generation, 0xff, sizeof(vm->slots_generation));
+	vm->slots_generation = U64_MAX;
 	vm->windows[vm->nr_windows] = window;
 	/* pairs with the acquire in hlk_vm_mmap() */
 	smp_store_release(&vm->nr_windows, vm->nr_windows + 1);
