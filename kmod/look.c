@@ -12,10 +12,14 @@
 #include <linux/file.h>
 #include <linux/kvm_host.h>
 #include <linux/mman.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
 #include "hlk.h"
+
+/* Files that are looked at before others may run; a process may have very many */
+#define FILES_AT_ONCE	1024
 
 /**
  * struct hlk_look - one vCPU
@@ -41,27 +45,39 @@ struct hlk_look {
  * struct hlk_looks - all vCPUs of a VM
  * @nr: how many
  * @ask: KVM has to be asked
+ * @files: files that were looked at
  * @look: these
  * @sync: the registers that they would have at the next entry
  */
 struct hlk_looks {
 	u32 nr;
 	bool ask;
+	u32 files;
 	struct hlk_look look[HLK_MAX_VCPUS];
 	struct kvm_sync_regs sync[HLK_MAX_VCPUS];
 };
 
+/* Under the lock of the table. Now and then it ends, with the next fd. */
 static int look_file(const void *arg, struct file *file, unsigned int fd)
 {
 	struct hlk_looks *looks = (void *)arg;
 	struct hlk_look *look;
 
-	if (!hlk_is_vcpu_file(file))
-		return 0;
 	for (look = looks->look; look < looks->look + looks->nr; look++)
-		if (look->vcpu == file->private_data && !look->file)
+		if (look->vcpu == file->private_data && !look->file &&
+		    hlk_is_vcpu_file(file))
 			look->file = get_file(file);
-	return 0;
+	return ++looks->files % FILES_AT_ONCE ? 0 : fd + 1;
+}
+
+static void look_for_files(struct hlk_looks *looks)
+{
+	int fd = 0;
+
+	do {
+		fd = iterate_fd(current->files, fd, look_file, looks);
+		cond_resched();
+	} while (fd && !fatal_signal_pending(current));
 }
 
 /* Which vCPUs there are, at rest, and what is to be loaded into them */
@@ -85,7 +101,7 @@ static int look_around(struct hlk_vm *vm, struct hlk_looks *looks,
 	}
 	hlk_vcpus_release(vm);
 	if (looks->ask)
-		iterate_fd(current->files, 0, look_file, looks);
+		look_for_files(looks);
 unlock:
 	mutex_unlock(&vm->lock);
 	return ret;
