@@ -46,6 +46,7 @@ struct hlk_look {
  * @nr: how many
  * @ask: KVM has to be asked
  * @files: files that were looked at
+ * @restores: of the VM, when it was looked at
  * @look: these
  * @sync: the registers that they would have at the next entry
  */
@@ -53,6 +54,7 @@ struct hlk_looks {
 	u32 nr;
 	bool ask;
 	u32 files;
+	u64 restores;
 	struct hlk_look look[HLK_MAX_VCPUS];
 	struct kvm_sync_regs sync[HLK_MAX_VCPUS];
 };
@@ -93,14 +95,19 @@ static int look_around(struct hlk_vm *vm, struct hlk_looks *looks,
 	if (ret)
 		goto unlock;
 	looks->nr = vm->nr_vcpus;
+	looks->restores = vm->restores;
 	for (look = looks->look; look < looks->look + looks->nr; look++) {
 		look->vcpu = vm->vcpus[look - looks->look];
+		/* to end it needs no exit, so it would not be seen that it did */
+		if (look->vcpu->arch.complete_userspace_io)
+			ret = hlk_fail(at, -EBUSY, HLK_WHY_VCPU_IO,
+				       look - looks->look, 0);
 		look->dirty = look->vcpu->run->kvm_dirty_regs & HLK_SYNC_ALL;
 		look->exits = look->vcpu->stat.exits;
 		looks->ask |= look->dirty != HLK_SYNC_ALL;
 	}
 	hlk_vcpus_release(vm);
-	if (looks->ask)
+	if (!ret && looks->ask)
 		look_for_files(looks);
 unlock:
 	mutex_unlock(&vm->lock);
@@ -172,8 +179,8 @@ void hlk_looks_free(struct hlk_looks *looks)
  *
  * Waits while a vCPU that was at rest is entered in between.
  *
- * Return: what was found, or an ERR_PTR(): as hlk_vcpus_hold(), -EINVAL if the caller
- * has no fd of a vCPU, -ENOMEM, and what KVM returns
+ * Return: what was found, or an ERR_PTR(): as hlk_vcpus_hold(), -EBUSY if an I/O is
+ * pending, -EINVAL if the caller has no fd of a vCPU, -ENOMEM, and what KVM returns
  */
 struct hlk_looks *hlk_looks_take(struct hlk_vm *vm, struct hlk_why_at *at)
 {
@@ -191,7 +198,8 @@ struct hlk_looks *hlk_looks_take(struct hlk_vm *vm, struct hlk_why_at *at)
 	page = vm_mmap(NULL, 0, PAGE_SIZE, PROT_READ | PROT_WRITE,
 		       MAP_ANONYMOUS | MAP_PRIVATE, 0);
 	if (IS_ERR_VALUE(page)) {
-		ret = page;
+		/* EAGAIN is for what goes by itself, not for RLIMIT_MEMLOCK */
+		ret = page == -EAGAIN ? -ENOMEM : page;
 		goto free;
 	}
 	ret = look_all(looks, page, at);
@@ -263,7 +271,7 @@ static int look_settle(struct hlk_vm *vm, struct hlk_looks *looks, u32 nr,
  * @at: the reason of a failure
  *
  * Return: one element for each vCPU, part of @looks; or an ERR_PTR(): -EBUSY if one
- * was entered since, -EOPNOTSUPP if nothing could bring them back
+ * was entered or restored since, -EOPNOTSUPP if nothing could bring them back
  */
 const struct kvm_sync_regs *hlk_looks_settle(struct hlk_vm *vm, struct hlk_looks *looks,
 					     struct hlk_why_at *at)
@@ -272,7 +280,9 @@ const struct kvm_sync_regs *hlk_looks_settle(struct hlk_vm *vm, struct hlk_looks
 	int ret;
 
 	lockdep_assert_held(&vm->kvm->lock);
-	if (vm->nr_vcpus != looks->nr)
+	/* a restore, and KVM_RUN with immediate_exit after it, are no exit either */
+	if (vm->nr_vcpus != looks->nr ||
+	    (looks->ask && vm->restores != looks->restores))
 		return ERR_PTR(hlk_fail(at, -EBUSY, HLK_WHY_VCPU_RUNNING, looks->nr, 0));
 	for (i = 0; i < looks->nr; i++) {
 		ret = look_settle(vm, looks, i, at);
