@@ -445,6 +445,9 @@ void hlk_vcpu_refused(struct kvm *kvm);
 int hlk_vcpus_hold(struct hlk_vm *vm, bool nowait, struct hlk_why_at *at);
 void hlk_vcpus_release(struct hlk_vm *vm);
 void hlk_vcpus_flush(struct hlk_vm *vm);
+bool hlk_events_whole(const struct kvm_vcpu_events *events);
+void hlk_events_complete(struct kvm_vcpu_events *events,
+			 const struct kvm_vcpu_events *now);
 int hlk_vcpus_capture(struct hlk_vm *vm, const struct kvm_sync_regs *sync,
 		      struct hlk_snap *snap, struct hlk_why_at *at);
 int hlk_vcpu_from_user(u64 array, u32 size, u32 nr, struct hlk_snap *snap,

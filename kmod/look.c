@@ -26,6 +26,7 @@
  * @vcpu: the vCPU
  * @file: its file, or NULL if the caller has none
  * @dirty: what of struct kvm_run KVM will load
+ * @ask: KVM has to be asked
  * @exits: how often it left its guest
  * @regs: registers
  * @sregs: segment and control registers
@@ -35,6 +36,7 @@ struct hlk_look {
 	struct kvm_vcpu *vcpu;
 	struct file *file;
 	u64 dirty;
+	bool ask;
 	u64 exits;
 	struct kvm_regs regs;
 	struct kvm_sregs2 sregs;
@@ -44,7 +46,7 @@ struct hlk_look {
 /**
  * struct hlk_looks - all vCPUs of a VM
  * @nr: how many
- * @ask: KVM has to be asked
+ * @ask: KVM has to be asked for one of them
  * @files: files that were looked at
  * @restores: of the VM, when it was looked at
  * @look: these
@@ -104,7 +106,9 @@ static int look_around(struct hlk_vm *vm, struct hlk_looks *looks,
 				       look - looks->look, 0);
 		look->dirty = look->vcpu->run->kvm_dirty_regs & HLK_SYNC_ALL;
 		look->exits = look->vcpu->stat.exits;
-		looks->ask |= look->dirty != HLK_SYNC_ALL;
+		look->ask = look->dirty != HLK_SYNC_ALL ||
+			    !hlk_events_whole(&look->vcpu->run->s.regs.events);
+		looks->ask |= look->ask;
 	}
 	hlk_vcpus_release(vm);
 	if (!ret && looks->ask)
@@ -145,7 +149,7 @@ static int look_all(struct hlk_looks *looks, unsigned long page, struct hlk_why_
 	int ret;
 
 	for (i = 0; i < looks->nr; i++) {
-		if (looks->look[i].dirty == HLK_SYNC_ALL)
+		if (!looks->look[i].ask)
 			continue;
 		if (!looks->look[i].file)
 			return hlk_fail(at, -EINVAL, HLK_WHY_VCPU_FD, i, 0);
@@ -252,6 +256,7 @@ static int look_settle(struct hlk_vm *vm, struct hlk_looks *looks, u32 nr,
 		sync->regs = look->regs;
 	if (!(look->dirty & KVM_SYNC_X86_EVENTS))
 		sync->events = look->events;
+	hlk_events_complete(&sync->events, &look->events);
 	if (look->dirty & KVM_SYNC_X86_SREGS)
 		return 0;
 	/* an interrupt that waits is one of the events */

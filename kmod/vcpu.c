@@ -332,12 +332,50 @@ static void vcpu_capture_fpu(struct hlk_vcpu_state *state,
 						     header->xcomp_bv, state->xfd);
 }
 
+#define EVENTS_WHOLE	(KVM_VCPUEVENT_VALID_SHADOW | KVM_VCPUEVENT_VALID_SMM)
+
+/**
+ * hlk_events_whole() - do events say all that a restore has to bring back?
+ * @events: the events
+ *
+ * KVM leaves alone what their flags leave out: that would be what the call before
+ * the restore had.
+ */
+bool hlk_events_whole(const struct kvm_vcpu_events *events)
+{
+	return (events->flags & EVENTS_WHOLE) == EVENTS_WHOLE;
+}
+
+/**
+ * hlk_events_complete() - add what the flags of events leave out
+ * @events: the events
+ * @now: those that the vCPU has
+ */
+void hlk_events_complete(struct kvm_vcpu_events *events,
+			 const struct kvm_vcpu_events *now)
+{
+	if (!(events->flags & KVM_VCPUEVENT_VALID_SHADOW))
+		events->interrupt.shadow = now->interrupt.shadow;
+	if (!(events->flags & KVM_VCPUEVENT_VALID_SMM))
+		events->smi = now->smi;
+	events->flags |= EVENTS_WHOLE;
+}
+
+/* KVM counts all that KVM_NMI asks for, and delivers two at most. */
+static u8 vcpu_nmis(struct kvm_vcpu *vcpu)
+{
+	return min(vcpu->arch.nmi_pending + atomic_read(&vcpu->arch.nmi_queued), 2U);
+}
+
 /*
  * NMIs that wait are put back by the restore itself, and not with the other events
- * at the next entry: what KVM_NMI asks for in between would be lost.
+ * at the next entry: what KVM_NMI asks for in between would be lost. Where the flags
+ * do not tell them, as after a restore, they are those that the vCPU has.
  */
-static void vcpu_own_nmis(struct hlk_vcpu_state *state)
+static void vcpu_own_nmis(struct hlk_vcpu_state *state, u8 now)
 {
+	if (!(state->sync.events.flags & KVM_VCPUEVENT_VALID_NMI_PENDING))
+		state->sync.events.nmi.pending = now;
 	state->sync.events.flags &= ~KVM_VCPUEVENT_VALID_NMI_PENDING;
 }
 
@@ -356,7 +394,7 @@ static int vcpu_capture(struct kvm_vcpu *vcpu, const struct kvm_sync_regs *sync,
 	if (!state)
 		return -ENOMEM;
 	state->sync = *sync;
-	vcpu_own_nmis(state);
+	vcpu_own_nmis(state, vcpu_nmis(vcpu));
 	state->mp_state = vcpu->arch.mp_state;
 	state->ext_vector = vcpu->arch.pending_external_vector;
 	state->pkru = vcpu->arch.pkru;
@@ -428,9 +466,8 @@ int hlk_vcpu_from_user(u64 array, u32 size, u32 nr, struct hlk_snap *snap,
 		kvfree(state);
 		return ret;
 	}
-	state->sync.events.flags |= KVM_VCPUEVENT_VALID_SHADOW |
-				    KVM_VCPUEVENT_VALID_SMM;
-	vcpu_own_nmis(state);
+	state->sync.events.flags |= EVENTS_WHOLE;
+	vcpu_own_nmis(state, state->sync.events.nmi.pending);
 	state->mp_state = KVM_MP_STATE_RUNNABLE;
 	state->ext_vector = -1;
 	state->dr6 = DR6_RESET;

@@ -1722,4 +1722,54 @@ TEST_F(vcpu_state, an_audit_finds_registers_that_changed)
 	close(snap);
 }
 
+/* Events that the next entry would start with, which KVM was not told: a VMM's zeroes */
+TEST_F(vcpu_state, events_that_flags_leave_out)
+{
+	struct kvm_vcpu_events *left = &self->s[0].events;
+	struct hlk_restore r = HLK_STRUCT(hlk_restore);
+	struct tvm *t = &self->t;
+	int snap;
+
+	t->run->kvm_valid_regs = SYNC_ALL;
+	ASSERT_EQ(0, tvm_complete_io(t));
+	memset(&t->run->s.regs.events, 0, sizeof(t->run->s.regs.events));
+	t->run->kvm_dirty_regs = SYNC_ALL;
+	snap = OK(hlk_snapshot_flat(t->hlk));
+	ASSERT_EQ(0, tvm_complete_io(t));
+
+	left->flags = KVM_VCPUEVENT_VALID_SHADOW;
+	left->interrupt.shadow = KVM_X86_SHADOW_INT_STI;
+	ASSERT_EQ(0, ioctl(t->vcpu, KVM_SET_VCPU_EVENTS, left));
+	OK(hlk_restore(t->hlk, snap, &r));
+	ASSERT_EQ(0, tvm_complete_io(t));
+	ASSERT_EQ(0, ioctl(t->vcpu, KVM_GET_VCPU_EVENTS, left));
+	ASSERT_EQ(0, left->interrupt.shadow);
+	close(snap);
+}
+
+/* What KVM_NMI asks for between a restore and a snapshot waits for the next entry. */
+TEST_F(vcpu_state, a_snapshot_has_the_nmi_that_was_asked_for)
+{
+	struct kvm_vcpu_events *events = &self->s[0].events;
+	struct hlk_restore r = HLK_STRUCT(hlk_restore);
+	struct tvm *t = &self->t;
+	int first, second;
+
+	first = OK(hlk_snapshot_flat(t->hlk));
+	OK(hlk_restore(t->hlk, first, &r));
+	ASSERT_EQ(0, ioctl(t->vcpu, KVM_NMI, 0));
+	second = OK(hlk_snapshot_flat(t->hlk));
+
+	OK(hlk_restore(t->hlk, first, &r));
+	ASSERT_EQ(0, tvm_complete_io(t));
+	ASSERT_EQ(0, ioctl(t->vcpu, KVM_GET_VCPU_EVENTS, events));
+	ASSERT_EQ(0, events->nmi.pending);
+	OK(hlk_restore(t->hlk, second, &r));
+	ASSERT_EQ(0, tvm_complete_io(t));
+	ASSERT_EQ(0, ioctl(t->vcpu, KVM_GET_VCPU_EVENTS, events));
+	ASSERT_EQ(1, events->nmi.pending);
+	close(first);
+	close(second);
+}
+
 TEST_HARNESS_MAIN
