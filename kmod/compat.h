@@ -129,6 +129,16 @@ static inline void hlk_vcpu_xcr0_changed(struct kvm_vcpu *vcpu)
 #endif
 }
 
+/* Does HLT of a guest not leave it? One word for all such instructions from 6.17 on */
+static inline bool hlk_hlt_in_guest(const struct kvm *kvm)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 17, 0)
+	return kvm->arch.hlt_in_guest;
+#else
+	return kvm->arch.disabled_exits & KVM_X86_DISABLE_EXITS_HLT;
+#endif
+}
+
 /* From 6.2 on KVM can be built without system management mode. */
 #ifdef KVM_REQ_SMI
 #define HLK_KVM_HAS_SMM	true

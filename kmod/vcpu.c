@@ -264,11 +264,19 @@ void hlk_vcpus_release(struct hlk_vm *vm)
 	vcpus_release(vm, vcpus_nr(vm));
 }
 
-/* What nothing here brings back: a guest of the guest. */
+/*
+ * What nothing here brings back: a guest of the guest; and that it is halted, where the
+ * processor keeps that in the VMCS, because HLT does not leave the guest. The next call
+ * would wait for an interrupt before its first instruction. AMD's processors do
+ * not keep it.
+ */
 static int vcpus_restorable(struct hlk_vm *vm, struct hlk_why_at *at)
 {
 	u32 i;
 
+	if (vcpus_nr(vm) && boot_cpu_has(X86_FEATURE_VMX) &&
+	    hlk_hlt_in_guest(vm->kvm))
+		return hlk_fail(at, -EOPNOTSUPP, HLK_WHY_HLT_IN_GUEST, 0, 0);
 	for (i = 0; i < vcpus_nr(vm); i++)
 		if (vm->vcpus[i]->arch.hflags & HF_GUEST_MASK)
 			return hlk_fail(at, -EOPNOTSUPP, HLK_WHY_NESTED, i, 0);

@@ -1772,4 +1772,30 @@ TEST_F(vcpu_state, a_snapshot_has_the_nmi_that_was_asked_for)
 	close(second);
 }
 
+/* Where HLT does not exit, the VMCS keeps that the guest is halted; a VMCB does not. */
+TEST_F(vcpu_state, hlt_that_does_not_exit)
+{
+	struct kvm_enable_cap cap = {
+		.cap = KVM_CAP_X86_DISABLE_EXITS,
+		.args[0] = KVM_X86_DISABLE_EXITS_HLT,
+	};
+	int vm, vcpu, hlk;
+
+	if (!(ioctl(self->t.kvm, KVM_CHECK_EXTENSION, cap.cap) & cap.args[0]))
+		SKIP(return, "HLT always exits");
+	vm = ioctl(self->t.kvm, KVM_CREATE_VM, 0);
+	ASSERT_LE(0, vm);
+	ASSERT_EQ(0, ioctl(vm, KVM_ENABLE_CAP, &cap));
+	vcpu = ioctl(vm, KVM_CREATE_VCPU, 0);
+	ASSERT_LE(0, vcpu);
+	hlk = OK(hlk_attach(self->t.dev, vm, 0, 0));
+	if (access("/sys/module/kvm_intel", F_OK))
+		close(OK(hlk_snapshot_flat(hlk)));
+	else
+		FAILS(EOPNOTSUPP, HLK_WHY_HLT_IN_GUEST, hlk_snapshot_flat(hlk));
+	close(hlk);
+	close(vcpu);
+	close(vm);
+}
+
 TEST_HARNESS_MAIN

@@ -196,6 +196,8 @@ enum {
  *	caller has no fd of it by which KVM could be asked
  * @HLK_WHY_PDPTRS: PAE: the page directory pointers that vCPU @index goes by are not
  *	those in memory, at @where: nothing could load them
+ * @HLK_WHY_HLT_IN_GUEST: VMX: HLT does not leave the guest (KVM_CAP_X86_DISABLE_EXITS),
+ *	and nothing could wake one that a call left halted
  */
 enum hlk_why {
 	HLK_WHY_NONE = 0,
@@ -265,6 +267,7 @@ enum hlk_why {
 	HLK_WHY_VCPU_REFUSED,
 	HLK_WHY_VCPU_FD,
 	HLK_WHY_PDPTRS,
+	HLK_WHY_HLT_IN_GUEST,
 };
 
 /**

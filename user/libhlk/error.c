@@ -184,6 +184,7 @@ static const char * const why_text[] = {
 	[HLK_WHY_VCPU_REFUSED] = "KVM would refuse to enter vCPU %i with what the snapshot has (another CPUID, or no processor could have it): register kind %d",
 	[HLK_WHY_VCPU_FD] = "the registers of vCPU %i are known to KVM alone, and this process has no file descriptor of it",
 	[HLK_WHY_PDPTRS] = "vCPU %i goes by page directory pointers (PAE) that are not those in memory at %w",
+	[HLK_WHY_HLT_IN_GUEST] = "HLT does not leave the guest (KVM_CAP_X86_DISABLE_EXITS), and nothing could wake it",
 };
 
 static const char * const audit_text[] = {
