@@ -99,7 +99,9 @@ static void slots_look(struct hlk_vm *vm)
 		if (!slots)
 			continue;
 		kvm_for_each_memslot(slot, bkt, slots) {
-			vm->beside |= !i && slot_beside(&vm->layout, slot);
+			vm->beside |= slot_beside(&vm->layout, slot);
+			/* they may be 32,764, and windows 64 */
+			cond_resched();
 			if (!(slot->flags & KVM_MEM_LOG_DIRTY_PAGES))
 				continue;
 			vm->logged_gfn = vm->logged ? min(vm->logged_gfn, slot->base_gfn) :
