@@ -403,6 +403,11 @@ static int vcpu_capture(struct kvm_vcpu *vcpu, const struct kvm_sync_regs *sync,
 		return -ENOMEM;
 	state->sync = *sync;
 	vcpu_own_nmis(state, vcpu_nmis(vcpu));
+#ifdef KVM_REQ_SMI
+	/* what KVM_SMI asked for since a restore, KVM adds to these events */
+	if (kvm_test_request(KVM_REQ_SMI, vcpu))
+		state->sync.events.smi.pending = 1;
+#endif
 	state->mp_state = vcpu->arch.mp_state;
 	state->ext_vector = vcpu->arch.pending_external_vector;
 	state->pkru = vcpu->arch.pkru;

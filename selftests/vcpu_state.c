@@ -1772,6 +1772,27 @@ TEST_F(vcpu_state, a_snapshot_has_the_nmi_that_was_asked_for)
 	close(second);
 }
 
+TEST_F(vcpu_state, a_snapshot_has_the_smi_that_was_asked_for)
+{
+	struct hlk_restore r = HLK_STRUCT(hlk_restore);
+	struct tvm *t = &self->t;
+	int first, second;
+
+	if (ioctl(t->kvm, KVM_CHECK_EXTENSION, KVM_CAP_X86_SMM) <= 0)
+		SKIP(return, "KVM was built without SMM");
+	first = OK(hlk_snapshot_flat(t->hlk));
+	OK(hlk_restore(t->hlk, first, &r));
+	ASSERT_EQ(0, ioctl(t->vcpu, KVM_SMI));
+	second = OK(hlk_snapshot_flat(t->hlk));
+
+	OK(hlk_restore(t->hlk, first, &r));
+	ASSERT_EQ(0, t->run->s.regs.events.smi.pending);
+	OK(hlk_restore(t->hlk, second, &r));
+	ASSERT_EQ(1, t->run->s.regs.events.smi.pending);
+	close(first);
+	close(second);
+}
+
 /* Where HLT does not exit, the VMCS keeps that the guest is halted; a VMCB does not. */
 TEST_F(vcpu_state, hlt_that_does_not_exit)
 {
