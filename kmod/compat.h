@@ -129,6 +129,19 @@ static inline void hlk_vcpu_xcr0_changed(struct kvm_vcpu *vcpu)
 #endif
 }
 
+/*
+ * Does the vCPU run a guest, if its mutex is held? Where KVM does not tell, who only
+ * looks at it is taken for one. Kbuild has looked.
+ */
+static inline bool hlk_vcpu_wants_to_run(const struct kvm_vcpu *vcpu)
+{
+#ifdef HLK_KVM_WANTS_TO_RUN
+	return READ_ONCE(vcpu->wants_to_run);
+#else
+	return true;
+#endif
+}
+
 /* Does HLT of a guest not leave it? One word for all such instructions from 6.17 on */
 static inline bool hlk_hlt_in_guest(const struct kvm *kvm)
 {

@@ -189,7 +189,7 @@ static noinline int vcpu_wait(struct kvm_vcpu *vcpu, u32 nr, bool nowait,
 	unsigned long end = jiffies + LOOK_WAIT;
 
 	while (!mutex_trylock(&vcpu->mutex)) {
-		if (READ_ONCE(vcpu->wants_to_run) || time_after(jiffies, end))
+		if (hlk_vcpu_wants_to_run(vcpu) || time_after(jiffies, end))
 			return hlk_fail(at, -EBUSY, HLK_WHY_VCPU_RUNNING, nr, 0);
 		if (nowait)
 			return -EAGAIN;

@@ -36,7 +36,7 @@ bugs() {
 	failed_page_stays|6.12|poison|poison.a_private_page_is_replaced|kmod/restore.c|s/if \(unlikely\(PageHWPoison\(private->page\)\)\)/if (0)/
 	failed_page_copied|6.12|poison|poison.a_base_page_cannot_be_restored|kmod/copy.h|s/PageHWPoison\(from\) \|\| //
 	xcr0_not_checked|6.12|vcpu_state|vcpu_state.xcr0_that_the_cpuid_has_not|kmod/vcpu.c|s/state->xcr0 & ~\(vcpu->arch.guest_supported_xcr0/0 \& (vcpu->arch.guest_supported_xcr0/
-	nobody_looked_at|6.12|vcpu_state|vcpu_state.who_looks_is_waited_for|kmod/vcpu.c|s/if \(READ_ONCE\(vcpu->wants_to_run\) \|\| /if (true || /
+	nobody_looked_at|6.12|vcpu_state|vcpu_state.who_looks_is_waited_for|kmod/vcpu.c|s/if \(hlk_vcpu_wants_to_run\(vcpu\) \|\| /if (true || /
 	stale_registers|6.12|vcpu_state|vcpu_state.a_snapshot_after_registers_were_set|kmod/look.c|s/sync->regs = look->regs/;/
 	stale_segments|6.12|vcpu_state|vcpu_state.a_snapshot_before_the_first_entry|kmod/look.c|s/if \(look->dirty & KVM_SYNC_X86_SREGS\)/if (true)/
 	nmi_lost_at_the_entry|6.12|vcpu_state|vcpu_state.an_nmi_after_a_restore_is_delivered|kmod/vcpu.c|s/events.flags &= ~KVM_VCPUEVENT_VALID_NMI_PENDING/events.flags |= KVM_VCPUEVENT_VALID_NMI_PENDING/
