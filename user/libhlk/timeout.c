@@ -97,6 +97,9 @@ EXPORT int hlk_sandbox_kick(struct hlk_sandbox *sb)
 	struct hlk_kick kick = { .head.size = sizeof(kick) };
 	int ret = -ESRCH;
 
+	/* struct kvm_run is inherited, and would be the parent's. */
+	if (sb->home != hlk_home(sb->ctx))
+		return -EPERM;
 	pthread_mutex_lock(&sb->lock);
 	if (sb->can_kick) {
 		sb->kicked = true;

@@ -468,7 +468,7 @@ int hlk_sandbox_restore_call(struct hlk_sandbox *sb, const char *name,
  * call is forgotten. The sandbox must not go away meanwhile, nor from a pool to
  * somebody else, whose call it would be then.
  *
- * Return: 0, or -ESRCH if no such call is under way
+ * Return: 0; -ESRCH if no such call is under way; -EPERM in a child process
  */
 int hlk_sandbox_kick(struct hlk_sandbox *sb);
 
@@ -884,7 +884,7 @@ int hlk_sandbox_counter_add(struct hlk_sandbox *sb, int64_t by);
  * hlk_sandbox_counter() - the counter's value
  * @sb: the sandbox
  *
- * Return: the value, the host's own
+ * Return: the value, the host's own; in a child process what it was at the fork
  */
 uint64_t hlk_sandbox_counter(struct hlk_sandbox *sb);
 

@@ -368,6 +368,44 @@ static int in_child(void)
 	return ret ? 4 : 0;
 }
 
+/* The memory that KVM and the library share is inherited, and so may locks be, held. */
+static int kick_in_child(void *arg, const void *in, size_t in_len, void *out,
+			 size_t out_size, size_t *out_len)
+{
+	int *status = arg;
+	pid_t pid;
+
+	(void)in, (void)in_len, (void)out, (void)out_size, (void)out_len;
+	pthread_mutex_lock(&sb->lock);
+	pthread_mutex_lock(&sb->count_lock);
+	pid = fork();
+	if (!pid) {
+		alarm(20);
+		_exit(hlk_sandbox_kick(sb) != -EPERM || hlk_sandbox_counter(sb) != 9);
+	}
+	pthread_mutex_unlock(&sb->count_lock);
+	pthread_mutex_unlock(&sb->lock);
+	waitpid(pid, status, 0);
+	if (sb->run->immediate_exit)
+		*status = -1;
+	return 0;
+}
+
+static void test_kick_in_child(void)
+{
+	int status = -1;
+	bool good;
+
+	hlk_sandbox_host_function(sb, "kick", kick_in_child, &status);
+	hlk_sandbox_counter_add(sb, 9);
+	fflush(stdout);
+	good = !hlk_sandbox_call(sb, "h", "kick", 4, NULL, 0, NULL, HLK_TIMEOUT_KICK);
+	tap(good && !status, "a child does not kick its parent's guest, nor wait for its locks");
+	hlk_sandbox_counter_add(sb, -9);
+	hlk_sandbox_host_function(sb, "kick", NULL, NULL);
+	hlk_sandbox_restore(sb, NULL);
+}
+
 static void test_child(void)
 {
 	int status = 0;
@@ -426,6 +464,7 @@ int main(void)
 	test_noted();
 	test_counter();
 	test_child();
+	test_kick_in_child();
 	test_large_files();
 	hlk_snapshot_close(snap);
 	hlk_sandbox_close(sb);
