@@ -11,6 +11,7 @@
  */
 #include <errno.h>
 #include <liburing.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -19,6 +20,7 @@
 #include "internal.h"
 
 static const char op[] = "cannot put it into a batch";
+static const char op_submit[] = "cannot submit the batch";
 static const char op_ring[] = "cannot make an io_uring";
 
 /**
@@ -30,6 +32,7 @@ static const char op_ring[] = "cannot make an io_uring";
  * @came: it came back
  * @ret: what came of it
  * @answer: where the answer goes
+ * @name: the function's name, of which the answer tells
  */
 struct entry {
 	struct hlk_sandbox *sb;
@@ -39,6 +42,7 @@ struct entry {
 	bool came;
 	int ret;
 	struct hlk_answer answer;
+	char name[HLK_ERR_TEXT];
 };
 
 /**
@@ -130,7 +134,15 @@ static bool is_here(const struct hlk_batch *batch)
 	return batch->home == hlk_home(batch->ctx);
 }
 
-/* An entry that was not submitted: its sandbox is let go. */
+/* Nothing is to be done with its sandbox any more. */
+static void let_go(struct entry *e)
+{
+	hlk_snapshot_close(e->snap);
+	e->snap = NULL;
+	hlk_leave(e->sb, 0);
+}
+
+/* An entry that was not submitted */
 static void cancel(struct entry *e, int ret)
 {
 	e->ret = ret;
@@ -138,17 +150,23 @@ static void cancel(struct entry *e, int ret)
 		hlk_timeout_end(e->sb);
 	if (hlk_counter_refresh(e->sb))
 		e->sb->state = HLK_STATE_BROKEN;
-	hlk_leave(e->sb, 0);
+	errno = -ret;
+	hlk_err_system(&e->sb->err, op_submit);
+	let_go(e);
 }
 
 EXPORT void hlk_batch_close(struct hlk_batch *batch)
 {
 	uint32_t i;
 
-	if (!batch || batch->busy)
+	if (!batch || (batch->busy && is_here(batch)))
 		return;
-	for (i = 0; i < batch->nr && !batch->submitted && is_here(batch); i++)
-		cancel(&batch->entries[i], -ECANCELED);
+	for (i = 0; i < batch->nr; i++) {
+		if (!is_here(batch))
+			hlk_snapshot_close(batch->entries[i].snap);
+		else if (!batch->submitted)
+			cancel(&batch->entries[i], -ECANCELED);
+	}
 	if (batch->has_ring)
 		io_uring_queue_exit(&batch->ring);
 	hlk_close(batch->ctx);
@@ -175,8 +193,11 @@ static int full(struct hlk_batch *batch, struct hlk_sandbox *sb)
 /* The sandbox stays entered until the batch was submitted; it may be in this one. */
 static int take(struct hlk_batch *batch, struct hlk_sandbox *sb)
 {
-	int ret = batch->busy ? -EBUSY : hlk_enter(sb, op);
+	int ret;
 
+	if (!is_here(batch))
+		return -EPERM;
+	ret = batch->busy ? -EBUSY : hlk_enter(sb, op);
 	return ret == -EBUSY && !batch->busy && !next(batch) ? -ENOSPC : ret;
 }
 
@@ -199,7 +220,7 @@ static int put_restore(struct hlk_batch *batch, struct hlk_sandbox *sb,
 	hlk_restore_prepare(sb, snap, 0);
 	*e = (struct entry) {
 		.sb = sb,
-		.snap = snap,
+		.snap = snap ? hlk_snap_get(snap) : NULL,
 		.cmd = HLK_RESTORE,
 		.async = flags & HLK_BATCH_ASYNC,
 	};
@@ -264,6 +285,8 @@ static int put_call(struct hlk_batch *batch, struct hlk_sandbox *sb,
 		.cmd = HLK_RUN,
 		.answer = *answer,
 	};
+	snprintf(e->name, sizeof(e->name), "%s", answer->name);
+	e->answer.name = e->name;
 	batch->nr++;
 	return 0;
 }
@@ -417,7 +440,7 @@ static void finish(struct entry *e)
 		e->ret = hlk_fused_finish(sb, e->ret, &e->answer);
 	else
 		e->ret = hlk_restore_finish(sb, e->snap, e->ret);
-	hlk_leave(sb, 0);
+	let_go(e);
 }
 
 /*

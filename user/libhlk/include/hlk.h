@@ -941,7 +941,7 @@ void hlk_batch_close(struct hlk_batch *batch);
  * hlk_batch_restore() - put a restore into a batch
  * @batch: the batch
  * @sb: the sandbox; it counts as in a call until the batch is submitted
- * @snap: see hlk_sandbox_restore(); it must live until then
+ * @snap: see hlk_sandbox_restore(); the batch holds it until then
  * @flags: HLK_BATCH_ASYNC: not by the thread that submits, but by workers of
  *	the kernel, so that several cores restore
  *
@@ -954,8 +954,8 @@ int hlk_batch_restore(struct hlk_batch *batch, struct hlk_sandbox *sb,
  * hlk_batch_restore_call() - put a restore and a call into a batch
  * @batch: the batch
  * @sb: the sandbox; it counts as in a call until the batch is submitted
- * @name: see hlk_sandbox_restore_call()
- * @in: see there; not needed any more after this call
+ * @name: see hlk_sandbox_restore_call(); not needed any more after this call
+ * @in: see there; neither
  * @in_len: see there
  * @out: see there; the answer is written when the batch is submitted
  * @out_size: see there

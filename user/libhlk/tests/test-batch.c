@@ -22,6 +22,7 @@ static void test_no_ring(void)
 	played_ring.refuse = 1;
 	tap(!hlk_batch_restore(batch, a, NULL, 0) && hlk_batch_submit(batch) == -ENOMEM &&
 	    hlk_batch_result(batch, 0) == -ENOMEM, "requests that are not taken");
+	tap(hlk_sandbox_error(a)->code == ENOMEM, "which the sandbox tells, too");
 	tap(!hlk_sandbox_restore(a, NULL), "their sandboxes are free again");
 	played_ring.no_ring = true;
 	tap(hlk_batch_restore(batch, a, NULL, 0) == -EMFILE &&
@@ -98,12 +99,43 @@ static void test_counter(void)
 	hlk_batch_open(ctx, 4, &batch, &err);
 }
 
+/* What was given to put something there need not live until the batch is submitted. */
+static void test_given(void)
+{
+	char name[] = "none", line[128];
+	struct hlk_snap *other = NULL;
+	bool good;
+
+	good = !hlk_batch_restore_call(batch, a, name, NULL, 0, NULL, 0, NULL, 0);
+	memset(name, 'x', 4);
+	good = good && hlk_batch_submit(batch) == -EREMOTEIO;
+	tap(good && strstr(hlk_strerror(hlk_sandbox_error(a), line, sizeof(line)), "none"),
+	    "the name of a function");
+	hlk_sandbox_snapshot(a, NULL, &other);
+	good = other && !hlk_batch_restore(batch, b, other, 0);
+	hlk_snapshot_close(other);
+	tap(good && !hlk_batch_submit(batch) && !hlk_sandbox_restore(b, NULL), "a snapshot");
+	hlk_sandbox_restore(b, snap);
+}
+
 static int in_child(void)
 {
+	struct hlk_sandbox *own;
+	struct hlk_snap *other;
+	int ret = 0;
+
 	if (hlk_batch_submit(batch) != -EPERM)
 		return 1;
+	own = played_ready(ctx, &other, NULL, &err);
+	if (!own || hlk_batch_restore(batch, own, NULL, 0) != -EPERM ||
+	    hlk_batch_restore_call(batch, own, "e", NULL, 0, NULL, 0, NULL, 0) != -EPERM)
+		ret = 2;
 	hlk_batch_close(batch);
-	return 0;
+	if (own && hlk_sandbox_call(own, "e", NULL, 0, NULL, 0, NULL, 0))
+		ret = 3;
+	hlk_snapshot_close(other);
+	hlk_sandbox_close(own);
+	return ret;
 }
 
 static void test_child(void)
@@ -117,7 +149,8 @@ static void test_child(void)
 	if (!pid)
 		_exit(in_child());
 	waitpid(pid, &status, 0);
-	tap(!status && !hlk_batch_submit(batch), "a child cannot submit, but close");
+	tap(!status && !hlk_batch_submit(batch), "a child cannot use it, but close (%d)",
+	    WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status));
 }
 
 int main(void)
@@ -131,6 +164,7 @@ int main(void)
 	test_no_ring();
 	test_from_inside();
 	test_counter();
+	test_given();
 	test_child();
 	hlk_batch_close(batch);
 	hlk_snapshot_close(snap);
