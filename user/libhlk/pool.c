@@ -157,6 +157,20 @@ static void forget_user(struct hlk_slot *slot, struct hlk_sandbox *sb)
 	hlk_err_clear(&sb->err);
 }
 
+/* What the guest did in the set-up, if it was called there, is taken back. */
+static int set_up(struct hlk_pool *pool, struct hlk_slot *slot, struct hlk_sandbox *sb)
+{
+	int ret = pool->setup(pool->setup_arg, sb);
+
+	if (ret)
+		return ret;
+	atomic_store(&sb->in_call, true);
+	hlk_host_set_up(sb);
+	slot->counter = hlk_sandbox_counter(sb);
+	forget_user(slot, sb);
+	return hlk_restore_now(sb, pool->snap);
+}
+
 static struct hlk_sandbox *make(struct hlk_pool *pool, struct hlk_slot *slot,
 				struct hlk_err *err)
 {
@@ -166,19 +180,18 @@ static struct hlk_sandbox *make(struct hlk_pool *pool, struct hlk_slot *slot,
 	if (hlk_sandbox_from_snapshot(pool->ctx, pool->snap, &pool->config,
 				      &sb, err))
 		return NULL;
-	ret = pool->setup ? pool->setup(pool->setup_arg, sb) : 0;
+	/* From now on only the pool closes it. */
+	sb->slot = slot;
+	slot->counter = 0;
+	ret = pool->setup ? set_up(pool, slot, sb) : 0;
 	if (ret) {
 		*err = sb->err;
 		if (!err->code)
 			hlk_err_set(err, ret < 0 ? -ret : ret, HLK_WHAT_NONE,
 				    op);
-		hlk_sandbox_close(sb);
+		hlk_sandbox_free(sb);
 		return NULL;
 	}
-	hlk_host_set_up(sb);
-	slot->counter = hlk_sandbox_counter(sb);
-	sb->slot = slot;
-	forget_user(slot, sb);
 	atomic_store(&sb->in_call, true);
 	return sb;
 }
@@ -239,14 +252,16 @@ static void restore(struct hlk_pool *pool)
 {
 	struct hlk_slot *slot = queue_take(&pool->dirty, &pool->dirty.first);
 	struct hlk_pool_stats *stats = &pool->stats;
+	struct hlk_sandbox *sb = slot->sb;
 	uint64_t ns = 0;
 	bool good;
 
 	pthread_mutex_unlock(&pool->lock);
 	good = refresh(pool, slot, &ns);
 	if (!good) {
-		hlk_sandbox_free(slot->sb);
-		slot->sb = NULL;
+		/* In this order: a child that is forked meanwhile frees what is there. */
+		__atomic_store_n(&slot->sb, NULL, __ATOMIC_SEQ_CST);
+		hlk_sandbox_free(sb);
 	}
 	pthread_mutex_lock(&pool->lock);
 	if (ns) {

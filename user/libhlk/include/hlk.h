@@ -1002,8 +1002,8 @@ int hlk_batch_result(const struct hlk_batch *batch, uint32_t index);
  * @sb: the sandbox, restored to the pool's snapshot
  *
  * For hlk_sandbox_host_function() and the like: what is there afterwards is there for
- * each who takes the sandbox, and what he adds or removes is taken back. It may run in
- * a thread of the pool.
+ * each who takes the sandbox, and what he adds or removes is taken back. The guest may
+ * be called, too; it is restored afterwards. It may run in a thread of the pool.
  *
  * Return: 0, or a negative errno: the sandbox is not used
  */

@@ -102,6 +102,31 @@ static void test_handed_over(void)
 	tap(!hlk_pool_close(pool), "close");
 }
 
+/* A set-up that has the guest die, and would close the sandbox */
+static int set_up_badly(void *arg, struct hlk_sandbox *sb)
+{
+	(void)arg;
+	hlk_sandbox_call(sb, "u", NULL, 0, NULL, 0, NULL, 0);
+	hlk_sandbox_close(sb);
+	return 0;
+}
+
+static void test_set_up(void)
+{
+	struct hlk_pool_config config = HLK_POOL_CONFIG_INIT;
+	struct hlk_sandbox *sb;
+
+	config.sandboxes = 1;
+	config.setup = set_up_badly;
+	if (hlk_pool_open(ctx, snap, &config, &pool, &err))
+		exit(1);
+	sb = take();
+	tap(!hlk_sandbox_call(sb, "e", NULL, 0, NULL, 0, NULL, 0),
+	    "what the guest did in the set-up is taken back");
+	hlk_pool_put(pool, sb);
+	tap(!hlk_pool_close(pool), "and the sandbox is the pool's to close");
+}
+
 static int put_own(void *arg, const void *in, size_t in_len, void *out, size_t out_size,
 		   size_t *out_len)
 {
@@ -299,6 +324,7 @@ int main(void)
 	tap(sb, "a snapshot");
 	hlk_sandbox_close(sb);
 	test_handed_over();
+	test_set_up();
 	test_wrong_puts();
 	test_cancelled(for_ever);
 	test_cancelled(LONG);
