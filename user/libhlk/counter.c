@@ -14,6 +14,7 @@
 #include "internal.h"
 
 #define PAGE	HLK_GUEST_PAGE_SIZE
+#define YIELDS	100
 
 /*
  * The sandbox's own thread goes first: somebody who counts in a tight loop would have
@@ -26,10 +27,18 @@ static void lock(struct hlk_sandbox *sb)
 	atomic_fetch_sub(&sb->waiting, 1);
 }
 
+/* A thread of a higher real-time priority yields to nobody: that one has to sleep. */
 static void lock_last(struct hlk_sandbox *sb)
 {
-	while (atomic_load(&sb->waiting))
-		sched_yield();
+	const struct timespec moment = { .tv_nsec = 50000 };
+	unsigned int tries = 0;
+
+	while (atomic_load(&sb->waiting)) {
+		if (tries++ < YIELDS)
+			sched_yield();
+		else
+			nanosleep(&moment, NULL);
+	}
 	pthread_mutex_lock(&sb->count_lock);
 }
 

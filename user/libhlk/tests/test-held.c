@@ -302,6 +302,32 @@ static void *hammer(void *arg)
 	return arg;
 }
 
+static void *count_once(void *arg)
+{
+	(void)arg;
+	hlk_sandbox_counter(sb);
+	return NULL;
+}
+
+/* If the sandbox's thread has to wait for the processor that the other one is on */
+static void test_no_spinning(void)
+{
+	struct timespec used;
+	pthread_t thread;
+	clockid_t clock;
+
+	sb->waiting = 1;
+	pthread_create(&thread, NULL, count_once, NULL);
+	pthread_getcpuclockid(thread, &clock);
+	usleep(400000);
+	clock_gettime(clock, &used);
+	sb->waiting = 0;
+	pthread_join(thread, NULL);
+	tap(!used.tv_sec && used.tv_nsec < 120000000,
+	    "who lets it go first does not keep it from its processor (%ld us)",
+	    used.tv_nsec / 1000);
+}
+
 static void test_counter(void)
 {
 	uint64_t gpa = HLK_GUEST_SCRATCH_TOP - HLK_GUEST_OFF_COUNTER;
@@ -463,6 +489,7 @@ int main(void)
 	test_lengths();
 	test_noted();
 	test_counter();
+	test_no_spinning();
 	test_child();
 	test_kick_in_child();
 	test_large_files();
