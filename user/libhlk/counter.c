@@ -14,6 +14,7 @@
 #include "internal.h"
 
 #define PAGE	HLK_GUEST_PAGE_SIZE
+#define GPA	((uint64_t)HLK_GUEST_SCRATCH_TOP - HLK_GUEST_OFF_COUNTER)
 #define YIELDS	100
 
 /*
@@ -30,7 +31,7 @@ static void lock(struct hlk_sandbox *sb)
 /* A thread of a higher real-time priority yields to nobody: that one has to sleep. */
 static void lock_last(struct hlk_sandbox *sb)
 {
-	const struct timespec moment = { .tv_nsec = 50000 };
+	const struct timespec moment = { .tv_nsec = 200000 };
 	unsigned int tries = 0;
 
 	while (atomic_load(&sb->waiting)) {
@@ -62,17 +63,21 @@ static int write_carefully(unsigned char *mem, uint64_t value)
 	return errno == EFAULT ? -EDQUOT : -errno;
 }
 
+static unsigned char *place(const struct hlk_sandbox *sb)
+{
+	return hlk_vm_at(sb, GPA, sizeof(uint64_t));
+}
+
 static int write_counter(struct hlk_sandbox *sb, uint64_t value)
 {
-	uint64_t gpa = HLK_GUEST_SCRATCH_TOP - HLK_GUEST_OFF_COUNTER;
-	unsigned char *mem = hlk_vm_at(sb, gpa, sizeof(value));
+	unsigned char *mem = place(sb);
 
 	if (!mem)
 		return -ENODEV;
 	if (sb->restoring)
 		return write_carefully(mem, value);
 	if (!sb->counter_ready) {
-		int ret = hlk_populate(mem - gpa % PAGE, PAGE, true);
+		int ret = hlk_populate(mem - GPA % PAGE, PAGE, true);
 
 		if (ret)
 			return ret;
@@ -97,6 +102,33 @@ void hlk_counter_lose(struct hlk_sandbox *sb)
 }
 
 /**
+ * hlk_counter_look() - has the snapshot something where the counter is?
+ * @sb: the sandbox, restored to another snapshot than before
+ *
+ * What another sandbox counted is in a flat one, as all that is private. It is not
+ * this one's.
+ *
+ * Return: 0 or a negative errno
+ */
+int hlk_counter_look(struct hlk_sandbox *sb)
+{
+	unsigned char *mem = sb->last->flat ? place(sb) : NULL;
+	uint64_t value = 0;
+	int ret;
+
+	if (mem) {
+		ret = hlk_populate(mem - GPA % PAGE, PAGE, false);
+		if (ret)
+			return hlk_exit_host(sb, ret, "cannot read the counter");
+		value = __atomic_load_n((uint64_t *)mem, __ATOMIC_RELAXED);
+	}
+	lock(sb);
+	sb->counter_there = value;
+	unlock(sb);
+	return 0;
+}
+
+/**
  * hlk_counter_refresh() - write the counter again, if it is used
  * @sb: the sandbox, which came out of a restore
  *
@@ -111,7 +143,7 @@ int hlk_counter_refresh(struct hlk_sandbox *sb)
 
 	lock(sb);
 	sb->restoring = false;
-	if (sb->counter_set)
+	if (sb->counter_set || sb->counter_there)
 		ret = write_counter(sb, sb->counter);
 	unlock(sb);
 	return ret;
@@ -142,7 +174,7 @@ void hlk_counter_forget(struct hlk_sandbox *sb)
 }
 
 /**
- * hlk_counter_used() - has anybody counted?
+ * hlk_counter_used() - has anybody counted, or is it not 0 by itself?
  * @sb: the sandbox
  */
 bool hlk_counter_used(struct hlk_sandbox *sb)
@@ -150,7 +182,7 @@ bool hlk_counter_used(struct hlk_sandbox *sb)
 	bool used;
 
 	lock(sb);
-	used = sb->counter_set;
+	used = sb->counter_set || sb->counter_there;
 	unlock(sb);
 	return used;
 }

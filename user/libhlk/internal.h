@@ -59,6 +59,7 @@ int hlk_cpuid_make(struct hlk_ctx *ctx, struct hlk_err *err);
  * @refs: holders
  * @fd: the snapshot
  * @generation: 0 is the state before the guest's boot
+ * @flat: it is not compact
  * @input_size: bytes of the input buffer
  * @output_size: bytes of the output buffer
  * @vcpu: what a restored vCPU is compared with; NULL until it is known
@@ -67,6 +68,7 @@ struct hlk_snap {
 	atomic_uint refs;
 	int fd;
 	uint64_t generation;
+	bool flat;
 	uint32_t input_size;
 	uint32_t output_size;
 	struct hlk_vcpu_state *_Atomic vcpu;
@@ -218,6 +220,7 @@ struct hlk_answer {
  * @count_lock: protects what follows
  * @counter: the guest's counter
  * @counter_set: it is not 0 all the time
+ * @counter_there: @last has something in its place
  * @counter_ready: its page can be written without a fault that could fail
  * @restoring: a restore may be under way: no page is sure to be there
  * @waiting: not under @count_lock: the sandbox's own thread wants that, so who counts
@@ -265,6 +268,7 @@ struct hlk_sandbox {
 	pthread_mutex_t count_lock;
 	uint64_t counter;
 	bool counter_set;
+	bool counter_there;
 	bool counter_ready;
 	bool restoring;
 	atomic_uint waiting;
@@ -337,6 +341,7 @@ void hlk_host_reset(struct hlk_sandbox *sb);
 
 /* counter.c */
 void hlk_counter_lose(struct hlk_sandbox *sb);
+int hlk_counter_look(struct hlk_sandbox *sb);
 int hlk_counter_refresh(struct hlk_sandbox *sb);
 int hlk_counter_restore(struct hlk_sandbox *sb);
 void hlk_counter_forget(struct hlk_sandbox *sb);

@@ -49,6 +49,9 @@ static int after_switch(struct hlk_sandbox *sb)
 		if (ret)
 			return ret;
 	}
+	ret = hlk_counter_look(sb);
+	if (ret)
+		return ret;
 	sb->cr8 = sb->run->s.regs.sregs.cr8;
 	sb->switched = false;
 	return 0;

@@ -37,6 +37,7 @@ int hlk_snap_new(int fd, struct hlk_snap **snap, struct hlk_err *err)
 	atomic_init(&new->vcpu, NULL);
 	new->fd = fd;
 	new->generation = info.generation;
+	new->flat = !(info.flags & HLK_SNAPSHOT_COMPACT);
 	new->input_size = info.input_bytes;
 	new->output_size = info.output_bytes;
 	*snap = new;

@@ -344,9 +344,12 @@ static int info_of(int fd, struct hlk_snapshot_info *info)
 /* All snapshots of a guest that is ready are the same. */
 static int restore(struct vm *vm, int snap_fd)
 {
+	uint64_t kept = atomic_load(&played.kept);
+
 	if (snap_fd >= 0 && pread(snap_fd, &vm->generation, 8, 0) != 8)
 		abort();
 	memset(vm->scratch, 0, SIZE);
+	memcpy(vm->scratch + SIZE - HLK_GUEST_OFF_COUNTER, &kept, sizeof(kept));
 	empty(vm->scratch);
 	vm->asked = false;
 	vm->say.len = 0;

@@ -24,6 +24,7 @@
  * @restores: sandboxes restored
  * @fpu_reads: times that a vCPU's FPU was read
  * @refused: over_budget of each VM
+ * @kept: what snapshots have where the counter is
  * @no_input: HLK_RUN has no room for its input
  */
 struct played {
@@ -35,6 +36,7 @@ struct played {
 	atomic_uint restores;
 	atomic_uint fpu_reads;
 	atomic_uint refused;
+	_Atomic uint64_t kept;
 	atomic_bool no_input;
 };
 

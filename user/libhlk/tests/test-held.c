@@ -302,6 +302,24 @@ static void *hammer(void *arg)
 	return arg;
 }
 
+/* A snapshot that has what another sandbox counted */
+static void test_kept_counter(void)
+{
+	struct hlk_sandbox *other;
+	uint64_t seen = 1;
+	bool good;
+
+	played.kept = 77;
+	good = !hlk_sandbox_from_snapshot(ctx, snap, NULL, &other, &err);
+	tap(good && !hlk_sandbox_call(other, "k", NULL, 0, &seen, 8, NULL, 0) && !seen &&
+	    !hlk_sandbox_counter(other), "a counter begins at 0, whatever the snapshot has");
+	seen = 1;
+	tap(!hlk_sandbox_restore_call(other, "k", NULL, 0, &seen, 8, NULL, 0) && !seen,
+	    "in a fused call, too");
+	played.kept = 0;
+	hlk_sandbox_close(other);
+}
+
 static void *count_once(void *arg)
 {
 	(void)arg;
@@ -490,6 +508,7 @@ int main(void)
 	test_noted();
 	test_counter();
 	test_no_spinning();
+	test_kept_counter();
 	test_child();
 	test_kick_in_child();
 	test_large_files();
