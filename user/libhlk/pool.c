@@ -26,6 +26,8 @@
 #include "internal.h"
 
 #define NSEC		1000000000ULL
+/* The latest time that a struct timespec tells */
+#define LAST		(sizeof(time_t) > 4 ? INT64_MAX : INT32_MAX * NSEC)
 #define RETRY_FIRST	(NSEC / 100)
 #define RETRY_MOST	(5 * NSEC)
 #define MAX_RESTORERS	64
@@ -580,7 +582,7 @@ static void wait_ready(struct hlk_pool *pool, bool for_ever, uint64_t end, int *
 static int wait_for_one(struct hlk_pool *pool, uint64_t start, uint64_t wait_us,
 			struct hlk_slot **slot, struct hlk_err *err)
 {
-	uint64_t longest = (INT64_MAX - start) / 1000;
+	uint64_t longest = (LAST - start) / 1000;
 	uint64_t end = start + (wait_us < longest ? wait_us : longest) * 1000;
 	int ret = 0;
 

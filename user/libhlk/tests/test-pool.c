@@ -13,6 +13,7 @@
 
 #define MS	1000ULL
 #define LONG	(30000 * MS)
+#define YEARS	(95 * 365 * 86400000ULL * MS)	/* in 32 bits a time before the epoch */
 
 static struct hlk_ctx *ctx;
 static struct hlk_snap *snap;
@@ -328,6 +329,7 @@ int main(void)
 	test_wrong_puts();
 	test_cancelled(for_ever);
 	test_cancelled(LONG);
+	test_cancelled(YEARS);
 	test_child();
 	test_many();
 	hlk_snapshot_close(snap);
