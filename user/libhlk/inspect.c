@@ -11,6 +11,7 @@
 #define PAGE	HLK_GUEST_PAGE_SIZE
 
 static const char op_read[] = "cannot read guest memory";
+static const char op_roots[] = "cannot list the roots";
 static const char op_write[] = "cannot write guest memory";
 
 EXPORT int hlk_sandbox_stats_sized(struct hlk_sandbox *sb,
@@ -86,18 +87,22 @@ static int reach(struct hlk_sandbox *sb, uint64_t gpa, size_t len, bool write,
 	return ret ? hlk_exit_host(sb, ret, op) : 0;
 }
 
+static int read_memory(struct hlk_sandbox *sb, uint64_t gpa, void *buf, size_t len)
+{
+	unsigned char *mem;
+	int ret = reach(sb, gpa, len, false, &mem);
+
+	if (!ret)
+		memcpy(buf, mem, len);
+	return ret;
+}
+
 EXPORT int hlk_sandbox_read(struct hlk_sandbox *sb, uint64_t gpa, void *buf,
 			    size_t len)
 {
-	unsigned char *mem;
 	int ret = hlk_enter(sb, op_read);
 
-	if (ret)
-		return ret;
-	ret = reach(sb, gpa, len, false, &mem);
-	if (!ret)
-		memcpy(buf, mem, len);
-	return hlk_leave(sb, ret);
+	return ret ? ret : hlk_leave(sb, read_memory(sb, gpa, buf, len));
 }
 
 EXPORT int hlk_sandbox_write(struct hlk_sandbox *sb, uint64_t gpa,
@@ -114,23 +119,30 @@ EXPORT int hlk_sandbox_write(struct hlk_sandbox *sb, uint64_t gpa,
 	return hlk_leave(sb, ret);
 }
 
-EXPORT int hlk_sandbox_roots(struct hlk_sandbox *sb, uint64_t *roots,
-			     uint32_t *nr_roots)
+static int read_roots(struct hlk_sandbox *sb, uint64_t *roots, uint32_t *nr_roots)
 {
 	uint64_t gpa = HLK_GUEST_SCRATCH_TOP - HLK_GUEST_OFF_ROOTS;
 	uint32_t room = *nr_roots;
 	uint64_t count;
 	int ret;
 
-	ret = hlk_sandbox_read(sb, gpa, &count, sizeof(count));
+	ret = read_memory(sb, gpa, &count, sizeof(count));
 	if (ret)
 		return ret;
 	*nr_roots = count > HLK_GUEST_MAX_ROOTS ? HLK_GUEST_MAX_ROOTS : count;
 	if (*nr_roots > room)
 		return hlk_err_set(&sb->err, EMSGSIZE, HLK_WHAT_NONE,
-				   "cannot list the roots");
-	return hlk_sandbox_read(sb, gpa + sizeof(count), roots,
-				*nr_roots * sizeof(*roots));
+				   op_roots);
+	return read_memory(sb, gpa + sizeof(count), roots,
+			   *nr_roots * sizeof(*roots));
+}
+
+EXPORT int hlk_sandbox_roots(struct hlk_sandbox *sb, uint64_t *roots,
+			     uint32_t *nr_roots)
+{
+	int ret = hlk_enter(sb, op_roots);
+
+	return ret ? ret : hlk_leave(sb, read_roots(sb, roots, nr_roots));
 }
 
 EXPORT int hlk_sandbox_fd(const struct hlk_sandbox *sb, enum hlk_fd which)

@@ -344,7 +344,7 @@ static int info_of(int fd, struct hlk_snapshot_info *info)
 /* All snapshots of a guest that is ready are the same. */
 static int restore(struct vm *vm, int snap_fd)
 {
-	uint64_t kept = atomic_load(&played.kept);
+	uint64_t kept = played.kept;
 
 	if (snap_fd >= 0 && pread(snap_fd, &vm->generation, 8, 0) != 8)
 		abort();

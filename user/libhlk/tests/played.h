@@ -36,7 +36,7 @@ struct played {
 	atomic_uint restores;
 	atomic_uint fpu_reads;
 	atomic_uint refused;
-	_Atomic uint64_t kept;
+	uint64_t kept;
 	atomic_bool no_input;
 };
 

@@ -51,6 +51,7 @@ static bool all_busy(void)
 	struct hlk_snap *none;
 	struct hlk_regs regs;
 	uint64_t word = 0;
+	uint32_t nr = 1;
 	bool good;
 
 	if (hlk_batch_open(ctx, 1, &batch, NULL))
@@ -64,6 +65,7 @@ static bool all_busy(void)
 	       hlk_sandbox_host_function(sb, "x", stay, NULL) == -EBUSY &&
 	       hlk_sandbox_translate(sb, &t) == -EBUSY &&
 	       hlk_sandbox_regs(sb, &regs) == -EBUSY &&
+	       hlk_sandbox_roots(sb, &word, &nr) == -EBUSY &&
 	       hlk_sandbox_read(sb, 0x1000, &word, 8) == -EBUSY &&
 	       hlk_sandbox_write(sb, 0x1000, &word, 8) == -EBUSY;
 	if (batch)
