@@ -88,9 +88,12 @@ bench: setup
 lint: setup
 	@$(vm)/lint.sh
 
+# Kbuild leaves depmod out where headers come without System.map, as Debian's do. The
+# release is the one that the module was built for.
 install:
 	$(MAKE) -C user install
 	$(if $(wildcard hlk.ko),$(MAKE) -C $(KDIR) M=$(CURDIR) INSTALL_MOD_PATH=$(DESTDIR) modules_install)
+	$(if $(wildcard hlk.ko),$(if $(DESTDIR),,PATH="$$PATH:/sbin"; depmod "$$(modinfo -F vermagic hlk.ko | cut -d ' ' -f 1)"))
 
 update-kernels:
 	rm -rf $${HLK_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/hlk}/kernels
