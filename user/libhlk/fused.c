@@ -113,7 +113,7 @@ int hlk_fused_prepare(struct hlk_sandbox *sb, const char *name, const void *in,
 	fused->arg.log = (uintptr_t)fused->log;
 	fused->arg.log_size = sizeof(fused->log);
 	sb->run->cr8 = sb->cr8;
-	sb->exit.reason = HLK_EXIT_NONE;
+	hlk_exit_none(sb);
 	return 0;
 }
 

@@ -324,6 +324,7 @@ int hlk_vcpu_compare(struct hlk_sandbox *sb, const struct hlk_vcpu_state *is,
 void hlk_prefault(struct hlk_sandbox *sb);
 
 /* exit.c */
+void hlk_exit_none(struct hlk_sandbox *sb);
 int hlk_exit_set(struct hlk_sandbox *sb, enum hlk_exit_reason reason,
 		 uint32_t code);
 int hlk_exit_abort(struct hlk_sandbox *sb, uint32_t code);

@@ -155,7 +155,7 @@ static void forget_user(struct hlk_slot *slot, struct hlk_sandbox *sb)
 {
 	hlk_host_reset(sb);
 	hlk_counter_reset(sb, slot->counter);
-	sb->exit = (struct hlk_exit) { .size = sizeof(sb->exit) };
+	hlk_exit_none(sb);
 	hlk_err_clear(&sb->err);
 }
 

@@ -144,7 +144,7 @@ int hlk_run(struct hlk_sandbox *sb, uint64_t timeout_us)
 {
 	int ret;
 
-	sb->exit.reason = HLK_EXIT_NONE;
+	hlk_exit_none(sb);
 	if (timeout_us == HLK_TIMEOUT_NONE)
 		return hlk_run_on(sb, enter(sb), enter);
 	hlk_fused_request(sb, HLK_RUN_CONTINUE);

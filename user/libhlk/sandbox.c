@@ -149,7 +149,7 @@ static struct hlk_sandbox *alloc_sandbox(struct hlk_ctx *ctx,
 	sb->print = config->print;
 	sb->print_arg = config->print_arg;
 	sb->state = HLK_STATE_BROKEN;
-	sb->exit.size = sizeof(sb->exit);
+	hlk_exit_none(sb);
 	return sb;
 
 destroy_lock:

@@ -128,7 +128,10 @@ static void test_errors(void)
 	    hlk_sandbox_error(sb)->code, "a guest that dies");
 	tap(!hlk_sandbox_restore(sb, NULL) && !hlk_sandbox_error(sb)->code,
 	    "no error is left after a restore");
+	tap(hlk_sandbox_exit(sb)->regs.eax, "its registers are told");
 	hlk_sandbox_call(sb, "none", NULL, 0, NULL, 0, NULL, 0);
+	tap(hlk_sandbox_exit(sb)->reason == HLK_EXIT_HALT && !hlk_sandbox_exit(sb)->regs.eax,
+	    "and nothing of them when the next call went well");
 	tap(hlk_sandbox_error(sb)->code == EREMOTEIO && !hlk_sandbox_stats(sb, &stats) &&
 	    !hlk_sandbox_error(sb)->code, "nor after a look");
 	played.no_input = true;
