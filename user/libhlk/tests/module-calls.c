@@ -775,6 +775,55 @@ static void test_count_in_batch(void)
 	    WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status));
 }
 
+/* What one sandbox counted is in a flat snapshot of it, and not for others. */
+static void test_flat_counter(void)
+{
+	struct hlk_snapshot_config config = HLK_SNAPSHOT_CONFIG_INIT;
+	struct hlk_snap *snap, *later;
+	struct hlk_sandbox *sb = make_ready(NULL, HLK_SNAP_FLAT, &snap);
+	struct hlk_sandbox *other;
+	uint64_t seen = 1;
+	bool good;
+
+	config.flags = HLK_SNAP_FLAT;
+	good = !hlk_sandbox_counter_add(sb, 5) && !hlk_sandbox_snapshot(sb, &config, &later) &&
+	       !hlk_sandbox_from_snapshot(ctx, later, NULL, &other, NULL) &&
+	       !hlk_sandbox_read(other, HLK_GUEST_SCRATCH_TOP - HLK_GUEST_OFF_COUNTER, &seen, 8);
+	tap(good && !seen && !hlk_sandbox_counter(other) && hlk_sandbox_counter(sb) == 5,
+	    "a counter belongs to a sandbox, and not to a flat snapshot");
+	hlk_snapshot_close(later);
+	hlk_snapshot_close(snap);
+	hlk_sandbox_close(other);
+	hlk_sandbox_close(sb);
+}
+
+/* struct kvm_run is inherited. */
+static int kick_in_child(void *arg, const void *in UNUSED, size_t in_len UNUSED,
+			 void *out UNUSED, size_t out_size UNUSED,
+			 size_t *out_len UNUSED)
+{
+	pid_t pid = fork();
+
+	if (!pid) {
+		hlk_sandbox_kick(arg);
+		_exit(0);
+	}
+	waitpid(pid, NULL, 0);
+	return 0;
+}
+
+static void test_kick_in_child(void)
+{
+	struct hlk_snap *snap;
+	struct hlk_sandbox *sb = make_ready(NULL, HLK_SNAP_FLAT, &snap);
+
+	hlk_sandbox_host_function(sb, "up", kick_in_child, sb);
+	tap_why(sb, !hlk_sandbox_call(sb, "h", "", 0, NULL, 0, NULL, 5000 * MS),
+		"a child does not kick its parent's guest");
+	hlk_snapshot_close(snap);
+	hlk_sandbox_close(sb);
+}
+
 /* In a child that has a pool by inheritance */
 static int pool_of_parent(struct hlk_pool *pool)
 {
@@ -851,6 +900,8 @@ int main(void)
 	test_pool();
 	test_hostile_pool();
 	test_count_in_batch();
+	test_flat_counter();
+	test_kick_in_child();
 	test_pool_and_fork();
 	test_fork();
 	return finish();
