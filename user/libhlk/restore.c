@@ -132,9 +132,10 @@ int hlk_restore_finish(struct hlk_sandbox *sb, struct hlk_snap *snap, int ret)
 	/* Until all of it is done */
 	sb->state = HLK_STATE_BROKEN;
 	if (snap && snap != sb->last) {
-		hlk_snap_get(snap);
-		hlk_snapshot_close(sb->last);
-		sb->last = snap;
+		struct hlk_snap *old = sb->last;
+
+		sb->last = hlk_snap_get(snap);
+		hlk_snapshot_close(old);
 		sb->switched = true;
 	}
 	sb->stale = true;
