@@ -97,11 +97,19 @@ EXPORT int hlk_sandbox_boot(struct hlk_sandbox *sb, uint64_t timeout_us)
 	return ret ? ret : hlk_leave(sb, boot(sb, timeout_us));
 }
 
+/* No budget, or a buffer that makes no sense: that is what the guest left. */
 static int buffer_failed(struct hlk_sandbox *sb, int ret)
 {
 	if (ret == -ENOBUFS)
 		return hlk_err_where(&sb->err, ENOBUFS, HLK_WHAT_INPUT,
 				     hlk_buffer_room(&sb->input), op_call);
+	if (ret == -EPROTO || ret == -EDQUOT)
+		sb->state = HLK_STATE_BROKEN;
+	if (ret == -EPROTO)
+		return hlk_exit_set(sb, HLK_EXIT_PROTOCOL, 0);
+	hlk_exit_none(sb);
+	if (ret == -EDQUOT)
+		sb->exit.reason = HLK_EXIT_BUDGET;
 	return hlk_exit_host(sb, ret, op_call);
 }
 

@@ -147,6 +147,28 @@ static void test_errors(void)
 	hlk_sandbox_restore(sb, NULL);
 }
 
+/* What the guest left keeps the next call from its input. */
+static void test_no_input(void)
+{
+	uint64_t beyond = sb->input.size + 8;
+	bool good;
+
+	mprotect(sb->input.mem, 4096, PROT_READ);
+	hlk_forget_pages(sb);
+	good = hlk_sandbox_call(sb, "e", "x", 1, NULL, 0, NULL, 0) == -EDQUOT;
+	mprotect(sb->input.mem, 4096, PROT_READ | PROT_WRITE);
+	tap(good && hlk_sandbox_exit(sb)->reason == HLK_EXIT_BUDGET &&
+	    hlk_sandbox_call(sb, "e", "x", 1, NULL, 0, NULL, 0) == -ESTALE,
+	    "no budget for the input of the next call: a restore is due");
+	hlk_sandbox_restore(sb, NULL);
+	memcpy(sb->input.mem, &beyond, 8);
+	tap(hlk_sandbox_call(sb, "e", "x", 1, NULL, 0, NULL, 0) == -EPROTO &&
+	    hlk_sandbox_exit(sb)->reason == HLK_EXIT_PROTOCOL &&
+	    hlk_sandbox_call(sb, "e", "x", 1, NULL, 0, NULL, 0) == -ESTALE,
+	    "nor a buffer that makes sense");
+	hlk_sandbox_restore(sb, NULL);
+}
+
 static void test_text(void)
 {
 	char name[200], line[64];
@@ -507,6 +529,7 @@ int main(void)
 	test_second_thread(true);
 	test_print();
 	test_errors();
+	test_no_input();
 	test_text();
 	test_functions();
 	test_lengths();
