@@ -24,6 +24,7 @@
 #define ENTRIES	64
 #define VMS	16
 #define INSIDE_SECONDS	10	/* an inline HLK_RUN stood still within one or two */
+#define INSIDE_LONGEST	40
 
 GUEST(count, "	incl 0x22000\n"
 	     "	mov 0x22000, %ebx\n"
@@ -547,19 +548,25 @@ static void die_with_parent(void)
 /*
  * Beside the guest's task: task work by keys, polls that come true. KVM does task work
  * if some was there when it looked; a request among it came while KVM let others run
- * before it did so. Whoever makes the poll true must be one of these others, so no
- * FIFO: for that one, kernels that preempt lazily do not wait until KVM lets it.
+ * before it did so. Whoever makes the poll true must be one of these others: where a
+ * kernel preempts lazily that is nobody of FIFO, who does not wait until KVM lets it;
+ * where it preempts at once, nobody else. So it is now the one and now the other.
  */
 static void disturb(struct inside *in, int efd, bool keys)
 {
+	struct sched_param fifo = { .sched_priority = 10 }, other = {};
 	struct timespec nap = { .tv_nsec = 1000000 };
 	u64 word = 1;
+	u32 turn;
 
 	if (!fork()) {
 		die_with_parent();
 		pin(0);
 		setpriority(PRIO_PROCESS, 0, -20);
-		while (!in->stop) {
+		for (turn = 0; !in->stop; turn++) {
+			if (turn % 512 == 0)
+				sched_setscheduler(0, turn & 512 ? SCHED_FIFO : SCHED_OTHER,
+						   turn & 512 ? &fifo : &other);
 			nanosleep(&nap, NULL);
 			if (write(efd, &word, 8) < 0)
 				sched_yield();
@@ -696,6 +703,7 @@ static void inside(struct __test_metadata *_metadata, u32 op, u32 ring_flags, bo
 {
 	struct inside *in = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
 				 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	bool want = op == HLK_RESTORE && !ring_flags;
 	u32 seconds, still = 0;
 	u64 last = 0;
 	int status;
@@ -707,7 +715,8 @@ static void inside(struct __test_metadata *_metadata, u32 op, u32 ring_flags, bo
 	if (!pid)
 		be_inside(in, op, ring_flags, many);
 	pin(1);
-	for (seconds = 0; seconds < INSIDE_SECONDS || still; seconds++) {
+	for (seconds = 0; seconds < INSIDE_SECONDS || still ||
+	     (seconds < INSIDE_LONGEST && want && !in->worker); seconds++) {
 		sleep(1);
 		still = in->rounds == last ? still + 1 : 0;
 		last = in->rounds;
