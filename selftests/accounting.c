@@ -963,12 +963,15 @@ static void trend_note(struct trend *trend, u64 round)
 
 static bool trend_none(const struct trend *trend)
 {
-	/* KASAN keeps a 32nd of the memory for what was freed last; a round takes 8 MiB. */
+	/*
+	 * A round takes 8 MiB, ten of them are late, and what one gave back may not be
+	 * there yet. KASAN keeps a 32nd of the memory for what was freed last.
+	 */
 	bool debug = !access("/sys/kernel/debug/kmemleak", F_OK);
 
 	fprintf(stderr, "# host: %llu KiB free early, %llu late\n",
 		(unsigned long long)trend->early, (unsigned long long)trend->late);
-	return trend->late + (debug ? 64 : 4) * MIB / 1024 >= trend->early;
+	return trend->late + (debug ? 64 : 16) * MIB / 1024 >= trend->early;
 }
 
 static int refused_by_the_limit(bool irqchip, bool run, bool counted)
