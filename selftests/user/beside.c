@@ -154,3 +154,8 @@ int hlk_cmd_mark_cow(void *obj, struct hlk_ucmd *ucmd)
 {
 	return not_here(ucmd);
 }
+
+int hlk_cmd_kick(void *obj, struct hlk_ucmd *ucmd)
+{
+	return not_here(ucmd);
+}
