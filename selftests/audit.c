@@ -84,7 +84,7 @@ TEST_F(audit, shared_pages_of_another_snapshot)
 	close(snap[1]);
 }
 
-/* One that no memslot has, and that nobody may touch for now */
+/* One that no memslot has, mapped so that nobody may touch it */
 TEST_F(audit, in_each_mapping)
 {
 	struct tvm other;
