@@ -92,8 +92,8 @@ static int run_input(struct hlk_vm *vm, const struct hlk_segment *in, u32 nr,
 static int run_prepare(struct hlk_vm *vm, struct kvm_vcpu *vcpu, struct hlk_run *run,
 		       struct hlk_why_at *at)
 {
-	struct hlk_restored done;
-	struct run_call call;
+	struct hlk_restored done __uninitialized;
+	struct run_call call __uninitialized;
 	u32 i;
 	int ret;
 
@@ -171,7 +171,7 @@ static int run_enter(struct hlk_vm *vm, struct file *file, struct kvm_vcpu *vcpu
 static int run_in_time(struct hlk_vm *vm, struct file *file, struct kvm_vcpu *vcpu,
 		       struct hlk_run *run, struct hlk_why_at *at)
 {
-	struct hlk_watch watch;
+	struct hlk_watch watch __uninitialized;
 	int ret;
 
 	ret = hlk_watch_begin(vm, vcpu, run->deadline_ns, &watch, at);

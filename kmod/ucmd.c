@@ -65,20 +65,24 @@ static int ucmd_read(struct hlk_ucmd *ucmd, const struct hlk_op *op,
 	return 0;
 }
 
-/* Tell why, whatever the size of the struct, if it has room for it. */
-static int ucmd_write_head(struct hlk_ucmd *ucmd, void __user *to, u32 size)
+static void ucmd_tell(const struct hlk_ucmd *ucmd, struct hlk_head *head)
 {
-	struct hlk_head head = {
-		.why = ucmd->at.why,
-		.index = ucmd->at.index,
-		.where = ucmd->at.where,
-	};
-	const size_t skip = offsetof(struct hlk_head, why);
+	head->why = ucmd->at.why;
+	head->index = ucmd->at.index;
+	head->where = ucmd->at.where;
+}
 
-	if (size < sizeof(head))
-		return 0;
-	return copy_to_user(to + skip, (void *)&head + skip, sizeof(head) - skip) ?
-		-EFAULT : 0;
+/* Tell why the struct was not read, whatever its size, if it has room for it. */
+static void ucmd_refuse(const struct hlk_ucmd *ucmd, void __user *to, u32 size)
+{
+	const size_t skip = offsetof(struct hlk_head, why);
+	struct hlk_head head;
+
+	ucmd_tell(ucmd, &head);
+	/* the call has failed, and cannot say more if this does */
+	if (size >= sizeof(head) &&
+	    copy_to_user(to + skip, (void *)&head + skip, sizeof(head) - skip))
+		return;
 }
 
 /**
@@ -97,7 +101,8 @@ long hlk_ioctl(struct file *file, unsigned int cmd, unsigned long arg, bool nowa
 	       const struct hlk_op *ops, u32 first, u32 nr)
 {
 	void __user *user = (void __user *)arg;
-	union hlk_cmd_buffer buffer;
+	/* read in whole, as far as it is used */
+	union hlk_cmd_buffer buffer __uninitialized;
 	struct hlk_ucmd ucmd = { .cmd = &buffer, .nowait = nowait };
 	const struct hlk_op *op;
 	u32 row;
@@ -115,13 +120,14 @@ long hlk_ioctl(struct file *file, unsigned int cmd, unsigned long arg, bool nowa
 	if (get_user(size, (u32 __user *)user))
 		return -EFAULT;
 	ret = ucmd_read(&ucmd, op, user, size);
-	if (!ret) {
-		ret = op->execute(file->private_data, &ucmd);
-		buffer.head.size = size;
-		if (copy_to_user(user, &buffer, min(size, op->size)) && !ret)
-			ret = -EFAULT;
+	if (ret) {
+		ucmd_refuse(&ucmd, user, size);
+		return ret;
 	}
-	if (ucmd_write_head(&ucmd, user, size) && !ret)
+	ret = op->execute(file->private_data, &ucmd);
+	buffer.head.size = size;
+	ucmd_tell(&ucmd, &buffer.head);
+	if (copy_to_user(user, &buffer, min(size, op->size)) && !ret)
 		ret = -EFAULT;
 	ucmd_finish(&ucmd, ret);
 	return ret;
