@@ -334,8 +334,8 @@ static u64 kill_at(struct __test_metadata *_metadata, fixture *self,
 		   u64 start)
 {
 	u64 begin, now, most = 0;
+	pid_t pid, ended;
 	int status;
-	pid_t pid;
 
 	memset(self->shared, 0, sizeof(*self->shared));
 	pid = fork();
@@ -354,16 +354,21 @@ static u64 kill_at(struct __test_metadata *_metadata, fixture *self,
 		now = progress(self) - begin;
 	} while (now < start && !self->shared->over);
 	kill(pid, SIGKILL);
-	while (!waitpid(pid, &status, WNOHANG)) {
+	do {
+		/* once more when it is gone: what was done until then can be seen still */
+		ended = waitpid(pid, &status, WNOHANG);
 		now = progress(self) - begin;
 		if ((long long)now > (long long)most)
 			most = now;
-	}
+	} while (!ended);
 	ASSERT_EQ(SIGKILL, WTERMSIG(status));
 	return self->shared->over ? ~0ULL : most;
 }
 
-/* Now and then the call is over before the signal comes. */
+/*
+ * Now and then the call is over before the signal comes. And what does not look at signals
+ * may end by one in its middle, where it meets somebody at a lock.
+ */
 static void stops(struct __test_metadata *_metadata, fixture *self,
 		  void (*child)(struct shared *shared), u64 (*progress)(fixture *self),
 		  u64 all)
@@ -371,12 +376,12 @@ static void stops(struct __test_metadata *_metadata, fixture *self,
 	u64 most = ~0ULL;
 	u32 i;
 
-	for (i = 0; i < ROUNDS && most >= all; i++) {
+	for (i = 0; i < ROUNDS && most >= all / 2; i++) {
 		most = kill_at(_metadata, self, child, progress, all / 16);
 		ASSERT_EQ(0, live_pages(self));
 	}
 	TH_LOG("gone after %lld of %llu", (long long)most, (unsigned long long)all);
-	ASSERT_GT(all, most);
+	ASSERT_GT(all / 2, most);
 }
 
 #define STOPS(child, progress, all)	stops(_metadata, self, child, progress, all)
@@ -403,7 +408,7 @@ TEST_F(killed, in_a_prefault)
 
 TEST_F(killed, in_a_walk)
 {
-	STOPS(child_walk, progress_walk, NR_REPLIES - 64);
+	STOPS(child_walk, progress_walk, NR_REPLIES);
 }
 
 /* The VM outlives the child by a second fd, which says what came of it. */
