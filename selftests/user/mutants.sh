@@ -3,6 +3,7 @@
 # Deliberate bugs, one at a time: each has to be caught by some test. TAP.
 #
 #   mutants.sh [NUMBER...]     with O= as the folder to build in
+#   mutants.sh --match         print those that change nothing, and build none
 #
 # A mutant is a file, what it forgets, and a sed expression. A line that no
 # longer matches is a failure too: the list follows the code.
@@ -32,7 +33,7 @@ mutant i686pt.c 'rights of the leaf alone' \
 mutant i686pt.c 'CR0.WP is ignored' \
 	's/else if (!mode->wp)/else if (0)/'
 mutant i686pt.c 'the offset in a 4 MiB page is lost' \
-	's/gfn = i686_large_gfn(out->pde) + nr;/gfn = i686_large_gfn(out->pde);/'
+	's/gfn = i686_large_gfn(pde) + nr;/gfn = i686_large_gfn(pde);/'
 mutant i686pt.c 'runs are joined over unequal attributes' \
 	's/run->attributes == m->attributes &&/1 \&\&/'
 mutant i686pt.c 'runs are joined though frames do not follow' \
@@ -375,15 +376,15 @@ mutant snap.c 'pages after one that cannot be kept are not put' \
 mutant snap.c 'the last of the pages is not put' \
 	'/^int hlk_snap_keep/,/^}/{/i < nr; i++)$/{N;/gpage.page)$/s/i < nr/i + 1 < nr/}}'
 mutant snap.c 'a guest page that is as in the parent is not put' \
-	'/^\tif (page && old && !memcmp/,/^\t}/s/^\t\treturn 0;/\t\tkept->gpage.page = NULL;\n&/'
+	'/^\tif (page && old && snap_equal/,/^\t}/s/^\t\treturn 0;/\t\tkept->gpage.page = NULL;\n&/'
 mutant snap.c 'a guest page of zeroes is not put' \
 	's/^\t\tsnap->counts.zero++;/\t\tkept->gpage.page = NULL;\n&/'
 mutant snap.c 'pages are not copied' \
-	'/^int hlk_snap_keep/,/^}/s/if (kept\[i\].copy)/if (0)/'
+	'/^int hlk_snap_keep/,/^}/s/if (kept\[i\].copy && .*/if (0)/'
 mutant snap.c 'the last of the pages is not copied' \
-	'/^int hlk_snap_keep/,/^}/{/i < nr; i++)$/{N;/copy)$/s/i < nr/i + 1 < nr/}}'
+	'/^int hlk_snap_keep/,/^}/{/i < nr; i++)$/{N;/copy && /s/i < nr/i + 1 < nr/}}'
 mutant snap.c 'the last bytes of a page are not copied' \
-	's/page_address(kept\[i\].gpage.page), PAGE_SIZE);/page_address(kept[i].gpage.page), PAGE_SIZE - 8);/'
+	's/hlk_copy_page(kept\[i\].copy, kept\[i\].gpage.page)/!memcpy(page_address(kept[i].copy), page_address(kept[i].gpage.page), PAGE_SIZE - 8)/'
 mutant snap.c 'where the page before was copied to is not forgotten' \
 	's/^\t\tkept\[i\].copy = NULL;/\t\t;/'
 mutant snap.c 'a page that has no place is copied' \
@@ -485,7 +486,7 @@ mutant snap.c 'the count of leaves begins anew at its end' \
 mutant snap.c 'tables are freed with one of two snapshots' \
 	'/^void hlk_snap_clear/,/^}/s/kref_put(&snap->tables->ref, tables_release);/tables_release(\&snap->tables->ref);/'
 mutant snap.c 'an equal page of the parent is copied' \
-	's/if (page && old && !memcmp(page_address(old), page_address(page), PAGE_SIZE)) {/if (0) {/'
+	's/if (page && old && snap_equal(page, old)) {/if (0) {/'
 mutant snap.c 'a replaced page still counts' \
 	'/^static int snap_keep/,/^}/s/^\t\tsnap->counts.pages--;/\t\t;/'
 
@@ -581,9 +582,9 @@ mutant place.c 'bookkeeping is written into the page of the parent' \
 mutant snap.c 'the first pages of further windows are not looked at' \
 	's/++\*nr, from = 0)/++*nr)/'
 mutant snap.c 'equal hashes are equal pages' \
-	'/^static int dedup_find/,/^}/s/!memcmp(page_address(other), page_address(page), PAGE_SIZE)/1/'
+	'/^static int dedup_find/,/^}/s/snap_equal(page, other)/1/'
 mutant snap.c 'the last bytes are not compared' \
-	'/^static int dedup_find/,/^}/s/page_address(page), PAGE_SIZE)/page_address(page), PAGE_SIZE - 8)/'
+	'/^static int dedup_find/,/^}/s/snap_equal(page, other)/!memcmp(page_address(page), page_address(other), PAGE_SIZE - 8)/'
 mutant snap.c 'an equal page is not held' \
 	'/^static int dedup_page/,/^}/s/get_page(same);/;/'
 mutant snap.c 'an equal page is not counted' \
@@ -591,13 +592,13 @@ mutant snap.c 'an equal page is not counted' \
 mutant snap.c 'only the first place is tried' \
 	'/^static int dedup_find/,/^}/{s/for (;; hash++) {/for (u64 end = hash + 1; hash < end; hash++) {/;s/^}/\treturn 0;\n}/}'
 mutant snap.c 'what was seen is leaked' \
-	's/^\txa_destroy(&seen);/\t;/'
+	's/^\thlk_xa_destroy(&seen, .*/\t;/'
 
 # marking in place
 mutant mark.c 'copy-on-write is not marked' \
-	's/(old & ~I686_W) | I686_COW) != old)/(old \& ~I686_W)) != old)/'
+	's/marked = (old & ~I686_W) | I686_COW;/marked = old \& ~I686_W;/'
 mutant mark.c 'a marked leaf stays writable' \
-	's/(old & ~I686_W) | I686_COW) != old)/old | I686_COW) != old)/'
+	's/marked = (old & ~I686_W) | I686_COW;/marked = old | I686_COW;/'
 mutant mark.c 'read-only leaves are marked' \
 	's/^\tif (!(entry & I686_W))$/\tif (0)/'
 mutant mark.c 'live tables are marked' \
@@ -627,11 +628,11 @@ mutant mark.c 'reserved bits are passed over' \
 mutant mark.c 'what fails late has marked before' \
 	's/mark_finish(mark, !err);/mark_finish(mark, true);/'
 mutant mark.c 'tables are held though nothing is marked' \
-	's/^\tbool write = false;/\tbool write = true;/'
+	's/^\tbool any = false;/\tbool any = true;/'
 mutant mark.c 'tables are not let go' \
 	's/mark->gmem->ops->unhold(mark->gmem, gfn, table->page);/;/'
 mutant mark.c 'tables without anything to mark are not counted' \
-	'/^static int mark_hold/,/^}/s/^\t\t\t++\*count;/\t\t\t;/'
+	'/^static int mark_judge_table/,/^}/s/^\t\t\t++\*count;/\t\t\t*count += any;/'
 mutant mark.c 'a fatal signal is ignored' \
 	's/fatal_signal_pending(current)/0/'
 
@@ -731,6 +732,17 @@ mutant fpu.h 'PKRU makes all of an image count' \
 	's/ & ~(HLK_FPU_X87_SSE | HLK_FPU_PKRU)/ \& ~HLK_FPU_X87_SSE/'
 mutant fpu.h 'nothing behind x87 and SSE counts' \
 	's/ || features & ~(HLK_FPU_X87_SSE | HLK_FPU_PKRU)//'
+
+if [ "${1:-}" = --match ]; then
+	new=$(mktemp)
+	trap 'rm -f "$new"' EXIT
+	for i in "${!files[@]}"; do
+		sed "${edits[$i]}" "$kmod/${files[$i]}" > "$new" &&
+			! cmp -s "$kmod/${files[$i]}" "$new" ||
+			echo "mutant $i, ${files[$i]}: ${whats[$i]}: changes nothing"
+	done
+	exit
+fi
 
 # judge NUMBER: the line of TAP, without its number, into a file
 judge() {
