@@ -203,10 +203,16 @@ no_registry_names() {
 	[ -z "$names" ] || ! files '*' | xargs grep -nE "$names"
 }
 
+# Each bug on purpose still changes the code that it is for.
+planted_bugs() {
+	"$VM_DIR/planted.sh" --match
+	selftests/user/mutants.sh --match
+}
+
 mkdir -p "$BUILD"
 echo "TAP version 13"
 checks=(checkpatch_kernel checkpatch_user one_place_for_versions pure_files rooms
-	kernel_doc spelling shell_scripts man_pages golden_copies golden_numbers counting bad_jobs
+	kernel_doc spelling shell_scripts man_pages golden_copies golden_numbers counting bad_jobs planted_bugs
 	readme_example licences no_registry_names)
 series=()
 read -ra series <<< "$KERNELS"

@@ -5,7 +5,8 @@
 # has to fail within three minutes, which it does too if the kernel complains, or to
 # be the one that runs when the kernel stops. No other test runs. PLANTED_ON= names a
 # kernel for those that are for 6.12. TAP out, with the seconds from the start of the
-# program.
+# program. planted.sh --match prints the rows that change nothing, or whose test is in no
+# such program, and runs none.
 . "$(dirname "$0")/common.sh"
 
 # name | kernel | program | test | file | sed -E script
@@ -148,6 +149,18 @@ audit_bugs() {
 	EOF
 }
 
+match() {
+	local new name program test file script
+	new=$(mktemp)
+	while IFS='|' read -r name _ program test file script; do
+		sed -E "$script" "$TOP/$file" > "$new" && ! cmp -s "$TOP/$file" "$new" ||
+			echo "$name: changes nothing in $file"
+		grep -qw "${test##*.}" "$TOP/selftests/$program.c" ||
+			echo "$name: no test $test in $program"
+	done < <(bugs)
+	rm -f "$new"
+}
+
 # Lines with the seconds since the first that a test printed
 stamp() {
 	local line begun=''
@@ -166,6 +179,10 @@ failed_after() { # failed_after LOG TEST
 		/^[0-9]+ (not ok - .*: did not end|# .* is ended: )/ && running { print $1; exit }'
 }
 
+if [ "${1:-}" = --match ]; then
+	match
+	exit
+fi
 "$VM_DIR/setup.sh"
 mkdir -p "$BUILD/planted"
 build_user || exit 1
