@@ -18,6 +18,7 @@
 #include <time.h>
 
 #include "hlk_test.h"
+#include "tracing.h"
 #include "harness.h"
 
 #define RW		(PROT_READ | PROT_WRITE)
@@ -825,20 +826,6 @@ TEST_F_TIMEOUT(accounting, a_build_over_the_limit_is_enomem, 280)
 #define REFUSALS	3
 #define TOLERANCE	(64 * 1024)
 
-#define TRACING "/tmp/hlk-accounting"
-
-static void trace_put(const char *name, const char *text)
-{
-	char path[128];
-	int fd;
-
-	snprintf(path, sizeof(path), TRACING "/%s", name);
-	fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
-	t_must(fd >= 0);
-	t_must(write(fd, text, strlen(text)) == (ssize_t)strlen(text));
-	close(fd);
-}
-
 /*
  * Refusals: errors that faults of windows end in, for whatever reason. The module
  * itself counts those by the budget alone. By the cgroup's limit a page may be refused
@@ -847,20 +834,19 @@ static void trace_put(const char *name, const char *text)
  */
 static bool refusals_begin(void)
 {
-	mkdir(TRACING, 0700);
-	t_must(!mount("tracefs", TRACING, "tracefs", 0, NULL));
+	tracing_mount();
 	if (access(TRACING "/kprobe_events", W_OK)) {
-		umount(TRACING);
+		tracing_umount();
 		fprintf(stderr, "# a kernel without probes: refusals are not counted\n");
 		return false;
 	}
-	trace_put("kprobe_events", "r:refused/fault hlk:window_fault ret=$retval:u32\n");
-	trace_put("kprobe_events", "r:refused/write hlk:window_mkwrite ret=$retval:u32\n");
+	tracing_add("kprobe_events", "r:refused/fault hlk:window_fault ret=$retval:u32\n");
+	tracing_add("kprobe_events", "r:refused/write hlk:window_mkwrite ret=$retval:u32\n");
 	/* VM_FAULT_OOM and VM_FAULT_SIGBUS */
-	trace_put("events/refused/fault/filter", "ret & 3");
-	trace_put("events/refused/write/filter", "ret & 3");
-	trace_put("events/refused/enable", "1");
-	trace_put("events/hlk/hlk_cow_fault/enable", "1");
+	tracing_put("events/refused/fault/filter", "ret & 3");
+	tracing_put("events/refused/write/filter", "ret & 3");
+	tracing_put("events/refused/enable", "1");
+	tracing_put("events/hlk/hlk_cow_fault/enable", "1");
 	return true;
 }
 
@@ -892,11 +878,11 @@ static void refusals_end(bool counted)
 {
 	if (!counted)
 		return;
-	trace_put("events/hlk/hlk_cow_fault/enable", "0");
-	trace_put("events/refused/enable", "0");
-	trace_put("kprobe_events", "-:refused/fault\n");
-	trace_put("kprobe_events", "-:refused/write\n");
-	umount(TRACING);
+	tracing_put("events/hlk/hlk_cow_fault/enable", "0");
+	tracing_put("events/refused/enable", "0");
+	tracing_add("kprobe_events", "-:refused/fault\n");
+	tracing_add("kprobe_events", "-:refused/write\n");
+	tracing_umount();
 }
 
 FIXTURE(refused) {

@@ -4,13 +4,12 @@
  * that is behind an fd.
  */
 #include <sched.h>
-#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "hlk_test.h"
+#include "tracing.h"
 #include "harness.h"
 
 GUEST(halt, "	hlt\n");
@@ -121,20 +120,6 @@ TEST_F(attach, a_barrier_only_where_there_is_one)
 	close(snap);
 }
 
-#define TRACING	"/tmp/hlk-attach"
-
-static void trace_put(const char *name, const char *text)
-{
-	char path[128];
-	int fd;
-
-	snprintf(path, sizeof(path), TRACING "/%s", name);
-	fd = open(path, O_WRONLY | O_TRUNC);
-	t_must(fd >= 0);
-	t_must(write(fd, text, strlen(text)) == (ssize_t)strlen(text));
-	close(fd);
-}
-
 /* How many lines of the trace are of a CPU */
 static u32 traced(u32 cpu)
 {
@@ -181,23 +166,22 @@ TEST_F(attach, a_barrier_where_the_vcpu_was)
 	tvm_load(&self->t, TVM_CODE, halt);
 	snap = OK(hlk_snapshot_flat(self->t.hlk));
 	OK(hlk_restore(self->t.hlk, snap, NULL));
-	mkdir(TRACING, 0700);
-	t_must(!mount("tracefs", TRACING, "tracefs", 0, NULL));
-	trace_put("events/msr/write_msr/filter", "msr == 0x49");
+	tracing_mount();
+	tracing_put("events/msr/write_msr/filter", "msr == 0x49");
 	for (round = 0; round < 4; round++) {
 		run_on(round % 2);
 		ASSERT_EQ(KVM_EXIT_HLT, tvm_run(&self->t));
 		run_on(!(round % 2));
-		trace_put("trace", "");
-		trace_put("events/msr/write_msr/enable", "1");
+		tracing_put("trace", "");
+		tracing_put("events/msr/write_msr/enable", "1");
 		OK(hlk_restore(self->t.hlk, -1, NULL));
-		trace_put("events/msr/write_msr/enable", "0");
+		tracing_put("events/msr/write_msr/enable", "0");
 		there = traced(round % 2);
 		here = traced(!(round % 2));
 		ASSERT_EQ(1, there);
 		ASSERT_EQ(0, here);
 	}
-	umount(TRACING);
+	tracing_umount();
 	close(snap);
 }
 

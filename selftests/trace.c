@@ -2,27 +2,11 @@
 /*
  * Tracepoints say what was done, and how long it took.
  */
-#include <sys/mount.h>
-#include <sys/stat.h>
-
 #include "hlk_test.h"
+#include "tracing.h"
 #include "harness.h"
 
 GUEST(halt, "	hlt\n");
-
-#define TRACING "/tmp/hlk-tracing"
-
-static void put(const char *name, const char *text)
-{
-	char path[128];
-	int fd;
-
-	snprintf(path, sizeof(path), TRACING "/%s", name);
-	fd = open(path, O_WRONLY | O_TRUNC);
-	t_must(fd >= 0);
-	t_must(write(fd, text, strlen(text)) == (ssize_t)strlen(text));
-	close(fd);
-}
 
 FIXTURE(trace) {
 	struct tvm t;
@@ -34,20 +18,19 @@ typedef FIXTURE_DATA(trace) fixture;
 FIXTURE_SETUP(trace)
 {
 	t_begin();
-	mkdir(TRACING, 0700);
-	t_must(!mount("tracefs", TRACING, "tracefs", 0, NULL));
+	tracing_mount();
 	self->text = calloc(1, 1 << 20);
-	put("trace", "");
-	put("tracing_on", "1");
-	put("events/hlk/enable", "1");
+	tracing_put("trace", "");
+	tracing_put("tracing_on", "1");
+	tracing_put("events/hlk/enable", "1");
 	tvm_start(&self->t, 0, 0);
 	tvm_load(&self->t, TVM_CODE, halt);
 }
 
 FIXTURE_TEARDOWN(trace)
 {
-	put("events/hlk/enable", "0");
-	umount(TRACING);
+	tracing_put("events/hlk/enable", "0");
+	tracing_umount();
 	free(self->text);
 	tvm_close(&self->t);
 	EXPECT_EQ(0, t_end());
@@ -197,12 +180,12 @@ TEST_F(trace, off_is_silent)
 	int snap;
 
 	snap = OK(hlk_snapshot_flat(self->t.hlk));
-	put("events/hlk/enable", "0");
-	put("trace", "");
+	tracing_put("events/hlk/enable", "0");
+	tracing_put("trace", "");
 	OK(hlk_restore(self->t.hlk, snap, NULL));
 	ASSERT_EQ(NULL, last(self, "hlk_restore: "));
 	/* enabled in the middle of nothing: the next one is whole again */
-	put("events/hlk/enable", "1");
+	tracing_put("events/hlk/enable", "1");
 	OK(hlk_restore(self->t.hlk, -1, NULL));
 	ASSERT_NE(NULL, last(self, "hlk_restore: "));
 	close(snap);

@@ -6,13 +6,10 @@
  * looked at wants these locks, so it is as good as held. What the events cost is
  * part of what is measured.
  */
-#include <sys/mount.h>
-#include <sys/stat.h>
-
 #include "hlk_test.h"
+#include "tracing.h"
 #include "holds.h"
 
-#define TRACING		"/tmp/hlk-holds"
 #define BUFFER_KIB	"65536"
 #define MAX_HELD	256
 
@@ -55,18 +52,6 @@ struct held {
 	enum hold hold;
 };
 
-static void put(const char *name, const char *text)
-{
-	char path[128];
-	int fd;
-
-	snprintf(path, sizeof(path), TRACING "/%s", name);
-	fd = open(path, O_WRONLY | O_TRUNC);
-	t_must(fd >= 0);
-	t_must(write(fd, text, strlen(text)) == (ssize_t)strlen(text));
-	close(fd);
-}
-
 /* From here on they are noted while holds_switch() says 1. */
 void holds_open(void)
 {
@@ -77,15 +62,14 @@ void holds_open(void)
 	for (i = 0; i < ARRAY_SIZE(locks); i++)
 		len += snprintf(filter + len, sizeof(filter) - len, "%sname == \"%s\"",
 				i ? " || " : "", locks[i].name);
-	mkdir(TRACING, 0700);
-	t_must(!mount("tracefs", TRACING, "tracefs", 0, NULL));
-	put("tracing_on", "0");
-	put("buffer_size_kb", BUFFER_KIB);
-	put("options/overwrite", "0");
-	put("events/lock/lock_acquire/filter", filter);
-	put("events/lock/lock_release/filter", filter);
-	put("events/lock/lock_acquire/enable", "1");
-	put("events/lock/lock_release/enable", "1");
+	tracing_mount();
+	tracing_put("tracing_on", "0");
+	tracing_put("buffer_size_kb", BUFFER_KIB);
+	tracing_put("options/overwrite", "0");
+	tracing_put("events/lock/lock_acquire/filter", filter);
+	tracing_put("events/lock/lock_release/filter", filter);
+	tracing_put("events/lock/lock_acquire/enable", "1");
+	tracing_put("events/lock/lock_release/enable", "1");
 }
 
 int holds_switch(void)
@@ -98,7 +82,7 @@ int holds_switch(void)
 
 void holds_clear(void)
 {
-	put("trace", "");
+	tracing_put("trace", "");
 }
 
 static int hold_of(const char *name)
@@ -182,7 +166,7 @@ void holds_read(pid_t pid, double *ms)
 
 void holds_close(void)
 {
-	put("events/lock/enable", "0");
-	put("tracing_on", "1");
-	umount(TRACING);
+	tracing_put("events/lock/enable", "0");
+	tracing_put("tracing_on", "1");
+	tracing_umount();
 }
