@@ -10,29 +10,17 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
-#include <sys/wait.h>
 #include <time.h>
 
-#include "hlk_test.h"
+#include "cgroup.h"
 #include "tracing.h"
 #include "harness.h"
 
 #define RW		(PROT_READ | PROT_WRITE)
-#define ROOT		"/tmp/cgroup"
-#define MIB		(1UL << 20)
-#define BIG		(24 * MIB)
-#define BIG_GPA		0x1000000UL
 #define SLACK		(2 * MIB)	/* charges are kept in stock, per CPU */
-
-/* Write to page after page, for ever */
-GUEST(eat, "	movl $0x1000000, %eax\n"
-	   "1:	incl (%eax)\n"
-	   "	addl $0x1000, %eax\n"
-	   "	jmp 1b\n");
 
 /* Read a page of each two MiB: hardly a page, but one of page tables for each */
 GUEST(look, "	movl $0x1000000, %eax\n"
@@ -49,99 +37,23 @@ FIXTURE(accounting) {
 	int dev;
 };
 
-static void write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-	t_must(fd >= 0);
-	t_must(write(fd, text, strlen(text)) == (ssize_t)strlen(text));
-	close(fd);
-}
-
-static u64 read_number(const char *path, const char *key)
-{
-	char text[4096] = "";
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	char *at = text;
-
-	t_must(fd >= 0);
-	t_must(read(fd, text, sizeof(text) - 1) > 0);
-	close(fd);
-	if (key) {
-		at = strstr(text, key);
-		t_must(at);
-		at += strlen(key);
-	}
-	return strtoull(at, NULL, 10);
-}
-
-static u64 charged(void)
-{
-	return read_number(ROOT "/t/memory.current", NULL);
-}
-
-static u64 kills(void)
-{
-	return read_number(ROOT "/t/memory.events", "oom_kill ");
-}
-
-static int max_fd;
-
-/* By an fd that is open: at the limit an open() would be what asks for more. */
-static void limit(const char *bytes)
-{
-	t_must(pwrite(max_fd, bytes, strlen(bytes), 0) == (ssize_t)strlen(bytes));
-}
-
-/* The caller and its children from here on */
-static void enter(void)
-{
-	write_file(ROOT "/t/cgroup.procs", "0");
-}
-
-/* Another cgroup, for whoever is not the VMM */
-static u64 other_charged(void)
-{
-	return read_number(ROOT "/u/memory.current", NULL);
-}
-
-static void enter_other(void)
-{
-	write_file(ROOT "/u/cgroup.procs", "0");
-}
-
-static int begin(struct __test_metadata *_metadata)
+static int begin(void)
 {
 	t_begin();
-	mkdir(ROOT, 0700);
-	ASSERT_TRUE(!mount("none", ROOT, "cgroup2", 0, NULL) || errno == EBUSY);
-	write_file(ROOT "/cgroup.subtree_control", "+memory");
-	mkdir(ROOT "/t", 0700);
-	mkdir(ROOT "/u", 0700);
-	max_fd = open(ROOT "/t/memory.max", O_WRONLY | O_CLOEXEC);
-	ASSERT_LE(0, max_fd);
-	/* one that was killed may have left its own */
-	limit("max");
+	cg_begin();
 	return hlk_open();
 }
 
 static void end(struct __test_metadata *_metadata, int dev)
 {
-	int tries;
-
-	close(max_fd);
 	close(dev);
 	EXPECT_EQ(0, t_end());
-	for (tries = 0; rmdir(ROOT "/t") && tries < 100; tries++)
-		usleep(20000);
-	for (; rmdir(ROOT "/u") && tries < 100; tries++)
-		usleep(20000);
-	EXPECT_GT(100, tries);
+	EXPECT_TRUE(cg_end());
 }
 
 FIXTURE_SETUP(accounting)
 {
-	self->dev = begin(_metadata);
+	self->dev = begin();
 }
 
 FIXTURE_TEARDOWN(accounting)
@@ -149,26 +61,10 @@ FIXTURE_TEARDOWN(accounting)
 	end(_metadata, self->dev);
 }
 
-/* A child in the cgroup; its exit code, or 256 and the signal */
-#define IN_CHILD(...)							\
-	({								\
-		int status_;						\
-		pid_t pid_ = fork();					\
-									\
-		if (!pid_) {						\
-			enter();					\
-			__VA_ARGS__;					\
-			_exit(0);					\
-		}							\
-		t_must(waitpid(pid_, &status_, 0) == pid_);		\
-		WIFEXITED(status_) ? WEXITSTATUS(status_) : 256 + WTERMSIG(status_); \
-	})
-
 static u8 *big_machine(struct tvm *t, u64 max_private)
 {
 	tvm_start(t, max_private, 0);
-	tvm_load(t, TVM_CODE, eat);
-	return tvm_window(t, BIG_GPA, BIG, 0);
+	return cg_eater(t);
 }
 
 static void fill(u8 *at, u64 bytes)
@@ -183,45 +79,45 @@ static int check(bool ok, int code)
 {
 	if (!ok)
 		fprintf(stderr, "# check %d: charged %llu KiB\n", code,
-			(unsigned long long)charged() / 1024);
+			(unsigned long long)cg_charged() / 1024);
 	return ok ? 0 : code;
 }
 
 static int charges_and_gives_back(void)
 {
-	u64 start = charged(), now;
+	u64 start = cg_charged(), now;
 	struct tvm t;
 	int snap, ret;
 	u8 *big;
 
 	big = big_machine(&t, 0);
 	fill(big, BIG);
-	now = charged();
+	now = cg_charged();
 	ret = check(now - start >= BIG - SLACK && now - start < BIG + BIG / 4 + SLACK, 1);
 	snap = hlk_snapshot_flat(t.hlk);
 	t_must(snap >= 0);
-	now = charged();
+	now = cg_charged();
 	ret = ret ?: check(now - start >= 2 * BIG - SLACK, 2);
 	tvm_close(&t);
 	/* the snapshot alone is left */
-	now = charged();
+	now = cg_charged();
 	ret = ret ?: check(now - start >= BIG - SLACK && now - start < BIG + BIG / 4 + SLACK, 3);
 	close(snap);
-	now = charged();
+	now = cg_charged();
 	return ret ?: check(now < start + SLACK + MIB, 4);
 }
 
 TEST_F_TIMEOUT(accounting, what_is_held_is_charged_and_given_back, 280)
 {
-	u64 start = charged();
+	u64 start = cg_charged();
 
 	ASSERT_EQ(0, IN_CHILD(_exit(charges_and_gives_back())));
-	ASSERT_LT(charged(), start + SLACK);
+	ASSERT_LT(cg_charged(), start + SLACK);
 }
 
 static int reads_free_writes_paid(int snap)
 {
-	u64 start = charged();
+	u64 start = cg_charged();
 	struct tvm t;
 	u8 *big = big_machine(&t, 0);
 	u64 i;
@@ -230,10 +126,10 @@ static int reads_free_writes_paid(int snap)
 	/* reading is free but for the page tables */
 	for (i = 0; i < BIG; i += PAGE)
 		t_must(*(volatile u64 *)(big + i) == i + 1);
-	if (check(charged() - start < SLACK + 2 * MIB, 1))
+	if (check(cg_charged() - start < SLACK + 2 * MIB, 1))
 		return 1;
 	fill(big, BIG / 2);
-	return check(charged() - start >= BIG / 2 - SLACK, 2);
+	return check(cg_charged() - start >= BIG / 2 - SLACK, 2);
 }
 
 /* What a sandbox of another cgroup writes, it pays itself. */
@@ -247,9 +143,9 @@ TEST_F_TIMEOUT(accounting, a_snapshot_is_paid_by_who_took_it, 280)
 	big = big_machine(&t, 0);
 	fill(big, BIG);
 	snap = OK(hlk_snapshot_flat(t.hlk));
-	before = charged();
+	before = cg_charged();
 	ASSERT_EQ(0, IN_CHILD(_exit(reads_free_writes_paid(snap))));
-	ASSERT_LT(charged(), before + SLACK);
+	ASSERT_LT(cg_charged(), before + SLACK);
 	close(snap);
 	tvm_close(&t);
 }
@@ -278,7 +174,7 @@ static int written_by_another(u8 *at)
 
 	pid = fork();
 	if (!pid) {
-		enter_other();
+		cg_enter_other();
 		from.iov_base = calloc(1, PART);
 		memset(from.iov_base, 1, PART);
 		_exit(process_vm_writev(vmm, &from, 1, &to, 1, 0) == (ssize_t)PART ? 0 : 1);
@@ -289,15 +185,15 @@ static int written_by_another(u8 *at)
 
 static int foreign_writes(void)
 {
-	u64 mine, others = other_charged();
+	u64 mine, others = cg_other_charged();
 	struct tvm t;
 	u8 *big = big_machine(&t, 0);
 
-	mine = charged();
+	mine = cg_charged();
 	if (written_by_another(big))
 		return 1;
-	return charged_between(charged(), mine, PART, PART + PART / 4, 2) ?:
-	       charged_between(other_charged(), others, 0, 0, 3);
+	return charged_between(cg_charged(), mine, PART, PART + PART / 4, 2) ?:
+	       charged_between(cg_other_charged(), others, 0, 0, 3);
 }
 
 /* For as long as the page lives, not only while the writer does */
@@ -312,16 +208,16 @@ static int vmm_moves(void)
 	struct tvm t;
 	u8 *big = big_machine(&t, 0);
 
-	before = charged();
+	before = cg_charged();
 	fill(big, PART);
-	if (charged_between(charged(), before, PART, PART + PART / 4, 1))
+	if (charged_between(cg_charged(), before, PART, PART + PART / 4, 1))
 		return 1;
-	enter_other();
-	after = charged();
-	others = other_charged();
+	cg_enter_other();
+	after = cg_charged();
+	others = cg_other_charged();
 	fill(big + PART, PART);
-	return charged_between(charged(), after, 0, 0, 2) ?:
-	       charged_between(other_charged(), others, PART, PART + PART / 4, 3);
+	return charged_between(cg_charged(), after, 0, 0, 2) ?:
+	       charged_between(cg_other_charged(), others, PART, PART + PART / 4, 3);
 }
 
 /* As for any memory: what is there stays where it was paid, what comes is paid here. */
@@ -344,33 +240,33 @@ static int sharer(void *arg)
 	u64 before;
 	int ret;
 
-	enter_other();
+	cg_enter_other();
 	fill(s->big, PART);
 	s->step = 1;
 	while (getppid() == s->vmm)
 		usleep(10000);
 	/* now it is the one whose memory it is */
-	before = other_charged();
+	before = cg_other_charged();
 	fill(s->big + PART, PART);
-	ret = charged_between(other_charged(), before, PART, PART + PART / 4, 3);
+	ret = charged_between(cg_other_charged(), before, PART, PART + PART / 4, 3);
 	t_must(write(s->told, &ret, sizeof(ret)) == sizeof(ret));
 	_exit(0);
 }
 
 static int owner_goes(int told)
 {
-	u64 before, others = other_charged();
+	u64 before, others = cg_other_charged();
 	u8 *stack = malloc(1 << 16);
 	struct sharer s = { .told = told, .vmm = getpid() };
 	struct tvm t;
 
 	s.big = big_machine(&t, 0);
-	before = charged();
+	before = cg_charged();
 	t_must(clone(sharer, stack + (1 << 16), CLONE_VM | SIGCHLD, &s) > 0);
 	while (!s.step)
 		usleep(10000);
-	return charged_between(charged(), before, PART, PART + PART / 4, 1) ?:
-	       charged_between(other_charged(), others, 0, 0, 2);
+	return charged_between(cg_charged(), before, PART, PART + PART / 4, 1) ?:
+	       charged_between(cg_other_charged(), others, 0, 0, 2);
 }
 
 /* The stack and all that is on it stay, for the other has them as well. */
@@ -394,9 +290,9 @@ static void *outlive(void *arg)
 
 	while (!syscall(SYS_tgkill, s->vmm, s->vmm, 0) && s->step++ < 20)
 		usleep(10000);
-	before = charged();
+	before = cg_charged();
 	fill(s->big, PART);
-	ret = charged_between(charged(), before, PART, PART + PART / 4, 1);
+	ret = charged_between(cg_charged(), before, PART, PART + PART / 4, 1);
 	_exit(ret);
 }
 
@@ -463,7 +359,7 @@ TEST_F(accounting, no_page_for_a_process_that_is_gone)
 	w.to.iov_len = BIG;
 	w.vmm = fork();
 	if (!w.vmm) {
-		enter();
+		cg_enter();
 		w.to.iov_base = big_machine(&t, 0);
 		t_must(write(pair[1], &w.to, sizeof(w.to)) == sizeof(w.to));
 		pause();
@@ -486,8 +382,8 @@ TEST_F(accounting, no_page_for_a_process_that_is_gone)
 /* Whatever one large array is made from; pages of guests are neither */
 static u64 listed(void)
 {
-	return read_number(ROOT "/t/memory.stat", "slab_unreclaimable ") +
-	       read_number(ROOT "/t/memory.stat", "vmalloc ");
+	return file_number(ROOT "/t/memory.stat", "slab_unreclaimable ") +
+	       file_number(ROOT "/t/memory.stat", "vmalloc ");
 }
 
 /* One page in each 64: an array's node for each, and a place in the list */
@@ -501,11 +397,11 @@ static int sparse(void)
 
 	tvm_start(&t, 0, 0);
 	big = tvm_window(&t, BIG_GPA, bytes, 0);
-	before = read_number(ROOT "/t/memory.stat", "slab_reclaimable ");
+	before = file_number(ROOT "/t/memory.stat", "slab_reclaimable ");
 	lists = listed();
 	for (i = 0; i < bytes; i += 64 * PAGE)
 		big[i] = 1;
-	return check(read_number(ROOT "/t/memory.stat", "slab_reclaimable ") - before >=
+	return check(file_number(ROOT "/t/memory.stat", "slab_reclaimable ") - before >=
 		     pages * 512, 1) ?:
 	       check(listed() - lists >= pages * 3 * sizeof(u64), 2);
 }
@@ -629,33 +525,6 @@ static int build(int dev)
 	return ret ?: b.out_fd;
 }
 
-/*
- * Somebody who does no harm and whose memory would be the first to go: the
- * module's users must not have him killed.
- */
-static pid_t bystander(void)
-{
-	int ready[2];
-	char byte;
-	pid_t pid;
-
-	t_must(!pipe(ready));
-	pid = fork();
-	if (!pid) {
-		enter();
-		t_must(mmap(NULL, 8 * MIB, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1,
-			    0) != MAP_FAILED);
-		write_file("/proc/self/oom_score_adj", "1000");
-		t_must(write(ready[1], "", 1) == 1);
-		pause();
-		_exit(0);
-	}
-	t_must(read(ready[0], &byte, 1) == 1);
-	close(ready[0]);
-	close(ready[1]);
-	return pid;
-}
-
 /* Each with a limit that its memory does not fit */
 static int limited_snapshot(void)
 {
@@ -665,12 +534,12 @@ static int limited_snapshot(void)
 	int ret;
 
 	fill(big, BIG);
-	snprintf(bytes, sizeof(bytes), "%llu", (unsigned long long)charged() + BIG / 4);
-	limit(bytes);
+	snprintf(bytes, sizeof(bytes), "%llu", (unsigned long long)cg_charged() + BIG / 4);
+	cg_limit(bytes);
 	ret = hlk_snapshot_flat(t.hlk);
 	if (ret != -ENOMEM)
 		return check(false, ret == -EFAULT ? 1 : 2);
-	limit("max");
+	cg_limit("max");
 	/* it goes on as it was */
 	ret = hlk_snapshot_flat(t.hlk);
 	if (ret < 0 || hlk_restore(t.hlk, ret, NULL))
@@ -693,10 +562,10 @@ static int limited_guest(void)
 	ret = hlk_snapshot_flat(t.hlk);
 	if (ret < 0 || hlk_restore(t.hlk, ret, NULL))
 		return 1;
-	snprintf(bytes, sizeof(bytes), "%llu", (unsigned long long)charged() + BIG / 4 + MIB);
-	limit(bytes);
+	snprintf(bytes, sizeof(bytes), "%llu", (unsigned long long)cg_charged() + BIG / 4 + MIB);
+	cg_limit(bytes);
 	ret = tvm_run(&t);
-	limit("max");
+	cg_limit("max");
 	if (ret != -EFAULT && ret != -ENOMEM) {
 		fprintf(stderr, "# KVM_RUN: %d\n", ret);
 		return 2;
@@ -718,8 +587,8 @@ static int limited_thread(bool read)
 
 	for (i = 0; i < BIG; i += read ? PAGE : 512 * PAGE)
 		(void)*(volatile u8 *)(big + i);
-	snprintf(bytes, sizeof(bytes), "%llu", (unsigned long long)charged() + BIG / 4);
-	limit(bytes);
+	snprintf(bytes, sizeof(bytes), "%llu", (unsigned long long)cg_charged() + BIG / 4);
+	cg_limit(bytes);
 	/* without a handler, either ends the process */
 	alarm(30);
 	fill(big, BIG);
@@ -733,17 +602,17 @@ static int limited_tables(void)
 	struct tvm t;
 	int ret;
 
-	write_file("/proc/self/oom_score_adj", "-1000");
+	file_write("/proc/self/oom_score_adj", "-1000");
 	tvm_start(&t, 0, 0);
 	tvm_load(&t, TVM_CODE, look);
 	tvm_window(&t, BIG_GPA, 1UL << 30, 0);
 	ret = hlk_snapshot_flat(t.hlk);
 	if (ret < 0 || hlk_restore(t.hlk, ret, NULL))
 		return 1;
-	snprintf(bytes, sizeof(bytes), "%llu", (unsigned long long)charged() + MIB);
-	limit(bytes);
+	snprintf(bytes, sizeof(bytes), "%llu", (unsigned long long)cg_charged() + MIB);
+	cg_limit(bytes);
 	ret = tvm_run(&t);
-	limit("max");
+	cg_limit("max");
 	if (ret != -EFAULT && ret != -ENOMEM) {
 		fprintf(stderr, "# KVM_RUN: %d\n", ret);
 		return 2;
@@ -761,22 +630,22 @@ static int limited_build(void)
 	if (ret < 0)
 		return 1;
 	close(ret);
-	snprintf(bytes, sizeof(bytes), "%llu", (unsigned long long)charged() + BIG / 4);
-	limit(bytes);
+	snprintf(bytes, sizeof(bytes), "%llu", (unsigned long long)cg_charged() + BIG / 4);
+	cg_limit(bytes);
 	ret = build(dev);
-	limit("max");
+	cg_limit("max");
 	return ret == -ENOMEM ? 0 : 2;
 }
 
 static void limited(struct __test_metadata *_metadata, int (*what)(void))
 {
-	pid_t other = bystander();
-	u64 before = kills();
+	pid_t other = cg_bystander();
+	u64 before = cg_kills();
 	int ret = IN_CHILD(_exit(what()));
 
-	limit("max");
+	cg_limit("max");
 	ASSERT_EQ(0, ret);
-	ASSERT_EQ(before, kills());
+	ASSERT_EQ(before, cg_kills());
 	ASSERT_EQ(0, waitpid(other, NULL, WNOHANG));
 	kill(other, SIGKILL);
 	waitpid(other, NULL, 0);
@@ -794,25 +663,25 @@ TEST_F_TIMEOUT(accounting, a_guest_over_the_limit_is_an_exit, 280)
 
 TEST_F_TIMEOUT(accounting, a_thread_over_the_limit_is_sigbus, 280)
 {
-	u64 before = kills();
+	u64 before = cg_kills();
 	int read, ret;
 
 	for (read = 0; read < 2; read++) {
 		ret = IN_CHILD(_exit(limited_thread(read)));
-		limit("max");
+		cg_limit("max");
 		ASSERT_EQ(256 + SIGBUS, ret);
 	}
-	ASSERT_EQ(before, kills());
+	ASSERT_EQ(before, cg_kills());
 }
 
 TEST_F_TIMEOUT(accounting, page_tables_over_the_limit_kill_none_who_may_not_be, 280)
 {
-	u64 before = kills();
+	u64 before = cg_kills();
 	int ret = IN_CHILD(_exit(limited_tables()));
 
-	limit("max");
+	cg_limit("max");
 	ASSERT_EQ(0, ret);
-	ASSERT_EQ(before, kills());
+	ASSERT_EQ(before, cg_kills());
 }
 
 TEST_F_TIMEOUT(accounting, a_build_over_the_limit_is_enomem, 280)
@@ -903,7 +772,7 @@ FIXTURE_VARIANT_ADD(refused, irqchip_hlk_run) { true, true };
 
 FIXTURE_SETUP(refused)
 {
-	self->dev = begin(_metadata);
+	self->dev = begin();
 	self->counted = refusals_begin();
 }
 
@@ -936,8 +805,7 @@ static void refused_machine(struct tvm *t, bool irqchip, u64 max_private)
 	else
 		tvm_open(t);
 	tvm_machine(t, max_private, 2);
-	tvm_load(t, TVM_CODE, eat);
-	tvm_window(t, BIG_GPA, BIG, 0);
+	cg_eater(t);
 }
 
 /* From the snapshot to where it ends; EINTR if it does not */
@@ -966,7 +834,7 @@ struct trend {
 
 static void trend_note(struct trend *trend, u64 round)
 {
-	u64 now = read_number("/proc/meminfo", "MemAvailable:");
+	u64 now = file_number("/proc/meminfo", "MemAvailable:");
 
 	if (round >= 2 && round < ROUNDS / 2)
 		trend->early = now > trend->early ? now : trend->early;
@@ -1011,13 +879,13 @@ static int refused_by_the_limit(bool irqchip, bool run, bool counted)
 		live = live_pages(t.dev);
 		trend_note(&trend, i);
 		refusals_forget(counted);
-		start = charged();
+		start = cg_charged();
 		snprintf(bytes, sizeof(bytes), "%llu", (unsigned long long)start + room);
-		limit(bytes);
+		cg_limit(bytes);
 		ret = refused_run(&t, run);
 		memset(bytes, 0, sizeof(bytes));
 		t_must(pread(current, bytes, sizeof(bytes) - 1, 0) > 0);
-		limit("max");
+		cg_limit("max");
 		if (ret != -EFAULT && ret != -ENOMEM) {
 			fprintf(stderr, "# round %llu: %d\n", (unsigned long long)i, ret);
 			return 1;
@@ -1051,13 +919,13 @@ static int refused_by_the_limit(bool irqchip, bool run, bool counted)
 
 TEST_F_TIMEOUT(refused, by_the_cgroup_s_limit, 280)
 {
-	pid_t other = bystander();
-	u64 before = kills();
+	pid_t other = cg_bystander();
+	u64 before = cg_kills();
 
 	EXPECT_EQ(0, IN_CHILD(_exit(refused_by_the_limit(variant->irqchip, variant->run,
 							 self->counted))));
-	limit("max");
-	EXPECT_EQ(before, kills());
+	cg_limit("max");
+	EXPECT_EQ(before, cg_kills());
 	EXPECT_EQ(0, waitpid(other, NULL, WNOHANG));
 	kill(other, SIGKILL);
 	waitpid(other, NULL, 0);
@@ -1149,9 +1017,9 @@ TEST_F_TIMEOUT(refused, the_next_tenant_s_faults_are_a_worker_s, 280)
 	ASSERT_EQ(0, pthread_create(&thread, NULL, run_one, &t));
 	ASSERT_EQ(sizeof(msg), read(fd, &msg, sizeof(msg)));
 	snprintf(path, sizeof(path), "/sys/kernel/debug/kvm/%d-%d/blocking", getpid(), t.vm);
-	for (ticks = 0; !read_number(path, NULL) && ticks < 1000; ticks++)
+	for (ticks = 0; !file_number(path, NULL) && ticks < 1000; ticks++)
 		usleep(10000);
-	blocked = read_number(path, NULL);
+	blocked = file_number(path, NULL);
 	ASSERT_EQ(0, ioctl(fd, UFFDIO_ZEROPAGE, &zero));
 	pthread_join(thread, &ret);
 	ASSERT_EQ(KVM_EXIT_IO, (long)ret);
@@ -1204,14 +1072,14 @@ static void parameter(const char *name, u64 value)
 
 	snprintf(path, sizeof(path), "/sys/module/hlk/parameters/%s", name);
 	snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
-	write_file(path, text);
+	file_write(path, text);
 }
 
 TEST_F(accounting, module_wide_limits_hold)
 {
-	u64 pages = read_number("/sys/module/hlk/parameters/max_pages", NULL);
-	u64 private = read_number("/sys/module/hlk/parameters/max_private", NULL);
-	u64 tables = read_number("/sys/module/hlk/parameters/max_tables", NULL);
+	u64 pages = file_number("/sys/module/hlk/parameters/max_pages", NULL);
+	u64 private = file_number("/sys/module/hlk/parameters/max_private", NULL);
+	u64 tables = file_number("/sys/module/hlk/parameters/max_tables", NULL);
 	struct hlk_snapshot s = {};
 	struct tvm t;
 	u8 *big;
@@ -1251,8 +1119,8 @@ TEST_F_TIMEOUT(accounting, nothing_is_taken_away_under_pressure, 280)
 		madvise(big, BIG, MADV_PAGEOUT);
 		madvise(big, BIG, MADV_MERGEABLE);
 		madvise(big, BIG, MADV_HUGEPAGE);
-		write_file("/proc/sys/vm/drop_caches", "3");
-		write_file("/proc/sys/vm/compact_memory", "1");
+		file_write("/proc/sys/vm/drop_caches", "3");
+		file_write("/proc/sys/vm/compact_memory", "1");
 		for (i = 0; i < BIG; i += PAGE)
 			ASSERT_EQ(i + 1, *(u64 *)(big + i));
 		ASSERT_EQ(1, big[8]);
