@@ -21,7 +21,7 @@ bugs() {
 	missing_charge|6.12|accounting|accounting.what_is_held_is_charged_and_given_back|kmod/snap.c|/^struct page \*hlk_page_alloc/,/^}/s/HLK_GFP/(HLK_GFP \& ~__GFP_ACCOUNT)/
 	uncharged_nodes|6.12|accounting|accounting.bookkeeping_is_charged|kmod/window.c|s/xa_init_flags\(&window->index, XA_FLAGS_ACCOUNT\)/xa_init(\&window->index)/
 	toucher_pays|6.12|accounting|accounting.what_another_process_writes_is_paid_by_the_vmm|kmod/window.c|s/get_mem_cgroup_from_mm\(window->vm->kvm->mm\)/NULL/
-	refused_in_silence|6.12|accounting|refused.irqchip.by_the_budget|kmod/window.c|/^static vm_fault_t window_answer/,/^}/s/hlk_vcpu_refused\(window->vm->kvm\)/;/
+	refused_in_silence|6.12|refused|refused.irqchip.by_the_budget|kmod/window.c|/^static vm_fault_t window_answer/,/^}/s/hlk_vcpu_refused\(window->vm->kvm\)/;/
 	missing_memory_check|debug|failnth|failnth.device|kmod/snap.c|/^struct hlk_snap \*hlk_snap_alloc/,/^}/s/if \(!snap\)/if (0)/
 	missing_mm_check|6.12|isolation|isolation.fds_in_another_process_give_counters_alone|kmod/access.c|/^int hlk_vm_check\(/,/^}/s/vm->kvm->mm != current->mm/0/
 	capability_of_a_namespace|6.12|isolation|isolation.another_process_s_vm_takes_a_privilege|kmod/access.c|s/!capable\(CAP_SYS_PTRACE\)/!ns_capable(current_user_ns(), CAP_SYS_PTRACE)/
@@ -61,7 +61,7 @@ bugs() {
 	told_too_late|6.12|runmany|runmany.wrong_arrays|kmod/many.c|/^static int many_check/,/^}/s/ret = many_tell\(many, i, -ECANCELED, at\);/ret = 0;/
 	barrier_taken_for_granted|6.12|attach|attach.a_barrier_only_where_there_is_one|kmod/vm.c|s/ && !boot_cpu_has\(X86_FEATURE_IBPB\)/ \&\& false/
 	waits_for_a_fault|6.12|uring|uring.what_would_wait_for_a_page_fault_is_done_by_a_worker|kmod/restore.c|/^static int restore_lock/,/^}/s/if \(!nowait\)/if (true)/
-	refused_by_the_limit_in_silence|6.12|accounting|refused.irqchip.by_the_cgroup_s_limit|kmod/window.c|/^static vm_fault_t window_answer/,/^}/s/hlk_vcpu_refused\(window->vm->kvm\)/;/
+	refused_by_the_limit_in_silence|6.12|refused|refused.irqchip.by_the_cgroup_s_limit|kmod/window.c|/^static vm_fault_t window_answer/,/^}/s/hlk_vcpu_refused\(window->vm->kvm\)/;/
 	thread_faults_for_ever|6.12|accounting|accounting.a_thread_over_the_limit_is_sigbus|kmod/window.c|s/ \| FAULT_FLAG_MKWRITE;/;/
 	paid_by_nobody|6.12|accounting|accounting.no_page_for_a_process_that_is_gone|kmod/window.c|s/if \(!payer_there\(vm->kvm->mm\)\)/if (0)/
 	forks_without_bound|6.12|windows|windows.mappings_of_children|kmod/window.c|/^static bool window_crowded/,/^}/s/return .*;/return false;/
@@ -72,7 +72,7 @@ bugs() {
 	zeroes_for_all|6.12|sharing|sharing.zeroes_are_one_page_for_each_vm|kmod/window.c|s/page \?: window->vm->zero_page/page ?: ZERO_PAGE(0)/
 	barrier_not_drawn|7.3|attach|attach.a_barrier_where_the_vcpu_was|kmod/vcpu.c|/^static void barrier_here/,/^}/s/wrmsr\(.*\);/;/
 	barrier_elsewhere|7.3|attach|attach.a_barrier_where_the_vcpu_was|kmod/vcpu.c|/^static void vcpus_barrier/,/^}/s/smp_call_function_single\(cpu, barrier_here, NULL, true\)/barrier_here(NULL)/
-	refusal_stays|6.12|accounting|refused.irqchip.the_next_tenant_s_faults_are_a_worker_s|kmod/vcpu.c|s/vcpu->async_pf.queued &= ~REFUSED;/;/
+	refusal_stays|6.12|refused|refused.irqchip.the_next_tenant_s_faults_are_a_worker_s|kmod/vcpu.c|s/vcpu->async_pf.queued &= ~REFUSED;/;/
 	deaf_switch|6.12|killed|killed.while_going_over_to_another_snapshot|kmod/window.c|/^int hlk_window_unmap/,/^}/s/fatal_signal_pending\(current\)/false/
 	EOF
 	audit_bugs
