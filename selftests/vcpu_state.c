@@ -26,9 +26,6 @@
 #define CPUID_SMEP	0x80U		/* leaf 7, EBX */
 #define CPUID_NX	0x100000U	/* leaf 0x80000001, EDX */
 
-#define IDT		0x22000U	/* 64 gates */
-#define GDT		0x22400U
-#define HANDLER		0x23000U
 #define MARK		0x24000U	/* what guests leave for tests */
 #define NOWHERE		0xdead0000U	/* nobody executes or touches it */
 
@@ -80,9 +77,6 @@ GUEST(clgi, "	clgi\n"
 GUEST(sti, "	sti\n"
 	   "	hlt\n");
 
-GUEST(spin, "1:	incl 0x20000\n"
-	    "	jmp 1b\n");
-
 FIXTURE(vcpu_state) {
 	struct tvm t;
 	struct state *s;
@@ -102,34 +96,6 @@ FIXTURE_TEARDOWN(vcpu_state)
 	free(self->s);
 	tvm_close(&self->t);
 	EXPECT_EQ(0, t_end());
-}
-
-/* A gate in the guest's IDT; its code is at HANDLER */
-static void load_handler(struct tvm *t, u32 vector, const u8 *code, const u8 *end)
-{
-	static const u64 gdt[] = {
-		0, 0x00cf9b000000ffffULL, 0x00cf93000000ffffULL,
-	};
-	u64 gate = (HANDLER & 0xffff) | (u64)HLK_GUEST_CS << 16 |
-		   0x8e00ULL << 32 | (u64)(HANDLER >> 16) << 48;
-
-	memcpy(tvm_at(t, GDT), gdt, sizeof(gdt));
-	memcpy(tvm_at(t, IDT + 8 * vector), &gate, sizeof(gate));
-	tvm_load_(t, HANDLER, code, end);
-}
-
-static void with_tables(struct kvm_sync_regs *regs)
-{
-	tvm_flat(regs, TVM_CODE, TVM_STACK);
-	regs->sregs.gdt.base = GDT;
-	regs->sregs.gdt.limit = 23;
-	regs->sregs.idt.base = IDT;
-	regs->sregs.idt.limit = 0x1ff;
-}
-
-static u32 word(struct tvm *t, u32 gpa)
-{
-	return *(volatile u32 *)tvm_at(t, gpa);
 }
 
 /* ---- registers, one by one ---- */
@@ -334,8 +300,8 @@ TEST_F(vcpu_state, events_of_the_snapshot_come_back)
 	int round;
 	int snap;
 
-	load_handler(&self->t, 6, nmi_stays, nmi_stays_end);
-	with_tables(&regs);
+	tvm_handler(&self->t, 6, nmi_stays);
+	tvm_tables(&regs);
 	tvm_set_regs(&self->t, &regs);
 	ASSERT_EQ(0, ioctl(self->t.vcpu, KVM_SET_VCPU_EVENTS, &set));
 	ASSERT_EQ(0, tvm_complete_io(&self->t));
@@ -343,8 +309,8 @@ TEST_F(vcpu_state, events_of_the_snapshot_come_back)
 	for (round = 0; round < 3; round++) {
 		OK(hlk_restore(self->t.hlk, snap, NULL));
 		ASSERT_EQ(KVM_EXIT_HLT, tvm_run(&self->t));
-		ASSERT_EQ(1, word(&self->t, MARK));
-		ASSERT_EQ(HANDLER + (nmi_stays_end - nmi_stays),
+		ASSERT_EQ(1, tvm_word(&self->t, MARK));
+		ASSERT_EQ(TVM_HANDLER + (nmi_stays_end - nmi_stays),
 			  self->t.run->s.regs.regs.rip);
 	}
 	close(snap);
@@ -360,8 +326,8 @@ TEST_F(vcpu_state, nmis_that_the_guest_left_masked)
 	int round;
 	int snap;
 
-	load_handler(&self->t, 2, nmi_stays, nmi_stays_end);
-	with_tables(&regs);
+	tvm_handler(&self->t, 2, nmi_stays);
+	tvm_tables(&regs);
 	tvm_set_regs(&self->t, &regs);
 	snap = OK(hlk_snapshot_flat(self->t.hlk));
 	OK(hlk_restore(self->t.hlk, snap, NULL));
@@ -369,13 +335,13 @@ TEST_F(vcpu_state, nmis_that_the_guest_left_masked)
 	for (round = 0; round < 3; round++) {
 		ASSERT_EQ(0, ioctl(self->t.vcpu, KVM_SET_VCPU_EVENTS, &nmi));
 		ASSERT_EQ(KVM_EXIT_HLT, tvm_run(&self->t));
-		ASSERT_EQ(1, word(&self->t, MARK));
+		ASSERT_EQ(1, tvm_word(&self->t, MARK));
 		get_state(&self->t, &self->s[1]);
 		ASSERT_EQ(1, self->s[1].events.nmi.masked);
 		OK(hlk_restore(self->t.hlk, -1, NULL));
 		get_state(&self->t, &self->s[1]);
 		SAME_STATE(self->s[0], self->s[1]);
-		ASSERT_EQ(0, word(&self->t, MARK));
+		ASSERT_EQ(0, tvm_word(&self->t, MARK));
 	}
 	close(snap);
 }
@@ -387,10 +353,10 @@ TEST_F(vcpu_state, nmis_and_interrupts_that_were_asked_for)
 	struct kvm_sync_regs regs;
 	int snap;
 
-	load_handler(&self->t, 2, nmi_returns, nmi_returns_end);
-	load_handler(&self->t, 0x30, nmi_returns, nmi_returns_end);
+	tvm_handler(&self->t, 2, nmi_returns);
+	tvm_handler(&self->t, 0x30, nmi_returns);
 	tvm_load(&self->t, TVM_CODE, count);
-	with_tables(&regs);
+	tvm_tables(&regs);
 	tvm_set_regs(&self->t, &regs);
 	snap = OK(hlk_snapshot_flat(self->t.hlk));
 
@@ -399,22 +365,22 @@ TEST_F(vcpu_state, nmis_and_interrupts_that_were_asked_for)
 	get_state(&self->t, &self->s[0]);
 	ASSERT_EQ(0, ioctl(self->t.vcpu, KVM_NMI));
 	ASSERT_EQ(KVM_EXIT_HLT, tvm_run(&self->t));
-	ASSERT_EQ(1, word(&self->t, MARK));
+	ASSERT_EQ(1, tvm_word(&self->t, MARK));
 
 	OK(hlk_restore(self->t.hlk, -1, NULL));
 	get_state(&self->t, &self->s[1]);
 	ASSERT_EQ(0, ioctl(self->t.vcpu, KVM_NMI));
 	OK(hlk_restore(self->t.hlk, -1, NULL));
 	ASSERT_EQ(KVM_EXIT_HLT, tvm_run(&self->t));
-	ASSERT_EQ(1, word(&self->t, MARK + 4));
-	ASSERT_EQ(0, word(&self->t, MARK));
+	ASSERT_EQ(1, tvm_word(&self->t, MARK + 4));
+	ASSERT_EQ(0, tvm_word(&self->t, MARK));
 
 	OK(hlk_restore(self->t.hlk, -1, NULL));
 	get_state(&self->t, &self->s[1]);
 	ASSERT_EQ(0, ioctl(self->t.vcpu, KVM_INTERRUPT, &irq));
 	OK(hlk_restore(self->t.hlk, -1, NULL));
 	ASSERT_EQ(KVM_EXIT_HLT, tvm_run(&self->t));
-	ASSERT_EQ(0, word(&self->t, MARK));
+	ASSERT_EQ(0, tvm_word(&self->t, MARK));
 	get_state(&self->t, &self->s[1]);
 	SAME(self->s[0], self->s[1], events);
 	close(snap);
@@ -454,7 +420,7 @@ TEST_F(vcpu_state, the_shadow_that_the_guest_left)
 	int snap;
 
 	tvm_load(&self->t, TVM_CODE, sti);
-	with_tables(&regs);
+	tvm_tables(&regs);
 	/* only sti that changes the flag casts a shadow */
 	regs.regs.rflags = 2;
 	tvm_set_regs(&self->t, &regs);
@@ -816,26 +782,26 @@ TEST_F(vcpu_state, an_nmi_after_a_restore_is_delivered)
 	int round;
 	int snap;
 
-	load_handler(&self->t, 2, nmi_stays, nmi_stays_end);
-	with_tables(&regs);
+	tvm_handler(&self->t, 2, nmi_stays);
+	tvm_tables(&regs);
 	tvm_set_regs(&self->t, &regs);
 	snap = OK(hlk_snapshot_flat(self->t.hlk));
 	for (round = 0; round < 3; round++) {
 		OK(hlk_restore(self->t.hlk, snap, NULL));
 		ASSERT_EQ(0, ioctl(self->t.vcpu, KVM_NMI));
 		ASSERT_EQ(KVM_EXIT_HLT, tvm_run(&self->t));
-		ASSERT_EQ(1, word(&self->t, MARK));
+		ASSERT_EQ(1, tvm_word(&self->t, MARK));
 	}
 	/* or as an event, which says itself that it counts */
 	OK(hlk_restore(self->t.hlk, snap, NULL));
 	self->t.run->s.regs.events.flags |= KVM_VCPUEVENT_VALID_NMI_PENDING;
 	self->t.run->s.regs.events.nmi.pending = 1;
 	ASSERT_EQ(KVM_EXIT_HLT, tvm_run(&self->t));
-	ASSERT_EQ(1, word(&self->t, MARK));
+	ASSERT_EQ(1, tvm_word(&self->t, MARK));
 	/* and none of them comes later */
 	OK(hlk_restore(self->t.hlk, snap, NULL));
 	ASSERT_EQ(KVM_EXIT_HLT, tvm_run(&self->t));
-	ASSERT_EQ(0, word(&self->t, MARK));
+	ASSERT_EQ(0, tvm_word(&self->t, MARK));
 	close(snap);
 }
 
@@ -848,15 +814,15 @@ TEST_F(vcpu_state, an_nmi_of_the_snapshot_comes_back)
 	int round;
 	int snap;
 
-	load_handler(&self->t, 2, nmi_stays, nmi_stays_end);
-	with_tables(&regs);
+	tvm_handler(&self->t, 2, nmi_stays);
+	tvm_tables(&regs);
 	tvm_set_regs(&self->t, &regs);
 	ASSERT_EQ(0, ioctl(self->t.vcpu, KVM_SET_VCPU_EVENTS, &nmi));
 	snap = OK(hlk_snapshot_flat(self->t.hlk));
 	for (round = 0; round < 3; round++) {
 		OK(hlk_restore(self->t.hlk, snap, NULL));
 		ASSERT_EQ(KVM_EXIT_HLT, tvm_run(&self->t));
-		ASSERT_EQ(1, word(&self->t, MARK));
+		ASSERT_EQ(1, tvm_word(&self->t, MARK));
 	}
 	close(snap);
 }
@@ -901,8 +867,8 @@ TEST_F(vcpu_state, an_interrupt_after_a_restore_is_for_later)
 	struct kvm_sync_regs regs;
 	int snap;
 
-	load_handler(&self->t, 0x30, nmi_stays, nmi_stays_end);
-	with_tables(&regs);
+	tvm_handler(&self->t, 0x30, nmi_stays);
+	tvm_tables(&regs);
 	regs.regs.rflags |= 0x200;
 	tvm_set_regs(&self->t, &regs);
 	snap = OK(hlk_snapshot_flat(self->t.hlk));
@@ -911,14 +877,14 @@ TEST_F(vcpu_state, an_interrupt_after_a_restore_is_for_later)
 	ASSERT_EQ(0, run->ready_for_interrupt_injection);
 	ASSERT_EQ(0, ioctl(self->t.vcpu, KVM_INTERRUPT, &irq));
 	ASSERT_EQ(KVM_EXIT_HLT, tvm_run(&self->t));
-	ASSERT_EQ(0, word(&self->t, MARK));
+	ASSERT_EQ(0, tvm_word(&self->t, MARK));
 
 	/* as an event */
 	OK(hlk_restore(self->t.hlk, snap, NULL));
 	run->s.regs.events.interrupt.injected = 1;
 	run->s.regs.events.interrupt.nr = 0x30;
 	ASSERT_EQ(KVM_EXIT_HLT, tvm_run(&self->t));
-	ASSERT_EQ(1, word(&self->t, MARK));
+	ASSERT_EQ(1, tvm_word(&self->t, MARK));
 
 	/* after an entry that ends at once, or at the window that it asks for */
 	OK(hlk_restore(self->t.hlk, snap, NULL));
@@ -926,7 +892,7 @@ TEST_F(vcpu_state, an_interrupt_after_a_restore_is_for_later)
 	ASSERT_EQ(1, run->ready_for_interrupt_injection);
 	ASSERT_EQ(0, ioctl(self->t.vcpu, KVM_INTERRUPT, &irq));
 	ASSERT_EQ(KVM_EXIT_HLT, tvm_run(&self->t));
-	ASSERT_EQ(1, word(&self->t, MARK));
+	ASSERT_EQ(1, tvm_word(&self->t, MARK));
 
 	OK(hlk_restore(self->t.hlk, snap, NULL));
 	run->request_interrupt_window = 1;
@@ -934,7 +900,7 @@ TEST_F(vcpu_state, an_interrupt_after_a_restore_is_for_later)
 	run->request_interrupt_window = 0;
 	ASSERT_EQ(0, ioctl(self->t.vcpu, KVM_INTERRUPT, &irq));
 	ASSERT_EQ(KVM_EXIT_HLT, tvm_run(&self->t));
-	ASSERT_EQ(1, word(&self->t, MARK));
+	ASSERT_EQ(1, tvm_word(&self->t, MARK));
 	close(snap);
 }
 
@@ -1022,7 +988,7 @@ TEST_F(vcpu_state, a_snapshot_before_the_first_entry)
 		ASSERT_EQ(TVM_CODE, self->s[0].regs.rip);
 		ASSERT_EQ(regs.sregs.cr0, self->s[0].sregs.cr0);
 		ASSERT_EQ(KVM_EXIT_HLT, tvm_run(&t));
-		ASSERT_EQ(1, word(&t, MARK + 4));
+		ASSERT_EQ(1, tvm_word(&t, MARK + 4));
 		OK(hlk_restore(t.hlk, -1, NULL));
 		get_state(&t, &self->s[1]);
 		SAME_STATE(self->s[0], self->s[1]);
@@ -1240,26 +1206,6 @@ static const u32 refused[] = {
 	HLK_REFUSED_EVENTS, HLK_REFUSED_EVENTS, HLK_REFUSED_EVENTS,
 };
 
-static int build_vcpu(struct tvm *t, struct kvm_sync_regs *regs)
-{
-	struct hlk_snapshot_build build = HLK_STRUCT(hlk_snapshot_build);
-	struct hlk_window windows[] = {
-		{ .bytes = TVM_LOW },
-		{ .gpa = TVM_SCRATCH_GPA, .bytes = TVM_SCRATCH,
-		  .flags = HLK_WINDOW_SCRATCH },
-	};
-	long ret;
-
-	build.windows = (uintptr_t)windows;
-	build.nr_windows = ARRAY_SIZE(windows);
-	build.window_size = sizeof(windows[0]);
-	build.vcpus = (uintptr_t)regs;
-	build.nr_vcpus = 1;
-	build.vcpu_size = sizeof(*regs);
-	ret = hlk_call(t->dev, HLK_SNAPSHOT_BUILD, &build);
-	return ret ? ret : build.out_fd;
-}
-
 TEST_F(vcpu_state, what_kvm_would_refuse_is_refused)
 {
 	struct kvm_sync_regs good = {}, regs;
@@ -1269,11 +1215,11 @@ TEST_F(vcpu_state, what_kvm_would_refuse_is_refused)
 	get_state(&self->t, &self->s[0]);
 	good.regs = self->s[0].regs;
 	good.sregs = self->s[0].sregs;
-	snap = OK(build_vcpu(&self->t, &good));
+	snap = OK(tvm_build(&self->t, &good));
 	for (i = 0; i < ARRAY_SIZE(refused); i++) {
 		regs = good;
 		change_refused(&regs, i);
-		bad = OK(build_vcpu(&self->t, &regs));
+		bad = OK(tvm_build(&self->t, &regs));
 		OK(hlk_restore(self->t.hlk, snap, NULL));
 		self->t.run->s.regs.regs.rbx = i + 1;
 		FAILS(EMEDIUMTYPE, HLK_WHY_VCPU_REFUSED,
@@ -1434,14 +1380,14 @@ TEST_F(vcpu_state, msrs_that_nobody_closed_are_residue)
 	get_state(&self->t, &self->s[0]);
 	regs.regs = self->s[0].regs;
 	regs.sregs = self->s[0].sregs;
-	snap = OK(build_vcpu(&self->t, &regs));
+	snap = OK(tvm_build(&self->t, &regs));
 	OK(hlk_restore(self->t.hlk, snap, &r));
 	ASSERT_EQ(0, r.residue);
 	close(snap);
 	regs.sregs.efer = EFER_LME | EFER_LMA;
 	regs.sregs.cr0 = HLK_GUEST_CR0;
 	regs.sregs.cr4 |= CR4_PAE;
-	snap = OK(build_vcpu(&self->t, &regs));
+	snap = OK(tvm_build(&self->t, &regs));
 	OK(hlk_restore(self->t.hlk, snap, &r));
 	ASSERT_EQ(HLK_RESIDUE_MSRS, r.residue);
 	close(snap);
@@ -1583,7 +1529,7 @@ TEST_F(vcpu_state, time_goes_on)
 	for (round = 0; round < 5; round++) {
 		OK(hlk_restore(self->t.hlk, round ? -1 : snap, NULL));
 		ASSERT_EQ(KVM_EXIT_HLT, tvm_run(&self->t));
-		now = word(&self->t, MARK) | (u64)word(&self->t, MARK + 4) << 32;
+		now = tvm_word(&self->t, MARK) | (u64)tvm_word(&self->t, MARK + 4) << 32;
 		ASSERT_LT(last, now);
 		last = now;
 	}

@@ -152,6 +152,9 @@ struct tvm {
 #define TVM_CODE	0x1000UL
 #define TVM_STACK	0x10000UL
 #define TVM_DATA	0x20000UL	/* free from here up to TVM_LOW */
+#define TVM_IDT		0x22000U	/* 64 gates, for who wants to have them */
+#define TVM_GDT		0x22400U
+#define TVM_HANDLER	0x23000U
 #define TVM_SCRATCH	0x48000UL
 #define TVM_SCRATCH_GPA	(HLK_GUEST_SCRATCH_TOP - TVM_SCRATCH)
 
@@ -173,8 +176,13 @@ void tvm_machine(struct tvm *t, u64 max_private, u64 keep_private);
 void tvm_start(struct tvm *t, u64 max_private, u64 keep_private);
 #define tvm_load(t, gpa, code)	tvm_load_(t, gpa, code, code##_end)
 void tvm_load_(struct tvm *t, u64 gpa, const u8 *code, const u8 *end);
+#define tvm_handler(t, vector, code) tvm_handler_(t, vector, code, code##_end)
+void tvm_handler_(struct tvm *t, u32 vector, const u8 *code, const u8 *end);
+u32 tvm_word(struct tvm *t, u32 gpa);
+int tvm_build(struct tvm *t, struct kvm_sync_regs *regs);
 
 void tvm_flat(struct kvm_sync_regs *regs, u32 eip, u32 esp);
+void tvm_tables(struct kvm_sync_regs *regs);
 void tvm_set_regs(struct tvm *t, struct kvm_sync_regs *regs);
 void tvm_set(struct tvm *t, u32 eip);
 void tvm_set_paging(struct tvm *t, u32 eip, u32 cr3, u32 cr4);

@@ -194,6 +194,25 @@ void tvm_load_(struct tvm *t, u64 gpa, const u8 *code, const u8 *end)
 	memcpy(tvm_at(t, gpa), code, end - code);
 }
 
+/* A gate in the guest's IDT; its code is at TVM_HANDLER */
+void tvm_handler_(struct tvm *t, u32 vector, const u8 *code, const u8 *end)
+{
+	static const u64 gdt[] = {
+		0, 0x00cf9b000000ffffULL, 0x00cf93000000ffffULL,
+	};
+	u64 gate = (TVM_HANDLER & 0xffff) | (u64)HLK_GUEST_CS << 16 |
+		   0x8e00ULL << 32 | (u64)(TVM_HANDLER >> 16) << 48;
+
+	memcpy(tvm_at(t, TVM_GDT), gdt, sizeof(gdt));
+	memcpy(tvm_at(t, TVM_IDT + 8 * vector), &gate, sizeof(gate));
+	tvm_load_(t, TVM_HANDLER, code, end);
+}
+
+u32 tvm_word(struct tvm *t, u32 gpa)
+{
+	return *(volatile u32 *)tvm_at(t, gpa);
+}
+
 static struct kvm_segment segment(u32 selector, u8 type)
 {
 	return (struct kvm_segment){
@@ -229,6 +248,37 @@ void tvm_flat(struct kvm_sync_regs *regs, u32 eip, u32 esp)
 	s->ldt = (struct kvm_segment){ .unusable = 1 };
 	s->cr0 = CR0_PE | CR0_ET;
 	s->apic_base = 0xfee00900;
+}
+
+/* The same with the tables that tvm_handler() fills */
+void tvm_tables(struct kvm_sync_regs *regs)
+{
+	tvm_flat(regs, TVM_CODE, TVM_STACK);
+	regs->sregs.gdt.base = TVM_GDT;
+	regs->sregs.gdt.limit = 23;
+	regs->sregs.idt.base = TVM_IDT;
+	regs->sregs.idt.limit = 0x1ff;
+}
+
+/* A snapshot of the usual machine with a vCPU that has these registers */
+int tvm_build(struct tvm *t, struct kvm_sync_regs *regs)
+{
+	struct hlk_snapshot_build build = HLK_STRUCT(hlk_snapshot_build);
+	struct hlk_window windows[] = {
+		{ .bytes = TVM_LOW },
+		{ .gpa = TVM_SCRATCH_GPA, .bytes = TVM_SCRATCH,
+		  .flags = HLK_WINDOW_SCRATCH },
+	};
+	long ret;
+
+	build.windows = (uintptr_t)windows;
+	build.nr_windows = ARRAY_SIZE(windows);
+	build.window_size = sizeof(windows[0]);
+	build.vcpus = (uintptr_t)regs;
+	build.nr_vcpus = 1;
+	build.vcpu_size = sizeof(*regs);
+	ret = hlk_call(t->dev, HLK_SNAPSHOT_BUILD, &build);
+	return ret ? ret : build.out_fd;
 }
 
 /*
