@@ -38,11 +38,11 @@ bugs() {
 	failed_page_copied|6.12|poison|poison.a_base_page_cannot_be_restored|kmod/copy.h|s/PageHWPoison\(from\) \|\| //
 	xcr0_not_checked|6.12|vcpu_state|vcpu_state.xcr0_that_the_cpuid_has_not|kmod/vcpu.c|s/state->xcr0 & ~\(vcpu->arch.guest_supported_xcr0/0 \& (vcpu->arch.guest_supported_xcr0/
 	nobody_looked_at|6.12|vcpu_state|vcpu_state.who_looks_is_waited_for|kmod/vcpu.c|s/if \(hlk_vcpu_wants_to_run\(vcpu\) \|\| /if (true || /
-	stale_registers|6.12|vcpu_state|vcpu_state.a_snapshot_after_registers_were_set|kmod/look.c|s/sync->regs = look->regs/;/
-	stale_segments|6.12|vcpu_state|vcpu_state.a_snapshot_before_the_first_entry|kmod/look.c|s/if \(look->dirty & KVM_SYNC_X86_SREGS\)/if (true)/
-	nmi_lost_at_the_entry|6.12|vcpu_state|vcpu_state.an_nmi_after_a_restore_is_delivered|kmod/vcpu.c|s/events.flags &= ~KVM_VCPUEVENT_VALID_NMI_PENDING/events.flags |= KVM_VCPUEVENT_VALID_NMI_PENDING/
-	ready_for_interrupts|6.12|vcpu_state|vcpu_state.an_interrupt_after_a_restore_is_for_later|kmod/vcpu.c|s/ready_for_interrupt_injection = 0/ready_for_interrupt_injection |= 0/
-	cr4_not_checked|6.12|vcpu_state|vcpu_state.registers_that_the_cpuid_has_not|kmod/vcpu.c|s/sregs->cr4 & vcpu->arch.cr4_guest_rsvd_bits/false/
+	stale_registers|6.12|vcpu_entry|vcpu_entry.a_snapshot_after_registers_were_set|kmod/look.c|s/sync->regs = look->regs/;/
+	stale_segments|6.12|vcpu_entry|vcpu_entry.a_snapshot_before_the_first_entry|kmod/look.c|s/if \(look->dirty & KVM_SYNC_X86_SREGS\)/if (true)/
+	nmi_lost_at_the_entry|6.12|vcpu_entry|vcpu_entry.an_nmi_after_a_restore_is_delivered|kmod/vcpu.c|s/events.flags &= ~KVM_VCPUEVENT_VALID_NMI_PENDING/events.flags |= KVM_VCPUEVENT_VALID_NMI_PENDING/
+	ready_for_interrupts|6.12|vcpu_entry|vcpu_entry.an_interrupt_after_a_restore_is_for_later|kmod/vcpu.c|s/ready_for_interrupt_injection = 0/ready_for_interrupt_injection |= 0/
+	cr4_not_checked|6.12|vcpu_entry|vcpu_entry.registers_that_the_cpuid_has_not|kmod/vcpu.c|s/sregs->cr4 & vcpu->arch.cr4_guest_rsvd_bits/false/
 	dr7_told_once|6.12|vcpu_state|vcpu_state.dr7_is_told_until_it_is_right|kmod/vcpu.c|s/bool missed = vcpu.*/bool missed = false;/
 	time_not_told|6.12|vcpu_state|vcpu_state.another_tsc_is_residue|kmod/vcpu.c|s/residue \|= HLK_RESIDUE_TIME/;/
 	memslots_not_told|6.12|vcpu_state|vcpu_state.memory_in_no_window_is_residue|kmod/gmem.c|s/vm->slots_beside \|= .*/;/
