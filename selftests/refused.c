@@ -307,11 +307,36 @@ static void *run_one(void *arg)
 	return (void *)(long)tvm_run(arg);
 }
 
+/* With an APIC in the kernel, without which KVM has no worker */
+FIXTURE(worker) {
+	struct tvm t;
+};
+
+/* @run: by HLK_RUN, not by KVM_RUN */
+FIXTURE_VARIANT(worker) {
+	bool run;
+};
+
+FIXTURE_VARIANT_ADD(worker, kvm_run) { false };
+FIXTURE_VARIANT_ADD(worker, hlk_run) { true };
+
+FIXTURE_SETUP(worker)
+{
+	t_begin();
+	refused_machine(&self->t, true, 300);
+}
+
+FIXTURE_TEARDOWN(worker)
+{
+	tvm_close(&self->t);
+	EXPECT_EQ(0, t_end());
+}
+
 /*
  * KVM has a worker ask for memory that takes time, and the vCPU blocks meanwhile. It does so
  * again for who comes into the vCPU after one who was refused a page.
  */
-TEST_F_TIMEOUT(refused, the_next_tenant_s_faults_are_a_worker_s, 280)
+TEST_F_TIMEOUT(worker, asks_for_the_next_tenant_too, 280)
 {
 	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
 	struct uffdio_api api = { .api = UFFD_API };
@@ -321,22 +346,18 @@ TEST_F_TIMEOUT(refused, the_next_tenant_s_faults_are_a_worker_s, 280)
 	pthread_t thread;
 	bool blocked;
 	char path[64];
-	struct tvm t;
 	void *ret;
 	u8 *at;
 
-	if (!variant->irqchip)
-		SKIP(return, "without an APIC in the kernel KVM has no worker for it");
 	at = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, at);
-	refused_machine(&t, true, 300);
-	tvm_memslot(&t, BESIDE_GPA, PAGE, at, 0);
-	first = OK(hlk_snapshot_flat(t.hlk));
-	tvm_load(&t, TVM_CODE, beside);
-	second = OK(hlk_snapshot_flat(t.hlk));
-	OK(hlk_restore(t.hlk, first, NULL));
-	ASSERT_EQ(-EFAULT, refused_run(&t, variant->run));
-	OK(hlk_restore(t.hlk, second, NULL));
+	tvm_memslot(&self->t, BESIDE_GPA, PAGE, at, 0);
+	first = OK(hlk_snapshot_flat(self->t.hlk));
+	tvm_load(&self->t, TVM_CODE, beside);
+	second = OK(hlk_snapshot_flat(self->t.hlk));
+	OK(hlk_restore(self->t.hlk, first, NULL));
+	ASSERT_EQ(-EFAULT, refused_run(&self->t, variant->run));
+	OK(hlk_restore(self->t.hlk, second, NULL));
 
 	fd = syscall(SYS_userfaultfd, O_CLOEXEC);
 	ASSERT_LE(0, fd);
@@ -345,9 +366,9 @@ TEST_F_TIMEOUT(refused, the_next_tenant_s_faults_are_a_worker_s, 280)
 	zero.range = reg.range;
 	ASSERT_EQ(0, ioctl(fd, UFFDIO_API, &api));
 	ASSERT_EQ(0, ioctl(fd, UFFDIO_REGISTER, &reg));
-	ASSERT_EQ(0, pthread_create(&thread, NULL, run_one, &t));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, run_one, &self->t));
 	ASSERT_EQ(sizeof(msg), read(fd, &msg, sizeof(msg)));
-	snprintf(path, sizeof(path), "/sys/kernel/debug/kvm/%d-%d/blocking", getpid(), t.vm);
+	snprintf(path, sizeof(path), "/sys/kernel/debug/kvm/%d-%d/blocking", getpid(), self->t.vm);
 	for (ticks = 0; !file_number(path, NULL) && ticks < 1000; ticks++)
 		usleep(10000);
 	blocked = file_number(path, NULL);
@@ -358,8 +379,6 @@ TEST_F_TIMEOUT(refused, the_next_tenant_s_faults_are_a_worker_s, 280)
 	close(fd);
 	close(first);
 	close(second);
-	tvm_close(&t);
-	munmap(at, PAGE);
 }
 
 TEST_HARNESS_MAIN

@@ -72,7 +72,7 @@ bugs() {
 	zeroes_for_all|6.12|sharing|sharing.zeroes_are_one_page_for_each_vm|kmod/window.c|s/page \?: window->vm->zero_page/page ?: ZERO_PAGE(0)/
 	barrier_not_drawn|7.3|attach|attach.a_barrier_where_the_vcpu_was|kmod/vcpu.c|/^static void barrier_here/,/^}/s/wrmsr\(.*\);/;/
 	barrier_elsewhere|7.3|attach|attach.a_barrier_where_the_vcpu_was|kmod/vcpu.c|/^static void vcpus_barrier/,/^}/s/smp_call_function_single\(cpu, barrier_here, NULL, true\)/barrier_here(NULL)/
-	refusal_stays|6.12|refused|refused.irqchip.the_next_tenant_s_faults_are_a_worker_s|kmod/vcpu.c|s/vcpu->async_pf.queued &= ~REFUSED;/;/
+	refusal_stays|6.12|refused|worker.kvm_run.asks_for_the_next_tenant_too|kmod/vcpu.c|s/vcpu->async_pf.queued &= ~REFUSED;/;/
 	deaf_switch|6.12|killed|killed.while_going_over_to_another_snapshot|kmod/window.c|/^int hlk_window_unmap/,/^}/s/fatal_signal_pending\(current\)/false/
 	EOF
 	audit_bugs
