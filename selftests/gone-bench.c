@@ -4,6 +4,7 @@
  * thought of.
  *
  *	gone-bench [--holds] [--runs N] [--json FILE] [CASE...]
+ *	gone-bench --list
  *
  * How long it takes, and how long after SIGKILL in the middle of it the process is gone;
  * beside it stands what it takes to kill the same process when it makes no call, for
@@ -845,7 +846,7 @@ static double ms(u64 ns)
 static void to_json(const char *name, double value)
 {
 	if (json)
-		fprintf(json, ",\n\t\t\"%s_ms\": %.4f", name, value);
+		fprintf(json, ", \"%s_ms\": %.4f", name, value);
 }
 
 static void measure_gone(void (*child)(void), u32 runs)
@@ -926,8 +927,7 @@ static void head(bool holds)
 		printf(" %10s", hold_names[i]);
 	printf(holds ? "\n" : " %10s %10s\n", "killed", "no call");
 	if (json)
-		fprintf(json, "{\n\t\"copy_%lu_pages_ms\": %.4f,\n\t\"cases\": [", BIG_PAGES,
-			copy);
+		fprintf(json, "{ \"copy_%lu_pages_ms\": %.4f }\n", BIG_PAGES, copy);
 }
 
 static bool wanted(const char *name, char **names)
@@ -940,13 +940,24 @@ static bool wanted(const char *name, char **names)
 	return !*names;
 }
 
+static int list(void)
+{
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++)
+		printf("%s\n", cases[i].name);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
-	bool holds = false, first = true;
+	bool holds = false;
 	u32 runs = 2;
 	u32 i;
 
 	for (argv++; *argv && !strncmp(*argv, "--", 2); argv++) {
+		if (!strcmp(*argv, "--list"))
+			return list();
 		if (!strcmp(*argv, "--holds"))
 			holds = true;
 		else if (!strcmp(*argv, "--runs") && argv[1])
@@ -969,21 +980,17 @@ int main(int argc, char **argv)
 			continue;
 		printf("%-18s", cases[i].name);
 		if (json)
-			fprintf(json, "%s\n\t{\n\t\t\"case\": \"%s\"", first ? "" : ",",
-				cases[i].name);
-		first = false;
+			fprintf(json, "{ \"case\": \"%s\"", cases[i].name);
 		if (holds)
 			measure_holds(cases[i].child, runs);
 		else
 			measure_gone(cases[i].child, runs);
 		if (json)
-			fprintf(json, "\n\t}");
-		fflush(stdout);
+			fprintf(json, " }\n");
+		fflush(NULL);
 	}
-	if (json) {
-		fprintf(json, "\n\t]\n}\n");
+	if (json)
 		fclose(json);
-	}
 	if (holds)
 		holds_close();
 	return 0;
