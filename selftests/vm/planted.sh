@@ -21,6 +21,7 @@ bugs() {
 	missing_charge|6.12|accounting|accounting.what_is_held_is_charged_and_given_back|kmod/snap.c|/^struct page \*hlk_page_alloc/,/^}/s/HLK_GFP/(HLK_GFP \& ~__GFP_ACCOUNT)/
 	uncharged_nodes|6.12|accounting|accounting.bookkeeping_is_charged|kmod/window.c|s/xa_init_flags\(&window->index, XA_FLAGS_ACCOUNT\)/xa_init(\&window->index)/
 	toucher_pays|6.12|accounting|accounting.what_another_process_writes_is_paid_by_the_vmm|kmod/window.c|s/get_mem_cgroup_from_mm\(window->vm->kvm->mm\)/NULL/
+	thread_of_vhost_pays|6.1|vhost|vhost.what_its_thread_writes_is_paid_by_the_vmm|kmod/window.c|s/get_mem_cgroup_from_mm\(window->vm->kvm->mm\)/NULL/
 	refused_in_silence|6.12|refused|refused.irqchip.by_the_budget|kmod/window.c|/^static vm_fault_t window_answer/,/^}/s/hlk_vcpu_refused\(window->vm->kvm\)/;/
 	missing_memory_check|debug|failnth|failnth.device|kmod/snap.c|/^struct hlk_snap \*hlk_snap_alloc/,/^}/s/if \(!snap\)/if (0)/
 	missing_mm_check|6.12|isolation|isolation.fds_in_another_process_give_counters_alone|kmod/access.c|/^int hlk_vm_check\(/,/^}/s/vm->kvm->mm != current->mm/0/
