@@ -2,17 +2,18 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # check-long.sh: what takes hours. The fuzzer on the debug kernel, for FUZZ_SECONDS
 # (default 7200, 0 leaves it out), and half as long on each of FUZZ_KERNELS (default
-# 6.12 and 7.3) as users have them, and then the soak on Linux SOAK_KERNEL (default
-# 6.12): RESTORES (default a million, 0 leaves it out) restores of random guests, a
-# sample of them audited. Under emulation a million take about half an hour. Before it
-# gone-bench, if GONE is not 0: a table of how long calls take to be killed, on 6.12, and
-# one of how long they hold locks, on the debug kernel; also in build/gone, with a line
-# of JSON for each. A few run in one VM, so that what is cut off loses no others. The VM's clock
-# counts instructions there, 2.6 million a millisecond, so that the load of the host does
-# not matter. Nothing fails for being slow. Then the model of windows and restores,
-# MODEL_OPS operations (default 100 million, 0 leaves it out), natively, and at the end
-# calls in time by THREADS (default 10,000, 0 leaves it out) threads in a small PID
-# namespace.
+# 6.12 and 7.3) as users have them (where the host has much else to do, an emulated CPU
+# may stand still for half a minute: a soft lockup is one of a minute there), and then
+# the soak on Linux SOAK_KERNEL (default 6.12): RESTORES (default a million, 0 leaves it
+# out) restores of random guests, a sample of them audited. Under emulation a million
+# take about half an hour. Before it gone-bench, if GONE is not 0: a table of how long
+# calls take to be killed, on 6.12, and one of how long they hold locks, on the debug
+# kernel; also in build/gone, with a line of JSON for each. A few run in one VM, so that
+# what is cut off loses no others. The VM's clock counts instructions there, 2.6 million
+# a millisecond, so that the load of the host does not matter. Nothing fails for being
+# slow. Then the model of windows and restores, MODEL_OPS operations (default 100
+# million, 0 leaves it out), natively, and at the end calls in time by THREADS (default
+# 10,000, 0 leaves it out) threads in a small PID namespace.
 # SEED= starts both from a seed of its own. The last line is
 # `N passed, N failed, N skipped`.
 . "$(dirname "$0")/common.sh"
@@ -76,7 +77,8 @@ half=$((FUZZ_SECONDS / 2))
 read -ra plain <<< "$FUZZ_KERNELS"
 for kernel in "${plain[@]}"; do
 	[ "$half" != 0 ] || continue
-	"$VM_DIR/run.sh" "$kernel" --timeout 900 --total $((900 + half)) \
+	"$VM_DIR/run.sh" "$kernel" --append watchdog_thresh=30 \
+		--timeout 900 --total $((900 + half)) \
 		--limit $((1800 + half)) --log "$BUILD/$kernel/fuzz" \
 		--env "FUZZ_SECONDS=$half" --env "SEED=$SEED" \
 		-- "$BUILD/selftests/fuzz" 2>&1 |
