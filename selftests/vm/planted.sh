@@ -46,7 +46,7 @@ bugs() {
 	cr4_not_checked|6.12|vcpu_entry|vcpu_entry.registers_that_the_cpuid_has_not|kmod/vcpu.c|s/sregs->cr4 & vcpu->arch.cr4_guest_rsvd_bits/false/
 	dr7_told_once|6.12|vcpu_state|vcpu_state.dr7_is_told_until_it_is_right|kmod/vcpu.c|s/bool missed = vcpu.*/bool missed = false;/
 	time_not_told|6.12|vcpu_state|vcpu_state.another_tsc_is_residue|kmod/vcpu.c|s/residue \|= HLK_RESIDUE_TIME/;/
-	memslots_not_told|6.12|vcpu_state|vcpu_state.memory_in_no_window_is_residue|kmod/gmem.c|s/vm->slots_beside \|= .*/;/
+	memslots_not_told|6.12|vcpu_state|vcpu_state.memory_in_no_window_is_residue|kmod/access.c|s/vm->beside \|= .*/;/
 	waits_for_kvm|6.12|uring|uring.what_would_wait_is_done_by_a_worker|kmod/vcpu.c|/^int hlk_vcpus_hold/,/^}/s/if \(nowait\)/if (false)/
 	guest_by_io_uring|6.12|uring|uring.no_guest_in_any_way|kmod/vm.c|/^static int uring_run/,/^}/s/return hlk_fail\(.*\);/return hlk_cmd_run(obj, ucmd);/
 	guest_inside_a_guest|6.12|uring|uring.no_guest_inside_a_guest|kmod/vm.c|/^static int uring_run/,/^}/s/return hlk_fail\(.*\);/return hlk_cmd_run(obj, ucmd);/
