@@ -6,6 +6,7 @@
  * charge is gone. Memory that is short otherwise (reclaim, compaction, KSM)
  * takes nothing away. How a guest learns of a limit is in refused.c.
  */
+#include <linux/userfaultfd.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -327,7 +328,7 @@ TEST_F(accounting, no_page_for_a_process_that_is_gone)
 	struct tvm t;
 	u8 *bytes;
 
-	bytes = mmap(NULL, BIG, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	bytes = mmap(NULL, BIG, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, bytes);
 	fd = syscall(SYS_userfaultfd, O_CLOEXEC);
 	ASSERT_LE(0, fd);

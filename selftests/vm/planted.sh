@@ -122,7 +122,7 @@ strangers_bugs() {
 	inode_leaked|6.12|attach|attach.no_file_left|kmod/file.c|/^	iput\(inode\);/d
 	seed_not_audited|6.12|vcpu_state|vcpu_state.an_audit_finds_bookkeeping_that_changed|kmod/audit.c|s/a->vm->book && !\(a->flags & HLK_RESTORE_REPRODUCIBLE\)/a->vm->book/
 	page_of_a_failed_copy|debug|failnth|failnth.faults|kmod/window.c|/ret = base \? hlk_copy_page/,/goto/s/free_page/uncount/
-	errno_of_a_failed_copy|debug|failnth|failnth.faults|kmod/copy.h|/hlk_copy_fails\(\)\)\)/{n;s/EHWPOISON/EIO/}
+	errno_of_a_failed_copy|debug|failnth|failnth.runs|kmod/copy.h|/hlk_copy_fails\(\)\)\)/{n;s/EHWPOISON/EIO/}
 	vcpu_stays_locked|6.12|no_npt|global.vcpus_are_let_go_after_a_refusal|kmod/vcpu.c|s/vcpus_release\(vm, i \+ 1\)/vcpus_release(vm, i)/
 	EOF
 }
