@@ -7,6 +7,8 @@
 #include <linux/mm.h>
 #include <linux/sched.h>
 
+#include <asm/vmx.h>
+
 #include "hlk.h"
 
 /**
@@ -82,6 +84,28 @@ static bool slot_beside(const struct hlk_layout *layout,
 	return beside;
 }
 
+/*
+ * Why a VM with this memslot is refused. Of the slots that KVM makes for itself, those
+ * that it has where the processor's guests are restricted (the TSS, the identity map)
+ * are memory to the guest, and to nobody else: it finds there what it wrote before the
+ * restore. The APIC's is told by HLK_RESIDUE_IRQCHIP.
+ */
+static enum hlk_why slot_why(const struct kvm_memory_slot *slot)
+{
+	if (slot->id >= KVM_USER_MEM_SLOTS && slot->id != APIC_ACCESS_PAGE_PRIVATE_MEMSLOT)
+		return HLK_WHY_KVM_PAGES;
+	return slot->flags & KVM_MEM_LOG_DIRTY_PAGES ? HLK_WHY_DIRTY_LOG : HLK_WHY_NONE;
+}
+
+/* What cannot be turned off is told first, and of several slots the lowest. */
+static void slots_refuse(struct hlk_vm *vm, enum hlk_why why, u64 gfn)
+{
+	if (why < vm->slots_why || (why == vm->slots_why && gfn >= vm->slots_gfn))
+		return;
+	vm->slots_why = why;
+	vm->slots_gfn = gfn;
+}
+
 /* What is of interest of memslots, in each address space */
 static void slots_look(struct hlk_vm *vm)
 {
@@ -91,7 +115,8 @@ static void slots_look(struct hlk_vm *vm)
 	int idx;
 	u32 i;
 
-	vm->logged = false;
+	vm->slots_why = HLK_WHY_NONE;
+	vm->slots_gfn = 0;
 	vm->beside = false;
 	idx = srcu_read_lock(&vm->kvm->srcu);
 	for (i = 0; i < KVM_MAX_NR_ADDRESS_SPACES; i++) {
@@ -100,32 +125,29 @@ static void slots_look(struct hlk_vm *vm)
 			continue;
 		kvm_for_each_memslot(slot, bkt, slots) {
 			vm->beside |= slot_beside(&vm->layout, slot);
+			slots_refuse(vm, slot_why(slot), slot->base_gfn);
 			/* they may be 32,764, and windows 64 */
 			cond_resched();
-			if (!(slot->flags & KVM_MEM_LOG_DIRTY_PAGES))
-				continue;
-			vm->logged_gfn = vm->logged ? min(vm->logged_gfn, slot->base_gfn) :
-						      slot->base_gfn;
-			vm->logged = true;
 		}
 	}
 	srcu_read_unlock(&vm->kvm->srcu, idx);
 }
 
 /**
- * hlk_vm_check_log() - would KVM have to be told of what the module writes?
+ * hlk_vm_check_slots() - has the VM no memslot that rules snapshots and restores out?
  * @vm: the VM; its lock is held
  * @at: the reason of a failure
  *
  * Nothing that is exported tells KVM's dirty log, or its ring, of a page, and who
- * reads it would miss what a restore writes. Whether a slot has one changes with the
- * generation of the slots, which lie in struct kvm: so this costs a look at two
- * numbers that only grow, however many slots there are. One that is read before the slots belongs
+ * reads it would miss what a restore writes. Memory that KVM made for itself is in no
+ * snapshot. Slots come after an attach as well, and whether there is such a one changes
+ * with their generation, which lies in struct kvm: so this costs a look at two numbers
+ * that only grow, however many slots there are. One that is read before the slots belongs
  * to them or is an older one. What else they say, @vm keeps for whoever asks later.
  *
  * Return: 0 or -EOPNOTSUPP
  */
-int hlk_vm_check_log(struct hlk_vm *vm, struct hlk_why_at *at)
+int hlk_vm_check_slots(struct hlk_vm *vm, struct hlk_why_at *at)
 {
 	const struct kvm_memslots *slots;
 	u64 generation = 0;
@@ -140,10 +162,9 @@ int hlk_vm_check_log(struct hlk_vm *vm, struct hlk_why_at *at)
 		vm->slots_generation = generation;
 		slots_look(vm);
 	}
-	if (likely(!vm->logged))
+	if (likely(!vm->slots_why))
 		return 0;
-	return hlk_fail(at, -EOPNOTSUPP, HLK_WHY_DIRTY_LOG, 0,
-			vm->logged_gfn << PAGE_SHIFT);
+	return hlk_fail(at, -EOPNOTSUPP, vm->slots_why, 0, vm->slots_gfn << PAGE_SHIFT);
 }
 
 /**

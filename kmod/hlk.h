@@ -175,8 +175,8 @@ struct hlk_audited {
  * @slots_generation: of KVM's memslots, the sum over its address spaces, when they
  *	were looked at; what follows was so then
  * @beside: the guest can write memory that lies in no window, by addresses
- * @logged: a memslot logs its dirty pages
- * @logged_gfn: where the first such slot begins
+ * @slots_why: why the VM is refused for a memslot
+ * @slots_gfn: where the first such slot begins
  * @id: for tracepoints; constant
  * @runs: times that a guest was entered; any context
  * @watch_lock: protects @watch, and that what it leads to stays
@@ -217,8 +217,8 @@ struct hlk_vm {
 	struct hlk_audited audited;
 	u64 slots_generation;
 	bool beside;
-	bool logged;
-	u64 logged_gfn;
+	enum hlk_why slots_why;
+	u64 slots_gfn;
 	u32 id;
 	atomic64_t runs;
 	spinlock_t watch_lock;	/* protects what follows */
@@ -364,7 +364,7 @@ int hlk_ucmd_new(struct hlk_ucmd *ucmd, struct file *file, s32 *out_fd);
 struct hlk_vm_window *hlk_vm_window(struct hlk_vm *vm, u32 nr);
 int hlk_vm_check(struct hlk_vm *vm, struct hlk_why_at *at);
 int hlk_vm_check_look(struct hlk_vm *vm, struct hlk_why_at *at);
-int hlk_vm_check_log(struct hlk_vm *vm, struct hlk_why_at *at);
+int hlk_vm_check_slots(struct hlk_vm *vm, struct hlk_why_at *at);
 int hlk_layout_add_user(struct hlk_layout *layout, const struct hlk_window *window,
 			struct hlk_range *range, struct hlk_why_at *at);
 

@@ -323,7 +323,7 @@ int hlk_cmd_mark_cow(void *obj, struct hlk_ucmd *ucmd)
 	ret = mutex_lock_killable(&vm->lock);
 	if (ret)
 		return ret;
-	ret = hlk_vm_check_log(vm, &ucmd->at);
+	ret = hlk_vm_check_slots(vm, &ucmd->at);
 	if (!ret)
 		ret = hlk_vcpus_hold(vm, false, &ucmd->at);
 	if (!ret) {

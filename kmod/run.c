@@ -114,7 +114,7 @@ static int run_prepare(struct hlk_vm *vm, struct kvm_vcpu *vcpu, struct hlk_run 
 		run->freed = done.freed;
 		run->private_pages = done.private_pages;
 	} else if (run->nr_inputs) {
-		ret = hlk_vm_check_log(vm, at);
+		ret = hlk_vm_check_slots(vm, at);
 		if (ret)
 			return ret;
 	}

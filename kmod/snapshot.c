@@ -487,7 +487,7 @@ static int snapshot_take(struct hlk_vm *vm, struct hlk_looks *looks,
 	if (IS_ERR(sync))
 		return PTR_ERR(sync);
 	/* nothing is written here, but where a restore will be refused */
-	ret = hlk_vm_check_log(vm, at);
+	ret = hlk_vm_check_slots(vm, at);
 	if (!ret)
 		ret = hlk_vcpus_capture(vm, sync, snap, at);
 	if (ret)

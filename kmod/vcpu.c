@@ -629,7 +629,7 @@ int hlk_vcpus_fit(struct hlk_vm *vm, const struct hlk_snap *snap,
 	u32 i;
 	int ret;
 
-	ret = hlk_vm_check_log(vm, at);
+	ret = hlk_vm_check_slots(vm, at);
 	if (ret || !snap->nr_vcpus)
 		return ret;
 	if (snap->nr_vcpus != vcpus_nr(vm))

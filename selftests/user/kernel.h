@@ -288,6 +288,7 @@ typedef struct {
 #define spin_lock_init(lock)	((void)(lock))
 
 #define KVM_USER_MEM_SLOTS	32764
+#define APIC_ACCESS_PAGE_PRIVATE_MEMSLOT (KVM_USER_MEM_SLOTS + 1)
 struct kvm_memory_slot {
 	u64 base_gfn;
 	u64 npages;

@@ -146,7 +146,7 @@ audit_bugs() {
 	old_io|6.12|audit|audit.a_pending_io|kmod/vcpu.c|/^static void vcpu_cancel/,/^}/s/vcpu->arch.complete_userspace_io = NULL;/;/
 	old_tlb|6.12|audit|audit.a_flush_of_the_tlb|kmod/vcpu.c|/^u32 hlk_vcpus_restore/,/^}/s/hlk_vcpus_flush\(vm\);/;/
 	memslot_overlooked|6.12|audit|audit.memslots_beside_the_windows|kmod/audit.c|s/a->done.beside \+= slot->pages;/;/
-	dirty_log_not_refused|6.12|audit|audit.finds_no_dirty_log|kmod/vcpu.c|s/ret = hlk_vm_check_log\(vm, at\);/ret = 0;/
+	dirty_log_not_refused|6.12|audit|audit.finds_no_dirty_log|kmod/vcpu.c|s/ret = hlk_vm_check_slots\(vm, at\);/ret = 0;/
 	EOF
 }
 

@@ -198,6 +198,8 @@ enum {
  *	those in memory, at @where: nothing could load them
  * @HLK_WHY_HLT_IN_GUEST: VMX: HLT does not leave the guest (KVM_CAP_X86_DISABLE_EXITS),
  *	and nothing could wake one that a call left halted
+ * @HLK_WHY_KVM_PAGES: the guest can write memory that KVM made for itself, at @where:
+ *	VMX without unrestricted guests
  */
 enum hlk_why {
 	HLK_WHY_NONE = 0,
@@ -268,6 +270,7 @@ enum hlk_why {
 	HLK_WHY_VCPU_FD,
 	HLK_WHY_PDPTRS,
 	HLK_WHY_HLT_IN_GUEST,
+	HLK_WHY_KVM_PAGES,
 };
 
 /**
@@ -374,6 +377,10 @@ struct hlk_info {
  * KVM's dirty log and dirty ring do not learn of what hlk writes. So for as long as
  * any memslot has KVM_MEM_LOG_DIRTY_PAGES, snapshots, restores, HLK_MARK_COW and
  * inputs of HLK_RUN fail with EOPNOTSUPP, HLK_WHY_DIRTY_LOG, and change nothing.
+ *
+ * So they do, HLK_WHY_KVM_PAGES, once KVM has made memory for itself that the guest can
+ * write, by KVM_SET_TSS_ADDR or with a vCPU, and for good: where kvm-intel has or
+ * uses no unrestricted guests (its parameter unrestricted_guest).
  *
  * A window has at most HLK_MAX_MAPPINGS mappings, and a part of one that is
  * protected otherwise counts as one: mmap(), and what would split a mapping, fail

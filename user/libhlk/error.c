@@ -185,6 +185,7 @@ static const char * const why_text[] = {
 	[HLK_WHY_VCPU_FD] = "the registers of vCPU %i are known to KVM alone, and this process has no file descriptor of it",
 	[HLK_WHY_PDPTRS] = "vCPU %i goes by page directory pointers (PAE) that are not those in memory at %w",
 	[HLK_WHY_HLT_IN_GUEST] = "HLT does not leave the guest (KVM_CAP_X86_DISABLE_EXITS), and nothing could wake it",
+	[HLK_WHY_KVM_PAGES] = "the guest can write memory of KVM's own at %w (load kvm-intel with unrestricted_guest=1)",
 };
 
 static const char * const audit_text[] = {
