@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # check-vmx.sh [NAME...]: all kselftests, or those named, on kvm-intel. QEMU has
-# no VMX to emulate, Bochs has; it is slow, so this is no part of check.sh.
+# no VMX to emulate, Bochs has; it is slow, so this is no part of check.sh. Two of them
+# want a boot of their own: "restricted" is without unrestricted guests, "no_npt" without EPT.
 #
 # VMX_KERNEL= is the kernel, default 6.1. A boot runs VMX_GROUP= programs (default
 # 6), so that a VM that hangs loses no more than these. VMX_TIMEOUT= (default 150)
@@ -22,7 +23,7 @@ build_user || exit 1
 
 # soak's random guests clear EFLAGS.IF and never end; Bochs then keeps interrupts
 # from its host, and the VM stands still. No processor does that (security.rst).
-programs=() data=() wanted=" $* " skipped=0
+programs=() data=() wanted=" $* " skipped=0 passed=0 failed=0
 while read -r program; do
 	if [ $# -eq 0 ] && [ "${program##*/}" = soak ]; then
 		echo "# left out, for a fault of Bochs: soak"
@@ -35,18 +36,20 @@ done < <(make -s -C "$TOP/selftests" list)
 while read -r file; do
 	data+=(--data "$file")
 done < <(make -s -C "$TOP/selftests" data)
-[ ${#programs[@]} -gt 0 ] || die "no such test: $*"
+alone=()
+for program in "restricted unrestricted_guest=0" "no_npt ept=0"; do
+	[ $# -gt 0 ] && [[ $wanted != *" ${program% *} "* ]] || alone+=("$program")
+done
+[ ${#programs[@]} -gt 0 ] || [ ${#alone[@]} -gt 0 ] || die "no such test: $*"
 
-passed=0 failed=0
-: > "$BUILD/vmx/failed"
-for ((first = 0; first < ${#programs[@]}; first += VMX_GROUP)); do
-	group=("${programs[@]:first:VMX_GROUP}")
-	log=$BUILD/vmx/$first
+in_bochs() { # in_bochs LOG KVM-ARGUMENT PROGRAM...
+	local log=$BUILD/vmx/$1 kvm=$2 counts p f s
+	shift 2
 	mkdir -p "$log"
-	echo "# $(date +%T) ${group[*]##*/}"
+	echo "# $(date +%T) ${*##*/}"
 	"$VM_DIR/run.sh" "$VMX_KERNEL" --emulator bochs --log "$log" --limit 7200 \
-		--timeout "$VMX_TIMEOUT" ${SEED:+--env "SEED=$SEED"} "${data[@]}" -- "${group[@]}" 2>&1 |
-		tee "$log/tap.log" || :
+		--timeout "$VMX_TIMEOUT" ${kvm:+--kvm "$kvm"} ${SEED:+--env "SEED=$SEED"} \
+		"${data[@]}" -- "$@" 2>&1 | tee "$log/tap.log" || :
 	counts=$(tail -n 1 "$log/tap.log" |
 		 sed -nE 's/^([0-9]+) passed, ([0-9]+) failed, ([0-9]+) skipped$/\1 \2 \3/p')
 	read -r p f s <<< "${counts:-0 1 0}"
@@ -55,6 +58,14 @@ for ((first = 0; first < ${#programs[@]}; first += VMX_GROUP)); do
 	tr -d '\r' < "$log/output.log" | awk '/^#@ begin/ { program = $3 }
 		/^not ok/ { print program ": " $0 }' >> "$BUILD/vmx/failed"
 	grep -a '^not ok - ' "$log/tap.log" >> "$BUILD/vmx/failed" || :
+}
+
+: > "$BUILD/vmx/failed"
+for ((first = 0; first < ${#programs[@]}; first += VMX_GROUP)); do
+	in_bochs "$first" "" "${programs[@]:first:VMX_GROUP}"
+done
+for program in "${alone[@]}"; do
+	in_bochs "${program% *}" "${program#* }" "$BUILD/selftests/${program% *}"
 done
 
 echo
