@@ -3,7 +3,7 @@
 # check-long.sh: what takes hours. The fuzzer on the debug kernel, for FUZZ_SECONDS
 # (default 7200, 0 leaves it out), and half as long on each of FUZZ_KERNELS (default
 # 6.12 and 7.3) as users have them (where the host has much else to do, an emulated CPU
-# may stand still for half a minute: a soft lockup is one of a minute there), and then
+# may stand still for a minute: a soft lockup is one of two there), and then
 # the soak on Linux SOAK_KERNEL (default 6.12): RESTORES (default a million, 0 leaves it
 # out) restores of random guests, a sample of them audited. Under emulation a million
 # take about half an hour. Before it gone-bench, if GONE is not 0: a table of how long
@@ -77,7 +77,7 @@ half=$((FUZZ_SECONDS / 2))
 read -ra plain <<< "$FUZZ_KERNELS"
 for kernel in "${plain[@]}"; do
 	[ "$half" != 0 ] || continue
-	"$VM_DIR/run.sh" "$kernel" --append watchdog_thresh=30 \
+	"$VM_DIR/run.sh" "$kernel" --append watchdog_thresh=60 \
 		--timeout 900 --total $((900 + half)) \
 		--limit $((1800 + half)) --log "$BUILD/$kernel/fuzz" \
 		--env "FUZZ_SECONDS=$half" --env "SEED=$SEED" \
