@@ -265,6 +265,16 @@ void hlk_vcpus_release(struct hlk_vm *vm)
 }
 
 /*
+ * In a guest of its own; or, with VMX, where it may begin one: a VMXON, and the VMCS that
+ * was made current by then, KVM keeps to itself, and it takes no CR4 that has VMXE
+ * clear until VMXOFF. A guest can clear that no sooner.
+ */
+static bool vcpu_nested(const struct kvm_vcpu *vcpu)
+{
+	return vcpu->arch.hflags & HF_GUEST_MASK || vcpu->arch.cr4 & X86_CR4_VMXE;
+}
+
+/*
  * What nothing here brings back: a guest of the guest; and that it is halted, where the
  * processor keeps that in the VMCS, because HLT does not leave the guest. The next call
  * would wait for an interrupt before its first instruction. AMD's processors do
@@ -278,7 +288,7 @@ static int vcpus_restorable(struct hlk_vm *vm, struct hlk_why_at *at)
 	    hlk_hlt_in_guest(vm->kvm))
 		return hlk_fail(at, -EOPNOTSUPP, HLK_WHY_HLT_IN_GUEST, 0, 0);
 	for (i = 0; i < vcpus_nr(vm); i++)
-		if (vm->vcpus[i]->arch.hflags & HF_GUEST_MASK)
+		if (vcpu_nested(vm->vcpus[i]))
 			return hlk_fail(at, -EOPNOTSUPP, HLK_WHY_NESTED, i, 0);
 	return 0;
 }

@@ -11,16 +11,20 @@
 #include "state.h"
 #include "harness.h"
 
+#define CR0_NE		0x20
 #define CR0_WP		0x10000
 #define CR4_PSE		0x10
 #define CR4_PAE		0x20
 #define CR4_PGE		0x80
 #define CR4_OSFXSR	0x200
+#define CR4_VMXE	0x2000
 #define CR4_OSXSAVE	0x40000
 #define EFER_SCE	0x1
 #define EFER_LME	0x100
 #define EFER_LMA	0x400
 #define EFER_SVME	0x1000
+#define FEAT_CTL	0x3aU		/* MSRs */
+#define VMX_BASIC	0x480U
 
 #define MARK		0x24000U	/* what guests leave for tests */
 #define NOWHERE		0xdead0000U	/* nobody executes or touches it */
@@ -68,6 +72,22 @@ GUEST(tsc, "	rdtsc\n"
 /* A KVM that lets the hardware keep the GIF lets each guest have CLGI, too */
 GUEST(clgi, "	clgi\n"
 	    "	hlt\n");
+
+/* VMX operation: what permits it first, then itself */
+GUEST(vmxon, "	mov %cr4, %eax\n"
+	     "	or $0x2000, %eax\n"
+	     "	mov %eax, %cr4\n"
+	     "	hlt\n"
+	     "	xor %ebx, %ebx\n"
+	     "	vmxon 0x24000\n"
+	     "	jbe 1f\n"
+	     "	inc %ebx\n"
+	     "1:	hlt\n"
+	     "	vmxoff\n"
+	     "	mov %cr4, %eax\n"
+	     "	and $~0x2000, %eax\n"
+	     "	mov %eax, %cr4\n"
+	     "	hlt\n");
 
 /* Interrupts on, and an instruction later the shadow of STI still there */
 GUEST(sti, "	sti\n"
@@ -729,6 +749,66 @@ TEST_F(vcpu_state, a_guest_of_the_guest_is_refused)
 	FAILS(EOPNOTSUPP, HLK_WHY_NESTED, hlk_restore(self->t.hlk, snap, NULL));
 	ASSERT_EQ(0, t_index);
 	FAILS(EOPNOTSUPP, HLK_WHY_NESTED, hlk_snapshot_flat(self->t.hlk));
+	close(snap);
+}
+
+/* One MSR, as a VMM gives it to its guest; false if KVM has none */
+static bool msr(struct tvm *t, unsigned long request, u32 index, u64 *value)
+{
+	struct {
+		struct kvm_msrs head;
+		struct kvm_msr_entry entry;
+	} msrs = { .head.nmsrs = 1, .entry = { .index = index, .data = *value } };
+	bool done = ioctl(t->vcpu, request, &msrs) == 1;
+
+	*value = msrs.entry.data;
+	return done;
+}
+
+/* In VMX operation, or about to be: KVM would not even take the snapshot's CR4. */
+TEST_F(vcpu_state, vmx_operation_is_refused)
+{
+	struct tvm_pt pt = { .t = &self->t, .next = 0x40000, .flags = PTE_P | PTE_W };
+	struct kvm_sync_regs regs;
+	u64 feature = 5;	/* locked, VMXON */
+	u64 basic = 0;
+	int snap;
+
+	if (!msr(&self->t, KVM_SET_MSRS, FEAT_CTL, &feature) ||
+	    !msr(&self->t, KVM_GET_MSRS, VMX_BASIC, &basic))
+		SKIP(return, "no nested guests, or not those of VMX");
+	*(u64 *)tvm_at(&self->t, MARK) = MARK + PAGE;
+	*(u32 *)tvm_at(&self->t, MARK + PAGE) = basic;
+	tvm_load(&self->t, TVM_CODE, vmxon);
+	tvm_flat(&regs, TVM_CODE, TVM_STACK);
+	regs.sregs.cr0 = HLK_GUEST_CR0 | CR0_NE;
+	regs.sregs.cr3 = tvm_pt_page(&pt);
+	tvm_pt_map(&pt, regs.sregs.cr3, 0, 0, TVM_LOW / PAGE, PTE_P | PTE_W);
+	tvm_set_regs(&self->t, &regs);
+	snap = OK(hlk_snapshot_flat(self->t.hlk));
+	OK(hlk_restore(self->t.hlk, snap, NULL));
+	ASSERT_EQ(KVM_EXIT_HLT, tvm_run(&self->t));
+	ASSERT_EQ(CR4_VMXE, self->t.run->s.regs.sregs.cr4);
+	FAILS(EOPNOTSUPP, HLK_WHY_NESTED, hlk_restore(self->t.hlk, snap, NULL));
+	ASSERT_EQ(0, t_index);
+	FAILS(EOPNOTSUPP, HLK_WHY_NESTED, hlk_snapshot_flat(self->t.hlk));
+
+	ASSERT_EQ(KVM_EXIT_HLT, tvm_run(&self->t));
+	ASSERT_EQ(1, self->t.run->s.regs.regs.rbx);
+	FAILS(EOPNOTSUPP, HLK_WHY_NESTED, hlk_restore(self->t.hlk, snap, NULL));
+	FAILS(EOPNOTSUPP, HLK_WHY_NESTED, hlk_snapshot_flat(self->t.hlk));
+	/* what a restore would have had the next entry load */
+	self->t.run->s.regs.sregs.cr4 = 0;
+	self->t.run->kvm_dirty_regs = KVM_SYNC_X86_SREGS;
+	ASSERT_EQ(-EINVAL, tvm_run(&self->t));
+	self->t.run->kvm_dirty_regs = 0;
+
+	/* which the guest may leave */
+	ASSERT_EQ(KVM_EXIT_HLT, tvm_run(&self->t));
+	ASSERT_EQ(0, self->t.run->s.regs.sregs.cr4);
+	OK(hlk_restore(self->t.hlk, snap, NULL));
+	ASSERT_EQ(KVM_EXIT_HLT, tvm_run(&self->t));
+	ASSERT_EQ(CR4_VMXE, self->t.run->s.regs.sregs.cr4);
 	close(snap);
 }
 
