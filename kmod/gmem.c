@@ -159,7 +159,7 @@ static int gmem_by_gfn(const void *a, const void *b)
 	return x->gfn < y->gfn ? -1 : x->gfn > y->gfn;
 }
 
-/* Slots that KVM keeps for itself are devices to the guest, not memory. */
+/* Slots that KVM keeps for itself are no memory that the VMM gave to its guest. */
 static bool gmem_wanted(const struct kvm_memory_slot *slot)
 {
 	return slot->id < KVM_USER_MEM_SLOTS && slot->npages &&
