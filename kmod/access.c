@@ -106,8 +106,11 @@ static void slots_refuse(struct hlk_vm *vm, enum hlk_why why, u64 gfn)
 	vm->slots_gfn = gfn;
 }
 
-/* What is of interest of memslots, in each address space */
-static void slots_look(struct hlk_vm *vm)
+/*
+ * What is of interest of memslots, in each address space. Inline, each restore would save
+ * registers for it.
+ */
+static noinline void slots_look(struct hlk_vm *vm)
 {
 	struct kvm_memory_slot *slot;
 	struct kvm_memslots *slots;

@@ -19,6 +19,7 @@
 #define unlikely(x)		(x)
 #define __user
 #define __uninitialized
+#define noinline
 #define U32_MAX			((u32)~0U)
 #define WRITE_ONCE(x, value)	(*(volatile typeof(x) *)&(x) = (value))
 #define smp_load_acquire(p)	__atomic_load_n(p, __ATOMIC_ACQUIRE)
