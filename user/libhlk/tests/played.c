@@ -5,7 +5,8 @@
  *
  * Functions of the guest: "e" answers its argument, "h" calls the host function that
  * the argument names and answers what that does, "k" answers with its counter, "p"
- * prints its argument byte by byte, "u" dies. The name of a longer one is an error.
+ * prints its argument byte by byte, "s" does not end before its time, "f" touches what
+ * cannot be had, "i" KVM cannot run, "o" is "s" and "e" in turn, "u" dies. The name of a longer one is an error.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -41,6 +42,7 @@ struct vm {
 		unsigned char text[256];
 	} say;			/* what is left to be printed */
 	bool asked;		/* a host function was called */
+	unsigned int odd;	/* calls of "o" */
 };
 
 struct played played;
@@ -247,6 +249,7 @@ static void begin(struct vm *vm)
 	got += sizeof(call);
 	switch (call.name_len == 1 ? *got++ : 0) {
 	case 'e':
+	case 'o':
 		answer(vm, 0, got, call.arg_len);
 		break;
 	case 'k':
@@ -273,10 +276,38 @@ static void begin(struct vm *vm)
 	}
 }
 
+/* What the guest that is called does without an exit */
+static int errno_of(struct vm *vm)
+{
+	uint64_t sp, start;
+	struct hlk_guest_call call;
+	const unsigned char *got;
+
+	memcpy(&sp, vm->scratch, 8);
+	memcpy(&start, vm->scratch + sp - 8, 8);
+	got = vm->scratch + start;
+	memcpy(&call, got, sizeof(call));
+	if (call.name_len != 1)
+		return 0;
+	switch (got[sizeof(call)]) {
+	case 'f':
+		return EFAULT;
+	case 'i':
+		return EIO;
+	case 'o':
+		return vm->odd++ % 2 ? 0 : ETIMEDOUT;
+	case 's':
+		return ETIMEDOUT;
+	default:
+		return 0;
+	}
+}
+
 /* The first run is the boot. A call begins at READY. */
 static int enter(struct vm *vm)
 {
 	struct kvm_regs *regs = &vm->run->s.regs.regs;
+	int ret;
 
 	if (vm->run->immediate_exit) {
 		errno = EINTR;
@@ -285,6 +316,11 @@ static int enter(struct vm *vm)
 	played.runs++;
 	if (atomic_load(&played.broken)) {
 		errno = EIO;
+		return -1;
+	}
+	ret = regs->rip == READY ? errno_of(vm) : 0;
+	if (ret) {
+		errno = ret;
 		return -1;
 	}
 	if (regs->rip == READY)
@@ -360,6 +396,19 @@ static int restore(struct vm *vm, int snap_fd)
 	return 0;
 }
 
+/* A word, such as the counter, may change meanwhile. */
+static void copy_in(void *to, const void *from, size_t bytes)
+{
+	uint64_t word;
+
+	if (bytes != sizeof(word)) {
+		memcpy(to, from, bytes);
+		return;
+	}
+	word = __atomic_load_n((const uint64_t *)from, __ATOMIC_RELAXED);
+	memcpy(to, &word, sizeof(word));
+}
+
 static int run(struct vm *vm, struct hlk_run *arg)
 {
 	const struct hlk_segment *in = (void *)(uintptr_t)arg->inputs;
@@ -368,6 +417,10 @@ static int run(struct vm *vm, struct hlk_run *arg)
 
 	arg->done = 0;
 	arg->log_used = 0;
+	if (arg->timeout_ns) {
+		arg->deadline_ns = HLK_DEADLINE_NEVER - 1;
+		played.begun++;
+	}
 	if (!(arg->head.flags & HLK_RUN_CONTINUE)) {
 		restore(vm, -1);
 		arg->done |= HLK_DONE_RESTORED;
@@ -379,8 +432,8 @@ static int run(struct vm *vm, struct hlk_run *arg)
 		return -1;
 	}
 	for (i = 0; i < arg->nr_inputs; i++)
-		memcpy(vm->scratch + in[i].gpa - GPA, (void *)(uintptr_t)in[i].data,
-		       in[i].bytes);
+		copy_in(vm->scratch + in[i].gpa - GPA, (void *)(uintptr_t)in[i].data,
+			in[i].bytes);
 	if (arg->head.flags & HLK_RUN_REGS)
 		vm->run->s.regs.regs = *(struct kvm_regs *)(uintptr_t)arg->regs;
 	arg->done |= HLK_DONE_INPUT | HLK_DONE_ENTERED;
@@ -399,6 +452,10 @@ static int run_many(struct hlk_run_many *many)
 {
 	struct hlk_many_call *call = (void *)(uintptr_t)many->calls;
 
+	if (played.no_many) {
+		errno = ENOMEM;
+		return -1;
+	}
 	for (many->nr_done = 0; many->nr_done < many->nr_calls; many->nr_done++, call++)
 		call->ret = run(vm_of(call->vm_fd, -1), (void *)(uintptr_t)call->run) ?
 			    -errno : 0;
@@ -450,6 +507,9 @@ static int on_device(int fd, unsigned long cmd, void *arg)
 		return cpuid(arg);
 	case KVM_GET_XSAVE:
 		played.fpu_reads++;
+		return 0;
+	case KVM_GET_REGS:
+		((struct kvm_regs *)arg)->rbx = played.rbx;
 		return 0;
 	case KVM_CREATE_VM:
 		return new_file(PAGE);
@@ -542,6 +602,15 @@ static const struct {
 	{ 1, 84, 0x101000, 0x101000, 16, 16, 5, 1 },
 	{ 0xf4 },
 };
+
+int played_image(void)
+{
+	int fd = memfd_create("guest", MFD_CLOEXEC);
+
+	if (fd < 0 || pwrite(fd, &elf, sizeof(elf), 0) != sizeof(elf))
+		abort();
+	return fd;
+}
 
 struct hlk_sandbox *played_ready(struct hlk_ctx *ctx, struct hlk_snap **snap,
 				 const struct hlk_config *config, struct hlk_err *err)

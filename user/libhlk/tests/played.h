@@ -26,6 +26,9 @@
  * @refused: over_budget of each VM
  * @kept: what snapshots have where the counter is
  * @no_input: HLK_RUN has no room for its input
+ * @no_many: HLK_RUN_MANY has no memory
+ * @begun: runs that were given a time of their own
+ * @rbx: what KVM says that each vCPU's EBX is
  */
 struct played {
 	const char *_Atomic failed;
@@ -38,6 +41,9 @@ struct played {
 	atomic_uint refused;
 	uint64_t kept;
 	atomic_bool no_input;
+	atomic_bool no_many;
+	atomic_uint begun;
+	uint64_t rbx;
 };
 
 extern struct played played;
@@ -52,13 +58,16 @@ extern struct played played;
 struct played_ring {
 	bool no_ring;
 	int refuse;
-	unsigned int made;
-	unsigned int gone;
+	atomic_uint made;
+	atomic_uint gone;
 };
 
 extern struct played_ring played_ring;
 
 unsigned int played_fds(void);
+
+/* A file that is a guest */
+int played_image(void);
 bool played_fails(const char *what);
 
 /* A sandbox of a played guest that is booted, and a snapshot that it is restored to */

@@ -2,7 +2,10 @@
 /*
  * Batches, against a played module and an io_uring whose kernel is played: what comes
  * of requests that are not taken, and of functions of guests that use the batch.
+ * Runs under ThreadSanitizer, too.
  */
+#include <pthread.h>
+#include <sched.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -118,6 +121,177 @@ static void test_given(void)
 	hlk_sandbox_restore(b, snap);
 }
 
+static int nothing(void *arg, const void *in, size_t in_len, void *out, size_t out_size,
+		   size_t *out_len)
+{
+	(void)arg, (void)in, (void)in_len, (void)out, (void)out_size, (void)out_len;
+	return 0;
+}
+
+static bool put_timed(uint64_t timeout_us)
+{
+	return !hlk_batch_restore_call(batch, a, "h", "nothing", 7, NULL, 0, NULL,
+				       timeout_us);
+}
+
+/* Nobody can kick what is over, however it came to be over, nor hit the next call. */
+static bool over(void)
+{
+	bool none = hlk_sandbox_kick(a) == -ESRCH && hlk_sandbox_kick(b) == -ESRCH;
+
+	return none && !hlk_sandbox_restore_call(a, "e", NULL, 0, NULL, 0, NULL, 1000);
+}
+
+static void test_timeouts(void)
+{
+	unsigned int before;
+	bool good;
+
+	hlk_sandbox_host_function(a, "nothing", nothing, NULL);
+	before = played.begun;
+	good = put_timed(1000000) && !hlk_batch_submit(batch);
+	tap(good && played.begun == before + 1,
+	    "the time of a call goes on while a host function runs");
+	tap(over(), "no kick after a call");
+	good = put_timed(HLK_TIMEOUT_KICK) && !hlk_sandbox_kick(a);
+	tap(good && hlk_batch_submit(batch) == -EINTR && over(),
+	    "a kick before the batch is submitted, none after it");
+	good = !hlk_batch_restore_call(batch, a, "s", NULL, 0, NULL, 0, NULL, 1000);
+	tap(good && hlk_batch_submit(batch) == -ETIMEDOUT && over(), "nor after one that timed out");
+	played.no_many = true;
+	good = put_timed(1000) && hlk_batch_submit(batch) == -ENOMEM;
+	played.no_many = false;
+	tap(good && over(), "nor after one that was not made");
+	good = put_timed(HLK_TIMEOUT_KICK);
+	hlk_sandbox_kick(a);
+	hlk_batch_close(batch);
+	tap(good && over(), "nor after one that was forgotten");
+	hlk_batch_open(ctx, 4, &batch, &err);
+}
+
+/* ---- many at once: each thread has a batch, and all the same sandboxes ---- */
+
+#define THREADS		4
+#define SANDBOXES	6
+#define ROUNDS		150
+
+static struct hlk_sandbox *shared[SANDBOXES];
+static atomic_bool stop;
+static atomic_uint wrong, done, busy, kicked;
+
+struct put {
+	uint64_t word;
+	uint64_t out;
+	size_t len;
+	bool calls;
+};
+
+/* 1 if the sandbox is another thread's, or in this batch already */
+static int put_one(struct hlk_batch *mine, struct put *put, unsigned int *seed)
+{
+	struct hlk_sandbox *sb = shared[rand_r(seed) % SANDBOXES];
+	unsigned int kind = rand_r(seed) % 4;
+	int ret;
+
+	*put = (struct put) { .word = *seed, .calls = kind > 1 };
+	if (put->calls)
+		ret = hlk_batch_restore_call(mine, sb, "e", &put->word, 8, &put->out, 8,
+					     &put->len,
+					     kind == 2 ? HLK_TIMEOUT_NONE : 1000000);
+	else
+		ret = hlk_batch_restore(mine, sb, kind ? snap : NULL,
+					kind ? HLK_BATCH_ASYNC : 0);
+	busy += ret == -EBUSY;
+	wrong += ret && ret != -EBUSY;
+	return !!ret;
+}
+
+static void judge(const struct hlk_batch *mine, const struct put *put, uint32_t nr)
+{
+	uint32_t i;
+	int ret;
+
+	for (i = 0; i < nr; i++) {
+		ret = hlk_batch_result(mine, i);
+		done++;
+		if (ret == -EINTR && put[i].calls)
+			kicked++;
+		else if (ret || (put[i].calls && (put[i].len != 8 || put[i].out != put[i].word)))
+			wrong++;
+	}
+}
+
+static void *batches(void *arg)
+{
+	unsigned int seed = (uintptr_t)arg;
+	struct hlk_batch *mine;
+	struct put put[4];
+	uint32_t nr;
+	int i, tries;
+
+	if (hlk_batch_open(ctx, 4, &mine, NULL)) {
+		wrong++;
+		return NULL;
+	}
+	for (i = 0; i < ROUNDS; i++) {
+		for (nr = 0, tries = 0; nr < 4 && tries < 8; tries++)
+			nr += !put_one(mine, &put[nr], &seed);
+		if (nr && rand_r(&seed) % 8 == 0) {
+			hlk_batch_close(mine);
+			if (hlk_batch_open(ctx, 4, &mine, NULL)) {
+				wrong++;
+				return NULL;
+			}
+			continue;
+		}
+		hlk_batch_submit(mine);
+		judge(mine, put, nr);
+	}
+	hlk_batch_close(mine);
+	return NULL;
+}
+
+/* What can be done from any thread, at any time */
+static void *disturbs(void *arg)
+{
+	unsigned int i;
+
+	for (i = 0; !stop; i++) {
+		hlk_sandbox_counter_add(shared[i % SANDBOXES], 1);
+		hlk_sandbox_counter(shared[i % SANDBOXES]);
+		hlk_sandbox_kick(shared[i / 7 % SANDBOXES]);
+		sched_yield();
+	}
+	return arg;
+}
+
+static void test_many(void)
+{
+	pthread_t thread[THREADS], other;
+	bool good = true;
+	uintptr_t i;
+
+	for (i = 0; i < SANDBOXES; i++)
+		if (hlk_sandbox_from_snapshot(ctx, snap, NULL, &shared[i], &err))
+			exit(1);
+	pthread_create(&other, NULL, disturbs, NULL);
+	for (i = 0; i < THREADS; i++)
+		pthread_create(&thread[i], NULL, batches, (void *)(i + 1));
+	for (i = 0; i < THREADS; i++)
+		pthread_join(thread[i], NULL);
+	stop = true;
+	pthread_join(other, NULL);
+	tap(!wrong && done && busy, "%d threads, each with a batch, and the same sandboxes: "
+	    "%u done, %u kicked, %u in use", THREADS, done, kicked, busy);
+	for (i = 0; i < SANDBOXES; i++) {
+		good = good && hlk_sandbox_kick(shared[i]) == -ESRCH &&
+		       !hlk_sandbox_restore(shared[i], snap) &&
+		       !hlk_sandbox_call(shared[i], "e", NULL, 0, NULL, 0, NULL, 0);
+		hlk_sandbox_close(shared[i]);
+	}
+	tap(good, "all of which are free again");
+}
+
 static int in_child(void)
 {
 	struct hlk_sandbox *own;
@@ -165,6 +339,8 @@ int main(void)
 	test_from_inside();
 	test_counter();
 	test_given();
+	test_timeouts();
+	test_many();
 	test_child();
 	hlk_batch_close(batch);
 	hlk_snapshot_close(snap);

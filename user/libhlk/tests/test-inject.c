@@ -18,6 +18,7 @@
 #define SECOND	1000000ULL
 
 static atomic_int allocated, mapped;
+static const char *wrong;
 
 /* ---- what fails; the linker puts these before those of the C library ---- */
 
@@ -28,6 +29,7 @@ void *__real_reallocarray(void *old, size_t nr, size_t size);
 void __real_free(void *old);
 void *__real_mmap64(void *at, size_t size, int prot, int flags, int fd, off_t offset);
 int __real_munmap(void *at, size_t size);
+int __real_close(int fd);
 int __real_madvise(void *at, size_t size, int advice);
 int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attr,
 			  void *(*fn)(void *), void *arg);
@@ -41,6 +43,7 @@ void *__wrap_reallocarray(void *old, size_t nr, size_t size);
 void __wrap_free(void *old);
 void *__wrap_mmap64(void *at, size_t size, int prot, int flags, int fd, off_t offset);
 int __wrap_munmap(void *at, size_t size);
+int __wrap_close(int fd);
 int __wrap_madvise(void *at, size_t size, int advice);
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr,
 			  void *(*fn)(void *), void *arg);
@@ -105,6 +108,16 @@ int __wrap_munmap(void *at, size_t size)
 	return __real_munmap(at, size);
 }
 
+/* By then it may be somebody else's. */
+int __wrap_close(int fd)
+{
+	int ret = __real_close(fd);
+
+	if (ret)
+		wrong = "a file is closed twice";
+	return ret;
+}
+
 int __wrap_madvise(void *at, size_t size, int advice)
 {
 	return no("madvise", EFAULT) ? -1 : __real_madvise(at, size, advice);
@@ -131,8 +144,6 @@ int __wrap_pthread_cond_init(pthread_cond_t *cond, const pthread_condattr_t *att
 
 /* ---- the story ---- */
 
-static const char *wrong;
-
 /* Nothing fails while it is asked how things are */
 static unsigned int pause_failures(void)
 {
@@ -152,6 +163,8 @@ static void check(struct hlk_sandbox *sb, int ret, const char *what)
 
 	if (ret > 0 || (ret && !hlk_sandbox_error(sb)->code && ret != -EBUSY))
 		wrong = what;
+	if (hlk_sandbox_kick(sb) != -ESRCH || sb->run->immediate_exit)
+		wrong = "what is over can be kicked";
 	again = hlk_sandbox_call(sb, "e", NULL, 0, NULL, 0, NULL, 0);
 	if (again && again != -ESTALE)
 		wrong = what;
@@ -239,6 +252,18 @@ static void pools(struct hlk_ctx *ctx, struct hlk_snap *snap)
 		wrong = "close of a pool";
 }
 
+/* Its fd goes to somebody else. */
+static void sent(const struct hlk_snap *snap)
+{
+	struct hlk_snapshot_info info = {};
+	struct hlk_snap *same;
+
+	if (hlk_snapshot_from_fd(hlk_snapshot_fd(snap), &same, NULL))
+		return;
+	hlk_snapshot_get_info(same, &info, NULL);
+	hlk_snapshot_close(same);
+}
+
 static void two(struct hlk_ctx *ctx, struct hlk_snap *snap, struct hlk_sandbox *a)
 {
 	struct hlk_sandbox *b;
@@ -246,6 +271,7 @@ static void two(struct hlk_ctx *ctx, struct hlk_snap *snap, struct hlk_sandbox *
 
 	calls(a);
 	go_on_failing(at);
+	sent(snap);
 	if (hlk_sandbox_from_snapshot(ctx, snap, NULL, &b, NULL))
 		return;
 	check(b, 0, "another sandbox");
