@@ -169,6 +169,64 @@ static void test_no_input(void)
 	hlk_sandbox_restore(sb, NULL);
 }
 
+/* Each refusal of the budget is told once. */
+static void test_faults(void)
+{
+	bool good;
+
+	played.refused++;
+	good = hlk_sandbox_restore_call(sb, "f", NULL, 0, NULL, 0, NULL, 1000) == -EDQUOT &&
+	       hlk_sandbox_exit(sb)->reason == HLK_EXIT_BUDGET;
+	tap(good, "the budget");
+	good = hlk_sandbox_restore_call(sb, "f", NULL, 0, NULL, 0, NULL, 1000) ==
+	       -ENOTRECOVERABLE && hlk_sandbox_exit(sb)->reason == HLK_EXIT_FAULT;
+	tap(good, "and then something else, which is not told as the budget");
+	hlk_sandbox_restore(sb, NULL);
+}
+
+static void test_audit(void)
+{
+	hlk_sandbox_restore(sb, NULL);
+	tap(!hlk_sandbox_audit(sb) && !hlk_sandbox_call(sb, "e", NULL, 0, NULL, 0, NULL, 0),
+	    "an audit");
+	played.rbx = 1;
+	tap(hlk_sandbox_audit(sb) == -EUCLEAN && !strcmp(hlk_sandbox_error(sb)->text, "ebx"),
+	    "that finds something");
+	played.rbx = 0;
+	tap(hlk_sandbox_call(sb, "e", NULL, 0, NULL, 0, NULL, 0) == -ESTALE,
+	    "that guest is not called");
+	tap(!hlk_sandbox_restore(sb, NULL) &&
+	    !hlk_sandbox_call(sb, "e", NULL, 0, NULL, 0, NULL, 0), "but for a restore");
+	hlk_sandbox_restore(sb, NULL);
+}
+
+/* From the host's side: all of the pages, or an error, and no signal */
+static void test_reach(void)
+{
+	uint64_t gpa = sb->scratch->gpa + 0x10000;
+	unsigned char *mem = hlk_vm_at(sb, gpa, 0x2000);
+	unsigned char buf[0x1001] = {};
+	int bad = 0, ret;
+	size_t at, len;
+
+	mprotect(mem + 0x1000, 0x1000, PROT_NONE);
+	for (at = 0xffe; at <= 0x1000; at++)
+		for (len = 1; len <= 0x1001; len += len == 3 ? 0xffd : 1) {
+			ret = at + len > 0x1000 ? -EDQUOT : 0;
+			bad += hlk_sandbox_read(sb, gpa + at, buf, len) != ret ||
+			       hlk_sandbox_write(sb, gpa + at, buf, len) != ret;
+		}
+	mprotect(mem + 0x1000, 0x1000, PROT_READ | PROT_WRITE);
+	tap(!bad, "what begins in one page and ends in another");
+	gpa = sb->scratch->gpa + sb->scratch->bytes;
+	tap(!hlk_sandbox_read(sb, gpa - 1, buf, 1) &&
+	    hlk_sandbox_read(sb, gpa - 1, buf, 2) == -ENODEV &&
+	    hlk_sandbox_read(sb, gpa, buf, 1) == -ENODEV &&
+	    hlk_sandbox_read(sb, UINT64_MAX, buf, 2) == -ENODEV &&
+	    hlk_sandbox_read(sb, sb->scratch->gpa, buf, SIZE_MAX) == -ENODEV,
+	    "and none that is not all memory");
+}
+
 static void test_text(void)
 {
 	char name[200], line[64];
@@ -530,6 +588,9 @@ int main(void)
 	test_print();
 	test_errors();
 	test_no_input();
+	test_faults();
+	test_audit();
+	test_reach();
 	test_text();
 	test_functions();
 	test_lengths();

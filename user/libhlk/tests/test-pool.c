@@ -128,6 +128,90 @@ static void test_set_up(void)
 	tap(!hlk_pool_close(pool), "and the sandbox is the pool's to close");
 }
 
+/* ---- what is made anew, and what is not ---- */
+
+static atomic_int set_up_fails;
+static atomic_uint set_up_takes;		/* in microseconds */
+
+static int set_up_slowly(void *arg, struct hlk_sandbox *sb)
+{
+	(void)arg, (void)sb;
+	usleep(set_up_takes);
+	return set_up_fails ? -EIO : 0;
+}
+
+static struct hlk_pool_stats stats_of(void)
+{
+	struct hlk_pool_stats stats;
+
+	hlk_pool_stats(pool, &stats);
+	return stats;
+}
+
+/* Made anew after this call of one that ends with @ret? */
+static bool replaced_after(const char *name, int ret, bool broken, bool discard)
+{
+	struct hlk_sandbox *sb = take();
+	uint32_t before = stats_of().replaced;
+
+	played.broken = broken;
+	if (!sb || hlk_sandbox_call(sb, name, NULL, 0, NULL, 0, NULL, 1000) != ret)
+		before = ~0U;
+	played.broken = false;
+	if (discard)
+		hlk_pool_discard(pool, sb);
+	else
+		hlk_pool_put(pool, sb);
+	sb = take();
+	if (!sb || hlk_sandbox_call(sb, "e", NULL, 0, NULL, 0, NULL, 0))
+		before = ~0U;
+	hlk_pool_put(pool, sb);
+	return stats_of().replaced == before + 1;
+}
+
+static void test_made_anew(void)
+{
+	open_pool(1, 1);
+	tap(!replaced_after("e", 0, false, false) &&
+	    !replaced_after("u", -ENOTRECOVERABLE, false, false) &&
+	    !replaced_after("s", -ETIMEDOUT, false, false), "what a guest does is restored");
+	tap(replaced_after("e", -EIO, true, false), "one whose KVM failed is made anew");
+	tap(replaced_after("e", 0, false, true), "and one that is not to be used again");
+	tap(!hlk_pool_close(pool), "close");
+}
+
+/* Who has to wait for a sandbox waits; a failure is told while it is one. */
+static void test_failures(void)
+{
+	struct hlk_pool_config config = HLK_POOL_CONFIG_INIT;
+	struct hlk_sandbox *sb;
+	int i, ret = -EIO;
+
+	config.sandboxes = 1;
+	config.setup = set_up_slowly;
+	if (hlk_pool_open(ctx, snap, &config, &pool, &err))
+		exit(1);
+	sb = take();
+	set_up_fails = true;
+	hlk_pool_discard(pool, sb);
+	tap(hlk_pool_get(pool, LONG, &sb, &err) == -EIO && err.code == EIO,
+	    "who waits for none is told why there is none");
+	set_up_fails = false;
+	/* it is tried again by itself */
+	for (i = 0; i < 1000 && ret; i++) {
+		ret = hlk_pool_get(pool, 100 * MS, &sb, &err);
+		usleep(10000);
+	}
+	tap(!ret && stats_of().make_failures, "and of one again when there is");
+	set_up_takes = 200000;
+	hlk_pool_discard(pool, sb);
+	tap(!hlk_pool_get(pool, LONG, &sb, &err),
+	    "who waits for the next one is not told of what was before");
+	set_up_takes = 0;
+	hlk_pool_put(pool, sb);
+	tap(!hlk_pool_close(pool), "close");
+}
+
 static int put_own(void *arg, const void *in, size_t in_len, void *out, size_t out_size,
 		   size_t *out_len)
 {
@@ -326,6 +410,8 @@ int main(void)
 	hlk_sandbox_close(sb);
 	test_handed_over();
 	test_set_up();
+	test_made_anew();
+	test_failures();
 	test_wrong_puts();
 	test_cancelled(for_ever);
 	test_cancelled(LONG);
