@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What 'hlk-run run' and 'hlk-run serve-bench' say and end with, for guests that do
+ * as they are told. Against a played module.
+ */
+#include <cjson/cJSON.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "../../libhlk/tests/played.h"
+#include "../fail.h"
+#include "../loop.h"
+#include "../serve.h"
+
+static char guest[32];
+static cJSON *json;
+
+/* Runs @command with stdout and stderr in a file; what it printed is in @json */
+static int quietly(int (*command)(void *arg), void *arg)
+{
+	int out = memfd_create("out", 0), before[2] = { dup(1), dup(2) }, ret;
+	char *text;
+	off_t size;
+
+	fflush(stdout);
+	dup2(out, 1);
+	dup2(out, 2);
+	ret = command(arg);
+	fflush(stdout);
+	dup2(before[0], 1);
+	dup2(before[1], 2);
+	close(before[0]);
+	close(before[1]);
+	size = lseek(out, 0, SEEK_END);
+	text = calloc(1, size + 1);
+	if (pread(out, text, size, 0) != size)
+		abort();
+	close(out);
+	cJSON_Delete(json);
+	/* errors come before it */
+	json = cJSON_Parse(strchr(text, '{') ?: "null");
+	free(text);
+	return ret;
+}
+
+static double number(const char *name)
+{
+	const cJSON *item = cJSON_GetObjectItem(json, name);
+
+	return item ? item->valuedouble : -1;
+}
+
+static int run_with(void *opt)
+{
+	return cmd_run(opt);
+}
+
+static int run(const char *call, const char *input, const char *expect, uint64_t repeat)
+{
+	struct options opt = {
+		.guest = guest, .call = call, .input = input, .input_len = strlen(input),
+		.expect = expect, .expect_len = expect ? strlen(expect) : 0,
+		.repeat = repeat, .restore = true, .json = true, .timeout_us = 1000000,
+	};
+
+	return quietly(run_with, &opt);
+}
+
+static int serve_with(void *argv)
+{
+	int argc = 0;
+
+	while (((char **)argv)[argc])
+		argc++;
+	return cmd_serve_bench(argc, argv);
+}
+
+static int serve(const char *call, const char *input, const char *expect)
+{
+	char *argv[] = { (char *)"serve-bench", (char *)"--json", (char *)"-n", (char *)"8",
+			 (char *)"-c", (char *)call, (char *)"-i", (char *)input,
+			 (char *)"-t", (char *)"1000", guest,
+			 (char *)(expect ? "-e" : NULL), (char *)expect, NULL };
+
+	return quietly(serve_with, argv);
+}
+
+/* An answer that is the one expected, one of which it is the beginning, and so on */
+static void test_expect(void)
+{
+	static const struct {
+		const char *expect;
+		int ret;
+	} want[] = {
+		{ "abc", RUN_OK }, { "ab", RUN_MISMATCH }, { "abcd", RUN_MISMATCH },
+		{ "abd", RUN_MISMATCH }, { "", RUN_MISMATCH },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(want) / sizeof(*want); i++) {
+		tap(run("e", "abc", want[i].expect, 3) == want[i].ret,
+		    "run: 'abc' where '%s' is expected", want[i].expect);
+		tap(serve("e", "abc", want[i].expect) == want[i].ret,
+		    "serve-bench: 'abc' where '%s' is expected", want[i].expect);
+	}
+}
+
+static void test_exit_codes(void)
+{
+	static const struct {
+		const char *call;
+		int ret;
+		const char *what;
+	} want[] = {
+		{ "u", RUN_GUEST, "dies" }, { "none", RUN_GUEST, "gives an error" },
+		{ "s", RUN_TIMEOUT, "spins" }, { "f", RUN_GUEST, "has no memory" },
+		{ "budget", RUN_GUEST, "uses up its budget" },
+		{ "i", RUN_ERROR, "KVM cannot run" },
+	};
+	bool budget;
+	size_t i;
+
+	for (i = 0; i < sizeof(want) / sizeof(*want); i++) {
+		budget = !strcmp(want[i].call, "budget");
+		played.refused += budget;
+		tap(run(budget ? "f" : want[i].call, "", NULL, 1) == want[i].ret &&
+		    number("exit_code") == want[i].ret, "run: a guest that %s",
+		    want[i].what);
+		played.refused += budget;
+		tap(serve(budget ? "f" : want[i].call, "", NULL) == want[i].ret &&
+		    number("exit_code") == want[i].ret, "serve-bench: a guest that %s",
+		    want[i].what);
+	}
+}
+
+/* Every second call times out, the first one too. It has no answer. */
+static void test_timeouts(void)
+{
+	tap(run("o", "abc", "abc", 6) == RUN_TIMEOUT && number("timeouts") == 3 &&
+	    number("calls") == 6, "run: calls that time out, and others go on");
+	tap(cJSON_IsFalse(cJSON_GetObjectItem(json, "answers_differ")),
+	    "run: those that answer, answer the same");
+}
+
+int main(void)
+{
+	snprintf(guest, sizeof(guest), "/proc/self/fd/%d", played_image());
+	test_expect();
+	test_exit_codes();
+	test_timeouts();
+	cJSON_Delete(json);
+	return tap_done();
+}
