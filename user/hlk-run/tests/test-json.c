@@ -42,6 +42,22 @@ static int random_documents(void)
 	return 0;
 }
 
+/* Each byte becomes three */
+static void test_marks(void)
+{
+	char bytes[100], *text;
+	bool good = true;
+	size_t len;
+
+	memset(bytes, 0xff, sizeof(bytes));
+	for (len = 0; len <= sizeof(bytes); len++) {
+		text = text_clean(bytes, len);
+		good = good && strlen(text) == 3 * len;
+		free(text);
+	}
+	tap(good, "nothing but bytes that are no text");
+}
+
 int main(int argc, char **argv)
 {
 	struct cJSON *root;
@@ -49,6 +65,7 @@ int main(int argc, char **argv)
 
 	if (argc == 2 && !strcmp(argv[1], "--random"))
 		return random_documents();
+	test_marks();
 	root = cJSON_CreateObject();
 	is("C1 and overrides", "\302\2332J\233\342\200\256", 8,
 	   "{\"x\":\"" BAD "2J" BAD BAD "\"}");

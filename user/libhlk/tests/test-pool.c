@@ -180,17 +180,23 @@ static void test_made_anew(void)
 	tap(!hlk_pool_close(pool), "close");
 }
 
-/* Who has to wait for a sandbox waits; a failure is told while it is one. */
-static void test_failures(void)
+static void open_slow_pool(uint32_t sandboxes)
 {
 	struct hlk_pool_config config = HLK_POOL_CONFIG_INIT;
-	struct hlk_sandbox *sb;
-	int i, ret = -EIO;
 
-	config.sandboxes = 1;
+	config.sandboxes = sandboxes;
 	config.setup = set_up_slowly;
 	if (hlk_pool_open(ctx, snap, &config, &pool, &err))
 		exit(1);
+}
+
+/* Who has to wait for a sandbox waits; a failure is told while it is one. */
+static void test_failures(void)
+{
+	struct hlk_sandbox *sb;
+	int i, ret = -EIO;
+
+	open_slow_pool(1);
 	sb = take();
 	set_up_fails = true;
 	hlk_pool_discard(pool, sb);
@@ -209,6 +215,38 @@ static void test_failures(void)
 	    "who waits for the next one is not told of what was before");
 	set_up_takes = 0;
 	hlk_pool_put(pool, sb);
+	tap(!hlk_pool_close(pool), "close");
+}
+
+static void *put_later(void *sb)
+{
+	usleep(100000);
+	hlk_pool_put(pool, sb);
+	return NULL;
+}
+
+/* One of two cannot be made; the other one comes back by itself. */
+static void test_one_failure(void)
+{
+	struct hlk_sandbox *a, *b, *got = NULL;
+	pthread_t thread;
+	int i, ret;
+
+	open_slow_pool(2);
+	a = take();
+	b = take();
+	set_up_fails = true;
+	hlk_pool_discard(pool, a);
+	for (i = 0; i < 1000 && !stats_of().make_failures; i++)
+		usleep(10000);
+	ret = hlk_pool_get(pool, 1000, &got, &err);
+	tap(ret == -ETIMEDOUT && !got, "one cannot be made, and one is taken");
+	pthread_create(&thread, NULL, put_later, b);
+	tap(!hlk_pool_get(pool, LONG, &got, &err) && got == b,
+	    "who waits gets the other one when it is given back");
+	pthread_join(thread, NULL);
+	set_up_fails = false;
+	hlk_pool_put(pool, got);
 	tap(!hlk_pool_close(pool), "close");
 }
 
@@ -412,6 +450,7 @@ int main(void)
 	test_set_up();
 	test_made_anew();
 	test_failures();
+	test_one_failure();
 	test_wrong_puts();
 	test_cancelled(for_ever);
 	test_cancelled(LONG);

@@ -1,0 +1,199 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Deliberate bugs in libhlk and hlk-run, one at a time: the test that is named has to
+# find each. TAP.
+#
+#   mutants.sh [NUMBER...]     with O= as the folder to build in
+#
+# A mutant is a file, what is wrong, the program and the check that fails, and a sed
+# expression. Where the check is -, a sanitizer ends the program, or it does not come
+# to its end, or it has one check for all. A line that no longer matches is a failure:
+# the list follows the code.
+set -u -o pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
+out=${O:-$here/../build/user}/mutants
+
+files=() whats=() tests=() edits=()
+mutant() { # mutant FILE WHAT 'PROGRAM: CHECK' SED-E
+	files+=("$1") whats+=("$2") tests+=("$3") edits+=("$4")
+}
+
+# batches
+mutant libhlk/batch.c 'a call that is cancelled can be kicked for ever' \
+	'asan/test-batch: nor after one that was not made' \
+	'/^static void cancel/,/^}/{/if \(e->cmd == HLK_RUN\)/d;/hlk_timeout_end/d}'
+mutant libhlk/batch.c 'what the kernel did not take is waited for' \
+	'asan/test-batch: -' \
+	's/left = io_uring_sq_ready\(&batch->ring\);/;/'
+mutant libhlk/fused.c "a call's time begins anew at each exit of its guest" \
+	'asan/test-batch: the time of a call goes on while a host function runs' \
+	'/^int hlk_fused_finish/,/^}/s/arg->timeout_ns = 0;/;/'
+
+# buffers
+mutant libhlk/buffer.c 'an element begins in the word that says where' \
+	'asan/test-buffer: -' \
+	's/start > sp - WORD\)/start > sp)/'
+mutant libhlk/buffer.c 'room for less than a word is room without end' \
+	'asan/test-buffer: nothing more then' \
+	's/if \(left < WORD\)/if (0)/'
+mutant libhlk/buffer.c 'a start word is read again after its check' \
+	'asan/test-buffer: a start that changes after it was checked was read before' \
+	's/\*len = sp - WORD - start;/*len = sp - WORD - read_word(buf, sp - WORD);/'
+
+# what is noted of a guest
+mutant libhlk/fused.c 'pages that a fused call gave back are not forgotten' \
+	'asan/test-held: pages are forgotten when a fused call gave some back' \
+	's/if \(arg->freed\)/if (0)/'
+mutant libhlk/restore.c 'pages that a second restore gave back are not forgotten' \
+	'asan/test-held: when a restore did, and when the next one did' \
+	's/if \(sb->restored\.freed\)/if (0)/'
+mutant libhlk/restore.c 'the FPU is not read again at a switch' \
+	'asan/test-held: the FPU is read again from another snapshot' \
+	'/^static int after_switch/,/^}/s/ret = hlk_get_fpu\(sb\);/ret = 0;/'
+mutant libhlk/restore.c 'the snapshot that is left at a switch is kept for ever' \
+	'asan/test-held: -' \
+	's/^\t\thlk_snapshot_close\(old\);/\t\t(void)old;/'
+mutant libhlk/fused.c 'a fused call leaves what was in the buffers before it' \
+	'asan/test-held: nor in a fused call' \
+	'/^static void note_restored/,/^}/s/sb->stale = true;/;/'
+mutant libhlk/exit.c 'after one EDQUOT each fault is the budget' \
+	'asan/test-held: and then something else, which is not told as the budget' \
+	'/^int hlk_exit_fault/,/^}/s/sb->over_budget = stats\.over_budget;/;/'
+mutant libhlk/audit.c 'a guest that an audit found wrong is called' \
+	'asan/test-held: that guest is not called' \
+	'/^static int audit\(/,/^}/s/sb->state = HLK_STATE_BROKEN;/;/'
+mutant libhlk/counter.c 'what could not be counted is counted' \
+	'asan/test-held: to count while the page is gone is an error' \
+	's/__atomic_store_n\(&sb->counter, before, __ATOMIC_SEQ_CST\);/(void)before;/'
+
+# the host's side
+mutant libhlk/hostcall.c 'an argument is longer than what came by the length of the name' \
+	'asan/test-held: name and argument of a host call are in what came' \
+	's/head\.arg_len > len - head\.name_len\)/head.arg_len > len)/'
+mutant libhlk/hostcall.c 'a function of the set-up that somebody removed does not come back' \
+	'asan/test-pool: with that of the set-up' \
+	's/\(\*at\)->removed = false;/;/'
+mutant libhlk/inspect.c 'the page in which an access ends is not made sure of' \
+	'asan/test-held: -' \
+	's/\(gpa % PAGE \+ len \+ PAGE - 1\)/(len + PAGE - 1)/'
+mutant libhlk/vm.c 'the end of a range wraps' \
+	'asan/test-held: and none that is not all memory' \
+	's/gpa >= mapped->gpa && bytes <= mapped->bytes &&/gpa >= mapped->gpa \&\&/;s/gpa - mapped->gpa <= mapped->bytes - bytes\)/gpa + bytes <= mapped->gpa + mapped->bytes)/'
+
+# pools
+mutant libhlk/pool.c 'a sandbox whose KVM failed goes to the next one' \
+	'asan/test-pool: one whose KVM failed is made anew' \
+	's/slot->discard \|\| slot->sb->doubtful/slot->discard/'
+mutant libhlk/pool.c 'what the set-up counted is lost' \
+	'asan/test-pool: and with what the set-up counted' \
+	's/slot->counter = hlk_sandbox_counter\(sb\);/;/'
+mutant libhlk/pool.c 'who would only have to wait is told of a sandbox that cannot be made' \
+	'asan/test-pool: one cannot be made, and one is taken' \
+	's/return pool->make_err\.code && count\(&pool->missing\) == pool->nr;/return pool->make_err.code;/'
+
+# timeouts
+mutant libhlk/timeout.c 'immediate_exit stays after a kick' \
+	'asan/test-fused: a kick that comes too late leaves nothing behind' \
+	'/^void hlk_timeout_end/,/^}/s/sb->run->immediate_exit = 0;/;/'
+mutant libhlk/timeout.c 'a very long timeout is a short one' \
+	'asan/test-fused: one that is longer than can be said' \
+	's/__builtin_mul_overflow\(timeout_us, 1000, &arg->timeout_ns\)/!(arg->timeout_ns = timeout_us * 1000)/'
+mutant libhlk/timeout.c 'a kick and the end of a call are not under the lock' \
+	'tsan/test-batch: -' \
+	'/^void hlk_timeout_end/,/^}/s/pthread_mutex_(un)?lock\(&sb->lock\);/;/'
+
+# files, processes, texts
+mutant libhlk/snapshot.c 'what is no snapshot is closed twice' \
+	'asan/test-inject: -' \
+	's/^\treturn hlk_snap_new\(own, snap, err\);/if (!hlk_snap_new(own, snap, err)) return 0; close(own); return -EINVAL;/'
+mutant libhlk/sandbox.c "a child unmaps what is its own" \
+	'asan/test-held: a child cannot use a sandbox, but close it, and make its own' \
+	'/^void hlk_sandbox_free/,/^}/s/sb->nr_windows = 0;/;/'
+mutant libhlk/text.c 'the last of the isolates passes' \
+	'asan/test-text: -' \
+	's/c > 0x2069/c > 0x2068/'
+mutant libhlk/elf.c 'offset and size of a segment are added in 32 bits' \
+	'asan/test-elf: -' \
+	's/\(uint64_t\)phdr->p_offset \+ phdr->p_filesz > size/phdr->p_offset + phdr->p_filesz > size/'
+
+# hlk-run
+mutant hlk-run/serve.c 'an answer that only begins as expected' \
+	"asan/run-test-commands: serve-bench: 'abc' where 'ab' is expected" \
+	's/\(len == opt->expect_len && !memcmp\(answer, opt->expect, len\)\)/!memcmp(answer, opt->expect, opt->expect_len)/'
+mutant hlk-run/loop.c 'a call that timed out has the answer of the one before' \
+	'asan/run-test-commands: run: calls that time out, and others go on' \
+	's/ret \|\| timeouts != loop->timeouts \|\| !loop->opt->call/ret || !loop->opt->call/'
+mutant hlk-run/fail.c 'a guest that uses up its budget is the fault of the host' \
+	'asan/run-test-commands: run: a guest that uses up its budget' \
+	'/case HLK_WHAT_BUDGET:/d'
+mutant hlk-run/json.c 'a mark has less room than it takes' \
+	'asan/run-test-json: -' \
+	's/malloc\(len \* 3 \+/malloc(len +/'
+mutant hlk-run/samples.c 'a percentile of few samples is before the first one' \
+	'asan/run-test-samples: -' \
+	's/\(samples->nr \* percent \+ 99\) \/ 100/samples->nr * percent \/ 100/'
+
+# Everything but what is changed is built once.
+build() { # build PROGRAM
+	make -s -C "$out/src/user" O="$out/o" WERROR= "$out/o/$1" >&2
+}
+
+# Did @check fail in what the program printed, which ended with @rc?
+found() { # found CHECK RC
+	if [ "$1" = - ]; then
+		[ "$2" = 124 ] || grep -qE 'ERROR: |WARNING: ThreadSanitizer|runtime error: ' "$out/log" ||
+			grep -q '^not ok' "$out/log"
+	else
+		sed -E 's/^not ok [0-9]+ /not ok /' "$out/log" | grep -qF "not ok $1"
+	fi
+}
+
+judge() { # judge NUMBER
+	local file=$out/src/user/${files[$1]} test=${tests[$1]} rc=0 start
+	local program=${test%%: *} check=${test#*: }
+	local what="${files[$1]}: ${whats[$1]}"
+
+	sed -i -E "${edits[$1]}" "$file"
+	if cmp -s "$here/${files[$1]}" "$file"; then
+		echo "not ok $what: the expression matches nothing"
+		return
+	fi
+	if ! build "$program" > "$out/log" 2>&1; then
+		sed 's/^/# /' "$out/log"
+		echo "not ok $what: does not build"
+		return
+	fi
+	start=$(date +%s%N)
+	timeout 60 "$out/o/$program" > "$out/log" 2>&1 || rc=$?
+	if [ "$rc" = 0 ]; then
+		echo "not ok $what: survived"
+	elif found "$check" "$rc"; then
+		echo "ok $what: caught by $test ($((($(date +%s%N) - start) / 1000000)) ms)"
+	else
+		grep -E '^not ok|ERROR: |runtime error: ' "$out/log" | sed 's/^/# /'
+		echo "not ok $what: not caught by $test, but it ended with $rc"
+	fi
+}
+
+mkdir -p "$out/src"
+numbers=("$@")
+[ $# -gt 0 ] || mapfile -t numbers < <(seq 0 $((${#files[@]} - 1)))
+echo "TAP version 13"
+echo "1..${#numbers[@]}"
+# What is as it was keeps its time, and what was a mutant is newer than its object.
+rsync -rpc --delete "$here" "$here/../uapi" "$here/../VERSION" "$out/src/"
+for program in $(printf '%s\n' "${tests[@]%%: *}" | sort -u); do
+	build "$program" 2> "$out/log" || { cat "$out/log"; exit 1; }
+	"$out/o/$program" > "$out/log" 2>&1 ||
+		{ echo "Bail out! $program fails without a mutant"; exit 1; }
+done
+nr=0 failed=0
+for number in "${numbers[@]}"; do
+	nr=$((nr + 1))
+	result=$(judge "$number")
+	sed -E "s/^(not ok|ok) /&$nr /" <<< "$result"
+	[[ $'\n'$result = *$'\n'ok* ]] || failed=$((failed + 1))
+	cp "$here/${files[$number]}" "$out/src/user/${files[$number]}"
+done
+[ "$failed" -eq 0 ]
