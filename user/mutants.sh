@@ -4,6 +4,7 @@
 # find each. TAP.
 #
 #   mutants.sh [NUMBER...]     with O= as the folder to build in
+#   mutants.sh --match         print those that change nothing, and build none
 #
 # A mutant is a file, what is wrong, the program and the check that fails, and a sed
 # expression. Where the check is -, a sanitizer ends the program, or it does not come
@@ -133,6 +134,14 @@ mutant hlk-run/json.c 'a mark has less room than it takes' \
 mutant hlk-run/samples.c 'a percentile of few samples is before the first one' \
 	'asan/run-test-samples: -' \
 	's/\(samples->nr \* percent \+ 99\) \/ 100/samples->nr * percent \/ 100/'
+
+if [ "${1:-}" = --match ]; then
+	for i in "${!files[@]}"; do
+		! sed -E "${edits[$i]}" "$here/${files[$i]}" | cmp -s - "$here/${files[$i]}" ||
+			echo "mutant $i, ${files[$i]}: ${whats[$i]}: changes nothing"
+	done
+	exit
+fi
 
 # Everything but what is changed is built once.
 build() { # build PROGRAM

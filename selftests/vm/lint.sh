@@ -138,7 +138,7 @@ spelling() {
 
 shell_scripts() {
 	local all
-	mapfile -t all < <(files 'selftests/*.sh' | grep -v common.sh)
+	mapfile -t all < <(files 'selftests/*.sh' 'user/*.sh' | grep -v common.sh)
 	shellcheck -x "${all[@]}"
 }
 
@@ -207,6 +207,7 @@ no_registry_names() {
 planted_bugs() {
 	"$VM_DIR/planted.sh" --match
 	selftests/user/mutants.sh --match
+	user/mutants.sh --match
 }
 
 mkdir -p "$BUILD"

@@ -6,7 +6,8 @@
  * Functions of the guest: "e" answers its argument, "h" calls the host function that
  * the argument names and answers what that does, "k" answers with its counter, "p"
  * prints its argument byte by byte, "s" does not end before its time, "f" touches what
- * cannot be had, "i" KVM cannot run, "o" is "s" and "e" in turn, "u" dies. The name of a longer one is an error.
+ * cannot be had, "i" KVM cannot run, "o" is "s" and "e" in turn, "u" dies. The name of
+ * a longer one is an error.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -277,7 +278,7 @@ static void begin(struct vm *vm)
 }
 
 /* What the guest that is called does without an exit */
-static int errno_of(struct vm *vm)
+static int fails(struct vm *vm)
 {
 	uint64_t sp, start;
 	struct hlk_guest_call call;
@@ -291,13 +292,13 @@ static int errno_of(struct vm *vm)
 		return 0;
 	switch (got[sizeof(call)]) {
 	case 'f':
-		return EFAULT;
+		return -EFAULT;
 	case 'i':
-		return EIO;
+		return -EIO;
 	case 'o':
-		return vm->odd++ % 2 ? 0 : ETIMEDOUT;
+		return vm->odd++ % 2 ? 0 : -ETIMEDOUT;
 	case 's':
-		return ETIMEDOUT;
+		return -ETIMEDOUT;
 	default:
 		return 0;
 	}
@@ -318,9 +319,9 @@ static int enter(struct vm *vm)
 		errno = EIO;
 		return -1;
 	}
-	ret = regs->rip == READY ? errno_of(vm) : 0;
+	ret = regs->rip == READY ? fails(vm) : 0;
 	if (ret) {
-		errno = ret;
+		errno = -ret;
 		return -1;
 	}
 	if (regs->rip == READY)

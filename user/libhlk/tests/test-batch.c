@@ -157,7 +157,8 @@ static void test_timeouts(void)
 	tap(good && hlk_batch_submit(batch) == -EINTR && over(),
 	    "a kick before the batch is submitted, none after it");
 	good = !hlk_batch_restore_call(batch, a, "s", NULL, 0, NULL, 0, NULL, 1000);
-	tap(good && hlk_batch_submit(batch) == -ETIMEDOUT && over(), "nor after one that timed out");
+	tap(good && hlk_batch_submit(batch) == -ETIMEDOUT && over(),
+	    "nor after one that timed out");
 	played.no_many = true;
 	good = put_timed(1000) && hlk_batch_submit(batch) == -ENOMEM;
 	played.no_many = false;
