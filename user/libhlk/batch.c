@@ -131,7 +131,7 @@ EXPORT int hlk_batch_open(struct hlk_ctx *ctx, uint32_t size,
 /* A child has not the sandboxes' memory. */
 static bool is_here(const struct hlk_batch *batch)
 {
-	return batch->home == hlk_home(batch->ctx);
+	return hlk_at_home(batch->ctx, batch->home);
 }
 
 /* Nothing is to be done with its sandbox any more. */

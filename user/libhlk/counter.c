@@ -92,13 +92,19 @@ static int write_counter(struct hlk_sandbox *sb, uint64_t value)
  * @sb: the sandbox
  *
  * hlk_counter_refresh() is called when it is over.
+ *
+ * Return: as hlk_counter_used()
  */
-void hlk_counter_lose(struct hlk_sandbox *sb)
+bool hlk_counter_lose(struct hlk_sandbox *sb)
 {
+	bool used;
+
 	lock(sb);
 	sb->counter_ready = false;
 	sb->restoring = true;
+	used = sb->counter_set || sb->counter_there;
 	unlock(sb);
+	return used;
 }
 
 /**
@@ -207,7 +213,7 @@ EXPORT int hlk_sandbox_counter_add(struct hlk_sandbox *sb, int64_t by)
 	bool out;
 	int ret;
 
-	if (sb->home != hlk_home(sb->ctx))
+	if (!hlk_at_home(sb->ctx, sb->home))
 		return -EPERM;
 	lock_last(sb);
 	if (by < 0)
@@ -234,7 +240,7 @@ EXPORT uint64_t hlk_sandbox_counter(struct hlk_sandbox *sb)
 	uint64_t value;
 
 	/* In a child the lock may be held for ever. */
-	if (sb->home != hlk_home(sb->ctx))
+	if (!hlk_at_home(sb->ctx, sb->home))
 		return __atomic_load_n(&sb->counter, __ATOMIC_RELAXED);
 	lock_last(sb);
 	value = sb->counter;

@@ -73,6 +73,11 @@ EXPORT int hlk_sandbox_regs(struct hlk_sandbox *sb, struct hlk_regs *regs)
  */
 void hlk_exit_none(struct hlk_sandbox *sb)
 {
+	/* A guest that halted told nothing else. */
+	if (sb->exit.reason == HLK_EXIT_HALT) {
+		sb->exit.reason = HLK_EXIT_NONE;
+		return;
+	}
 	sb->exit = (struct hlk_exit) { .size = sizeof(sb->exit) };
 }
 

@@ -86,6 +86,7 @@ int hlk_fused_prepare(struct hlk_sandbox *sb, const char *name, const void *in,
 {
 	struct hlk_fused *fused = &sb->fused;
 	uint64_t bytes = 0;
+	bool counts;
 	int ret;
 
 	ret = make_image(sb, name, in, in_len, &bytes);
@@ -103,10 +104,10 @@ int hlk_fused_prepare(struct hlk_sandbox *sb, const char *name, const void *in,
 		.data = (uintptr_t)&sb->counter,
 	};
 	hlk_call_regs(sb, &fused->regs);
-	hlk_counter_lose(sb);
+	counts = hlk_counter_lose(sb);
 	hlk_fused_request(sb, HLK_RUN_REGS);
 	fused->arg.inputs = (uintptr_t)fused->inputs;
-	fused->arg.nr_inputs = 1;
+	fused->arg.nr_inputs = counts ? 2 : 1;
 	fused->arg.input_size = sizeof(fused->inputs[0]);
 	fused->arg.regs = (uintptr_t)&fused->regs;
 	fused->arg.log_port = HLK_GUEST_PORT_PUTC;
@@ -118,10 +119,10 @@ int hlk_fused_prepare(struct hlk_sandbox *sb, const char *name, const void *in,
 }
 
 /**
- * hlk_fused_go() - the request of hlk_fused_prepare() is about to be made
+ * hlk_fused_go() - a request that was prepared some time ago is about to be made
  * @sb: the sandbox
  *
- * Somebody may have begun to count after it was prepared.
+ * Somebody may have begun to count since.
  */
 void hlk_fused_go(struct hlk_sandbox *sb)
 {
@@ -263,7 +264,6 @@ static int restore_call(struct hlk_sandbox *sb, const struct hlk_answer *answer,
 		hlk_counter_refresh(sb);
 		return ret;
 	}
-	hlk_fused_go(sb);
 	return hlk_fused_finish(sb, submit(sb), answer);
 }
 

@@ -51,6 +51,12 @@ struct hlk_ctx {
 struct hlk_ctx *hlk_ctx_get(struct hlk_ctx *ctx);
 uint64_t hlk_home(struct hlk_ctx *ctx);
 
+/* Was it in this process that an object noted @home? None did in one that has none yet. */
+static inline bool hlk_at_home(const struct hlk_ctx *ctx, uint64_t home)
+{
+	return home == (ctx->home ? __atomic_load_n(ctx->home, __ATOMIC_ACQUIRE) : 0);
+}
+
 /* cpuid.c */
 int hlk_cpuid_make(struct hlk_ctx *ctx, struct hlk_err *err);
 
@@ -341,7 +347,7 @@ void hlk_host_set_up(struct hlk_sandbox *sb);
 void hlk_host_reset(struct hlk_sandbox *sb);
 
 /* counter.c */
-void hlk_counter_lose(struct hlk_sandbox *sb);
+bool hlk_counter_lose(struct hlk_sandbox *sb);
 int hlk_counter_look(struct hlk_sandbox *sb);
 int hlk_counter_refresh(struct hlk_sandbox *sb);
 int hlk_counter_restore(struct hlk_sandbox *sb);
@@ -351,7 +357,14 @@ void hlk_counter_reset(struct hlk_sandbox *sb, uint64_t value);
 
 /* sandbox.c */
 int hlk_enter(struct hlk_sandbox *sb, const char *op);
-int hlk_leave(struct hlk_sandbox *sb, int ret);
+
+/* Undo hlk_enter(); returns @ret */
+static inline int hlk_leave(struct hlk_sandbox *sb, int ret)
+{
+	atomic_store(&sb->in_call, false);
+	return ret;
+}
+
 int hlk_elsewhere(struct hlk_err *err, const char *op);
 void hlk_sandbox_free(struct hlk_sandbox *sb);
 int hlk_set_buffers(struct hlk_sandbox *sb, uint32_t input_size,

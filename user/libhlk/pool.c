@@ -330,7 +330,7 @@ static void destroy_locks(struct hlk_pool *pool)
 
 static bool is_here(const struct hlk_pool *pool)
 {
-	return pool->home == hlk_home(pool->ctx);
+	return hlk_at_home(pool->ctx, pool->home);
 }
 
 /* A child has no threads to stop, and in it a lock may be held for ever. */

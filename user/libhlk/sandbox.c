@@ -22,6 +22,7 @@ EXPORT const struct hlk_err *hlk_sandbox_error(const struct hlk_sandbox *sb)
 }
 
 /* It is another process's: of here are only copies of its fds and its memory. */
+__attribute__((noinline))
 int hlk_elsewhere(struct hlk_err *err, const char *what)
 {
 	const struct hlk_head head = { .why = HLK_WHY_OTHER_PROCESS };
@@ -42,29 +43,25 @@ int hlk_elsewhere(struct hlk_err *err, const char *what)
  */
 int hlk_enter(struct hlk_sandbox *sb, const char *what)
 {
-	if (sb->home != hlk_home(sb->ctx))
+	if (!hlk_at_home(sb->ctx, sb->home))
 		return hlk_elsewhere(&sb->err, what);
 	if (atomic_exchange(&sb->in_call, true))
 		return -EBUSY;
-	return hlk_err_clear(&sb->err);
-}
-
-/* Undo hlk_enter(); returns @ret */
-int hlk_leave(struct hlk_sandbox *sb, int ret)
-{
-	atomic_store(&sb->in_call, false);
-	return ret;
+	/* Without a code there is nothing else in it. */
+	return sb->err.code ? hlk_err_clear(&sb->err) : 0;
 }
 
 /**
  * hlk_forget_pages() - pages that were made private may be so no more
  * @sb: the sandbox
+ *
+ * That of the counter is forgotten before each restore, and else by
+ * hlk_counter_forget().
  */
 void hlk_forget_pages(struct hlk_sandbox *sb)
 {
 	hlk_buffer_forget(&sb->input);
 	hlk_buffer_forget(&sb->output);
-	hlk_counter_forget(sb);
 }
 
 /**
@@ -162,7 +159,7 @@ free_sandbox:
 void hlk_sandbox_free(struct hlk_sandbox *sb)
 {
 	/* The guest's memory is not inherited. */
-	if (sb->home != hlk_home(sb->ctx))
+	if (!hlk_at_home(sb->ctx, sb->home))
 		sb->nr_windows = 0;
 	hlk_vm_destroy(sb);
 	hlk_snapshot_close(sb->last);
@@ -178,7 +175,7 @@ EXPORT void hlk_sandbox_close(struct hlk_sandbox *sb)
 {
 	if (!sb || sb->slot)
 		return;
-	if (sb->home == hlk_home(sb->ctx) && hlk_enter(sb, NULL))
+	if (hlk_at_home(sb->ctx, sb->home) && hlk_enter(sb, NULL))
 		return;
 	hlk_sandbox_free(sb);
 }

@@ -210,6 +210,7 @@ static int make(struct hlk_sandbox *sb, const struct hlk_snapshot_config *config
 		return ret;
 	/* What was private may be shared with the snapshot now. */
 	hlk_forget_pages(sb);
+	hlk_counter_forget(sb);
 	ret = hlk_snap_new(fd, snap, &sb->err);
 	if (ret)
 		return ret;

@@ -98,7 +98,7 @@ EXPORT int hlk_sandbox_kick(struct hlk_sandbox *sb)
 	int ret = -ESRCH;
 
 	/* struct kvm_run is inherited, and would be the parent's. */
-	if (sb->home != hlk_home(sb->ctx))
+	if (!hlk_at_home(sb->ctx, sb->home))
 		return -EPERM;
 	pthread_mutex_lock(&sb->lock);
 	if (sb->can_kick) {
