@@ -368,6 +368,10 @@ TEST_F(deadline, at_any_point_of_a_call)
 			TH_LOG("round %u: %ld", i, ret);
 		}
 		ASSERT_TRUE(ret == -ETIMEDOUT || self->run.done == DONE_ALL);
+		/* what came out is told, however late it was */
+		if (self->run.entries) {
+			ASSERT_EQ(ret ? KVM_EXIT_INTR : KVM_EXIT_HLT, self->run.exit_reason);
+		}
 		out[!ret ? 0 : ret == -ETIMEDOUT ? 1 : 2]++;
 		ASSERT_TRUE(undisturbed());
 	}

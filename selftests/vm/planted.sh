@@ -77,7 +77,34 @@ bugs() {
 	deaf_switch|6.12|killed|killed.while_going_over_to_another_snapshot|kmod/window.c|/^int hlk_window_unmap/,/^}/s/fatal_signal_pending\(current\)/false/
 	EOF
 	audit_bugs
+	deadline_bugs
 	strangers_bugs
+}
+
+# The end of a run in time, and HLK_KICK; some by somebody who had not seen the tests
+deadline_bugs() {
+	cat <<-'EOF'
+	kick_told_as_timeout|6.12|deadline|deadline.a_kick_ends_what_can_be_kicked|kmod/deadline.c|s/ktime_get_ns\(\) >= watch->deadline \?/watch->fired ?/
+	exit_told_as_timeout|6.12|deadline|deadline.at_any_point_of_a_call|kmod/deadline.c|s/return ret == -EINTR && ktime/return ktime/
+	end_of_a_run_ends_the_next|6.12|deadline|deadline.one_of_many_spins|kmod/deadline.c|s/clear_notify_signal\(\);/;/
+	firing_not_noted|6.12|deadline|deadline.one_of_many_spins|kmod/deadline.c|s/WRITE_ONCE\(watch->fired, true\);/;/
+	deadline_that_wraps|6.12|deadline|deadline.one_that_does_not_come|kmod/deadline.c|s/return timeout_ns < KTIME_MAX - now \? now \+ timeout_ns : HLK_DEADLINE_NEVER;/return now + timeout_ns;/
+	never_is_now|6.12|deadline|deadline.one_that_does_not_come|kmod/deadline.c|s/if \(deadline < KTIME_MAX\)/if (true)/
+	entered_too_late|6.12|deadline|deadline.one_that_is_over|kmod/deadline.c|s/if \(deadline <= ktime_get_ns\(\)\)/if (false)/
+	two_watches|6.12|deadline|deadline.one_thread_at_a_time|kmod/deadline.c|s/busy = \*at_vcpu;/busy = false;/
+	watch_of_another_vcpu|6.12|deadline|deadline.two_vcpus|kmod/deadline.c|s/&vm->watch\[vcpu->vcpu_idx\]/\&vm->watch[0]/;s/watch->vcpu = vcpu->vcpu_idx/watch->vcpu = 0/
+	watch_that_stays|6.12|deadline|deadline.a_guest_that_spins|kmod/deadline.c|s/vm->watch\[watch->vcpu\] = NULL;/;/
+	sleeps_over_its_end|6.12|deadline|deadline.a_guest_that_waits_in_hlt|kmod/deadline.c|s/TASK_INTERRUPTIBLE/TASK_UNINTERRUPTIBLE/
+	sleeps_over_a_kick|6.12|deadline|deadline.a_kick_in_hlt|kmod/deadline.c|s/TASK_INTERRUPTIBLE/TASK_UNINTERRUPTIBLE/
+	kick_without_a_run|6.12|deadline|deadline.a_kick_ends_what_can_be_kicked|kmod/deadline.c|s/kick->kicked = !!watch;/kick->kicked = 1;/
+	kick_that_does_nothing|6.12|deadline|deadline.a_kick_needs_no_signal|kmod/deadline.c|s/hrtimer_start\(&watch->timer, 0, HRTIMER_MODE_ABS_HARD\);/;/
+	kick_of_one_too_many|6.12|deadline|deadline.what_a_kick_refuses|kmod/deadline.c|s/kick->vcpu >= nr/kick->vcpu > nr/
+	kick_by_a_stranger|6.12|deadline|deadline.what_a_kick_refuses|kmod/deadline.c|/^int hlk_cmd_kick/,/^}/s/ret = hlk_vm_check\(.*\);/ret = 0;/
+	kicks_for_ever|6.12|deadline|deadline.at_any_point_of_a_call|kmod/deadline.c|s/watch && !watch->kicked/watch/
+	timer_that_stays|6.12|deadline|deadline.at_any_point_of_a_call|kmod/deadline.c|s/hrtimer_cancel\(&watch->timer\);/;/
+	kick_after_the_end|6.12|deadline|deadline.at_any_point_of_a_call|kmod/deadline.c|/^int hlk_watch_end/,/^}/{s/^	hrtimer_cancel.*/	;/;s/^	spin_lock/	hrtimer_cancel(\&watch->timer);\n&/}
+	fires_once|6.12|deadline|deadline.a_guest_that_faults_all_the_time|kmod/deadline.c|/^static enum hrtimer_restart watch_expired/,/^}/s/^	hrtimer_start/	if (0) &/
+	EOF
 }
 
 # What somebody planted who had not seen the tests, at least one in each file of kmod/;
