@@ -201,6 +201,28 @@ enum {
  *	and nothing could wake one that a call left halted
  * @HLK_WHY_KVM_PAGES: the guest can write memory that KVM made for itself, at @where:
  *	VMX without unrestricted guests
+ * @HLK_WHY_PROGRAM_SIZE: a state program is shorter than its header and entries, not a
+ *	multiple of 8 bytes, or longer than the limit; @where is the bound
+ * @HLK_WHY_PROGRAM_HEADER: a state program's header; @where is the offset of the field
+ *	in struct hlk_program_header
+ * @HLK_WHY_PROGRAM_ENTRY: entry @index of a state program; @where is the offset of the
+ *	field in struct hlk_program_entry
+ * @HLK_WHY_PROGRAM_CMD: entry @index of a state program is a call, @where, that a
+ *	program may not make
+ * @HLK_WHY_PROGRAM_COMPACT: entry @index of a state program sets control registers,
+ *	and a compact snapshot has page directories of its own
+ * @HLK_WHY_PROGRAM_MISSING: the snapshot has a state program, and the call does not
+ *	say where it is mapped
+ * @HLK_WHY_PROGRAM_MAPPING: at @where there is no mapping of the whole state program of
+ *	this snapshot
+ * @HLK_WHY_PROGRAM_XSAVE: KVM_SET_XSAVE of vCPU @index takes @where bytes, and the
+ *	state program has fewer
+ * @HLK_WHY_PROGRAM_CALL: KVM refused the call, @where, of entry @index of a state
+ *	program; the errno is KVM's. The VM must be restored before it runs
+ * @HLK_WHY_PROGRAM_MSR: KVM_SET_MSRS of entry @index of a state program did not
+ *	take the MSR @where. The VM must be restored before it runs
+ * @HLK_WHY_HALF_RESTORED: the last restore came to no end: the VM is in no state, and
+ *	wants to be restored
  */
 enum hlk_why {
 	HLK_WHY_NONE = 0,
@@ -272,6 +294,17 @@ enum hlk_why {
 	HLK_WHY_PDPTRS,
 	HLK_WHY_HLT_IN_GUEST,
 	HLK_WHY_KVM_PAGES,
+	HLK_WHY_PROGRAM_SIZE,
+	HLK_WHY_PROGRAM_HEADER,
+	HLK_WHY_PROGRAM_ENTRY,
+	HLK_WHY_PROGRAM_CMD,
+	HLK_WHY_PROGRAM_COMPACT,
+	HLK_WHY_PROGRAM_MISSING,
+	HLK_WHY_PROGRAM_MAPPING,
+	HLK_WHY_PROGRAM_XSAVE,
+	HLK_WHY_PROGRAM_CALL,
+	HLK_WHY_PROGRAM_MSR,
+	HLK_WHY_HALF_RESTORED,
 };
 
 /**
@@ -346,6 +379,7 @@ struct hlk_info {
 #define HLK_FEATURE_INSPECT	0x200ULL
 #define HLK_FEATURE_RUN_MANY	0x400ULL
 #define HLK_FEATURE_DEADLINE	0x800ULL
+#define HLK_FEATURE_PROGRAM	0x1000ULL
 
 /* attach flags */
 #define HLK_ATTACH_INSPECT	0x1
@@ -449,6 +483,75 @@ struct hlk_segment {
 	__aligned_u64 data;
 };
 
+/* of one state program */
+#define HLK_MAX_PROGRAM		0x100000
+#define HLK_MAX_PROGRAM_ENTRIES	1024
+
+/* where a snapshot's fd has its program, for mmap() */
+#define HLK_PROGRAM_OFFSET	0x80000000000ULL
+
+/* target of an entry: the VM itself */
+#define HLK_PROGRAM_VM		0xffffffffU
+
+/* flags of an entry */
+#define HLK_PROGRAM_TIME_GOES_ON	0x1
+#define HLK_PROGRAM_TIME_BACK		0x2
+
+/**
+ * struct hlk_program_header - start of a snapshot's state program
+ * @size: of this struct
+ * @entry_size: of struct hlk_program_entry
+ * @nr_entries: how many follow this struct, at most HLK_MAX_PROGRAM_ENTRIES
+ * @flags: zero
+ * @__reserved: zero
+ *
+ * A state program is the calls of KVM that put back what the module cannot reach
+ * itself, with their arguments. It is copied when the snapshot is made, checked
+ * then, and as immutable as the snapshot. Each restore makes its calls, in their
+ * order, when memory and registers are back and before the guest is entered.
+ *
+ * KVM takes arguments from user memory alone. So who restores has the program mapped:
+ * mmap() of the snapshot's fd at HLK_PROGRAM_OFFSET, MAP_SHARED, PROT_READ, of
+ * its size rounded up to pages, and gives the address. Each call looks whether that is
+ * what lies there (EFAULT, HLK_WHY_PROGRAM_MAPPING).
+ *
+ * Calls: of a vCPU KVM_SET_REGS, KVM_SET_SREGS, KVM_SET_SREGS2, KVM_SET_FPU, KVM_SET_XSAVE,
+ * KVM_SET_XCRS, KVM_SET_DEBUGREGS, KVM_SET_VCPU_EVENTS, KVM_SET_MP_STATE, KVM_SET_LAPIC,
+ * KVM_SET_MSRS, KVM_SET_NESTED_STATE, KVM_SET_TSC_KHZ; of the VM KVM_SET_IRQCHIP,
+ * KVM_SET_PIT2, KVM_SET_CLOCK. Registers, control registers or events that the
+ * program sets do not come by struct kvm_run: KVM has them before the entry. The
+ * offset of the TSC needs no call, see struct hlk_restore.
+ */
+struct hlk_program_header {
+	__u32 size;
+	__u32 entry_size;
+	__u32 nr_entries;
+	__u32 flags;
+	__aligned_u64 __reserved[2];
+};
+
+/**
+ * struct hlk_program_entry - one call of a state program
+ * @cmd: number of KVM's ioctl
+ * @target: number of the vCPU, in the order in which they were made, or HLK_PROGRAM_VM
+ * @offset: where the argument is in the program, a multiple of 8, behind the entries
+ * @bytes: its size: that of the ioctl's struct. With KVM_SET_MSRS the entries too; with
+ *	KVM_SET_XSAVE at least what the vCPU takes (KVM_CAP_XSAVE2); with
+ *	KVM_SET_NESTED_STATE at least its @size. KVM_SET_TSC_KHZ: 8, the argument
+ *	itself, a __u64
+ * @flags: HLK_PROGRAM_TIME_GOES_ON: only in restores without HLK_RESTORE_TIME_BACK;
+ *	HLK_PROGRAM_TIME_BACK: only in restores with it
+ * @__reserved: zero
+ */
+struct hlk_program_entry {
+	__u32 cmd;
+	__u32 target;
+	__u32 offset;
+	__u32 bytes;
+	__u32 flags;
+	__u32 __reserved[3];
+};
+
 /**
  * struct hlk_snapshot_build - ioctl(HLK_SNAPSHOT_BUILD) on /dev/hlk
  * @head: no flags
@@ -466,6 +569,10 @@ struct hlk_segment {
  *	those after reset
  * @out_fd: out: fd of the snapshot, close-on-exec
  * @__reserved: in: zero
+ * @program: in: pointer to a state program, see struct hlk_program_header
+ * @program_bytes: in: its size, a multiple of 8, at most HLK_MAX_PROGRAM; 0: there
+ *	is none
+ * @__reserved2: in: zero
  */
 struct hlk_snapshot_build {
 	struct hlk_head head;
@@ -480,6 +587,9 @@ struct hlk_snapshot_build {
 	__aligned_u64 vcpus;
 	__s32 out_fd;
 	__u32 __reserved;
+	__aligned_u64 program;
+	__u32 program_bytes;
+	__u32 __reserved2;
 };
 
 #define HLK_SNAPSHOT_BUILD _IO(HLK_IOC_TYPE, HLK_CMD_SNAPSHOT_BUILD)
@@ -539,6 +649,10 @@ struct hlk_snapshot_counts {
  * @input_bytes: in: compact: size of the input buffer, at the start of scratch
  * @output_bytes: in: compact: size of the output buffer that follows it
  * @counts: out: what the snapshot holds
+ * @program: in: pointer to a state program, see struct hlk_program_header
+ * @program_bytes: in: its size, a multiple of 8, at most HLK_MAX_PROGRAM; 0: there
+ *	is none
+ * @__reserved: in: zero
  *
  * Without HLK_SNAPSHOT_COMPACT each page keeps its guest-physical address.
  * With it, the pages that the roots map are laid out densely from the lowest
@@ -568,6 +682,9 @@ struct hlk_snapshot {
 	__u32 input_bytes;
 	__u32 output_bytes;
 	struct hlk_snapshot_counts counts;
+	__aligned_u64 program;
+	__u32 program_bytes;
+	__u32 __reserved;
 };
 
 #define HLK_SNAPSHOT _IO(HLK_IOC_TYPE, HLK_CMD_SNAPSHOT)
@@ -575,6 +692,7 @@ struct hlk_snapshot {
 /* restore flags */
 #define HLK_RESTORE_REPRODUCIBLE	0x1
 #define HLK_RESTORE_AUDIT		0x2
+#define HLK_RESTORE_TIME_BACK		0x4
 
 /* what a restore could not bring back by itself */
 #define HLK_RESIDUE_DEBUGREGS	0x1
@@ -587,7 +705,10 @@ struct hlk_snapshot {
  * struct hlk_restore - ioctl(HLK_RESTORE) on an hlk VM
  * @head: HLK_RESTORE_REPRODUCIBLE: do not write the unique number and the
  *	random seed into the guest's bookkeeping page. HLK_RESTORE_AUDIT: compare
- *	all that the guest can reach with the snapshot afterwards; slow
+ *	all that the guest can reach with the snapshot afterwards; slow.
+ *	HLK_RESTORE_TIME_BACK: the TSC reads what it read when the snapshot was taken,
+ *	and the program's entries are those of HLK_PROGRAM_TIME_BACK; without it time
+ *	goes on
  * @snapshot_fd: in: the snapshot, or -1 for the one restored last, which is
  *	the fast way
  * @residue: out: what was not brought back and may not be as in the snapshot, nor
@@ -596,6 +717,8 @@ struct hlk_snapshot {
  * @cleared: out: private pages cleared
  * @freed: out: private pages given back
  * @private_pages: out: private pages left
+ * @program: in: address at which the snapshot's state program is mapped; 0 if it has
+ *	none
  *
  * The registers of each vCPU are put into its struct kvm_run and marked dirty,
  * so KVM loads them at the next KVM_RUN; they override a KVM_SET_REGS made in
@@ -610,8 +733,17 @@ struct hlk_snapshot {
  * filter says: it is in long mode, where SWAPGS does, or has shadow stacks
  * (KVM_SET_MSRS). A VM without a filter is told of by its snapshots' @counts and by
  * HLK_VM_STATS. HLK_RESIDUE_TIME: the TSC is not the one that the snapshot was
- * taken with: the guest set it, or this is another VM (KVM_VCPU_TSC_OFFSET).
- * HLK_RESIDUE_MEMSLOTS: the guest can write memory that lies in no window.
+ * taken with, and its offset could not be put back: the guest's TSC does not run as
+ * the host's does. HLK_RESIDUE_MEMSLOTS: the guest can write memory that lies in no
+ * window. What the snapshot's program brings back is not told: HLK_RESIDUE_IRQCHIP if
+ * it sets all controllers that the VM has, HLK_RESIDUE_MSRS and HLK_RESIDUE_DEBUGREGS if
+ * it sets those of each vCPU.
+ *
+ * A call of the program that fails ends the restore with KVM's errno and
+ * HLK_WHY_PROGRAM_CALL or HLK_WHY_PROGRAM_MSR. Memory and registers are back then, and
+ * not all else: until a restore succeeds HLK_RUN_CONTINUE and HLK_SNAPSHOT fail with
+ * EINVAL, HLK_WHY_HALF_RESTORED. A vCPU must not run during the call: the program
+ * waits for it.
  */
 struct hlk_restore {
 	struct hlk_head head;
@@ -621,6 +753,7 @@ struct hlk_restore {
 	__aligned_u64 cleared;
 	__aligned_u64 freed;
 	__aligned_u64 private_pages;
+	__aligned_u64 program;
 };
 
 #define HLK_RESTORE _IO(HLK_IOC_TYPE, HLK_CMD_RESTORE)
@@ -663,7 +796,7 @@ enum hlk_refused {
 	HLK_REFUSED_EVENTS,
 };
 
-/* run flags; HLK_RESTORE_REPRODUCIBLE is valid too */
+/* run flags; HLK_RESTORE_REPRODUCIBLE and HLK_RESTORE_TIME_BACK are valid too */
 #define HLK_RUN_CONTINUE	0x10
 #define HLK_RUN_REGS		0x20
 
@@ -680,8 +813,9 @@ enum hlk_refused {
 
 /**
  * struct hlk_run - ioctl(HLK_RUN) on an hlk VM: restore, give input, run
- * @head: HLK_RESTORE_REPRODUCIBLE: as in HLK_RESTORE. HLK_RUN_CONTINUE: do not
- *	restore; go on after an exit or a signal. HLK_RUN_REGS: @regs is given
+ * @head: HLK_RESTORE_REPRODUCIBLE, HLK_RESTORE_TIME_BACK: as in HLK_RESTORE.
+ *	HLK_RUN_CONTINUE: do not restore; go on after an exit or a signal.
+ *	HLK_RUN_REGS: @regs is given
  * @vcpu_fd: in: the vCPU that runs, an fd of KVM_CREATE_VCPU
  * @done: out: HLK_DONE_* bits, also when the call fails
  * @inputs: in: pointer to an array of struct hlk_segment: bytes that are written
@@ -710,6 +844,7 @@ enum hlk_refused {
  *	there is no deadline, and HLK_KICK does not end the run. out: the deadline,
  *	also if it was given as @timeout_ns: with that 0, the next call with
  *	HLK_RUN_CONTINUE is held to the same
+ * @program: in: see struct hlk_restore; not read with HLK_RUN_CONTINUE
  *
  * The restore is that of HLK_RESTORE to the snapshot restored last. Signals
  * and immediate_exit end it as they end KVM_RUN, with EINTR; the restore
@@ -748,6 +883,7 @@ struct hlk_run {
 	__aligned_u64 private_pages;
 	__aligned_u64 timeout_ns;
 	__aligned_u64 deadline_ns;
+	__aligned_u64 program;
 };
 
 #define HLK_RUN _IO(HLK_IOC_TYPE, HLK_CMD_RUN)
@@ -1134,10 +1270,12 @@ struct hlk_vm_stats {
  * @input_bytes: out: compact: size of the input buffer
  * @output_bytes: out: compact: size of the output buffer
  * @counts: out: what it holds
+ * @program_bytes: out: size of its state program, or 0
+ * @__reserved2: out: zero
  *
  * EMSGSIZE when an array is too short; all else is written then too. The
  * pages can be seen by mmap(), read-only, at the offset of their
- * guest-physical address.
+ * guest-physical address, and the state program at HLK_PROGRAM_OFFSET.
  */
 struct hlk_snapshot_info {
 	struct hlk_head head;
@@ -1154,6 +1292,8 @@ struct hlk_snapshot_info {
 	__u32 input_bytes;
 	__u32 output_bytes;
 	struct hlk_snapshot_counts counts;
+	__u32 program_bytes;
+	__u32 __reserved2;
 };
 
 #define HLK_SNAPSHOT_INFO _IO(HLK_IOC_TYPE, HLK_CMD_SNAPSHOT_INFO)

@@ -186,6 +186,17 @@ static const char * const why_text[] = {
 	[HLK_WHY_PDPTRS] = "vCPU %i goes by page directory pointers (PAE) that are not those in memory at %w",
 	[HLK_WHY_HLT_IN_GUEST] = "HLT does not leave the guest (KVM_CAP_X86_DISABLE_EXITS), and nothing could wake it",
 	[HLK_WHY_KVM_PAGES] = "the guest can write memory of KVM's own at %w (load kvm-intel with unrestricted_guest=1)",
+	[HLK_WHY_PROGRAM_SIZE] = "the size of the state program is beyond the bound of %d bytes, or no multiple of 8",
+	[HLK_WHY_PROGRAM_HEADER] = "the header of the state program is wrong at offset %d",
+	[HLK_WHY_PROGRAM_ENTRY] = "entry %i of the state program is wrong at offset %d",
+	[HLK_WHY_PROGRAM_CMD] = "entry %i of the state program is a call that it may not make (%w)",
+	[HLK_WHY_PROGRAM_COMPACT] = "entry %i of the state program sets control registers, which a compact snapshot has of its own",
+	[HLK_WHY_PROGRAM_MISSING] = "the snapshot has a state program, and the call does not say where it is mapped",
+	[HLK_WHY_PROGRAM_MAPPING] = "there is no mapping of this snapshot's whole state program at %w",
+	[HLK_WHY_PROGRAM_XSAVE] = "the state program has fewer bytes than the %d that KVM_SET_XSAVE of vCPU %i takes",
+	[HLK_WHY_PROGRAM_CALL] = "KVM refused the call %w of entry %i of the state program; the VM must be restored",
+	[HLK_WHY_PROGRAM_MSR] = "KVM did not take MSR %w of entry %i of the state program; the VM must be restored",
+	[HLK_WHY_HALF_RESTORED] = "the last restore came to no end, and the VM must be restored",
 };
 
 static const char * const audit_text[] = {
