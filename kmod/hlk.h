@@ -158,6 +158,8 @@ struct hlk_audited {
  * @keep_private: watermark; constant
  * @nr_vcpus: vCPUs that are known
  * @vcpus: these; they live as long as @kvm
+ * @vcpu_files: their files, as far as somebody looked for them; held, and constant
+ *	once set. They hold @kvm as @kvm_file does, and nothing that holds this VM
  * @nr_private: private pages of all windows; any context
  * @nr_kept: of these, those that were there when the call began, which do not count
  *	in its budget: what the last restore kept, and what was prefaulted. Written
@@ -203,6 +205,7 @@ struct hlk_vm {
 	u64 keep_private;
 	u32 nr_vcpus;
 	struct kvm_vcpu *vcpus[HLK_MAX_VCPUS];
+	struct file *vcpu_files[HLK_MAX_VCPUS];
 	atomic64_t nr_private;
 	u64 nr_kept;
 	atomic64_t over_budget;
@@ -427,6 +430,10 @@ struct file *hlk_snap_file(int fd);
 int hlk_cmd_translate(void *obj, struct hlk_ucmd *ucmd);
 int hlk_cmd_walk(void *obj, struct hlk_ucmd *ucmd);
 int hlk_cmd_mark_cow(void *obj, struct hlk_ucmd *ucmd);
+
+/* vcpufile.c */
+void hlk_vcpu_files_find(struct hlk_vm *vm);
+void hlk_vcpu_files_put(struct hlk_vm *vm);
 
 /* look.c */
 struct hlk_looks;

@@ -8,8 +8,6 @@
  * mutex. So nothing of this is done under a lock of ours, and hlk_looks_settle() sees
  * whether the vCPU has been entered since.
  */
-#include <linux/fdtable.h>
-#include <linux/file.h>
 #include <linux/kvm_host.h>
 #include <linux/mman.h>
 #include <linux/sched/signal.h>
@@ -18,13 +16,10 @@
 
 #include "hlk.h"
 
-/* Files that are looked at before others may run; a process may have very many */
-#define FILES_AT_ONCE	1024
-
 /**
  * struct hlk_look - one vCPU
  * @vcpu: the vCPU
- * @file: its file, or NULL if the caller has none
+ * @file: its file, or NULL if the caller has none; the VM holds it
  * @dirty: what of struct kvm_run KVM will load
  * @ask: KVM has to be asked
  * @exits: how often it left its guest
@@ -47,7 +42,6 @@ struct hlk_look {
  * struct hlk_looks - all vCPUs of a VM
  * @nr: how many
  * @ask: KVM has to be asked for one of them
- * @files: files that were looked at
  * @restores: of the VM, when it was looked at
  * @look: these
  * @sync: the registers that they would have at the next entry
@@ -55,33 +49,18 @@ struct hlk_look {
 struct hlk_looks {
 	u32 nr;
 	bool ask;
-	u32 files;
 	u64 restores;
 	struct hlk_look look[HLK_MAX_VCPUS];
 	struct kvm_sync_regs sync[HLK_MAX_VCPUS];
 };
 
-/* Under the lock of the table. Now and then it ends, with the next fd. */
-static int look_file(const void *arg, struct file *file, unsigned int fd)
+static void look_for_files(struct hlk_vm *vm, struct hlk_looks *looks)
 {
-	struct hlk_looks *looks = (void *)arg;
-	struct hlk_look *look;
+	u32 i;
 
-	for (look = looks->look; look < looks->look + looks->nr; look++)
-		if (look->vcpu == file->private_data && !look->file &&
-		    hlk_is_vcpu_file(file))
-			look->file = get_file(file);
-	return ++looks->files % FILES_AT_ONCE ? 0 : fd + 1;
-}
-
-static void look_for_files(struct hlk_looks *looks)
-{
-	int fd = 0;
-
-	do {
-		fd = iterate_fd(current->files, fd, look_file, looks);
-		cond_resched();
-	} while (fd && !fatal_signal_pending(current));
+	hlk_vcpu_files_find(vm);
+	for (i = 0; i < looks->nr; i++)
+		looks->look[i].file = vm->vcpu_files[i];
 }
 
 /* Which vCPUs there are, at rest, and what is to be loaded into them */
@@ -112,7 +91,7 @@ static int look_around(struct hlk_vm *vm, struct hlk_looks *looks,
 	}
 	hlk_vcpus_release(vm);
 	if (!ret && looks->ask)
-		look_for_files(looks);
+		look_for_files(vm, looks);
 unlock:
 	mutex_unlock(&vm->lock);
 	return ret;
@@ -166,13 +145,6 @@ static int look_all(struct hlk_looks *looks, unsigned long page, struct hlk_why_
  */
 void hlk_looks_free(struct hlk_looks *looks)
 {
-	u32 i;
-
-	if (!looks)
-		return;
-	for (i = 0; i < looks->nr; i++)
-		if (looks->look[i].file)
-			fput(looks->look[i].file);
 	kvfree(looks);
 }
 

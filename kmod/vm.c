@@ -216,6 +216,7 @@ static void vm_free(struct hlk_vm *vm)
 	hlk_snap_put(vm->snap);
 	if (vm->zero_page)
 		put_page(vm->zero_page);
+	hlk_vcpu_files_put(vm);
 	kvm_put_kvm(vm->kvm);
 	fput(vm->kvm_file);
 	kfree(vm);

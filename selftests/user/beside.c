@@ -101,6 +101,10 @@ void hlk_gmem_exit(struct hlk_vm_gmem *g)
 {
 }
 
+void hlk_vcpu_files_put(struct hlk_vm *vm)
+{
+}
+
 void hlk_looks_free(struct hlk_looks *looks)
 {
 }
