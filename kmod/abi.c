@@ -66,6 +66,21 @@ AT(hlk_segment, gpa, 0);
 AT(hlk_segment, bytes, 8);
 AT(hlk_segment, data, 16);
 
+FROZEN(hlk_program_header, 32);
+AT(hlk_program_header, size, 0);
+AT(hlk_program_header, entry_size, 4);
+AT(hlk_program_header, nr_entries, 8);
+AT(hlk_program_header, flags, 12);
+AT(hlk_program_header, __reserved, 16);
+
+FROZEN(hlk_program_entry, 32);
+AT(hlk_program_entry, cmd, 0);
+AT(hlk_program_entry, target, 4);
+AT(hlk_program_entry, offset, 8);
+AT(hlk_program_entry, bytes, 12);
+AT(hlk_program_entry, flags, 16);
+AT(hlk_program_entry, __reserved, 20);
+
 FIRST(hlk_snapshot_build, 80, __reserved);
 AT(hlk_snapshot_build, head, 0);
 AT(hlk_snapshot_build, nr_windows, 24);
@@ -78,6 +93,9 @@ AT(hlk_snapshot_build, windows, 48);
 AT(hlk_snapshot_build, segments, 56);
 AT(hlk_snapshot_build, vcpus, 64);
 AT(hlk_snapshot_build, out_fd, 72);
+AT(hlk_snapshot_build, program, 80);
+AT(hlk_snapshot_build, program_bytes, 88);
+AT(hlk_snapshot_build, __reserved2, 92);
 
 FROZEN(hlk_snapshot_counts, 192);
 AT(hlk_snapshot_counts, pages, 0);
@@ -102,6 +120,9 @@ AT(hlk_snapshot, roots, 32);
 AT(hlk_snapshot, input_bytes, 40);
 AT(hlk_snapshot, output_bytes, 44);
 AT(hlk_snapshot, counts, 48);
+AT(hlk_snapshot, program, 240);
+AT(hlk_snapshot, program_bytes, 248);
+AT(hlk_snapshot, __reserved, 252);
 
 FIRST(hlk_restore, 64, private_pages);
 AT(hlk_restore, head, 0);
@@ -111,6 +132,7 @@ AT(hlk_restore, copied, 32);
 AT(hlk_restore, cleared, 40);
 AT(hlk_restore, freed, 48);
 AT(hlk_restore, private_pages, 56);
+AT(hlk_restore, program, 64);
 
 FIRST(hlk_run, 120, private_pages);
 AT(hlk_run, head, 0);
@@ -133,6 +155,7 @@ AT(hlk_run, freed, 104);
 AT(hlk_run, private_pages, 112);
 AT(hlk_run, timeout_ns, 120);
 AT(hlk_run, deadline_ns, 128);
+AT(hlk_run, program, 136);
 
 FIRST(hlk_kick, 32, kicked);
 AT(hlk_kick, head, 0);
@@ -257,6 +280,8 @@ AT(hlk_snapshot_info, first_free, 72);
 AT(hlk_snapshot_info, input_bytes, 80);
 AT(hlk_snapshot_info, output_bytes, 84);
 AT(hlk_snapshot_info, counts, 88);
+AT(hlk_snapshot_info, program_bytes, 280);
+AT(hlk_snapshot_info, __reserved2, 284);
 
 /* Other than the module, KVM decides what this is. */
 FIRST(kvm_sync_regs, HLK_FIRST_SYNC_REGS, events);

@@ -151,6 +151,8 @@ struct hlk_audited {
  *	a restore writes it and must not fail
  * @sealed: no more windows: a snapshot was made or restored
  * @snap: the snapshot restored last, or NULL; held
+ * @half: a restore has changed something and came to no end: a run of HLK_RUN does
+ *	not go on from there, and there is nothing to take a snapshot of
  * @trim: a restore that must not wait found pages that may be given back
  * @inspect: only to be looked at; constant
  * @ibpb: a restore forgets what the branch predictors learnt; constant
@@ -198,6 +200,7 @@ struct hlk_vm {
 	struct hlk_vm_window *book;
 	bool sealed;
 	struct hlk_snap *snap;
+	bool half;
 	bool trim;
 	bool inspect;
 	bool ibpb;
@@ -400,7 +403,7 @@ vm_fault_t hlk_insert_shared(const struct vm_fault *vmf, struct page *page);
 /* restore.c */
 /* of hlk_restore() alone, no flag of an ioctl: rather -EAGAIN than wait */
 #define HLK_RESTORE_NOWAIT	BIT(31)
-int hlk_restore(struct hlk_vm *vm, struct hlk_snap *snap, u32 flags,
+int hlk_restore(struct hlk_vm *vm, struct hlk_snap *snap, u32 flags, u64 program,
 		struct hlk_restored *r, struct hlk_why_at *at);
 int hlk_cmd_restore(void *obj, struct hlk_ucmd *ucmd);
 
@@ -431,6 +434,20 @@ int hlk_cmd_translate(void *obj, struct hlk_ucmd *ucmd);
 int hlk_cmd_walk(void *obj, struct hlk_ucmd *ucmd);
 int hlk_cmd_mark_cow(void *obj, struct hlk_ucmd *ucmd);
 
+/* program.c */
+struct hlk_program *hlk_program_new(u64 user, u32 bytes, bool compact,
+				    struct hlk_why_at *at);
+int hlk_program_settle(struct hlk_snap *snap, struct hlk_why_at *at);
+
+/* replay.c */
+u32 hlk_program_residue(const struct hlk_snap *snap, const struct kvm *kvm,
+			bool time_back);
+int hlk_program_mmap(struct hlk_snap *snap, struct vm_area_struct *vma);
+int hlk_program_ready(struct hlk_vm *vm, const struct hlk_snap *snap, u64 address,
+		      struct hlk_why_at *at);
+int hlk_program_run(struct hlk_vm *vm, const struct hlk_snap *snap, u64 address,
+		    bool time_back, struct hlk_why_at *at);
+
 /* vcpufile.c */
 void hlk_vcpu_files_find(struct hlk_vm *vm);
 void hlk_vcpu_files_put(struct hlk_vm *vm);
@@ -440,6 +457,7 @@ struct hlk_looks;
 struct hlk_looks *hlk_looks_take(struct hlk_vm *vm, struct hlk_why_at *at);
 void hlk_looks_free(struct hlk_looks *looks);
 const struct kvm_sync_regs *hlk_looks_settle(struct hlk_vm *vm, struct hlk_looks *looks,
+					     const struct hlk_program *program,
 					     struct hlk_why_at *at);
 
 /* vcpu.c */
@@ -462,9 +480,10 @@ int hlk_vcpu_from_user(u64 array, u32 size, u32 nr, struct hlk_snap *snap,
 int hlk_vcpus_fit(struct hlk_vm *vm, const struct hlk_snap *snap,
 		  struct hlk_why_at *at);
 u32 hlk_vcpus_residue(struct hlk_vm *vm);
-u32 hlk_vcpus_restore(struct hlk_vm *vm, const struct hlk_snap *snap);
+u32 hlk_vcpus_restore(struct hlk_vm *vm, const struct hlk_snap *snap, bool time_back);
 int hlk_vcpus_audit(struct hlk_vm *vm, const struct hlk_snap *snap,
 		    struct hlk_why_at *at);
+void hlk_vcpu_loads(struct hlk_snap *snap, u32 nr, u32 loads);
 u64 hlk_vcpu_cr3(const struct hlk_snap *snap, u32 nr);
 void hlk_vcpu_set_cr3(struct hlk_snap *snap, u32 nr, u64 cr3);
 int hlk_vcpu_paging(struct hlk_vm *vm, const struct hlk_snap *snap,

@@ -213,7 +213,7 @@ static bool look_pdptrs(struct hlk_vm *vm, const struct kvm_sregs2 *sregs)
 }
 
 static int look_settle(struct hlk_vm *vm, struct hlk_looks *looks, u32 nr,
-		       struct hlk_why_at *at)
+		       const struct hlk_program *program, struct hlk_why_at *at)
 {
 	const struct hlk_look *look = &looks->look[nr];
 	struct kvm_sync_regs *sync = &looks->sync[nr];
@@ -236,7 +236,9 @@ static int look_settle(struct hlk_vm *vm, struct hlk_looks *looks, u32 nr,
 	memcpy(&sync->sregs, &look->sregs, offsetof(struct kvm_sregs, interrupt_bitmap));
 	/* AMD's processors go by memory with nested paging, whatever KVM remembers */
 	if (look->sregs.flags & KVM_SREGS2_FLAGS_PDPTRS_VALID &&
-	    boot_cpu_has(X86_FEATURE_VMX) && !look_pdptrs(vm, &look->sregs))
+	    boot_cpu_has(X86_FEATURE_VMX) &&
+	    !hlk_program_does(program, HLK_PROGRAM_PDPTRS, nr) &&
+	    !look_pdptrs(vm, &look->sregs))
 		return hlk_fail(at, -EOPNOTSUPP, HLK_WHY_PDPTRS, nr, look->sregs.cr3);
 	return 0;
 }
@@ -245,12 +247,14 @@ static int look_settle(struct hlk_vm *vm, struct hlk_looks *looks, u32 nr,
  * hlk_looks_settle() - the registers that vCPUs would have at the next entry
  * @vm: the VM, whose vCPUs are held
  * @looks: what was found
+ * @program: what the snapshot brings back beside them, or NULL
  * @at: the reason of a failure
  *
  * Return: one element for each vCPU, part of @looks; or an ERR_PTR(): -EBUSY if one
  * was entered or restored since, -EOPNOTSUPP if nothing could bring them back
  */
 const struct kvm_sync_regs *hlk_looks_settle(struct hlk_vm *vm, struct hlk_looks *looks,
+					     const struct hlk_program *program,
 					     struct hlk_why_at *at)
 {
 	u32 i;
@@ -262,7 +266,7 @@ const struct kvm_sync_regs *hlk_looks_settle(struct hlk_vm *vm, struct hlk_looks
 	    (looks->ask && vm->restores != looks->restores))
 		return ERR_PTR(hlk_fail(at, -EBUSY, HLK_WHY_VCPU_RUNNING, looks->nr, 0));
 	for (i = 0; i < looks->nr; i++) {
-		ret = look_settle(vm, looks, i, at);
+		ret = look_settle(vm, looks, i, program, at);
 		if (ret)
 			return ERR_PTR(ret);
 	}

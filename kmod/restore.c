@@ -238,12 +238,12 @@ static int restore_lock(struct hlk_vm *vm, bool nowait)
 
 /*
  * To unmap pages is to wait: for who maps and unmaps, for page tables of KVM's, for
- * other processors. Who audits takes the process's memory map.
+ * other processors. Who audits, or has a program, takes the process's memory map.
  */
 static bool restore_waits(struct hlk_vm *vm, const struct hlk_snap *snap, u32 flags)
 {
 	return snap != vm->snap || vm->trim || flags & HLK_RESTORE_AUDIT ||
-	       restore_excess(vm);
+	       snap->program || restore_excess(vm);
 }
 
 /*
@@ -276,7 +276,7 @@ static u64 restore_sum(struct hlk_vm *vm)
  * All that can fail is behind us when the first byte changes, but for memory that
  * fails: then the guest has some pages of before and some of after.
  */
-static int restore(struct hlk_vm *vm, struct hlk_snap *snap, u32 flags,
+static int restore(struct hlk_vm *vm, struct hlk_snap *snap, u32 flags, u64 program,
 		   struct hlk_restored *r, struct hlk_why_at *at)
 {
 	u64 probe = (vm->restores + 1) % PROBE_EVERY ? 0 :
@@ -294,11 +294,18 @@ static int restore(struct hlk_vm *vm, struct hlk_snap *snap, u32 flags,
 				HLK_GUEST_SCRATCH_TOP - PAGE_SIZE);
 	if (nowait && restore_waits(vm, snap, flags))
 		return -EAGAIN;
+	if (unlikely(snap->program || program)) {
+		ret = hlk_program_ready(vm, snap, program, at);
+		if (ret)
+			return ret;
+	}
 	ret = restore_lock(vm, nowait);
 	if (ret)
 		return ret;
 	if (snap != vm->snap)
 		ret = restore_switch(vm, snap, r, at);
+	if (!ret)
+		vm->half = true;
 	for (i = 0; i < vm->nr_windows && !ret; i++)
 		ret = restore_window(vm->windows[i], probe, r, at);
 	if (unlikely(r->failed) && !ret)
@@ -308,7 +315,7 @@ static int restore(struct hlk_vm *vm, struct hlk_snap *snap, u32 flags,
 
 	if (vm->book && !(flags & HLK_RESTORE_REPRODUCIBLE))
 		restore_unique(vm);
-	r->residue = hlk_vcpus_restore(vm, snap) |
+	r->residue = hlk_vcpus_restore(vm, snap, flags & HLK_RESTORE_TIME_BACK) |
 		     (vm->beside ? HLK_RESIDUE_MEMSLOTS : 0);
 	if (nowait)
 		vm->trim = r->unwritten;
@@ -322,10 +329,29 @@ static int restore(struct hlk_vm *vm, struct hlk_snap *snap, u32 flags,
 	vm->cleared += r->cleared;
 	vm->freed += r->freed;
 	vm->idle += r->idle;
+	vm->half = snap->program;
 unlock:
 	hlk_assert(restore_sum(vm) == atomic64_read(&vm->nr_private));
 	restore_unlock(vm, vm->nr_windows);
 	return !ret && flags & HLK_RESTORE_AUDIT ? hlk_audit(vm, snap, flags, at) : ret;
+}
+
+/*
+ * What the module cannot reach itself, when all else is back. KVM takes the locks of
+ * the VM and its vCPUs for each call.
+ */
+static int restore_program(struct hlk_vm *vm, const struct hlk_snap *snap, u32 flags,
+			   u64 program, struct hlk_restored *r, struct hlk_why_at *at)
+{
+	bool time_back = flags & HLK_RESTORE_TIME_BACK;
+	int ret;
+
+	ret = hlk_program_run(vm, snap, program, time_back, at);
+	if (ret)
+		return ret;
+	r->residue &= ~hlk_program_residue(snap, vm->kvm, time_back);
+	vm->half = false;
+	return 0;
 }
 
 /**
@@ -333,6 +359,7 @@ unlock:
  * @vm: the VM; its lock is held
  * @snap: the snapshot; NULL for the one restored last
  * @flags: HLK_RESTORE_*
+ * @program: where the caller has the snapshot's program mapped; 0 if it has none
  * @r: out: what was done; @r->old is to be put, after a failure too
  * @at: the reason of a failure
  *
@@ -342,9 +369,10 @@ unlock:
  * -EAGAIN with HLK_RESTORE_NOWAIT: nothing was changed, unless memory failed: then
  * pages were copied back, and registers not. -EUCLEAN if an audit found a difference,
  * and what hlk_audit() returns. -EHWPOISON if memory failed: the
- * guest is not as it was and not as it should be
+ * guest is not as it was and not as it should be; so it is where KVM refuses a call of
+ * the program
  */
-int hlk_restore(struct hlk_vm *vm, struct hlk_snap *snap, u32 flags,
+int hlk_restore(struct hlk_vm *vm, struct hlk_snap *snap, u32 flags, u64 program,
 		struct hlk_restored *r, struct hlk_why_at *at)
 {
 	u64 start = trace_hlk_restore_enabled() ? ktime_get_ns() : 0;
@@ -360,8 +388,10 @@ int hlk_restore(struct hlk_vm *vm, struct hlk_snap *snap, u32 flags,
 	ret = hlk_vcpus_hold(vm, flags & HLK_RESTORE_NOWAIT, at);
 	if (ret)
 		return ret;
-	ret = restore(vm, snap, flags, r, at);
+	ret = restore(vm, snap, flags, program, r, at);
 	hlk_vcpus_release(vm);
+	if (unlikely(snap->program) && !ret)
+		ret = restore_program(vm, snap, flags, program, r, at);
 	trace_hlk_restore(vm->id, r, start, ret);
 	return ret;
 }
@@ -398,7 +428,8 @@ int hlk_cmd_restore(void *obj, struct hlk_ucmd *ucmd)
 		ret = -EAGAIN;
 	if (!ret) {
 		ret = hlk_restore(vm, file ? file->private_data : NULL,
-				  r->head.flags | nowait, &done, &ucmd->at);
+				  r->head.flags | nowait, r->program, &done,
+				  &ucmd->at);
 		mutex_unlock(&vm->lock);
 	}
 	hlk_snap_put(done.old);

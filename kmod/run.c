@@ -103,8 +103,9 @@ static int run_prepare(struct hlk_vm *vm, struct kvm_vcpu *vcpu, struct hlk_run 
 		return ret;
 	if (!(run->head.flags & HLK_RUN_CONTINUE)) {
 		ret = hlk_restore(vm, NULL,
-				  run->head.flags & HLK_RESTORE_REPRODUCIBLE,
-				  &done, at);
+				  run->head.flags & (HLK_RESTORE_REPRODUCIBLE |
+						     HLK_RESTORE_TIME_BACK),
+				  run->program, &done, at);
 		if (ret)
 			return ret;
 		run->done |= HLK_DONE_RESTORED;
@@ -113,6 +114,8 @@ static int run_prepare(struct hlk_vm *vm, struct kvm_vcpu *vcpu, struct hlk_run 
 		run->cleared = done.cleared;
 		run->freed = done.freed;
 		run->private_pages = done.private_pages;
+	} else if (vm->half) {
+		return hlk_fail(at, -EINVAL, HLK_WHY_HALF_RESTORED, 0, 0);
 	} else if (run->nr_inputs) {
 		ret = hlk_vm_check_slots(vm, at);
 		if (ret)
@@ -192,7 +195,7 @@ static int run_check(struct hlk_vm *vm, const struct hlk_run *run,
 		return hlk_fail(at, -E2BIG, HLK_WHY_INPUT, run->nr_inputs,
 				HLK_MAX_INPUTS);
 	if (run->head.flags & HLK_RUN_CONTINUE &&
-	    run->head.flags & HLK_RESTORE_REPRODUCIBLE)
+	    run->head.flags & (HLK_RESTORE_REPRODUCIBLE | HLK_RESTORE_TIME_BACK))
 		return hlk_fail(at, -EINVAL, HLK_WHY_FLAGS, 0, 0);
 	if (!run->nr_inputs)
 		return 0;

@@ -249,6 +249,23 @@ void hlk_snap_clear(struct hlk_snap *snap)
 	memset(&snap->counts, 0, sizeof(snap->counts));
 }
 
+/**
+ * hlk_program_free() - forget a state program
+ * @program: the program, or NULL
+ */
+void hlk_program_free(struct hlk_program *program)
+{
+	u32 i;
+
+	if (!program)
+		return;
+	for (i = 0; i < program->nr_pages; i++)
+		if (program->pages[i])
+			hlk_page_free(program->pages[i]);
+	kvfree(program->calls);
+	kvfree(program);
+}
+
 static void snap_release(struct kref *ref)
 {
 	struct hlk_snap *snap = container_of(ref, struct hlk_snap, ref);
@@ -261,6 +278,7 @@ static void snap_release(struct kref *ref)
 	}
 	for (i = 0; i < snap->nr_vcpus; i++)
 		kvfree(snap->vcpus[i]);
+	hlk_program_free(snap->program);
 	if (snap->zero_page)
 		put_page(snap->zero_page);
 	kfree(snap);

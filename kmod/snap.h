@@ -103,6 +103,66 @@ struct hlk_touched_set {
 };
 
 /**
+ * enum hlk_program_part - what of a machine a state program may bring back
+ * @HLK_PROGRAM_OTHER: nothing that anybody asks for
+ * @HLK_PROGRAM_LAPIC: local APICs
+ * @HLK_PROGRAM_MSRS: MSRs
+ * @HLK_PROGRAM_DEBUGREGS: debug registers
+ * @HLK_PROGRAM_NESTED: whether there is a guest of the guest, and which
+ * @HLK_PROGRAM_PDPTRS: page directory pointers
+ * @HLK_PROGRAM_CHIPS: interrupt controllers of the VM
+ * @HLK_PROGRAM_PIT: its PIT
+ * @HLK_PROGRAM_PARTS: how many there are
+ */
+enum hlk_program_part {
+	HLK_PROGRAM_OTHER,
+	HLK_PROGRAM_LAPIC,
+	HLK_PROGRAM_MSRS,
+	HLK_PROGRAM_DEBUGREGS,
+	HLK_PROGRAM_NESTED,
+	HLK_PROGRAM_PDPTRS,
+	HLK_PROGRAM_CHIPS,
+	HLK_PROGRAM_PIT,
+	HLK_PROGRAM_PARTS,
+};
+
+struct hlk_program_call;
+
+/**
+ * struct hlk_program - a snapshot's state program, checked
+ * @bytes: its size
+ * @nr_pages: length of @pages
+ * @nr_calls: length of @calls
+ * @calls: what to call; see program.h
+ * @vcpus: bits of the vCPUs that it calls
+ * @sets: of each vCPU, KVM_SYNC_X86_* that it sets
+ * @xsave: of each vCPU, how much it has for KVM_SET_XSAVE, or 0
+ * @does: of each part, bits of the vCPUs or controllers that it brings back: where
+ *	time goes on, and where it comes back
+ * @pages: what the caller gave, for KVM to read by the caller's mapping
+ *
+ * As immutable as its snapshot.
+ */
+struct hlk_program {
+	u32 bytes;
+	u32 nr_pages;
+	u32 nr_calls;
+	struct hlk_program_call *calls;
+	u32 vcpus;
+	u32 sets[HLK_MAX_VCPUS];
+	u32 xsave[HLK_MAX_VCPUS];
+	u32 does[2][HLK_PROGRAM_PARTS];
+	struct page *pages[];
+};
+
+/* Does it bring a part of a vCPU back, whatever the time? */
+static inline bool hlk_program_does(const struct hlk_program *program,
+				    enum hlk_program_part part, u32 nr)
+{
+	return program && program->does[0][part] & program->does[1][part] & BIT(nr);
+}
+
+/**
  * struct hlk_snap - a snapshot
  * @ref: holders: its fd, each VM that was restored to it last, and whoever
  *	works with it
@@ -126,6 +186,7 @@ struct hlk_touched_set {
  * @dense: compact: the window in which the next page would be placed
  * @dense_used: compact: pages of it that are used
  * @touched: for each window: what guests touch, for the next sandbox
+ * @program: what else of the machine it brings back, or NULL
  * @zero_page: what an absent page looks like where the snapshot itself is mapped;
  *	NULL until the first mapping sets it, by cmpxchg()
  *
@@ -154,6 +215,7 @@ struct hlk_snap {
 	u32 dense;
 	u64 dense_used;
 	struct hlk_touched_set touched[HLK_MAX_WINDOWS];
+	struct hlk_program *program;
 	struct page *zero_page;
 };
 
@@ -200,6 +262,7 @@ struct hlk_kept {
 struct page *hlk_page_alloc(gfp_t flags);
 void hlk_page_free(struct page *page);
 void hlk_xa_destroy(struct xarray *xa, u64 nr);
+void hlk_program_free(struct hlk_program *program);
 
 int hlk_layout_add(struct hlk_layout *layout, const struct hlk_range *range,
 		   struct hlk_why_at *at);

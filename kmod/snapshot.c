@@ -50,6 +50,8 @@ static int snapshot_mmap(struct file *file, struct vm_area_struct *vma)
 		return -EINVAL;
 	if (vma->vm_flags & VM_WRITE)
 		return -EACCES;
+	if (vma->vm_pgoff >= HLK_PROGRAM_OFFSET >> PAGE_SHIFT)
+		return hlk_program_mmap(file->private_data, vma);
 	if (snapshot_zero_page(file->private_data))
 		return -ENOMEM;
 	vm_flags_clear(vma, VM_MAYWRITE);
@@ -109,6 +111,8 @@ static int cmd_info(void *obj, struct hlk_ucmd *ucmd)
 	info->input_bytes = snap->input_bytes;
 	info->output_bytes = snap->output_bytes;
 	info->counts = snap->counts;
+	info->program_bytes = snap->program ? snap->program->bytes : 0;
+	info->__reserved2 = 0;
 	return fits ? 0 : -EMSGSIZE;
 }
 
@@ -283,11 +287,12 @@ static int build_layout(struct hlk_layout *layout, struct hlk_snapshot_build *bu
 int hlk_cmd_snapshot_build(void *obj, struct hlk_ucmd *ucmd)
 {
 	struct hlk_snapshot_build *build = ucmd->cmd;
+	struct hlk_program *program;
 	struct hlk_layout *layout;
 	struct hlk_snap *snap;
 	int ret;
 
-	if (build->__reserved)
+	if (build->__reserved || build->__reserved2)
 		return hlk_fail(&ucmd->at, -EOPNOTSUPP, HLK_WHY_RESERVED, 0, 0);
 	layout = kzalloc(sizeof(*layout), HLK_GFP);
 	if (!layout)
@@ -301,9 +306,16 @@ int hlk_cmd_snapshot_build(void *obj, struct hlk_ucmd *ucmd)
 	kfree(layout);
 	if (!snap)
 		return -ENOMEM;
-	ret = build_segments(snap, build, &ucmd->at);
+	program = hlk_program_new(build->program, build->program_bytes, false, &ucmd->at);
+	ret = PTR_ERR_OR_ZERO(program);
+	if (!ret) {
+		snap->program = program;
+		ret = build_segments(snap, build, &ucmd->at);
+	}
 	if (!ret)
 		ret = build_vcpus(snap, build, &ucmd->at);
+	if (!ret)
+		ret = hlk_program_settle(snap, &ucmd->at);
 	if (ret == -EDQUOT && ucmd->at.why == HLK_WHY_NONE)
 		hlk_fail(&ucmd->at, ret, HLK_WHY_TOO_MANY_PAGES, 0, 0);
 	if (ret) {
@@ -463,6 +475,8 @@ static int snapshot_check(struct hlk_snapshot *s, struct hlk_why_at *at)
 	u32 compact_only = HLK_SNAPSHOT_GUEST_ROOTS | HLK_SNAPSHOT_HOST_COW |
 			   HLK_SNAPSHOT_STRICT;
 
+	if (s->__reserved)
+		return hlk_fail(at, -EOPNOTSUPP, HLK_WHY_RESERVED, 0, 0);
 	if (s->head.flags & HLK_SNAPSHOT_COMPACT) {
 		if (s->head.flags & HLK_SNAPSHOT_GUEST_ROOTS && s->nr_roots)
 			return hlk_fail(at, -EINVAL, HLK_WHY_TOO_MANY_ROOTS,
@@ -481,7 +495,7 @@ static int snapshot_take(struct hlk_vm *vm, struct hlk_looks *looks,
 			 struct hlk_snapshot *s, struct hlk_snap *snap,
 			 struct hlk_why_at *at)
 {
-	const struct kvm_sync_regs *sync = hlk_looks_settle(vm, looks, at);
+	const struct kvm_sync_regs *sync = hlk_looks_settle(vm, looks, snap->program, at);
 	int ret;
 
 	if (IS_ERR(sync))
@@ -490,11 +504,14 @@ static int snapshot_take(struct hlk_vm *vm, struct hlk_looks *looks,
 	ret = hlk_vm_check_slots(vm, at);
 	if (!ret)
 		ret = hlk_vcpus_capture(vm, sync, snap, at);
+	if (!ret)
+		ret = hlk_program_settle(snap, at);
 	if (ret)
 		return ret;
 	snap->counts.residue = vm->beside ? HLK_RESIDUE_MEMSLOTS : 0;
 	if (snap->nr_vcpus)
-		snap->counts.residue |= hlk_vcpus_residue(vm);
+		snap->counts.residue |= hlk_vcpus_residue(vm) &
+					~hlk_program_residue(snap, vm->kvm, false);
 	snap->flags = s->head.flags;
 	snap->generation = vm->snap ? vm->snap->generation + 1 : 1;
 	if (s->head.flags & HLK_SNAPSHOT_COMPACT)
@@ -524,6 +541,7 @@ int hlk_cmd_snapshot(void *obj, struct hlk_ucmd *ucmd)
 	u64 start = trace_hlk_snapshot_enabled() ? ktime_get_ns() : 0;
 	struct hlk_snapshot *s = ucmd->cmd;
 	struct hlk_vm *vm = obj;
+	struct hlk_program *program;
 	struct hlk_looks *looks;
 	struct hlk_snap *snap = NULL;
 	int ret;
@@ -534,16 +552,27 @@ int hlk_cmd_snapshot(void *obj, struct hlk_ucmd *ucmd)
 	ret = snapshot_check(s, &ucmd->at);
 	if (ret)
 		return ret;
+	program = hlk_program_new(s->program, s->program_bytes,
+				  s->head.flags & HLK_SNAPSHOT_COMPACT, &ucmd->at);
+	if (IS_ERR(program))
+		return PTR_ERR(program);
 	looks = hlk_looks_take(vm, &ucmd->at);
-	if (IS_ERR(looks))
-		return PTR_ERR(looks);
+	if (IS_ERR(looks)) {
+		ret = PTR_ERR(looks);
+		goto free_program;
+	}
 	ret = mutex_lock_killable(&vm->lock);
 	if (ret)
 		goto free_looks;
+	if (vm->half) {
+		ret = hlk_fail(&ucmd->at, -EINVAL, HLK_WHY_HALF_RESTORED, 0, 0);
+		goto unlock;
+	}
 	ret = -ENOMEM;
 	snap = hlk_snap_alloc(&vm->layout, snapshot_max_pages());
 	if (!snap)
 		goto unlock;
+	swap(snap->program, program);
 	ret = hlk_vcpus_hold(vm, false, &ucmd->at);
 	if (ret)
 		goto unlock;
@@ -562,5 +591,7 @@ unlock:
 free_looks:
 	hlk_looks_free(looks);
 	hlk_snap_put(snap);
+free_program:
+	hlk_program_free(program);
 	return ret;
 }

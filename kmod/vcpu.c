@@ -44,8 +44,11 @@
  * @mp_state: KVM_MP_STATE_*
  * @ext_vector: the vector that a VMM with a PIC of its own gave, or -1
  * @pkru: protection keys of user pages
- * @has_tsc: @tsc_offset is known
+ * @loads: KVM_SYNC_X86_* of @sync that go in by struct kvm_run; the others are set by
+ *	the snapshot's program
+ * @has_tsc: what follows is known
  * @tsc_offset: how far the guest's TSC is from the host's
+ * @host_tsc: what the host's was, the same for all vCPUs
  * @db: DR0 to DR3
  * @dr6: DR6
  * @dr7: DR7
@@ -60,8 +63,10 @@ struct hlk_vcpu_state {
 	u32 mp_state;
 	int ext_vector;
 	u32 pkru;
+	u32 loads;
 	bool has_tsc;
 	u64 tsc_offset;
+	u64 host_tsc;
 	unsigned long db[4];
 	unsigned long dr6;
 	unsigned long dr7;
@@ -275,12 +280,13 @@ static bool vcpu_nested(const struct kvm_vcpu *vcpu)
 }
 
 /*
- * What nothing here brings back: a guest of the guest; and that it is halted, where the
- * processor keeps that in the VMCS, because HLT does not leave the guest. The next call
- * would wait for an interrupt before its first instruction. AMD's processors do
- * not keep it.
+ * What nothing here brings back: a guest of the guest, unless a program does; and that
+ * it is halted, where the processor keeps that in the VMCS, because HLT does not leave
+ * the guest. The next call would wait for an interrupt before its first instruction.
+ * AMD's processors do not keep it.
  */
-static int vcpus_restorable(struct hlk_vm *vm, struct hlk_why_at *at)
+static int vcpus_restorable(struct hlk_vm *vm, const struct hlk_snap *snap,
+			    struct hlk_why_at *at)
 {
 	u32 i;
 
@@ -288,7 +294,8 @@ static int vcpus_restorable(struct hlk_vm *vm, struct hlk_why_at *at)
 	    hlk_hlt_in_guest(vm->kvm))
 		return hlk_fail(at, -EOPNOTSUPP, HLK_WHY_HLT_IN_GUEST, 0, 0);
 	for (i = 0; i < vcpus_nr(vm); i++)
-		if (vcpu_nested(vm->vcpus[i]))
+		if (unlikely(vcpu_nested(vm->vcpus[i])) &&
+		    !hlk_program_does(snap->program, HLK_PROGRAM_NESTED, i))
 			return hlk_fail(at, -EOPNOTSUPP, HLK_WHY_NESTED, i, 0);
 	return 0;
 }
@@ -398,7 +405,8 @@ static void vcpu_own_nmis(struct hlk_vcpu_state *state, u8 now)
 }
 
 static int vcpu_capture(struct kvm_vcpu *vcpu, const struct kvm_sync_regs *sync,
-			u32 nr, struct hlk_snap *snap, struct hlk_why_at *at)
+			u64 host_tsc, u32 nr, struct hlk_snap *snap,
+			struct hlk_why_at *at)
 {
 	struct fpstate *fpstate = vcpu_fpstate(vcpu);
 	struct hlk_vcpu_state *state;
@@ -421,8 +429,11 @@ static int vcpu_capture(struct kvm_vcpu *vcpu, const struct kvm_sync_regs *sync,
 	state->mp_state = vcpu->arch.mp_state;
 	state->ext_vector = vcpu->arch.pending_external_vector;
 	state->pkru = vcpu->arch.pkru;
+	state->loads = HLK_SYNC_ALL;
 	state->has_tsc = true;
-	state->tsc_offset = vcpu->arch.l1_tsc_offset;
+	/* with what a restore asked for and no entry has done yet */
+	state->tsc_offset = vcpu->arch.l1_tsc_offset + vcpu->arch.tsc_offset_adjustment;
+	state->host_tsc = host_tsc;
 	memcpy(state->db, vcpu->arch.db, sizeof(state->db));
 	state->dr6 = vcpu->arch.dr6;
 	state->dr7 = vcpu->arch.dr7;
@@ -449,15 +460,16 @@ static int vcpu_capture(struct kvm_vcpu *vcpu, const struct kvm_sync_regs *sync,
 int hlk_vcpus_capture(struct hlk_vm *vm, const struct kvm_sync_regs *sync,
 		      struct hlk_snap *snap, struct hlk_why_at *at)
 {
+	u64 host_tsc = rdtsc_ordered();
 	u32 nr = vcpus_nr(vm);
 	u32 i;
 	int ret;
 
-	ret = vcpus_restorable(vm, at);
+	ret = vcpus_restorable(vm, snap, at);
 	if (ret)
 		return ret;
 	for (i = 0; i < nr; i++) {
-		ret = vcpu_capture(vm->vcpus[i], &sync[i], i, snap, at);
+		ret = vcpu_capture(vm->vcpus[i], &sync[i], host_tsc, i, snap, at);
 		if (ret)
 			return ret;
 	}
@@ -491,6 +503,7 @@ int hlk_vcpu_from_user(u64 array, u32 size, u32 nr, struct hlk_snap *snap,
 	}
 	state->sync.events.flags |= EVENTS_WHOLE;
 	vcpu_own_nmis(state, state->sync.events.nmi.pending);
+	state->loads = HLK_SYNC_ALL;
 	state->mp_state = KVM_MP_STATE_RUNNABLE;
 	state->ext_vector = -1;
 	state->dr6 = DR6_RESET;
@@ -656,7 +669,7 @@ int hlk_vcpus_fit(struct hlk_vm *vm, const struct hlk_snap *snap,
 			return hlk_fail(at, -EMEDIUMTYPE, HLK_WHY_VCPU_REFUSED, i,
 					refused);
 	}
-	return vcpus_restorable(vm, at);
+	return vcpus_restorable(vm, snap, at);
 }
 
 /* Of an image, what counts. Without a header all does. */
@@ -779,19 +792,45 @@ static u32 vcpu_restore_debug(struct kvm_vcpu *vcpu,
 }
 
 /*
- * SWAPGS writes an MSR and is no WRMSR, so no filter closes it; nor are shadow
- * stacks closed to who has them. A TSC with another offset is one that the guest
- * set, or that of another VM.
+ * Is the guest's TSC the host's and an offset, no more? KVM scales it if its frequency
+ * is another one (the neutral ratio is 1, with 48 bits behind the point on Intel's, 32
+ * on AMD's processors); it writes the offset itself where the host's does not run
+ * evenly, and when that was set back, as by suspend.
  */
-static u32 vcpu_residue(const struct kvm_vcpu *vcpu, const struct hlk_vcpu_state *state)
+static bool vcpu_tsc_plain(const struct kvm_vcpu *vcpu)
 {
-	u32 residue = 0;
+	u64 ratio = vcpu->arch.l1_tsc_scaling_ratio;
 
-	if (state->sync.sregs.efer & EFER_LMA || state->sync.sregs.cr4 & X86_CR4_CET)
-		residue |= HLK_RESIDUE_MSRS;
-	if (state->has_tsc && state->tsc_offset != vcpu->arch.l1_tsc_offset)
-		residue |= HLK_RESIDUE_TIME;
-	return residue;
+	return (ratio == BIT_ULL(32) || ratio == BIT_ULL(48)) &&
+	       !vcpu->arch.tsc_catchup && !vcpu->arch.tsc_always_catchup &&
+	       !vcpu->kvm->arch.backwards_tsc_observed;
+}
+
+/*
+ * A TSC with another offset is one that the guest set, or that of another VM, or it is
+ * to be set back by @since. KVM adds this to the offset when it loads the vCPU next.
+ */
+static u32 vcpu_restore_tsc(struct kvm_vcpu *vcpu, const struct hlk_vcpu_state *state,
+			    u64 since)
+{
+	u64 differs = state->tsc_offset - since - vcpu->arch.l1_tsc_offset;
+
+	if (likely(!(differs | vcpu->arch.tsc_offset_adjustment)))
+		return 0;
+	if (!vcpu_tsc_plain(vcpu))
+		return differs ? HLK_RESIDUE_TIME : 0;
+	vcpu->arch.tsc_offset_adjustment = differs;
+	return 0;
+}
+
+/*
+ * SWAPGS writes an MSR and is no WRMSR, so no filter closes it; nor are shadow
+ * stacks closed to who has them.
+ */
+static u32 vcpu_residue(const struct hlk_vcpu_state *state)
+{
+	return state->sync.sregs.efer & EFER_LMA || state->sync.sregs.cr4 & X86_CR4_CET ?
+	       HLK_RESIDUE_MSRS : 0;
 }
 
 /**
@@ -814,14 +853,16 @@ u32 hlk_vcpus_residue(struct hlk_vm *vm)
 	return residue;
 }
 
-static u32 vcpu_restore(struct kvm_vcpu *vcpu, struct hlk_vcpu_state *state)
+static u32 vcpu_restore(struct kvm_vcpu *vcpu, struct hlk_vcpu_state *state, u64 now)
 {
 	struct fpstate *fpstate = vcpu_fpstate(vcpu);
+	u32 residue = vcpu_residue(state);
 
 	lockdep_assert_held(&vcpu->mutex);
 	vcpu_cancel(vcpu);
 	memcpy(&vcpu->run->s.regs, &state->sync, sizeof(state->sync));
-	vcpu->run->kvm_dirty_regs |= HLK_SYNC_ALL;
+	vcpu->run->kvm_dirty_regs = (vcpu->run->kvm_dirty_regs & ~(u64)HLK_SYNC_ALL) |
+				    state->loads;
 	/* without an APIC of its own, KVM loads this one after the registers */
 	vcpu->run->cr8 = state->sync.sregs.cr8;
 	/* KVM_INTERRUPT is for when this is set: the next entry would undo it */
@@ -835,7 +876,9 @@ static u32 vcpu_restore(struct kvm_vcpu *vcpu, struct hlk_vcpu_state *state)
 		vcpu_fpu_restore(fpstate, state);
 	else
 		vcpu_fpu_reset(fpstate);
-	return vcpu_restore_debug(vcpu, state) | vcpu_residue(vcpu, state);
+	if (state->has_tsc)
+		residue |= vcpu_restore_tsc(vcpu, state, now ? now - state->host_tsc : 0);
+	return residue | vcpu_restore_debug(vcpu, state);
 }
 
 static void barrier_here(void *unused)
@@ -866,20 +909,22 @@ static void vcpus_barrier(struct hlk_vm *vm)
  * hlk_vcpus_restore() - put the state of all vCPUs back
  * @vm: the VM, whose vCPUs are held
  * @snap: a snapshot that fits
+ * @time_back: TSCs go back to what they were, too
  *
  * Guest TLBs are flushed, global entries too, whether or not CR3 changes.
  *
  * Return: HLK_RESIDUE_* bits: what user space has to reset
  */
-u32 hlk_vcpus_restore(struct hlk_vm *vm, const struct hlk_snap *snap)
+u32 hlk_vcpus_restore(struct hlk_vm *vm, const struct hlk_snap *snap, bool time_back)
 {
+	u64 now = time_back ? rdtsc_ordered() : 0;
 	u32 residue = 0;
 	u32 i;
 
 	if (snap->nr_vcpus && vm->kvm->arch.irqchip_mode != KVM_IRQCHIP_NONE)
 		residue = HLK_RESIDUE_IRQCHIP;
 	for (i = 0; i < snap->nr_vcpus; i++)
-		residue |= vcpu_restore(vm->vcpus[i], snap->vcpus[i]);
+		residue |= vcpu_restore(vm->vcpus[i], snap->vcpus[i], now);
 	hlk_vcpus_flush(vm);
 	if (unlikely(vm->ibpb))
 		vcpus_barrier(vm);
@@ -892,7 +937,7 @@ static enum hlk_audit_reg vcpu_audit(struct kvm_vcpu *vcpu,
 	struct fpstate *fpstate = vcpu_fpstate(vcpu);
 
 	lockdep_assert_held(&vcpu->mutex);
-	if ((vcpu->run->kvm_dirty_regs & HLK_SYNC_ALL) != HLK_SYNC_ALL ||
+	if ((vcpu->run->kvm_dirty_regs & HLK_SYNC_ALL) != state->loads ||
 	    memcmp(&vcpu->run->s.regs, &state->sync, sizeof(state->sync)) ||
 	    vcpu->run->cr8 != state->sync.sregs.cr8)
 		return HLK_AUDIT_REGS;
@@ -943,6 +988,19 @@ int hlk_vcpus_audit(struct hlk_vm *vm, const struct hlk_snap *snap,
 			return hlk_fail(at, -EUCLEAN, HLK_WHY_AUDIT_VCPU, i, reg);
 	}
 	return 0;
+}
+
+/**
+ * hlk_vcpu_loads() - leave registers to a program
+ * @snap: a snapshot that is being made
+ * @nr: which vCPU
+ * @loads: KVM_SYNC_X86_* that restores still put into struct kvm_run for KVM to load
+ */
+void hlk_vcpu_loads(struct hlk_snap *snap, u32 nr, u32 loads)
+{
+	struct hlk_vcpu_state *state = snap->vcpus[nr];
+
+	state->loads = loads;
 }
 
 /**

@@ -91,6 +91,8 @@ static int cmd_stats(void *obj, struct hlk_ucmd *ucmd)
 	stats->audit_beside = vm->audited.beside;
 	stats->audit_elsewhere = vm->audited.elsewhere;
 	stats->residue = hlk_vcpus_residue(vm);
+	if (vm->snap)
+		stats->residue &= ~hlk_program_residue(vm->snap, vm->kvm, false);
 	if (vm->beside)
 		stats->residue |= HLK_RESIDUE_MEMSLOTS;
 	stats->read_faults = 0;
@@ -117,7 +119,8 @@ static const struct hlk_op vm_ops[] = {
 		       hlk_cmd_snapshot),
 	[HLK_CMD_RESTORE - HLK_CMD_WINDOW_ADD] =
 		HLK_OP(struct hlk_restore, 64,
-		       HLK_RESTORE_REPRODUCIBLE | HLK_RESTORE_AUDIT,
+		       HLK_RESTORE_REPRODUCIBLE | HLK_RESTORE_AUDIT |
+		       HLK_RESTORE_TIME_BACK,
 		       hlk_cmd_restore),
 	[HLK_CMD_TRANSLATE - HLK_CMD_WINDOW_ADD] =
 		HLK_OP(struct hlk_translate, 160, 0, hlk_cmd_translate),
@@ -131,7 +134,8 @@ static const struct hlk_op vm_ops[] = {
 		HLK_OP(struct hlk_prefault, 48, 0, hlk_cmd_prefault),
 	[HLK_CMD_RUN - HLK_CMD_WINDOW_ADD] =
 		HLK_OP(struct hlk_run, 120,
-		       HLK_RESTORE_REPRODUCIBLE | HLK_RUN_CONTINUE | HLK_RUN_REGS,
+		       HLK_RESTORE_REPRODUCIBLE | HLK_RESTORE_TIME_BACK |
+		       HLK_RUN_CONTINUE | HLK_RUN_REGS,
 		       hlk_cmd_run),
 	[HLK_CMD_KICK - HLK_CMD_WINDOW_ADD] =
 		HLK_OP(struct hlk_kick, 32, 0, hlk_cmd_kick),
@@ -155,7 +159,8 @@ static int uring_run(void *obj, struct hlk_ucmd *ucmd)
 static const struct hlk_op uring_ops[] = {
 	[HLK_CMD_RESTORE - HLK_CMD_RESTORE] =
 		HLK_OP(struct hlk_restore, 64,
-		       HLK_RESTORE_REPRODUCIBLE | HLK_RESTORE_AUDIT,
+		       HLK_RESTORE_REPRODUCIBLE | HLK_RESTORE_AUDIT |
+		       HLK_RESTORE_TIME_BACK,
 		       hlk_cmd_restore),
 	[HLK_CMD_RUN - HLK_CMD_RESTORE] =
 		HLK_OP(struct hlk_run, 120, U32_MAX, uring_run),

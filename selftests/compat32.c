@@ -34,6 +34,14 @@
 	S(hlk_window_add) F(hlk_window_add, window)			\
 	S(hlk_segment) F(hlk_segment, gpa) F(hlk_segment, bytes)	\
 	F(hlk_segment, data)						\
+	S(hlk_program_header) F(hlk_program_header, size)		\
+	F(hlk_program_header, entry_size)				\
+	F(hlk_program_header, nr_entries) F(hlk_program_header, flags)	\
+	F(hlk_program_header, __reserved)				\
+	S(hlk_program_entry) F(hlk_program_entry, cmd)			\
+	F(hlk_program_entry, target) F(hlk_program_entry, offset)	\
+	F(hlk_program_entry, bytes) F(hlk_program_entry, flags)		\
+	F(hlk_program_entry, __reserved)				\
 	S(hlk_snapshot_build) F(hlk_snapshot_build, nr_windows)		\
 	F(hlk_snapshot_build, window_size)				\
 	F(hlk_snapshot_build, nr_segments)				\
@@ -44,6 +52,9 @@
 	F(hlk_snapshot_build, segments) F(hlk_snapshot_build, vcpus)	\
 	F(hlk_snapshot_build, out_fd)					\
 	F(hlk_snapshot_build, __reserved)				\
+	F(hlk_snapshot_build, program)					\
+	F(hlk_snapshot_build, program_bytes)				\
+	F(hlk_snapshot_build, __reserved2)				\
 	S(hlk_snapshot_counts) F(hlk_snapshot_counts, pages)		\
 	F(hlk_snapshot_counts, copied)					\
 	F(hlk_snapshot_counts, inherited)				\
@@ -60,11 +71,12 @@
 	S(hlk_snapshot) F(hlk_snapshot, out_fd)				\
 	F(hlk_snapshot, nr_roots) F(hlk_snapshot, roots)		\
 	F(hlk_snapshot, input_bytes) F(hlk_snapshot, output_bytes)	\
-	F(hlk_snapshot, counts)						\
+	F(hlk_snapshot, counts) F(hlk_snapshot, program)		\
+	F(hlk_snapshot, program_bytes) F(hlk_snapshot, __reserved)	\
 	S(hlk_restore) F(hlk_restore, snapshot_fd)			\
 	F(hlk_restore, residue) F(hlk_restore, copied)			\
 	F(hlk_restore, cleared) F(hlk_restore, freed)			\
-	F(hlk_restore, private_pages)					\
+	F(hlk_restore, private_pages) F(hlk_restore, program)		\
 	S(hlk_run) F(hlk_run, vcpu_fd) F(hlk_run, done)			\
 	F(hlk_run, inputs) F(hlk_run, nr_inputs)			\
 	F(hlk_run, input_size) F(hlk_run, regs) F(hlk_run, log)		\
@@ -73,7 +85,7 @@
 	F(hlk_run, entries) F(hlk_run, residue) F(hlk_run, copied)	\
 	F(hlk_run, cleared) F(hlk_run, freed)				\
 	F(hlk_run, private_pages) F(hlk_run, timeout_ns)		\
-	F(hlk_run, deadline_ns)						\
+	F(hlk_run, deadline_ns) F(hlk_run, program)			\
 	S(hlk_kick) F(hlk_kick, vcpu) F(hlk_kick, kicked)		\
 	S(hlk_many_call) F(hlk_many_call, vm_fd)			\
 	F(hlk_many_call, __reserved) F(hlk_many_call, run)		\
@@ -133,6 +145,8 @@
 	F(hlk_snapshot_info, input_bytes)				\
 	F(hlk_snapshot_info, output_bytes)				\
 	F(hlk_snapshot_info, counts)					\
+	F(hlk_snapshot_info, program_bytes)				\
+	F(hlk_snapshot_info, __reserved2)				\
 	S(hlk_guest_boot) F(hlk_guest_boot, scratch_size)		\
 	S(hlk_guest_call) F(hlk_guest_call, arg_len)			\
 	S(hlk_guest_ret) F(hlk_guest_ret, len)				\
@@ -196,6 +210,7 @@ TEST(the_same_structs)
 			end = strcmp(here[i].name, "hlk_head") &&
 			      strncmp(here[i].name, "hlk_guest", 9) &&
 			      strcmp(here[i].name, "hlk_window") &&
+			      strncmp(here[i].name, "hlk_program", 11) &&
 			      strcmp(here[i].name, "hlk_segment") &&
 			      strcmp(here[i].name, "hlk_paging") &&
 			      strcmp(here[i].name, "hlk_mapping") &&

@@ -8,6 +8,7 @@
 #include <sched.h>
 #include <time.h>
 
+#include "prog.h"
 #include "state.h"
 #include "harness.h"
 
@@ -817,6 +818,50 @@ static int nested_flags(struct tvm *t)
 	return nested_state(t).flags;
 }
 
+/* With a program that says whether there is one, and which, there may be one. */
+TEST_F(vcpu_state, a_guest_of_the_guest_by_a_program)
+{
+	static struct prog p;
+	static struct {
+		struct kvm_nested_state head;
+		u8 vmcb[VMCB_BYTES];
+	} n = { .head.size = sizeof(n) };
+	struct kvm_nested_state none = {
+		.format = KVM_STATE_NESTED_FORMAT_SVM,
+		.flags = KVM_STATE_NESTED_GIF_SET,
+		.size = sizeof(none),
+	};
+	struct kvm_sregs2 sregs;
+	int round;
+	int snap;
+	void *at;
+
+	if (!nested_svm(&self->t))
+		SKIP(return, "no nested guests, or not those of SVM");
+	ASSERT_EQ(0, enter_nested(&self->t));
+	ASSERT_EQ(0, ioctl(self->t.vcpu, KVM_GET_SREGS2, &sregs));
+	ASSERT_EQ(0, ioctl(self->t.vcpu, KVM_GET_NESTED_STATE, &n.head));
+	ASSERT_TRUE(n.head.flags & KVM_STATE_NESTED_GUEST_MODE);
+	prog_begin(&p);
+	prog_add(&p, KVM_SET_SREGS2, 0, &sregs, sizeof(sregs));
+	prog_add(&p, KVM_SET_NESTED_STATE, 0, &n.head, n.head.size);
+	snap = OK(prog_snapshot(self->t.hlk, &p));
+	at = prog_map(snap);
+	ASSERT_NE(MAP_FAILED, at);
+	for (round = 0; round < 6; round++) {
+		if (round % 2) {
+			ASSERT_EQ(0, ioctl(self->t.vcpu, KVM_SET_NESTED_STATE, &none));
+			ASSERT_FALSE(nested_flags(&self->t) & KVM_STATE_NESTED_GUEST_MODE);
+		}
+		OK(prog_restore(self->t.hlk, snap, at, 0, NULL));
+		ASSERT_TRUE(nested_flags(&self->t) & KVM_STATE_NESTED_GUEST_MODE);
+	}
+	/* and one without is refused as ever */
+	FAILS(EOPNOTSUPP, HLK_WHY_NESTED, hlk_snapshot_flat(self->t.hlk));
+	munmap(at, prog_size(snap));
+	close(snap);
+}
+
 /*
  * Not the module's to restore: no guest can read the flag, and a VMM that
  * gives its guest NMIs or interrupts sets it, by KVM_SET_NESTED_STATE.
@@ -948,8 +993,24 @@ static void set_tsc_offset(struct tvm *t, u64 add)
 	t_must(!ioctl(t->vcpu, KVM_SET_DEVICE_ATTR, &attr));
 }
 
-TEST_F(vcpu_state, another_tsc_is_residue)
+static u64 tsc_offset(struct tvm *t)
 {
+	u64 offset;
+	struct kvm_device_attr attr = {
+		.group = KVM_VCPU_TSC_CTRL,
+		.attr = KVM_VCPU_TSC_OFFSET,
+		.addr = (uintptr_t)&offset,
+	};
+
+	/* the restored one is loaded with the registers */
+	t_must(!tvm_complete_io(t));
+	t_must(!ioctl(t->vcpu, KVM_GET_DEVICE_ATTR, &attr));
+	return offset;
+}
+
+TEST_F(vcpu_state, another_tsc_comes_back)
+{
+	u64 offset = tsc_offset(&self->t);
 	struct hlk_restore r;
 	struct tvm other;
 	int snap;
@@ -958,16 +1019,17 @@ TEST_F(vcpu_state, another_tsc_is_residue)
 	OK(hlk_restore(self->t.hlk, snap, &r));
 	ASSERT_EQ(0, r.residue);
 	set_tsc_offset(&self->t, 0x10000);
-	OK(hlk_restore(self->t.hlk, -1, &r));
-	ASSERT_EQ(HLK_RESIDUE_TIME, r.residue);
-	set_tsc_offset(&self->t, -0x10000ULL);
+	ASSERT_EQ(offset + 0x10000, tsc_offset(&self->t));
 	OK(hlk_restore(self->t.hlk, -1, &r));
 	ASSERT_EQ(0, r.residue);
+	ASSERT_EQ(offset, tsc_offset(&self->t));
 
 	tvm_open(&other);
 	tvm_machine(&other, 0, 0);
+	ASSERT_NE(offset, tsc_offset(&other));
 	OK(hlk_restore(other.hlk, snap, &r));
-	ASSERT_EQ(HLK_RESIDUE_TIME, r.residue);
+	ASSERT_EQ(0, r.residue);
+	ASSERT_EQ(offset, tsc_offset(&other));
 	tvm_close(&other);
 	close(snap);
 }

@@ -61,13 +61,22 @@ void tvm_open(struct tvm *t)
 	open_vm(t, false, false);
 }
 
-/* With KVM's interrupt controllers, so that HLT waits and does not exit */
 /* One that lets its guest at all MSRs */
 void tvm_open_msrs(struct tvm *t)
 {
 	open_vm(t, false, true);
 }
 
+/* One that does, with all of KVM's interrupt controllers */
+void tvm_open_pc(struct tvm *t)
+{
+	struct kvm_pit_config pit = {};
+
+	open_vm(t, true, true);
+	t_must(!ioctl(t->vm, KVM_CREATE_PIT2, &pit));
+}
+
+/* With KVM's interrupt controllers, so that HLT waits and does not exit */
 void tvm_open_irqchip(struct tvm *t)
 {
 	open_vm(t, true, false);

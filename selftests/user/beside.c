@@ -69,7 +69,7 @@ int hlk_vcpus_fit(struct hlk_vm *vm, const struct hlk_snap *snap,
 	return 0;
 }
 
-u32 hlk_vcpus_restore(struct hlk_vm *vm, const struct hlk_snap *snap)
+u32 hlk_vcpus_restore(struct hlk_vm *vm, const struct hlk_snap *snap, bool time_back)
 {
 	SHIM_ASSERT(kernel.vcpus_held);
 	SHIM_ASSERT(vm->snap == snap);
@@ -110,6 +110,7 @@ void hlk_looks_free(struct hlk_looks *looks)
 }
 
 const struct kvm_sync_regs *hlk_looks_settle(struct hlk_vm *vm, struct hlk_looks *looks,
+					     const struct hlk_program *program,
 					     struct hlk_why_at *at)
 {
 	return NULL;
@@ -123,6 +124,17 @@ struct hlk_looks *hlk_looks_take(struct hlk_vm *vm, struct hlk_why_at *at)
 u32 hlk_vcpus_residue(struct hlk_vm *vm)
 {
 	return 0;
+}
+
+void hlk_vcpu_loads(struct hlk_snap *snap, u32 nr, u32 loads)
+{
+}
+
+void hlk_vcpu_files_find(struct hlk_vm *vm)
+{
+	lockdep_assert_held(&vm->lock);
+	if (kernel.find_files)
+		kernel.find_files(vm);
 }
 
 /* The test looks at all of it anyway. */

@@ -206,7 +206,14 @@ int vm_insert_page(struct vm_area_struct *vma, unsigned long at, struct page *pa
 void unmap_mapping_pages(struct address_space *mapping, u64 start, u64 nr,
 			 bool even_cows);
 
+/* The caller's memory map */
+#define mmap_read_lock_killable(mm) ((void)(mm), shim_fatal_signal() ? -EINTR : 0)
+#define mmap_read_unlock(mm)	((void)(mm))
+#define vma_lookup(mm, at)	((void)(mm), (kernel.vma && (at) >= kernel.vma->vm_start && \
+				  (at) < kernel.vma->vm_end) ? kernel.vma : NULL)
+
 /* Files */
+struct hlk_vm;
 struct address_space {
 	struct vm_area_struct *first;
 };
@@ -259,6 +266,19 @@ int get_unused_fd_flags(int flags);
 void put_unused_fd(int fd);
 void fd_install(int fd, struct file *file);
 
+#define IS_ALIGNED(x, a)	(!((x) & ((a) - 1)))
+#define round_up(x, a)		(((x) + (a) - 1) & ~((typeof(x))(a) - 1))
+#define DIV_ROUND_UP(n, d)	(((n) + (d) - 1) / (d))
+#define offset_in_page(p)	((unsigned long)(p) & ~PAGE_MASK)
+
+#ifndef PTR_ERR_OR_ZERO
+#define PTR_ERR_OR_ZERO(p)	(IS_ERR(p) ? (int)PTR_ERR(p) : 0)
+#endif
+#ifndef swap
+#define swap(a, b)		\
+	do { __typeof__(a) was_ = (a); (a) = (b); (b) = was_; } while (0)
+#endif
+
 /* Copies from and to user space, which are plain copies that may fail */
 #define u64_to_user_ptr(x)	((void *)(unsigned long)(x))
 unsigned long copy_from_user(void *to, const void *from, size_t bytes);
@@ -276,7 +296,19 @@ void get_random_bytes(void *to, size_t bytes);
 #define KVM_MAX_NR_ADDRESS_SPACES 2
 #define X86_FEATURE_IBPB	0
 #define boot_cpu_has(feature)	((void)(feature), false)
-struct kvm_vcpu;
+enum {
+	KVM_IRQCHIP_NONE,
+	KVM_IRQCHIP_KERNEL,
+	KVM_IRQCHIP_SPLIT,
+};
+
+struct kvm_vcpu {
+	struct {
+		struct {
+			u32 uabi_size;
+		} guest_fpu;
+	} arch;
+};
 
 /* Runs end in time elsewhere. */
 struct hrtimer {
@@ -309,6 +341,10 @@ struct kvm {
 	struct kvm_memslots *memslots[KVM_MAX_NR_ADDRESS_SPACES];
 	int srcu;
 	int refs;
+	struct {
+		int irqchip_mode;
+		void *vpit;
+	} arch;
 };
 
 #define kvm_for_each_memslot(s, bkt, slots)				\
@@ -353,6 +389,8 @@ static inline void shim_trace(u32 vm, ...)
  * @vcpus_restored: calls of hlk_vcpus_restore() since it was set to 0
  * @race: what happens at the same time, in the moment before pages are unmapped
  * @unlock_for: have who holds a page's lock come to the end
+ * @vma: what vma_lookup() finds, for any address in it
+ * @find_files: finds the files of vCPUs
  */
 struct kernel {
 	struct task_struct task;
@@ -371,6 +409,8 @@ struct kernel {
 	long vcpus_restored;
 	void (*race)(void);
 	void (*unlock_for)(struct page *page);
+	struct vm_area_struct *vma;
+	void (*find_files)(struct hlk_vm *vm);
 };
 
 extern struct kernel kernel;

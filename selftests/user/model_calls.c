@@ -120,7 +120,7 @@ void op_snapshot(void)
 
 	if (!m || !snap)
 		return;
-	want = any_private_failed(m) ? -EHWPOISON : 0;
+	want = m->half ? -EINVAL : any_private_failed(m) ? -EHWPOISON : 0;
 	ret = call(m, HLK_SNAPSHOT, &arg);
 	CHECK_MSG(ret == want || excused(ret), "snapshot: %d, not %d", ret, want);
 	if (ret)

@@ -434,6 +434,8 @@ void op_restore(struct mvm *m, struct msnap *target)
 	if (!CHECK_MSG(!plan.ret, "restore: %ld, not %d", ret, plan.ret))
 		return;
 	m->stats.restores += m->vm->restores != restores;
+	m->half = m->vm->restores == restores;
+	CHECK_EQ(m->vm->half, m->half);
 	plan.ret = plan_copy();
 	if (plan.ret == -EHWPOISON) {
 		CHECK_EQ(ret, plan.ret);

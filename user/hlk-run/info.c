@@ -23,6 +23,7 @@ static const struct {
 	{ HLK_FEATURE_INSPECT, "inspect" },
 	{ HLK_FEATURE_RUN_MANY, "run-many" },
 	{ HLK_FEATURE_DEADLINE, "deadline" },
+	{ HLK_FEATURE_PROGRAM, "program" },
 };
 
 #define NR_FEATURES	(sizeof(features) / sizeof(*features))
