@@ -98,6 +98,40 @@ TEST_F_TIMEOUT(accounting, what_is_held_is_charged_and_given_back, 280)
 	ASSERT_LT(cg_charged(), start + SLACK);
 }
 
+/* Of each snapshot its own; entries that there are none of take the bytes all the same */
+static int programs(void)
+{
+	struct hlk_program_header *header = calloc(1, HLK_MAX_PROGRAM);
+	struct hlk_snapshot s = {
+		.program = (uintptr_t)header,
+		.program_bytes = HLK_MAX_PROGRAM,
+	};
+	struct tvm t;
+	int snaps[16];
+	u64 start;
+	u32 i;
+
+	t_must(header);
+	header->size = sizeof(*header);
+	header->entry_size = sizeof(struct hlk_program_entry);
+	tvm_start(&t, 0, 0);
+	start = cg_charged();
+	for (i = 0; i < ARRAY_SIZE(snaps); i++) {
+		snaps[i] = hlk_snapshot(t.hlk, &s);
+		t_must(snaps[i] >= 0);
+	}
+	if (check(cg_charged() - start >= ARRAY_SIZE(snaps) * HLK_MAX_PROGRAM - SLACK, 1))
+		return 1;
+	for (i = 0; i < ARRAY_SIZE(snaps); i++)
+		close(snaps[i]);
+	return check(cg_charged() < start + SLACK, 2);
+}
+
+TEST_F_TIMEOUT(accounting, programs_are_charged, 280)
+{
+	ASSERT_EQ(0, IN_CHILD(_exit(programs())));
+}
+
 static int reads_free_writes_paid(int snap)
 {
 	u64 start = cg_charged();

@@ -13,6 +13,7 @@
 
 #include "hlk_test.h"
 #include "harness.h"
+#include "prog.h"
 
 #define MAX_NTH		2000
 #define TABLES		0x40000UL
@@ -40,6 +41,9 @@ FIXTURE(failnth) {
 	u8 *map;
 	struct hlk_touched runs[64];
 	int other;
+	struct prog prog;
+	int by_program;
+	void *program;
 	struct {
 		int fd;
 		u8 *rings;
@@ -162,7 +166,7 @@ static void fail_each(struct __test_metadata *_metadata, fixture *self,
 			    ret == -EHWPOISON) {
 			TH_LOG("%s: point %u: %s", step->name, nth, strerror(-ret));
 		}
-		ASSERT_TRUE(ret >= 0 || !t_why ||
+		ASSERT_TRUE(ret >= 0 || !t_why || t_why == HLK_WHY_PROGRAM_CALL ||
 			    (ret == -EHWPOISON && t_why == HLK_WHY_MEMORY_FAILED)) {
 			TH_LOG("%s: point %u: %s", step->name, nth, strerror(-ret));
 		}
@@ -621,6 +625,53 @@ TEST_F_TIMEOUT(failnth, runs, 280)
 	FAIL_EACH("HLK_RUN continue", .before = unmapped,
 		  .call = call_run_continue);
 	FAIL_EACH("HLK_RUN_MANY", .before = unmapped, .call = call_run_many);
+}
+
+/* ---- state programs ---- */
+
+static int call_snapshot_program(fixture *self)
+{
+	return prog_snapshot(self->t.hlk, &self->prog);
+}
+
+/* What KVM copies and allocates for the call fails as well. */
+static int call_restore_program(fixture *self)
+{
+	return prog_restore(self->t.hlk, self->by_program, self->program, 0, NULL);
+}
+
+static int call_mmap_program(fixture *self)
+{
+	void *at = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, self->by_program,
+			HLK_PROGRAM_OFFSET);
+
+	if (at == MAP_FAILED)
+		return -errno;
+	munmap(at, PAGE);
+	return 0;
+}
+
+TEST_F_TIMEOUT(failnth, programs, 280)
+{
+	struct kvm_xcrs xcrs;
+	struct kvm_sregs2 sregs;
+
+	prog_msr(&self->prog, 0x277, 0x0007040600070401);
+	ASSERT_EQ(0, ioctl(self->t.vcpu, KVM_GET_XCRS, &xcrs));
+	prog_add(&self->prog, KVM_SET_XCRS, 0, &xcrs, sizeof(xcrs));
+	ASSERT_EQ(0, ioctl(self->t.vcpu, KVM_GET_SREGS2, &sregs));
+	prog_add(&self->prog, KVM_SET_SREGS2, 0, &sregs, sizeof(sregs));
+	FAIL_EACH("HLK_SNAPSHOT with a program", .call = call_snapshot_program,
+		  .undo = close_it);
+	self->by_program = OK(prog_snapshot(self->t.hlk, &self->prog));
+	self->program = prog_map(self->by_program);
+	ASSERT_NE(MAP_FAILED, self->program);
+	live(self, self->live);
+	FAIL_EACH("mmap of a program", .call = call_mmap_program);
+	FAIL_EACH("HLK_RESTORE with a program", .before = write_some,
+		  .call = call_restore_program);
+	munmap(self->program, PAGE);
+	close(self->by_program);
 }
 
 /* ---- page tables ---- */

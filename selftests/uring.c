@@ -21,6 +21,7 @@
 
 #include "hlk_test.h"
 #include "harness.h"
+#include "prog.h"
 
 #define ENTRIES	64
 #define VMS	16
@@ -1047,6 +1048,36 @@ TEST_F(uring, an_audit_is_done_by_a_worker)
 	self->restore.head.flags = HLK_RESTORE_AUDIT;
 	OK(one(&self->ring, self->t.hlk, HLK_RESTORE, &self->restore, 0));
 	ASSERT_TRUE(has_worker());
+}
+
+TEST_F(uring, a_program_is_a_worker_s)
+{
+	static struct prog p;
+	struct {
+		struct kvm_msrs head;
+		struct kvm_msr_entry entry;
+	} pat = { .head.nmsrs = 1, .entry.index = 0x277 };
+	void *at;
+	int snap;
+
+	prog_msr(&p, 0x277, 0x0007040600070401);
+	snap = OK(prog_snapshot(self->t.hlk, &p));
+	at = prog_map(snap);
+	ASSERT_NE(MAP_FAILED, at);
+	/* to another snapshot is a worker's anyway */
+	OK(prog_restore(self->t.hlk, snap, at, 0, NULL));
+	ASSERT_EQ(1, ioctl(self->t.vcpu, KVM_GET_MSRS, &pat));
+	pat.entry.data = 0x0007040600070406;
+	ASSERT_EQ(1, ioctl(self->t.vcpu, KVM_SET_MSRS, &pat));
+	FAILS(EINVAL, HLK_WHY_PROGRAM_MISSING,
+	      one(&self->ring, self->t.hlk, HLK_RESTORE, &self->restore, 0));
+	self->restore.program = (uintptr_t)at;
+	OK(one(&self->ring, self->t.hlk, HLK_RESTORE, &self->restore, 0));
+	ASSERT_TRUE(has_worker());
+	ASSERT_EQ(1, ioctl(self->t.vcpu, KVM_GET_MSRS, &pat));
+	ASSERT_EQ(0x0007040600070401, pat.entry.data);
+	munmap(at, PAGE);
+	close(snap);
 }
 
 /* Idle pages, pages above the watermark and audits: by a worker, or the next time */

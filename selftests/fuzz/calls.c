@@ -59,6 +59,73 @@ static struct hlk_paging paging(struct fuzzer *f)
 	};
 }
 
+/*
+ * A state program of at most a page, somewhere in the buffer: mostly calls that are
+ * allowed, with arguments of the right size and odd bytes in them
+ */
+static u64 program(struct fuzzer *f, u32 *bytes)
+{
+	static const struct {
+		u32 cmd;
+		u32 bytes;
+	} calls[] = {
+		{ KVM_SET_MSRS, 24 }, { KVM_SET_LAPIC, 1024 }, { KVM_SET_IRQCHIP, 520 },
+		{ KVM_SET_PIT2, 112 }, { KVM_SET_CLOCK, 48 }, { KVM_SET_XCRS, 392 },
+		{ KVM_SET_DEBUGREGS, 128 }, { KVM_SET_MP_STATE, 4 }, { KVM_SET_REGS, 144 },
+		{ KVM_SET_VCPU_EVENTS, 64 }, { KVM_SET_SREGS, 312 }, { KVM_SET_TSC_KHZ, 8 },
+		{ KVM_SET_NESTED_STATE, 128 }, { KVM_SET_FPU, 416 }, { KVM_SET_SREGS2, 320 },
+	};
+	static const u32 msrs[] = { 0xc0000082, 0xc0000102, 0x277, 0x6e0, 0x4b564d01 };
+	struct hlk_program_entry *entry;
+	struct hlk_program_header *head;
+	u32 nr = rnd(f, 4), which, seed, i;
+	u64 at = array(f);
+	u8 page[4096] = {};
+
+	*bytes = 0;
+	if (!one_in(f, 4))
+		return 0;
+	*bytes = one_in(f, 20) ? odd_number(f) : 4096;
+	head = (void *)page;
+	*head = (struct hlk_program_header){
+		.size = sizeof(*head), .entry_size = sizeof(*entry), .nr_entries = nr,
+	};
+	entry = (void *)(head + 1);
+	for (i = 0; i < nr; i++) {
+		which = rnd(f, ARRAY_SIZE(calls));
+		entry[i].cmd = one_in(f, 30) ? odd_number(f) : calls[which].cmd;
+		entry[i].bytes = one_in(f, 30) ? odd_number(f) : calls[which].bytes;
+		entry[i].offset = one_in(f, 30) ? odd_number(f) : 256 + rnd(f, 300) * 8;
+		entry[i].target = one_in(f, 20) ? odd_number(f) :
+				  which >= 2 && which <= 4 ? HLK_PROGRAM_VM : 0;
+		entry[i].flags = one_in(f, 10) ? rnd(f, 4) : 0;
+	}
+	seed = f->seed | 1;
+	for (i = 256; i < sizeof(page) && !one_in(f, 3); i += rnd(f, 64))
+		page[i] = t_rnd(&seed);
+	if (nr && entry[0].cmd == KVM_SET_MSRS && entry[0].offset < 4000) {
+		*(u64 *)(page + entry[0].offset) = 1;
+		*(u32 *)(page + entry[0].offset + 8) = msrs[rnd(f, ARRAY_SIZE(msrs))];
+	}
+	if (!f->list)
+		MAY_FAULT(memcpy((void *)at, page, sizeof(page)));
+	return at;
+}
+
+/* Where a snapshot's program is mapped, or is not */
+static u64 program_at(struct fuzzer *f, int snap)
+{
+	u8 *place = w.place[rnd(f, PLACES)];
+	bool map = one_in(f, 2);
+
+	if (!one_in(f, 3))
+		return 0;
+	if (map && snap >= 0 && !f->list)
+		mmap(place, PAGE, PROT_READ, MAP_SHARED | MAP_FIXED, get_fd(snap),
+		     HLK_PROGRAM_OFFSET);
+	return one_in(f, 30) ? odd_number(f) : (uintptr_t)place;
+}
+
 /* ---- /dev/hlk ---- */
 
 static void op_open(struct fuzzer *f)
@@ -131,6 +198,8 @@ static void op_build(struct fuzzer *f)
 	int dev = slot(f, DEV);
 	u32 nr = rnd(f, NR), nr_windows = 1 + rnd(f, 2), nr_segments = rnd(f, 2);
 	u32 nr_vcpus = one_in(f, 2), size = sizeof(struct kvm_sync_regs);
+	u32 program_bytes;
+	u64 calls = program(f, &program_bytes);
 	struct kvm_sync_regs regs;
 
 	if (one_in(f, 10))
@@ -159,6 +228,8 @@ static void op_build(struct fuzzer *f)
 	b->vcpus = vcpus;
 	b->nr_vcpus = nr_vcpus;
 	b->vcpu_size = size;
+	b->program = calls;
+	b->program_bytes = program_bytes;
 	if (!ioctl(get_fd(dev), HLK_SNAPSHOT_BUILD, b))
 		put_fd(SNAP, nr, b->out_fd);
 }
@@ -186,6 +257,8 @@ static void op_snapshot(struct fuzzer *f)
 	u64 at = roots(f, &nr_roots);
 	u32 in = rnd(f, 4) * PAGE, out = rnd(f, 4) * PAGE;
 	int hlk = slot(f, HLK);
+	u32 program_bytes;
+	u64 calls = program(f, &program_bytes);
 
 	if (one_in(f, 3))
 		flags = HLK_SNAPSHOT_COMPACT | (flags & HLK_SNAPSHOT_DEDUP);
@@ -203,6 +276,8 @@ static void op_snapshot(struct fuzzer *f)
 	s->nr_roots = nr_roots;
 	s->input_bytes = in;
 	s->output_bytes = out;
+	s->program = calls;
+	s->program_bytes = program_bytes;
 	if (!ioctl(get_fd(hlk), HLK_SNAPSHOT, s))
 		put_fd(SNAP, nr, s->out_fd);
 }
@@ -210,12 +285,15 @@ static void op_snapshot(struct fuzzer *f)
 struct hlk_restore *a_restore(struct fuzzer *f, int *snap, u32 *flags)
 {
 	struct hlk_restore *r = NEW(f, hlk_restore);
+	u64 at;
 
 	*snap = one_in(f, 3) ? slot(f, SNAP) : -1;
-	*flags = one_in(f, 4) ? rnd(f, 4) : 0;
+	*flags = one_in(f, 4) ? rnd(f, 8) : 0;
+	at = program_at(f, *snap);
 	if (f->list)
 		return r;
 	r->head.flags = *flags;
+	r->program = at;
 	r->snapshot_fd = *snap < 0 ? -1 : get_fd(*snap);
 	return r;
 }
@@ -240,11 +318,14 @@ struct hlk_run *a_run(struct fuzzer *f, int *vcpu, u32 *flags)
 	u32 nr = one_in(f, 30) ? odd_number(f) : rnd(f, 2), size = rnd(f, 100);
 	u64 timeout = one_in(f, 3) ? 1ULL << rnd(f, 28) : 0;
 	u64 deadline = one_in(f, 6) ? odd_number(f) : one_in(f, 2) ? HLK_DEADLINE_NEVER : 0;
+	u64 at;
 
 	*vcpu = slot(f, VCPU);
-	*flags = one_in(f, 3) ? HLK_RUN_CONTINUE : rnd(f, 2);
+	*flags = one_in(f, 3) ? HLK_RUN_CONTINUE : rnd(f, 2) |
+						   (one_in(f, 5) ? HLK_RESTORE_TIME_BACK : 0);
 	if (one_in(f, 4))
 		*flags |= HLK_RUN_REGS;
+	at = program_at(f, -1);
 	if (f->list)
 		return r;
 	MAY_FAULT(memcpy((void *)inputs, &input, sizeof(input)));
@@ -262,6 +343,7 @@ struct hlk_run *a_run(struct fuzzer *f, int *vcpu, u32 *flags)
 	r->log_port = 0xe9;
 	r->timeout_ns = timeout;
 	r->deadline_ns = deadline;
+	r->program = at;
 	return r;
 }
 

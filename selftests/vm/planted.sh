@@ -45,7 +45,26 @@ bugs() {
 	ready_for_interrupts|6.12|vcpu_entry|vcpu_entry.an_interrupt_after_a_restore_is_for_later|kmod/vcpu.c|s/ready_for_interrupt_injection = 0/ready_for_interrupt_injection |= 0/
 	cr4_not_checked|6.12|vcpu_entry|vcpu_entry.registers_that_the_cpuid_has_not|kmod/vcpu.c|s/sregs->cr4 & vcpu->arch.cr4_guest_rsvd_bits/false/
 	dr7_told_once|6.12|vcpu_state|vcpu_state.dr7_is_told_until_it_is_right|kmod/vcpu.c|s/bool missed = vcpu.*/bool missed = false;/
-	time_not_told|6.12|vcpu_state|vcpu_state.another_tsc_is_residue|kmod/vcpu.c|s/residue \|= HLK_RESIDUE_TIME/;/
+	another_tsc|6.12|vcpu_state|vcpu_state.another_tsc_comes_back|kmod/vcpu.c|s/tsc_offset_adjustment = differs;/tsc_offset_adjustment = 0;/
+	tsc_of_now_in_a_snapshot|6.12|program|program.a_tsc_that_waits_for_the_entry|kmod/vcpu.c|s/ \+ vcpu->arch.tsc_offset_adjustment;/;/
+	time_goes_on_all_the_same|6.12|program|program.the_tsc_goes_on_or_comes_back|kmod/vcpu.c|s/now \? now - state->host_tsc : 0/0/
+	any_mapping_is_the_program|6.12|program|program.another_mapping_will_not_do|kmod/replay.c|s/vma->vm_private_data == snap/true/
+	a_part_is_the_program|6.12|program|program.another_mapping_will_not_do|kmod/replay.c|/^static int program_mapped/,/^}/s/vma_pages\(vma\) == snap->program->nr_pages/true/
+	program_in_the_middle|6.12|program|program.another_mapping_will_not_do|kmod/replay.c|s/vma->vm_start == address/true/
+	program_can_be_written|6.12|program|program.is_mapped_read_only_and_whole|kmod/replay.c|s/vm_flags_clear\(vma, VM_MAYWRITE\);/vm_flags_set(vma, VM_MAYWRITE);/
+	program_reaches_beyond|6.12|program|program.entries_that_are_wrong|kmod/program.c|s/entry->bytes > new->program->bytes - entry->offset/false/
+	msrs_beyond_their_bytes|6.12|program|program.arguments_whose_size_varies|kmod/program.c|s/new->entry.bytes != struct_size\(&msrs, entries, msrs.nmsrs\)/false/
+	any_call|6.12|program|program.calls_that_a_program_may_not_make|kmod/program.c|/^static const struct program_row \*program_row/,/^}/s/return NULL;/return \&program_rows[3];/
+	short_count_of_msrs|6.12|program|program.an_msr_that_kvm_does_not_take_is_named|kmod/replay.c|s/ret != program->calls\[i\].success/ret < 0/
+	half_restored_goes_on|6.12|program|program.an_msr_that_kvm_does_not_take_is_named|kmod/run.c|s/vm->half/false/
+	nested_all_the_same|6.12|vcpu_state|vcpu_state.a_guest_of_the_guest_by_a_program|kmod/vcpu.c|s/!hlk_program_does\(snap->program, HLK_PROGRAM_NESTED, i\)/true/
+	half_restored_snapshot|6.12|program|program.an_msr_that_kvm_does_not_take_is_named|kmod/snapshot.c|s/if \(vm->half\)/if (false)/
+	entry_loads_over_the_program|6.12|program|program.all_of_it_comes_back|kmod/program.c|s/HLK_SYNC_ALL & ~program->sets\[i\]/HLK_SYNC_ALL/
+	chips_settled_by_some|6.12|program|program.the_rest_is_residue|kmod/replay.c|s/does\[HLK_PROGRAM_CHIPS\] == BIT\(KVM_NR_IRQCHIPS\) - 1/does[HLK_PROGRAM_CHIPS]/
+	entries_of_the_other_time|6.12|program|program.entries_for_either_time|kmod/replay.c|s/calls\[i\].when == other/calls[i].when == 99/
+	vcpu_of_nobody|6.12|program|program.entries_that_are_wrong|kmod/program.c|s/program->calls\[i\].target >= snap->nr_vcpus/false/
+	program_not_charged_away|6.12|program|program.killed_in_the_middle|kmod/snap.c|/^static void snap_release/,/^}/s/hlk_program_free\(snap->program\);/;/
+	programs_without_a_worker|6.12|uring|uring.a_program_is_a_worker_s|kmod/restore.c|/^static bool restore_waits/,/^}/s/snap->program \|\|/false ||/
 	memslots_not_told|6.12|vcpu_state|vcpu_state.memory_in_no_window_is_residue|kmod/access.c|s/vm->beside \|= .*/;/
 	waits_for_kvm|6.12|uring|uring.what_would_wait_is_done_by_a_worker|kmod/vcpu.c|/^int hlk_vcpus_hold/,/^}/s/if \(nowait\)/if (false)/
 	guest_by_io_uring|6.12|uring|uring.no_guest_in_any_way|kmod/vm.c|/^static int uring_run/,/^}/s/return hlk_fail\(.*\);/return hlk_cmd_run(obj, ucmd);/
