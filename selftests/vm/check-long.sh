@@ -13,7 +13,8 @@
 # a millisecond, so that the load of the host does not matter. Nothing fails for being
 # slow. Then the model of windows and restores, MODEL_OPS operations (default 100
 # million, 0 leaves it out), natively, and at the end calls in time by THREADS (default
-# 10,000, 0 leaves it out) threads in a small PID namespace.
+# 10,000, 0 leaves it out) threads in a small PID namespace, and CALLS (default 10,000,
+# 0 leaves it out) calls of a pool, each after one that uses up its budget.
 # SEED= starts both from a seed of its own. The last line is
 # `N passed, N failed, N skipped`.
 . "$(dirname "$0")/common.sh"
@@ -25,6 +26,7 @@ SOAK_KERNEL=${SOAK_KERNEL:-6.12}
 GONE=${GONE:-1}
 MODEL_OPS=${MODEL_OPS:-100000000}
 THREADS=${THREADS:-10000}
+CALLS=${CALLS:-10000}
 export SEED=${SEED:-$SRANDOM}
 passed=0 failed=0 skipped=0
 
@@ -112,6 +114,13 @@ if [ "$THREADS" != 0 ]; then
 		--env "SEED=$SEED" -- "$BUILD/selftests/timeouts" 2>&1 |
 		tee "$BUILD/check-long-timeouts.log" || :
 	count "$BUILD/check-long-timeouts.log"
+fi
+if [ "$CALLS" != 0 ]; then
+	"$VM_DIR/run.sh" "$SOAK_KERNEL" --total 7200 --limit 7500 \
+		--log "$BUILD/$SOAK_KERNEL/calls" --env "HLK_CALLS=$CALLS" \
+		--data "$BUILD/user/tests/guest.elf" -- "$BUILD/user/tests/libhlk-calls" 2>&1 |
+		tee "$BUILD/check-long-calls.log" || :
+	count "$BUILD/check-long-calls.log"
 fi
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ]

@@ -712,6 +712,10 @@ static void test_hostile_pool(void)
 	for (i = 0; i < calls; i++) {
 		hostile += pool_pages(pool, i * 7 % 64, 1400) == -EDQUOT;
 		bad += pool_pages(pool, i * 31 % 900, 400) != 0;
+		if (i % 500 == 499) {
+			printf("# %u innocent calls, %u failed\n", i + 1, bad);
+			fflush(stdout);
+		}
 	}
 	hlk_pool_stats(pool, &stats);
 	tap(!bad && hostile == calls && !stats.replaced,
