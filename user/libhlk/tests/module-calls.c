@@ -681,9 +681,12 @@ static void test_pool(void)
 	hlk_snapshot_close(snap);
 }
 
+#define SMALL		(4U << 20)
+#define SMALL_HEAP	0x280000U	/* somewhere in so much memory */
+
 static int pool_pages(struct hlk_pool *pool, uint32_t first, uint32_t pages)
 {
-	const uint32_t arg[2] = { HEAP + first * 4096, pages };
+	const uint32_t arg[2] = { SMALL_HEAP + first * 4096, pages };
 
 	return hlk_pool_call(pool, 60000 * MS, "W", arg, sizeof(arg), NULL, 0, NULL, 0,
 			     NULL);
@@ -695,14 +698,15 @@ static void test_hostile_pool(void)
 	const char *text = getenv("HLK_CALLS");
 	uint32_t calls = text ? strtoul(text, NULL, 0) : 100, i, bad = 0, hostile = 0;
 	struct hlk_pool_config config = HLK_POOL_CONFIG_INIT;
-	struct hlk_config budget = HLK_CONFIG_INIT;
+	struct hlk_config small = HLK_CONFIG_INIT, budget = HLK_CONFIG_INIT;
 	struct hlk_pool_stats stats;
 	struct hlk_snap *snap;
 	struct hlk_pool *pool;
 	struct hlk_err err;
 
-	hlk_sandbox_close(make_ready(NULL, HLK_SNAP_FLAT, &snap));
-	budget.max_private = (16U << 20) / 4096 / 8;
+	small.mem_size = SMALL;
+	hlk_sandbox_close(make_ready(&small, HLK_SNAP_FLAT, &snap));
+	budget.max_private = SMALL / 4096 / 8;
 	config.sandboxes = 4;
 	config.config = &budget;
 	if (hlk_pool_open(ctx, snap, &config, &pool, &err)) {
@@ -710,8 +714,8 @@ static void test_hostile_pool(void)
 		return;
 	}
 	for (i = 0; i < calls; i++) {
-		hostile += pool_pages(pool, i * 7 % 64, 1400) == -EDQUOT;
-		bad += pool_pages(pool, i * 31 % 900, 400) != 0;
+		hostile += pool_pages(pool, i * 7 % 16, 224) == -EDQUOT;
+		bad += pool_pages(pool, i * 31 % 140, 100) != 0;
 		if (i % 500 == 499) {
 			printf("# %u innocent calls, %u failed\n", i + 1, bad);
 			fflush(stdout);
