@@ -22,6 +22,10 @@
 
 GUEST(count, "	incl 0x22000\n"
 	     "	hlt\n");
+/* Takes some milliseconds */
+GUEST(work, "	movl $1000000, %ecx\n"
+	    "1:	loop 1b\n"
+	    "	hlt\n");
 GUEST(spin, "1:	incl 0x20000\n"
 	    "	jmp 1b\n");
 /* Each of these is an exit: to user space, to the log, to KVM */
@@ -297,7 +301,8 @@ TEST_F(deadline, one_that_does_not_come)
 				   1ULL << 63, ~0ULL - 1, ~0ULL };
 	u32 i;
 
-	BEGIN(count);
+	/* long enough for a timer that was set by mistake */
+	BEGIN(work);
 	for (i = 0; i < ARRAY_SIZE(far); i++) {
 		self->run.timeout_ns = 0;
 		self->run.deadline_ns = far[i];

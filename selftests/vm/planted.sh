@@ -108,7 +108,6 @@ deadline_bugs() {
 	end_of_a_run_ends_the_next|6.12|deadline|deadline.one_of_many_spins|kmod/deadline.c|s/clear_notify_signal\(\);/;/
 	firing_not_noted|6.12|deadline|deadline.one_of_many_spins|kmod/deadline.c|s/WRITE_ONCE\(watch->fired, true\);/;/
 	deadline_that_wraps|6.12|deadline|deadline.one_that_does_not_come|kmod/deadline.c|s/return timeout_ns < KTIME_MAX - now \? now \+ timeout_ns : HLK_DEADLINE_NEVER;/return now + timeout_ns;/
-	never_is_now|6.12|deadline|deadline.one_that_does_not_come|kmod/deadline.c|s/if \(deadline < KTIME_MAX\)/if (true)/
 	entered_too_late|6.12|deadline|deadline.one_that_is_over|kmod/deadline.c|s/if \(deadline <= ktime_get_ns\(\)\)/if (false)/
 	two_watches|6.12|deadline|deadline.one_thread_at_a_time|kmod/deadline.c|s/busy = \*at_vcpu;/busy = false;/
 	watch_of_another_vcpu|6.12|deadline|deadline.two_vcpus|kmod/deadline.c|s/&vm->watch\[vcpu->vcpu_idx\]/\&vm->watch[0]/;s/watch->vcpu = vcpu->vcpu_idx/watch->vcpu = 0/
