@@ -6,6 +6,7 @@
  * Numbers in, bytes out: no system call here.
  */
 #include "boot.h"
+#include "start.h"
 
 #include <errno.h>
 #include <string.h>
@@ -330,39 +331,6 @@ _Static_assert(HLK_GUEST_OFF_GENERATION == 4 * sizeof(uint64_t) &&
 	       HLK_GUEST_OFF_SIZE == 1 * sizeof(uint64_t),
 	       "struct hlk_plan_words lists the bookkeeping words in order");
 
-static struct kvm_segment flat(uint16_t selector, uint8_t type)
-{
-	return (struct kvm_segment) {
-		.limit = 0xffffffff,
-		.selector = selector,
-		.type = type,
-		.present = 1,
-		.db = 1,
-		.s = 1,
-		.g = 1,
-	};
-}
-
-static void plan_segments(struct kvm_sregs *sregs)
-{
-	sregs->cs = flat(HLK_GUEST_CS, 11);
-	sregs->ds = flat(HLK_GUEST_DS, 3);
-	sregs->es = sregs->ds;
-	sregs->fs = sregs->ds;
-	sregs->gs = sregs->ds;
-	sregs->ss = sregs->ds;
-	sregs->tr = (struct kvm_segment) {
-		.limit = 0xffff,
-		.type = 11,
-		.present = 1,
-	};
-	sregs->ldt = (struct kvm_segment) {
-		.unusable = 1,
-	};
-	memset(&sregs->gdt, 0, sizeof(sregs->gdt));
-	memset(&sregs->idt, 0, sizeof(sregs->idt));
-}
-
 /**
  * hlk_plan_vcpu() - write the vCPU's state at first entry
  * @plan: the places
@@ -382,7 +350,7 @@ void hlk_plan_vcpu(const struct hlk_plan *plan, uint32_t seed,
 		.rcx = log_level,
 		.rflags = 2,
 	};
-	plan_segments(&regs->sregs);
+	hlk_start_protected(&regs->sregs, HLK_GUEST_CS, HLK_GUEST_DS);
 	regs->sregs.cr0 = HLK_GUEST_CR0;
 	regs->sregs.cr2 = 0;
 	regs->sregs.cr3 = plan->pt_gpa;
