@@ -241,6 +241,7 @@ static const char * const what_text[] = {
 	[HLK_WHAT_FLAGS] = "%t has flags that this libhlk does not know: %w",
 	[HLK_WHAT_STRUCT] = "%t is not initialised: it says that it has %d bytes",
 	[HLK_WHAT_NEWER] = "%t has something in byte %d that this libhlk does not know",
+	[HLK_WHAT_KERNEL] = "%t",
 };
 
 struct line {

@@ -22,6 +22,9 @@ _Static_assert(sizeof(struct hlk_err) == 192, "struct hlk_err");
 _Static_assert(HLK_FIRST_CONFIG == 80, "struct hlk_config");
 _Static_assert(HLK_FIRST_SNAPSHOT_CONFIG == 24, "struct hlk_snapshot_config");
 _Static_assert(HLK_FIRST_POOL_CONFIG == 40, "struct hlk_pool_config");
+_Static_assert(HLK_FIRST_KERNEL == 80, "struct hlk_kernel");
+_Static_assert(sizeof(struct hlk_module) == 24, "struct hlk_module");
+_Static_assert(sizeof(struct hlk_ram) == 24, "struct hlk_ram");
 #endif
 _Static_assert(sizeof(struct hlk_regs) == 128, "struct hlk_regs");
 

@@ -12,6 +12,8 @@
 	(offsetof(struct hlk_snapshot_config, __reserved) + sizeof(uint32_t))
 #define HLK_FIRST_POOL_CONFIG \
 	(offsetof(struct hlk_pool_config, setup_arg) + sizeof(void *))
+#define HLK_FIRST_KERNEL \
+	(offsetof(struct hlk_kernel, rsdp) + sizeof(uint64_t))
 
 int hlk_grow_take(void *to, size_t known, size_t first, const void *from,
 		  const char *name, const char *op, struct hlk_err *err);

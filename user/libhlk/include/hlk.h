@@ -116,6 +116,7 @@ struct hlk_snap;
  * @HLK_WHAT_STRUCT: @text is not initialised: its size is @where
  * @HLK_WHAT_NEWER: @text has something in byte @where, of which the library does
  *	not know what it is
+ * @HLK_WHAT_KERNEL: the kernel, or what goes with it, cannot be loaded: @text
  */
 enum hlk_what {
 	HLK_WHAT_NONE = 0,
@@ -150,6 +151,7 @@ enum hlk_what {
 	HLK_WHAT_FLAGS,
 	HLK_WHAT_STRUCT,
 	HLK_WHAT_NEWER,
+	HLK_WHAT_KERNEL,
 };
 
 #define HLK_ERR_TEXT	112
@@ -1176,6 +1178,162 @@ static inline void hlk_pool_stats(struct hlk_pool *pool,
 {
 	hlk_pool_stats_sized(pool, stats, sizeof(*stats));
 }
+
+/**
+ * enum hlk_protocol - how a kernel is started
+ * @HLK_PROTOCOL_AUTO: as the image says. A bzImage is Linux's, by its 64-bit entry if
+ *	it has one; a file with a Multiboot header is a Multiboot kernel; an ELF file with a
+ *	note of Linux's is a vmlinux; one with Xen's note of a PVH entry is started by that.
+ *	Nothing else is guessed
+ * @HLK_PROTOCOL_LINUX32: Linux/x86, a bzImage or an ELF32 vmlinux: 32-bit entry
+ * @HLK_PROTOCOL_LINUX64: Linux/x86, a bzImage or an ELF64 vmlinux: 64-bit entry
+ * @HLK_PROTOCOL_PVH: an ELF file with XEN_ELFNOTE_PHYS32_ENTRY
+ * @HLK_PROTOCOL_MULTIBOOT: Multiboot 1, by the header's address fields or an ELF32 file
+ * @HLK_PROTOCOL_FLAT16: any bytes, started in real mode at their first
+ * @HLK_PROTOCOL_FLAT32: any bytes, started in protected mode at their first
+ * @HLK_PROTOCOL_NANVIX: an ELF32 file, started in real mode as Nanvix's microvm does
+ */
+enum hlk_protocol {
+	HLK_PROTOCOL_AUTO = 0,
+	HLK_PROTOCOL_LINUX32,
+	HLK_PROTOCOL_LINUX64,
+	HLK_PROTOCOL_PVH,
+	HLK_PROTOCOL_MULTIBOOT,
+	HLK_PROTOCOL_FLAT16,
+	HLK_PROTOCOL_FLAT32,
+	HLK_PROTOCOL_NANVIX,
+};
+
+#define HLK_KERNEL_MAX_MODULES	64
+
+/**
+ * struct hlk_ram - a piece of guest-physical memory, where the caller has it
+ * @gpa: where it starts in the guest
+ * @bytes: its size
+ * @mem: where it is mapped, to be written
+ */
+struct hlk_ram {
+	uint64_t gpa;
+	uint64_t bytes;
+	void *mem;
+};
+
+/**
+ * struct hlk_module - a file that goes with a kernel
+ * @data: its content
+ * @size: its size; not 0
+ * @text: its command line, or NULL for none
+ */
+struct hlk_module {
+	const void *data;
+	uint64_t size;
+	const char *text;
+};
+
+/**
+ * struct hlk_kernel - a kernel that is to be started
+ * @size: sizeof(struct hlk_kernel), see HLK_KERNEL_INIT
+ * @flags: 0
+ * @protocol: one of enum hlk_protocol
+ * @nr_modules: length of @modules, at most HLK_KERNEL_MAX_MODULES
+ * @image: the kernel's file
+ * @image_size: its size
+ * @initrd: Linux, PVH (its first module) and Nanvix: the initial RAM disk, or NULL
+ * @initrd_size: its size
+ * @cmdline: Linux, PVH and Multiboot: the command line; NULL is an empty one
+ * @modules: PVH and Multiboot: files that go with the kernel
+ * @gpa: flat binaries: where the image goes and starts; in real mode below 1 MiB
+ * @rsdp: Linux and PVH: where the caller put ACPI's RSDP; 0 for no ACPI
+ *
+ * What a protocol does not have must be NULL or 0. Nothing of it is needed any more
+ * after the call.
+ */
+struct hlk_kernel {
+	uint32_t size;
+	uint32_t flags;
+	uint32_t protocol;
+	uint32_t nr_modules;
+	const void *image;
+	uint64_t image_size;
+	const void *initrd;
+	uint64_t initrd_size;
+	const char *cmdline;
+	const struct hlk_module *modules;
+	uint64_t gpa;
+	uint64_t rsdp;
+};
+
+#define HLK_KERNEL_INIT	{ .size = sizeof(struct hlk_kernel) }
+
+/**
+ * struct hlk_placed - what was put where
+ * @protocol: the one that was taken
+ * @__reserved: 0
+ * @entry: where the kernel starts
+ * @kernel: its first byte; of several segments, the lowest
+ * @kernel_end: the byte after its last
+ * @initrd: the initial RAM disk, if there is one
+ * @initrd_size: its size
+ * @cmdline: the command line, if it was put anywhere
+ * @info: what the kernel is told: Linux's boot_params, Multiboot's or PVH's information
+ * @tables: the first page tables, for a 64-bit entry
+ */
+struct hlk_placed {
+	uint32_t protocol;
+	uint32_t __reserved;
+	uint64_t entry;
+	uint64_t kernel;
+	uint64_t kernel_end;
+	uint64_t initrd;
+	uint64_t initrd_size;
+	uint64_t cmdline;
+	uint64_t info;
+	uint64_t tables;
+};
+
+struct kvm_regs;
+struct kvm_sregs;
+
+/**
+ * hlk_kernel_load() - put a kernel into a machine's memory, ready to start
+ * @kernel: the kernel; of any content
+ * @ram: the machine's memory, all zero; pieces in any order, without overlap
+ * @nr_ram: length of @ram, at most 64
+ * @regs: out: general registers of the first vCPU at its start
+ * @sregs: in: after reset, from KVM_GET_SREGS. out: at its start
+ * @placed: out: what was put where
+ * @err: out: why it failed, or NULL
+ *
+ * The guest is told of @ram as its memory, but for what is between 640 KiB and 1 MiB. For
+ * any VMM: neither a context nor the module is needed. Other vCPUs stay as after reset.
+ * After a failure @ram may hold part of it, and the registers are as before.
+ *
+ * Return: 0; -ENOEXEC for an image that is not what the protocol asks for; -ENOSPC if
+ * something does not fit @ram; -EINVAL, -E2BIG, -EOPNOTSUPP for what is wrong with
+ * @kernel or @ram
+ */
+int hlk_kernel_load_sized(const struct hlk_kernel *kernel,
+			  const struct hlk_ram *ram, uint32_t nr_ram,
+			  struct kvm_regs *regs, struct kvm_sregs *sregs,
+			  struct hlk_placed *placed, size_t size,
+			  struct hlk_err *err);
+
+static inline int hlk_kernel_load(const struct hlk_kernel *kernel,
+				  const struct hlk_ram *ram, uint32_t nr_ram,
+				  struct kvm_regs *regs, struct kvm_sregs *sregs,
+				  struct hlk_placed *placed, struct hlk_err *err)
+{
+	return hlk_kernel_load_sized(kernel, ram, nr_ram, regs, sregs, placed,
+				     sizeof(*placed), err);
+}
+
+/**
+ * hlk_protocol_text() - the name of a protocol
+ * @protocol: one of enum hlk_protocol
+ *
+ * Return: a constant string such as "linux64", or NULL
+ */
+const char *hlk_protocol_text(uint32_t protocol);
 
 #ifdef __cplusplus
 }

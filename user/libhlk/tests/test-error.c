@@ -30,7 +30,7 @@ static void test_all(void)
 		}
 	}
 	tap(all, "each enum hlk_why has words");
-	for (all = true, i = HLK_WHAT_NO_MODULE; i <= HLK_WHAT_POOL_IN_USE; i++) {
+	for (all = true, i = HLK_WHAT_NO_MODULE; i <= HLK_WHAT_KERNEL; i++) {
 		hlk_err_text(&err, EINVAL, i, NULL, "it");
 		if (!strcmp(text(&err), "Invalid argument")) {
 			printf("# no words for %u\n", i);
