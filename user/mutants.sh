@@ -80,7 +80,7 @@ mutant libhlk/inspect.c 'the page in which an access ends is not made sure of' \
 	's/\(gpa % PAGE \+ len \+ PAGE - 1\)/(len + PAGE - 1)/'
 mutant libhlk/vm.c 'the end of a range wraps' \
 	'asan/test-held: and none that is not all memory' \
-	's/gpa >= mapped->gpa && bytes <= mapped->bytes &&/gpa >= mapped->gpa \&\&/;s/gpa - mapped->gpa <= mapped->bytes - bytes\)/gpa + bytes <= mapped->gpa + mapped->bytes)/'
+	's/gpa >= ram->gpa && bytes <= ram->bytes &&/gpa >= ram->gpa \&\&/;s/gpa - ram->gpa <= ram->bytes - bytes\)/gpa + bytes <= ram->gpa + ram->bytes)/'
 
 # pools
 mutant libhlk/pool.c 'a sandbox whose KVM failed goes to the next one' \

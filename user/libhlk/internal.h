@@ -108,18 +108,6 @@ struct hlk_vcpu_state {
 };
 
 /**
- * struct hlk_mapped - a window, mapped
- * @gpa: where it starts
- * @bytes: its size
- * @mem: where it is mapped
- */
-struct hlk_mapped {
-	uint64_t gpa;
-	uint64_t bytes;
-	unsigned char *mem;
-};
-
-/**
  * struct hlk_host_entry - a function that the guest can call
  * @next: the next one, or NULL
  * @fn: the function
@@ -241,8 +229,8 @@ struct hlk_sandbox {
 	int vcpu_fd;
 	struct kvm_run *run;
 	uint32_t nr_windows;
-	struct hlk_mapped window[HLK_LIB_MAX_WINDOWS];
-	struct hlk_mapped *scratch;
+	struct hlk_ram window[HLK_LIB_MAX_WINDOWS];
+	struct hlk_ram *scratch;
 	struct hlk_buffer input;
 	struct hlk_buffer output;
 	unsigned char *bounce;
@@ -283,6 +271,12 @@ struct hlk_sandbox {
 };
 
 /* vm.c */
+int hlk_vm_kvm(struct hlk_ctx *ctx, int *vm_fd, struct hlk_err *err);
+int hlk_vm_attach(struct hlk_ctx *ctx, int vm_fd, uint64_t max_private,
+		  uint64_t keep_private, int *hlk_fd, struct hlk_err *err);
+int hlk_vm_window(int hlk_fd, int vm_fd, uint32_t slot,
+		  const struct hlk_window *window, void **mem,
+		  struct hlk_err *err);
 int hlk_vm_create(struct hlk_sandbox *sb, const struct hlk_config *config,
 		  const struct hlk_window *windows, uint32_t nr,
 		  struct hlk_err *err);

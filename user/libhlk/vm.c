@@ -22,16 +22,16 @@ static const char op[] = "cannot create the VM";
 #define IDENTITY_MAP	0xfffbc000ULL
 #define TSS		0xfffbd000UL
 
-static int reserve_kvm_pages(struct hlk_sandbox *sb, struct hlk_err *err)
+static int reserve_kvm_pages(int vm_fd, struct hlk_err *err)
 {
 	uint64_t identity = IDENTITY_MAP;
 
-	if (ioctl(sb->vm_fd, KVM_CHECK_EXTENSION,
+	if (ioctl(vm_fd, KVM_CHECK_EXTENSION,
 		  KVM_CAP_SET_IDENTITY_MAP_ADDR) > 0 &&
-	    ioctl(sb->vm_fd, KVM_SET_IDENTITY_MAP_ADDR, &identity))
+	    ioctl(vm_fd, KVM_SET_IDENTITY_MAP_ADDR, &identity))
 		return hlk_err_system(err, op);
-	if (ioctl(sb->vm_fd, KVM_CHECK_EXTENSION, KVM_CAP_SET_TSS_ADDR) > 0 &&
-	    ioctl(sb->vm_fd, KVM_SET_TSS_ADDR, TSS))
+	if (ioctl(vm_fd, KVM_CHECK_EXTENSION, KVM_CAP_SET_TSS_ADDR) > 0 &&
+	    ioctl(vm_fd, KVM_SET_TSS_ADDR, TSS))
 		return hlk_err_system(err, op);
 	return 0;
 }
@@ -76,71 +76,111 @@ static int create_kvm(int kvm_fd)
 	return fd;
 }
 
-static int create_vm(struct hlk_sandbox *sb, struct hlk_err *err)
+/**
+ * hlk_vm_kvm() - make a KVM VM
+ * @ctx: the context
+ * @vm_fd: out: the VM, also after a failure if there is one; else as it was
+ * @err: out: why it cannot be
+ *
+ * Return: 0 or a negative errno
+ */
+int hlk_vm_kvm(struct hlk_ctx *ctx, int *vm_fd, struct hlk_err *err)
 {
-	int ret;
+	int fd = create_kvm(ctx->kvm_fd);
 
-	sb->vm_fd = create_kvm(sb->ctx->kvm_fd);
-	if (sb->vm_fd < 0)
+	if (fd < 0)
 		return hlk_err_system(err, op);
-	ret = reserve_kvm_pages(sb, err);
-	return ret ? ret : deny_msrs(sb, err);
+	*vm_fd = fd;
+	return reserve_kvm_pages(fd, err);
 }
 
-static int attach(struct hlk_sandbox *sb, const struct hlk_config *config,
-		  struct hlk_err *err)
+/**
+ * hlk_vm_attach() - attach hlk to a KVM VM
+ * @ctx: the context
+ * @vm_fd: the VM
+ * @max_private: see struct hlk_config
+ * @keep_private: see struct hlk_config
+ * @hlk_fd: out: the hlk VM
+ * @err: out: why it cannot be
+ *
+ * Return: 0 or a negative errno
+ */
+int hlk_vm_attach(struct hlk_ctx *ctx, int vm_fd, uint64_t max_private,
+		  uint64_t keep_private, int *hlk_fd, struct hlk_err *err)
 {
 	struct hlk_vm_attach attach = {
 		.head.size = sizeof(attach),
-		.vm_fd = sb->vm_fd,
-		.max_private = config->max_private,
-		.keep_private = config->keep_private,
+		.vm_fd = vm_fd,
+		.max_private = max_private,
+		.keep_private = keep_private,
 	};
 
-	if (ioctl(sb->ctx->hlk_fd, HLK_VM_ATTACH, &attach))
+	if (ioctl(ctx->hlk_fd, HLK_VM_ATTACH, &attach))
 		return hlk_err_module(err, &attach.head,
 				      "cannot attach the VM");
-	sb->hlk_fd = attach.out_fd;
+	*hlk_fd = attach.out_fd;
+	return 0;
+}
+
+/**
+ * hlk_vm_window() - give a VM a window of memory
+ * @hlk_fd: the hlk VM
+ * @vm_fd: the KVM VM
+ * @slot: number of the memslot
+ * @window: the window
+ * @mem: out: where it is mapped, also after a failure if it is; else as it was
+ * @err: out: why it cannot be
+ *
+ * Return: 0 or a negative errno
+ */
+int hlk_vm_window(int hlk_fd, int vm_fd, uint32_t slot,
+		  const struct hlk_window *window, void **mem,
+		  struct hlk_err *err)
+{
+	struct hlk_window_add add = {
+		.head.size = sizeof(add),
+		.window = *window,
+	};
+	struct kvm_userspace_memory_region region = {
+		.slot = slot,
+		.guest_phys_addr = window->gpa,
+		.memory_size = window->bytes,
+	};
+	int prot = PROT_READ | PROT_WRITE;
+	void *map;
+
+	if (window->flags & HLK_WINDOW_READONLY) {
+		prot = PROT_READ;
+		region.flags = KVM_MEM_READONLY;
+	}
+	if (ioctl(hlk_fd, HLK_WINDOW_ADD, &add))
+		return hlk_err_module(err, &add.head,
+				      "cannot add guest memory");
+	map = mmap(NULL, window->bytes, prot, MAP_SHARED, hlk_fd, window->gpa);
+	if (map == MAP_FAILED)
+		return hlk_err_system(err, "cannot map guest memory");
+	*mem = map;
+	region.userspace_addr = (uintptr_t)map;
+	if (ioctl(vm_fd, KVM_SET_USER_MEMORY_REGION, &region))
+		return hlk_err_system(err, "cannot give KVM the guest memory");
 	return 0;
 }
 
 static int add_window(struct hlk_sandbox *sb, const struct hlk_window *window,
 		      struct hlk_err *err)
 {
-	struct hlk_window_add add = {
-		.head.size = sizeof(add),
-		.window = *window,
-	};
-	struct hlk_mapped *mapped = &sb->window[sb->nr_windows];
-	struct kvm_userspace_memory_region region = {
-		.slot = sb->nr_windows,
-		.guest_phys_addr = window->gpa,
-		.memory_size = window->bytes,
-	};
-	int prot = PROT_READ | PROT_WRITE;
-	void *mem;
+	struct hlk_ram *ram = &sb->window[sb->nr_windows];
+	int ret = hlk_vm_window(sb->hlk_fd, sb->vm_fd, sb->nr_windows, window,
+				&ram->mem, err);
 
-	if (window->flags & HLK_WINDOW_READONLY) {
-		prot = PROT_READ;
-		region.flags = KVM_MEM_READONLY;
-	}
-	if (ioctl(sb->hlk_fd, HLK_WINDOW_ADD, &add))
-		return hlk_err_module(err, &add.head,
-				      "cannot add guest memory");
-	mem = mmap(NULL, window->bytes, prot, MAP_SHARED, sb->hlk_fd,
-		   window->gpa);
-	if (mem == MAP_FAILED)
-		return hlk_err_system(err, "cannot map guest memory");
-	mapped->gpa = window->gpa;
-	mapped->bytes = window->bytes;
-	mapped->mem = mem;
+	if (!ram->mem)
+		return ret;
+	ram->gpa = window->gpa;
+	ram->bytes = window->bytes;
 	if (window->flags & HLK_WINDOW_SCRATCH)
-		sb->scratch = mapped;
+		sb->scratch = ram;
 	sb->nr_windows++;
-	region.userspace_addr = (uintptr_t)mem;
-	if (ioctl(sb->vm_fd, KVM_SET_USER_MEMORY_REGION, &region))
-		return hlk_err_system(err, "cannot give KVM the guest memory");
-	return 0;
+	return ret;
 }
 
 static int set_cpu(struct hlk_sandbox *sb, struct hlk_err *err)
@@ -190,10 +230,12 @@ int hlk_vm_create(struct hlk_sandbox *sb, const struct hlk_config *config,
 	uint32_t i;
 	int ret;
 
-	ret = create_vm(sb, err);
-	if (ret)
-		return ret;
-	ret = attach(sb, config, err);
+	ret = hlk_vm_kvm(sb->ctx, &sb->vm_fd, err);
+	if (!ret)
+		ret = deny_msrs(sb, err);
+	if (!ret)
+		ret = hlk_vm_attach(sb->ctx, sb->vm_fd, config->max_private,
+				    config->keep_private, &sb->hlk_fd, err);
 	if (ret)
 		return ret;
 	for (i = 0; i < nr; i++) {
@@ -235,14 +277,14 @@ void hlk_vm_destroy(struct hlk_sandbox *sb)
 unsigned char *hlk_vm_at(const struct hlk_sandbox *sb, uint64_t gpa,
 			 uint64_t bytes)
 {
-	const struct hlk_mapped *mapped;
+	const struct hlk_ram *ram;
 	uint32_t i;
 
 	for (i = 0; i < sb->nr_windows; i++) {
-		mapped = &sb->window[i];
-		if (gpa >= mapped->gpa && bytes <= mapped->bytes &&
-		    gpa - mapped->gpa <= mapped->bytes - bytes)
-			return mapped->mem + (gpa - mapped->gpa);
+		ram = &sb->window[i];
+		if (gpa >= ram->gpa && bytes <= ram->bytes &&
+		    gpa - ram->gpa <= ram->bytes - bytes)
+			return (unsigned char *)ram->mem + (gpa - ram->gpa);
 	}
 	return NULL;
 }

@@ -371,7 +371,7 @@ int main(void)
 	sb->ctx = &ctx;
 	sb->run = calloc(1, PAGE);
 	sb->nr_windows = 1;
-	sb->window[0] = (struct hlk_mapped) {
+	sb->window[0] = (struct hlk_ram) {
 		.gpa = GPA,
 		.bytes = SCRATCH,
 		.mem = mmap(NULL, SCRATCH, PROT_READ | PROT_WRITE,
