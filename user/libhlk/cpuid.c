@@ -10,9 +10,22 @@
 #include <stdlib.h>
 #include <sys/ioctl.h>
 
-#include "internal.h"
+#include "machine.h"
 
 #define MAX_LEAVES	256
+
+/* leaf 1, ECX */
+#define VMX		(1U << 5)
+#define X2APIC		(1U << 21)
+#define DEADLINE	(1U << 24)
+#define HYPERVISOR	(1U << 31)
+/* and EDX */
+#define APIC		(1U << 9)
+#define HTT		(1U << 28)
+/* leaf 0x80000001, ECX */
+#define SVM		(1U << 2)
+/* KVM's features that a machine has: clocks, and no delays for I/O */
+#define PARAVIRT	(1U << 0 | 1U << 1 | 1U << 3 | 1U << 24)
 
 /* leaf 1, EDX */
 #define FPU		(1U << 0)
@@ -106,5 +119,80 @@ int hlk_cpuid_make(struct hlk_ctx *ctx, struct hlk_err *err)
 		return hlk_err_text(err, EOPNOTSUPP, HLK_WHAT_KVM_CAP,
 				    "cannot open hlk",
 				    "a processor with SSE2");
+	return 0;
+}
+
+/* One processor, that has the number 0 */
+static void machine_leaf(struct kvm_cpuid_entry2 *entry, bool irqchip, bool deadline)
+{
+	switch (entry->function) {
+	case 1:
+		entry->ebx = (entry->ebx & 0xffff) | 1U << 16;
+		entry->ecx = (entry->ecx | HYPERVISOR) & ~(VMX | DEADLINE);
+		entry->edx &= ~HTT;
+		if (deadline)
+			entry->ecx |= DEADLINE;
+		if (irqchip)
+			break;
+		entry->ecx &= ~X2APIC;
+		entry->edx &= ~APIC;
+		break;
+	case 4:
+	case 0x8000001d:
+		/* caches that nobody shares */
+		entry->eax &= entry->function == 4 ? 0x3fff : 0xfc003fff;
+		break;
+	case 0xb:
+	case 0x1f:
+		entry->eax = 0;
+		entry->ebx = entry->index < 2;
+		entry->ecx = entry->index < 2 ?
+			     entry->index | (entry->index + 1) << 8 : entry->index;
+		entry->edx = 0;
+		break;
+	case 0x40000001:
+		entry->eax &= PARAVIRT;
+		break;
+	case 0x80000001:
+		entry->ecx &= ~SVM;
+		break;
+	case 0x80000008:
+		entry->ecx = 0;
+		break;
+	case 0x8000000a:
+	case 0x8000001e:
+		entry->eax = 0;
+		entry->ebx = 0;
+		entry->ecx = 0;
+		entry->edx = 0;
+		break;
+	}
+}
+
+/**
+ * hlk_cpuid_machine() - decide what the processor of a machine is
+ * @ctx: the context
+ * @irqchip: it has interrupt controllers
+ * @cpuid: out: what KVM_SET_CPUID2 takes; the caller frees it
+ * @err: out: why it cannot be
+ *
+ * What KVM offers, but for guests of the guest, whose state a restore does not bring
+ * back, and for what has KVM write to memory while the guest does not run.
+ *
+ * Return: 0 or a negative errno
+ */
+int hlk_cpuid_machine(struct hlk_ctx *ctx, bool irqchip, struct kvm_cpuid2 **cpuid,
+		      struct hlk_err *err)
+{
+	struct kvm_cpuid2 *all = read_supported(ctx);
+	bool deadline = irqchip && ioctl(ctx->kvm_fd, KVM_CHECK_EXTENSION,
+					 KVM_CAP_TSC_DEADLINE_TIMER) > 0;
+	uint32_t i;
+
+	if (!all)
+		return hlk_err_system(err, "cannot read KVM's CPUID");
+	for (i = 0; i < all->nent; i++)
+		machine_leaf(&all->entries[i], irqchip, deadline);
+	*cpuid = all;
 	return 0;
 }

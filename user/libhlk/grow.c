@@ -23,6 +23,8 @@ _Static_assert(HLK_FIRST_CONFIG == 80, "struct hlk_config");
 _Static_assert(HLK_FIRST_SNAPSHOT_CONFIG == 24, "struct hlk_snapshot_config");
 _Static_assert(HLK_FIRST_POOL_CONFIG == 40, "struct hlk_pool_config");
 _Static_assert(HLK_FIRST_KERNEL == 80, "struct hlk_kernel");
+_Static_assert(HLK_FIRST_MACHINE_CONFIG == 64, "struct hlk_machine_config");
+_Static_assert(HLK_FIRST_MACHINE_RUN == 96, "struct hlk_machine_run");
 _Static_assert(sizeof(struct hlk_module) == 24, "struct hlk_module");
 _Static_assert(sizeof(struct hlk_ram) == 24, "struct hlk_ram");
 #endif

@@ -14,6 +14,10 @@
 	(offsetof(struct hlk_pool_config, setup_arg) + sizeof(void *))
 #define HLK_FIRST_KERNEL \
 	(offsetof(struct hlk_kernel, rsdp) + sizeof(uint64_t))
+#define HLK_FIRST_MACHINE_CONFIG \
+	(offsetof(struct hlk_machine_config, print_arg) + sizeof(void *))
+#define HLK_FIRST_MACHINE_RUN \
+	(offsetof(struct hlk_machine_run, exits) + sizeof(uint64_t))
 
 int hlk_grow_take(void *to, size_t known, size_t first, const void *from,
 		  const char *name, const char *op, struct hlk_err *err);

@@ -68,7 +68,9 @@ int hlk_cpuid_make(struct hlk_ctx *ctx, struct hlk_err *err);
  * @flat: it is not compact
  * @input_size: bytes of the input buffer
  * @output_size: bytes of the output buffer
+ * @program_bytes: size of its state program; 0: it has none
  * @vcpu: what a restored vCPU is compared with; NULL until it is known
+ * @program: where its program is mapped, or NULL: see hlk_program_map()
  */
 struct hlk_snap {
 	atomic_uint refs;
@@ -77,7 +79,9 @@ struct hlk_snap {
 	bool flat;
 	uint32_t input_size;
 	uint32_t output_size;
+	uint32_t program_bytes;
 	struct hlk_vcpu_state *_Atomic vcpu;
+	const unsigned char *_Atomic program;
 };
 
 int hlk_snap_new(int fd, struct hlk_snap **snap, struct hlk_err *err);

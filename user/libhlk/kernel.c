@@ -276,11 +276,26 @@ static int load(struct hlk_booting *booting)
 	return ret ? ret : protocols[protocol].load(booting);
 }
 
-EXPORT int hlk_kernel_load_sized(const struct hlk_kernel *kernel,
-				 const struct hlk_ram *ram, uint32_t nr_ram,
-				 struct kvm_regs *regs, struct kvm_sregs *sregs,
-				 struct hlk_placed *placed, size_t size,
-				 struct hlk_err *err)
+/**
+ * hlk_kernel_place() - hlk_kernel_load() into memory that may not be had
+ * @kernel: as there
+ * @ram: as there
+ * @nr_ram: as there
+ * @reach: called before memory is written; what it returns, if not 0, ends all
+ * @regs: as there
+ * @sregs: as there
+ * @placed: as there
+ * @size: of @placed, as the caller knows it
+ * @err: as there
+ *
+ * Return: as there
+ */
+int hlk_kernel_place(const struct hlk_kernel *kernel, const struct hlk_ram *ram,
+		     uint32_t nr_ram,
+		     int (*reach)(unsigned char *mem, uint64_t bytes),
+		     struct kvm_regs *regs, struct kvm_sregs *sregs,
+		     struct hlk_placed *placed, size_t size,
+		     struct hlk_err *err)
 {
 	struct hlk_booting booting = { .sregs = *sregs, .err = err };
 	int ret;
@@ -290,6 +305,7 @@ EXPORT int hlk_kernel_load_sized(const struct hlk_kernel *kernel,
 			    HLK_FIRST_KERNEL, kernel, "hlk_kernel", op, err);
 	if (!ret)
 		ret = hlk_load_init(&booting.load, ram, nr_ram, err);
+	booting.load.reach = reach;
 	if (!ret)
 		ret = load(&booting);
 	if (ret)
@@ -299,4 +315,14 @@ EXPORT int hlk_kernel_load_sized(const struct hlk_kernel *kernel,
 	memcpy(placed, &booting.placed,
 	       size < sizeof(booting.placed) ? size : sizeof(booting.placed));
 	return hlk_err_clear(err);
+}
+
+EXPORT int hlk_kernel_load_sized(const struct hlk_kernel *kernel,
+				 const struct hlk_ram *ram, uint32_t nr_ram,
+				 struct kvm_regs *regs, struct kvm_sregs *sregs,
+				 struct hlk_placed *placed, size_t size,
+				 struct hlk_err *err)
+{
+	return hlk_kernel_place(kernel, ram, nr_ram, NULL, regs, sregs, placed,
+				size, err);
 }

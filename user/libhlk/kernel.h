@@ -30,6 +30,12 @@ struct hlk_booting {
 		     "cannot load the kernel", __VA_ARGS__)
 
 /* kernel.c */
+int hlk_kernel_place(const struct hlk_kernel *kernel, const struct hlk_ram *ram,
+		     uint32_t nr_ram,
+		     int (*reach)(unsigned char *mem, uint64_t bytes),
+		     struct kvm_regs *regs, struct kvm_sregs *sregs,
+		     struct hlk_placed *placed, size_t size,
+		     struct hlk_err *err);
 bool hlk_image_has(const struct hlk_kernel *kernel, uint64_t at, uint64_t bytes);
 bool hlk_image_get(const struct hlk_kernel *kernel, uint64_t at, void *to,
 		   uint64_t bytes);

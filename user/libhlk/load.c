@@ -97,12 +97,14 @@ in_use(const struct hlk_load *load, uint64_t gpa, uint64_t bytes)
 }
 
 /* All of it is memory. */
-static void copy(const struct hlk_load *load, uint64_t gpa,
-		 const unsigned char *data, uint64_t bytes)
+static int copy(const struct hlk_load *load, uint64_t gpa,
+		const unsigned char *data, uint64_t bytes)
 {
 	const struct hlk_ram *ram;
+	unsigned char *to;
 	uint64_t part;
 	uint32_t i;
+	int ret;
 
 	for (i = 0; i < load->nr_ram && bytes; i++) {
 		ram = &load->ram[i];
@@ -111,11 +113,16 @@ static void copy(const struct hlk_load *load, uint64_t gpa,
 		part = ram->bytes - (gpa - ram->gpa);
 		if (part > bytes)
 			part = bytes;
-		memcpy((unsigned char *)ram->mem + (gpa - ram->gpa), data, part);
+		to = (unsigned char *)ram->mem + (gpa - ram->gpa);
+		ret = load->reach ? load->reach(to, part) : 0;
+		if (ret)
+			return hlk_err_set(load->err, -ret, HLK_WHAT_SYSTEM, op);
+		memcpy(to, data, part);
 		gpa += part;
 		data += part;
 		bytes -= part;
 	}
+	return 0;
 }
 
 /**
@@ -154,8 +161,7 @@ int hlk_load_put(struct hlk_load *load, const char *what, uint64_t gpa,
 		.bytes = bytes,
 		.what = what,
 	};
-	copy(load, gpa, data, data_bytes);
-	return 0;
+	return copy(load, gpa, data, data_bytes);
 }
 
 /* Where the PC has its hole is memory only for who asks for it by address. */

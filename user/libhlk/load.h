@@ -36,6 +36,7 @@ struct hlk_load_place {
  * @ram: the memory, sorted, without overlap
  * @place: what is in use; no two overlap, and all of it is memory
  * @err: out: why something could not be put there
+ * @reach: called before memory is written, or NULL; its errno is that of the load
  */
 struct hlk_load {
 	uint32_t nr_ram;
@@ -43,6 +44,7 @@ struct hlk_load {
 	struct hlk_ram ram[HLK_LOAD_MAX_RAM];
 	struct hlk_load_place place[HLK_LOAD_MAX_PLACES];
 	struct hlk_err *err;
+	int (*reach)(unsigned char *mem, uint64_t bytes);
 };
 
 /**

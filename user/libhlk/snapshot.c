@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "internal.h"
@@ -35,11 +36,13 @@ int hlk_snap_new(int fd, struct hlk_snap **snap, struct hlk_err *err)
 	}
 	atomic_init(&new->refs, 1);
 	atomic_init(&new->vcpu, NULL);
+	atomic_init(&new->program, NULL);
 	new->fd = fd;
 	new->generation = info.generation;
 	new->flat = !(info.flags & HLK_SNAPSHOT_COMPACT);
 	new->input_size = info.input_bytes;
 	new->output_size = info.output_bytes;
+	new->program_bytes = info.program_bytes;
 	*snap = new;
 	return 0;
 
@@ -58,6 +61,8 @@ EXPORT void hlk_snapshot_close(struct hlk_snap *snap)
 {
 	if (!snap || atomic_fetch_sub(&snap->refs, 1) != 1)
 		return;
+	if (atomic_load(&snap->program))
+		munmap((void *)atomic_load(&snap->program), snap->program_bytes);
 	close(snap->fd);
 	free(atomic_load(&snap->vcpu));
 	free(snap);

@@ -1335,6 +1335,232 @@ static inline int hlk_kernel_load(const struct hlk_kernel *kernel,
  */
 const char *hlk_protocol_text(uint32_t protocol);
 
+struct hlk_machine;
+
+/* flags of struct hlk_machine_config */
+#define HLK_MACHINE_NO_IRQCHIP	(1U << 0)
+
+/**
+ * struct hlk_machine_config - how a machine is to be
+ * @size: sizeof(struct hlk_machine_config), see HLK_MACHINE_CONFIG_INIT
+ * @flags: HLK_MACHINE_NO_IRQCHIP: without interrupt controllers and timer. Nothing
+ *	interrupts the guest then, and HLT is its end
+ * @nr_cpus: processors; 0 and 1 are one, more are not there yet
+ * @nr_ram: length of @ram, at most 64
+ * @ram: its memory: where each piece is and its size; @mem must be NULL
+ * @mem_size: without @ram: bytes of memory, as a PC has it: up to 3 GiB from 0 on,
+ *	the rest from 4 GiB on; 0 is 128 MiB
+ * @max_private: see struct hlk_config; 0 is no limit
+ * @keep_private: see struct hlk_config
+ * @print: called with what the guest writes to its serial port and to port 0xE9, or NULL
+ * @print_arg: its first argument
+ *
+ * Sizes and addresses are multiples of 4 KiB. Memory that the guest did not touch costs
+ * nothing.
+ */
+struct hlk_machine_config {
+	uint32_t size;
+	uint32_t flags;
+	uint32_t nr_cpus;
+	uint32_t nr_ram;
+	const struct hlk_ram *ram;
+	uint64_t mem_size;
+	uint64_t max_private;
+	uint64_t keep_private;
+	hlk_print_fn print;
+	void *print_arg;
+};
+
+#define HLK_MACHINE_CONFIG_INIT	{ .size = sizeof(struct hlk_machine_config) }
+
+/**
+ * hlk_machine_create() - make a machine for a guest that is not written for hlk
+ * @ctx: the context
+ * @config: how it is to be; NULL takes the defaults
+ * @machine: out: the machine, without a kernel
+ * @err: out: why it failed, or NULL
+ *
+ * A KVM VM whose memory is windows of hlk. Its processor is what KVM offers, but for guests
+ * of its own and what KVM would write to the guest's memory at any time. It has a 16550A at
+ * 0x3f8 with interrupt 4, a CMOS clock, port 0xE9, an end with a value at 0xf4, power off by a
+ * 16-bit write of 0x2000 to 0x604, a reset by 0xfe to 0x64. Where there is no device, a port or
+ * an address reads as ones.
+ *
+ * As a sandbox it is used by one thread at a time, of the process that made it; a
+ * function that finds it in use says EBUSY.
+ *
+ * Return: 0 or a negative errno
+ */
+int hlk_machine_create(struct hlk_ctx *ctx, const struct hlk_machine_config *config,
+		       struct hlk_machine **machine, struct hlk_err *err);
+
+/**
+ * hlk_machine_close() - close a machine
+ * @machine: the machine, or NULL; one that is in use is not closed
+ */
+void hlk_machine_close(struct hlk_machine *machine);
+
+/**
+ * hlk_machine_error() - why the last call with a machine failed
+ * @machine: the machine
+ *
+ * Return: as hlk_sandbox_error()
+ */
+const struct hlk_err *hlk_machine_error(const struct hlk_machine *machine);
+
+/**
+ * hlk_machine_load() - put a kernel into a machine
+ * @machine: the machine, which has none
+ * @kernel: see hlk_kernel_load()
+ * @placed: out: what was put where, or NULL
+ *
+ * After a failure the machine can only be closed.
+ *
+ * Return: 0 or a negative errno, see hlk_kernel_load()
+ */
+int hlk_machine_load_sized(struct hlk_machine *machine,
+			   const struct hlk_kernel *kernel,
+			   struct hlk_placed *placed, size_t size);
+
+static inline int hlk_machine_load(struct hlk_machine *machine,
+				   const struct hlk_kernel *kernel,
+				   struct hlk_placed *placed)
+{
+	return hlk_machine_load_sized(machine, kernel, placed, sizeof(*placed));
+}
+
+/* flags of struct hlk_machine_run */
+#define HLK_MACHINE_RESTORE	(1U << 0)
+#define HLK_MACHINE_TIME_BACK	(1U << 1)
+#define HLK_MACHINE_PRINT	(1U << 2)
+#define HLK_MACHINE_PORT	(1U << 3)
+#define HLK_MACHINE_ADDR	(1U << 4)
+#define HLK_MACHINE_IDLE	(1U << 5)
+
+/**
+ * enum hlk_stop - why a machine stopped
+ * @HLK_STOP_NONE: it did not run
+ * @HLK_STOP_PRINT: it printed the text
+ * @HLK_STOP_PORT: it wrote to the port
+ * @HLK_STOP_ADDR: it came to the address
+ * @HLK_STOP_IDLE: it waits in HLT for something that did not come
+ * @HLK_STOP_TIME: the time is over
+ * @HLK_STOP_OFF: it switched itself off
+ * @HLK_STOP_RESET: it wants to be reset
+ * @HLK_STOP_EXIT: it ended itself, with @value
+ * @HLK_STOP_HALT: it halted for good: HLT with interrupts off, or without controllers
+ * @HLK_STOP_SHUTDOWN: triple fault
+ * @HLK_STOP_ENTRY: the processor refused its state, for @value
+ * @HLK_STOP_INTERNAL: KVM gave up, for @value
+ * @HLK_STOP_UNKNOWN: an exit that is not known, @value
+ *
+ * After the first six it can go on; after the others it is over, until it is restored.
+ */
+enum hlk_stop {
+	HLK_STOP_NONE = 0,
+	HLK_STOP_PRINT,
+	HLK_STOP_PORT,
+	HLK_STOP_ADDR,
+	HLK_STOP_IDLE,
+	HLK_STOP_TIME,
+	HLK_STOP_OFF,
+	HLK_STOP_RESET,
+	HLK_STOP_EXIT,
+	HLK_STOP_HALT,
+	HLK_STOP_SHUTDOWN,
+	HLK_STOP_ENTRY,
+	HLK_STOP_INTERNAL,
+	HLK_STOP_UNKNOWN,
+};
+
+/**
+ * struct hlk_machine_run - until when a machine is to run, and why it stopped
+ * @size: sizeof(struct hlk_machine_run), see HLK_MACHINE_RUN_INIT
+ * @flags: HLK_MACHINE_RESTORE: restore it first to the snapshot restored last, in the
+ *	same system call; HLK_MACHINE_TIME_BACK: with the time of the snapshot. Any of the
+ *	others: stop there
+ * @print: HLK_MACHINE_PRINT: a text; at most 255 bytes
+ * @addr: HLK_MACHINE_ADDR: an address in the guest, as the guest sees it
+ * @port: HLK_MACHINE_PORT: a port that is written to
+ * @stop: out: one of enum hlk_stop
+ * @timeout_us: how long it may run, in microseconds; 0 sets no limit
+ * @value: out: see enum hlk_stop; with HLK_STOP_PORT what was written
+ * @rip: out: where it is
+ * @cr3: out: CR3
+ * @cr0: out: CR0
+ * @cs_base: out: base of the code segment
+ * @copied: out: with HLK_MACHINE_RESTORE: private pages copied back
+ * @exits: out: how often it came out
+ */
+struct hlk_machine_run {
+	uint32_t size;
+	uint32_t flags;
+	const char *print;
+	uint64_t addr;
+	uint32_t port;
+	uint32_t stop;
+	uint64_t timeout_us;
+	uint64_t value;
+	uint64_t rip;
+	uint64_t cr3;
+	uint64_t cr0;
+	uint64_t cs_base;
+	uint64_t copied;
+	uint64_t exits;
+};
+
+#define HLK_MACHINE_RUN_INIT	{ .size = sizeof(struct hlk_machine_run) }
+
+/**
+ * hlk_machine_go() - run a machine until it stops
+ * @machine: the machine
+ * @run: until when; out: why it stopped
+ *
+ * It always stops at its own end. That it is idle is looked for every 10 ms: it is, when it
+ * was in HLT each of ten times and had nothing printed meanwhile.
+ *
+ * Return: 0, or a negative errno: EDQUOT if it used up its private pages, ESTALE if it is over
+ */
+int hlk_machine_go(struct hlk_machine *machine, struct hlk_machine_run *run);
+
+/**
+ * hlk_stop_text() - words for why a machine stopped
+ * @stop: one of enum hlk_stop
+ *
+ * Return: a constant string
+ */
+const char *hlk_stop_text(uint32_t stop);
+
+/**
+ * hlk_machine_receive() - give a machine input, on its serial port
+ * @machine: the machine
+ * @data: the bytes
+ * @len: how many
+ * @taken: out: how many of these it had room for
+ *
+ * Return: 0 or a negative errno
+ */
+int hlk_machine_receive(struct hlk_machine *machine, const void *data, size_t len,
+			size_t *taken);
+
+/**
+ * hlk_machine_snapshot() - make a snapshot of a machine
+ * @machine: the machine; it goes on as it was
+ * @snap: out: the snapshot: memory, the processor, interrupt controllers, timer, MSRs, devices
+ *
+ * Return: 0 or a negative errno
+ */
+int hlk_machine_snapshot(struct hlk_machine *machine, struct hlk_snap **snap);
+
+/**
+ * hlk_machine_restore() - bring a machine back to a snapshot
+ * @machine: a machine with the memory that the snapshot's had, the one itself or another
+ * @snap: the snapshot; NULL takes the one restored last
+ *
+ * Return: 0 or a negative errno
+ */
+int hlk_machine_restore(struct hlk_machine *machine, struct hlk_snap *snap);
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,0 +1,451 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * Running a machine: enter, do what its devices have to do, look whether it is to stop,
+ * enter again.
+ *
+ * With interrupt controllers in the kernel HLT does not come out. So the machine comes out
+ * now and then, and is looked at: who halted with interrupts off does so for ever, who was
+ * found halted IDLE_LOOKS times in a row is idle.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+
+#include "machine.h"
+
+static const char op[] = "cannot run the machine";
+
+/* nanoseconds between two looks: where it is to be idle, and else */
+#define IDLE_SLICE	10000000ULL
+#define SLICE		100000000ULL
+#define IDLE_LOOKS	10
+#define FLAG_IF		0x200U
+
+#define STOPS		(HLK_MACHINE_PRINT | HLK_MACHINE_PORT | \
+			 HLK_MACHINE_ADDR | HLK_MACHINE_IDLE)
+#define TIMES		(HLK_MACHINE_RESTORE | HLK_MACHINE_TIME_BACK)
+
+static const char * const stop_text[] = {
+	[HLK_STOP_NONE] = "it did not run",
+	[HLK_STOP_PRINT] = "it printed the text",
+	[HLK_STOP_PORT] = "it wrote to the port",
+	[HLK_STOP_ADDR] = "it came to the address",
+	[HLK_STOP_IDLE] = "it waits, and nothing comes",
+	[HLK_STOP_TIME] = "the time is over",
+	[HLK_STOP_OFF] = "it switched itself off",
+	[HLK_STOP_RESET] = "it wants to be reset",
+	[HLK_STOP_EXIT] = "it ended itself",
+	[HLK_STOP_HALT] = "it halted for good",
+	[HLK_STOP_SHUTDOWN] = "triple fault",
+	[HLK_STOP_ENTRY] = "the processor refused its state",
+	[HLK_STOP_INTERNAL] = "KVM gave up",
+	[HLK_STOP_UNKNOWN] = "exit that is not known",
+};
+
+EXPORT const char *hlk_stop_text(uint32_t stop)
+{
+	if (stop >= sizeof(stop_text) / sizeof(*stop_text))
+		stop = HLK_STOP_UNKNOWN;
+	return stop_text[stop];
+}
+
+static uint64_t clock_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000000ULL + now.tv_nsec;
+}
+
+/* The first reason counts. */
+static void stop(struct hlk_machine_run *run, enum hlk_stop reason, uint64_t value)
+{
+	if (run->stop)
+		return;
+	run->stop = reason;
+	run->value = value;
+}
+
+static void note_tail(struct hlk_machine *machine, char byte)
+{
+	if (machine->tail_len == sizeof(machine->tail)) {
+		memmove(machine->tail, machine->tail + 1, sizeof(machine->tail) - 1);
+		machine->tail_len--;
+	}
+	machine->tail[machine->tail_len++] = byte;
+}
+
+static void print(struct hlk_machine *machine, struct hlk_machine_run *run,
+		  char byte)
+{
+	size_t len;
+
+	machine->looks = 0;
+	if (machine->print)
+		machine->print(machine->print_arg, &byte, 1);
+	if (!(run->flags & HLK_MACHINE_PRINT))
+		return;
+	note_tail(machine, byte);
+	len = strlen(run->print);
+	if (len <= machine->tail_len &&
+	    !memcmp(machine->tail + machine->tail_len - len, run->print, len))
+		stop(run, HLK_STOP_PRINT, 0);
+}
+
+static void handle_effect(struct hlk_machine *machine, struct hlk_machine_run *run,
+			  struct hlk_effect effect)
+{
+	switch (effect.kind) {
+	case HLK_EFFECT_PRINT:
+		print(machine, run, effect.value);
+		break;
+	case HLK_EFFECT_OFF:
+		stop(run, HLK_STOP_OFF, 0);
+		break;
+	case HLK_EFFECT_RESET:
+		stop(run, HLK_STOP_RESET, 0);
+		break;
+	case HLK_EFFECT_EXIT:
+		stop(run, HLK_STOP_EXIT, effect.value);
+		break;
+	case HLK_EFFECT_NONE:
+		break;
+	}
+}
+
+/* A byte that is given to an empty transmitter takes its interrupt away for a moment. */
+static int update_irq(struct hlk_machine *machine, bool gave)
+{
+	bool level = hlk_serial_irq(&machine->devices.serial);
+	int ret = gave && level ? hlk_machine_set_irq(machine, false) : 0;
+
+	return ret ? ret : hlk_machine_set_irq(machine, level);
+}
+
+static void handle_out(struct hlk_machine *machine, struct hlk_machine_run *run,
+		       const unsigned char *data)
+{
+	uint16_t port = machine->run->io.port;
+	uint32_t value = 0;
+
+	memcpy(&value, data, machine->run->io.size);
+	handle_effect(machine, run, hlk_devices_out(&machine->devices, port,
+						    machine->run->io.size, value));
+	if (run->flags & HLK_MACHINE_PORT && port == run->port)
+		stop(run, HLK_STOP_PORT, value);
+}
+
+static void handle_in(struct hlk_machine *machine, unsigned char *data)
+{
+	uint32_t value = hlk_devices_in(&machine->devices, machine->run->io.port,
+					machine->run->io.size, time(NULL));
+
+	memcpy(data, &value, machine->run->io.size);
+}
+
+static int handle_io(struct hlk_machine *machine, struct hlk_machine_run *run)
+{
+	struct kvm_run *kvm = machine->run;
+	unsigned char *data = (unsigned char *)kvm + kvm->io.data_offset;
+	bool out = kvm->io.direction == KVM_EXIT_IO_OUT;
+	uint32_t i;
+
+	for (i = 0; i < kvm->io.count; i++, data += kvm->io.size) {
+		if (out)
+			handle_out(machine, run, data);
+		else
+			handle_in(machine, data);
+	}
+	return update_irq(machine, out && kvm->io.port == HLK_PORT_SERIAL);
+}
+
+/* Memory that is not there reads as ones. */
+static int handle_mmio(struct hlk_machine *machine)
+{
+	struct kvm_run *kvm = machine->run;
+
+	if (!kvm->mmio.is_write)
+		memset(kvm->mmio.data, 0xff, sizeof(kvm->mmio.data));
+	return 0;
+}
+
+static int interrupts_on(struct hlk_machine *machine, bool *on)
+{
+	struct kvm_regs regs;
+
+	if (ioctl(machine->vcpu_fd, KVM_GET_REGS, &regs))
+		return hlk_err_system(&machine->err, op);
+	*on = regs.rflags & FLAG_IF;
+	return 0;
+}
+
+/* Without controllers nothing wakes it. */
+static int handle_halt(struct hlk_machine *machine, struct hlk_machine_run *run)
+{
+	bool on = false;
+	int ret = interrupts_on(machine, &on);
+
+	stop(run, on && run->flags & HLK_MACHINE_IDLE ? HLK_STOP_IDLE :
+							HLK_STOP_HALT, 0);
+	return ret;
+}
+
+static int handle_exit(struct hlk_machine *machine, struct hlk_machine_run *run)
+{
+	const struct kvm_run *kvm = machine->run;
+
+	switch (kvm->exit_reason) {
+	case KVM_EXIT_IO:
+		return handle_io(machine, run);
+	case KVM_EXIT_MMIO:
+		return handle_mmio(machine);
+	case KVM_EXIT_HLT:
+		return handle_halt(machine, run);
+	case KVM_EXIT_DEBUG:
+		stop(run, HLK_STOP_ADDR, 0);
+		return 0;
+	case KVM_EXIT_SHUTDOWN:
+		stop(run, HLK_STOP_SHUTDOWN, 0);
+		return 0;
+	case KVM_EXIT_FAIL_ENTRY:
+		stop(run, HLK_STOP_ENTRY,
+		     kvm->fail_entry.hardware_entry_failure_reason);
+		return 0;
+	case KVM_EXIT_INTERNAL_ERROR:
+		stop(run, HLK_STOP_INTERNAL, kvm->internal.suberror);
+		return 0;
+	case KVM_EXIT_INTR:
+		return 0;
+	default:
+		stop(run, HLK_STOP_UNKNOWN, kvm->exit_reason);
+		return 0;
+	}
+}
+
+/* The slice is over, or the time. */
+static int look(struct hlk_machine *machine, struct hlk_machine_run *run,
+		uint64_t deadline)
+{
+	struct kvm_mp_state mp;
+	bool on = true;
+	int ret;
+
+	if (deadline && clock_ns() >= deadline) {
+		stop(run, HLK_STOP_TIME, 0);
+		return 0;
+	}
+	if (!machine->irqchip || !machine->arg.entries)
+		return 0;
+	if (ioctl(machine->vcpu_fd, KVM_GET_MP_STATE, &mp))
+		return hlk_err_system(&machine->err, op);
+	if (mp.mp_state != KVM_MP_STATE_HALTED) {
+		machine->looks = 0;
+		return 0;
+	}
+	ret = interrupts_on(machine, &on);
+	if (!ret && !on)
+		stop(run, HLK_STOP_HALT, 0);
+	if (++machine->looks >= IDLE_LOOKS && run->flags & HLK_MACHINE_IDLE)
+		stop(run, HLK_STOP_IDLE, 0);
+	return ret;
+}
+
+/* @code is the errno of a run that did not come out by an exit. */
+static int came_out(struct hlk_machine *machine, struct hlk_machine_run *run,
+		    uint64_t deadline, int code)
+{
+	switch (code) {
+	case 0:
+		run->exits++;
+		return handle_exit(machine, run);
+	case EINTR:
+		return 0;
+	case ETIMEDOUT:
+		return look(machine, run, deadline);
+	case EFAULT:
+		if (!machine->arg.head.why)
+			return hlk_machine_budget(machine, code, op);
+		/* fallthrough */
+	default:
+		errno = code;
+		return hlk_err_module(&machine->err, &machine->arg.head, op);
+	}
+}
+
+/* One system call; the first may restore. */
+static int enter(struct hlk_machine *machine, struct hlk_machine_run *run,
+		 uint64_t deadline, bool *restore)
+{
+	struct hlk_run *arg = &machine->arg;
+	uint64_t now = clock_ns();
+	uint64_t left = run->flags & HLK_MACHINE_IDLE ? IDLE_SLICE : SLICE;
+	int code;
+
+	if (deadline && deadline <= now)
+		left = 1;
+	else if (deadline && deadline - now < left)
+		left = deadline - now;
+	*arg = (struct hlk_run) {
+		.head.size = sizeof(*arg),
+		.head.flags = HLK_RUN_CONTINUE,
+		.vcpu_fd = machine->vcpu_fd,
+		.timeout_ns = left,
+	};
+	if (*restore) {
+		arg->head.flags = run->flags & HLK_MACHINE_TIME_BACK ?
+				  HLK_RESTORE_TIME_BACK : 0;
+		arg->program = (uintptr_t)atomic_load(&machine->last->program);
+	}
+	machine->pending = true;
+	code = ioctl(machine->hlk_fd, HLK_RUN, arg) ? errno : 0;
+	machine->entered |= !!arg->entries;
+	if (*restore && arg->done & HLK_DONE_RESTORED) {
+		run->copied = arg->copied;
+		machine->state = HLK_MACHINE_READY;
+		*restore = false;
+	}
+	return came_out(machine, run, deadline, code);
+}
+
+static int watch(struct hlk_machine *machine, const struct hlk_machine_run *run)
+{
+	struct kvm_guest_debug debug = {
+		.control = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_HW_BP,
+		/* global, exact, of one byte, at instructions */
+		.arch.debugreg = { [0] = run->addr, [7] = 0x602 },
+	};
+
+	if (!(run->flags & HLK_MACHINE_ADDR))
+		return 0;
+	if (ioctl(machine->vcpu_fd, KVM_SET_GUEST_DEBUG, &debug))
+		return hlk_err_system(&machine->err, "cannot set a breakpoint");
+	return 0;
+}
+
+static int unwatch(struct hlk_machine *machine, const struct hlk_machine_run *run)
+{
+	struct kvm_guest_debug none = {};
+
+	if (!(run->flags & HLK_MACHINE_ADDR))
+		return 0;
+	if (ioctl(machine->vcpu_fd, KVM_SET_GUEST_DEBUG, &none))
+		return hlk_err_system(&machine->err, "cannot clear a breakpoint");
+	return 0;
+}
+
+/* Where it is, for people; where KVM cannot say so it stays 0 */
+static void note_place(struct hlk_machine *machine, struct hlk_machine_run *run)
+{
+	struct kvm_sregs sregs;
+	struct kvm_regs regs;
+
+	if (!machine->entered ||
+	    ioctl(machine->vcpu_fd, KVM_GET_REGS, &regs) ||
+	    ioctl(machine->vcpu_fd, KVM_GET_SREGS, &sregs))
+		return;
+	run->rip = regs.rip;
+	run->cr0 = sregs.cr0;
+	run->cr3 = sregs.cr3;
+	run->cs_base = sregs.cs.base;
+}
+
+static int go_on(struct hlk_machine *machine, struct hlk_machine_run *run)
+{
+	bool restore = run->flags & HLK_MACHINE_RESTORE;
+	uint64_t deadline = 0;
+	int ret = 0;
+
+	if (run->timeout_us) {
+		if (__builtin_mul_overflow(run->timeout_us, 1000, &deadline) ||
+		    __builtin_add_overflow(deadline, clock_ns(), &deadline))
+			deadline = UINT64_MAX;
+	}
+	while (!ret && !run->stop)
+		ret = enter(machine, run, deadline, &restore);
+	if (run->stop > HLK_STOP_TIME || ret)
+		machine->state = HLK_MACHINE_OVER;
+	return ret;
+}
+
+static int check(struct hlk_machine *machine, const struct hlk_machine_run *run)
+{
+	const char *text = NULL;
+	int ret = hlk_grow_flags(run->flags, STOPS | TIMES, "hlk_machine_run", op,
+				 &machine->err);
+
+	if (ret)
+		return ret;
+	if (!(machine->ctx->features & HLK_FEATURE_DEADLINE))
+		return hlk_err_text(&machine->err, EOPNOTSUPP, HLK_WHAT_FEATURE,
+				    op, "deadlines of calls");
+	if (run->flags & HLK_MACHINE_PRINT &&
+	    (!run->print || !*run->print ||
+	     strnlen(run->print, HLK_MACHINE_TEXT) == HLK_MACHINE_TEXT))
+		text = "the text to wait for is empty or too long";
+	else if (run->flags & HLK_MACHINE_PORT && run->port > UINT16_MAX)
+		text = "there is no such port";
+	else if (run->flags & HLK_MACHINE_RESTORE && !machine->last)
+		text = "nothing was restored yet";
+	else if (run->flags & HLK_MACHINE_TIME_BACK &&
+		 !(run->flags & HLK_MACHINE_RESTORE))
+		text = "the time comes back with a restore only";
+	if (text)
+		return hlk_err_text(&machine->err, EINVAL, HLK_WHAT_ARGUMENT, op,
+				    "%s", text);
+	if (run->flags & HLK_MACHINE_RESTORE)
+		return 0;
+	if (machine->state != HLK_MACHINE_READY)
+		return hlk_err_text(&machine->err, ESTALE, HLK_WHAT_ARGUMENT, op,
+				    machine->state == HLK_MACHINE_NEW ?
+				    "the machine has no kernel" :
+				    "the machine came to its end: restore it");
+	return 0;
+}
+
+static int go(struct hlk_machine *machine, struct hlk_machine_run *run)
+{
+	int ret = check(machine, run);
+
+	if (!ret)
+		ret = watch(machine, run);
+	if (!ret && run->flags & HLK_MACHINE_RESTORE) {
+		machine->state = HLK_MACHINE_OVER;
+		ret = hlk_machine_prepare(machine, machine->last);
+	}
+	if (ret)
+		return ret;
+	machine->tail_len = 0;
+	machine->looks = 0;
+	ret = go_on(machine, run);
+	note_place(machine, run);
+	return ret ? ret : unwatch(machine, run);
+}
+
+EXPORT int hlk_machine_go(struct hlk_machine *machine, struct hlk_machine_run *run)
+{
+	struct hlk_machine_run own;
+	uint32_t size;
+	int ret = hlk_machine_enter(machine, op);
+
+	if (ret)
+		return ret;
+	ret = hlk_grow_take(&own, sizeof(own), HLK_FIRST_MACHINE_RUN, run,
+			    "hlk_machine_run", op, &machine->err);
+	if (!ret) {
+		own.stop = HLK_STOP_NONE;
+		own.value = 0;
+		own.rip = 0;
+		own.cr3 = 0;
+		own.cr0 = 0;
+		own.cs_base = 0;
+		own.copied = 0;
+		own.exits = 0;
+		ret = go(machine, &own);
+		/* What an older caller does not have is not written. */
+		size = run->size;
+		memcpy(run, &own, size < sizeof(own) ? size : sizeof(own));
+		run->size = size;
+	}
+	return hlk_machine_leave(machine, ret);
+}

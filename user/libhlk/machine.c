@@ -1,0 +1,508 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * Machines: a KVM VM of one processor over windows of hlk, for guests that know nothing
+ * of hlk, with what a PC has to have for a kernel to come up and say something.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "kernel.h"
+#include "machine.h"
+
+static const char op_make[] = "cannot make the machine";
+static const char op_load[] = "cannot load the kernel";
+static const char op_snapshot[] = "cannot make a snapshot";
+static const char op_restore[] = "cannot restore";
+
+#define DEFAULT_MEM	(128ULL << 20)
+#define LOW_END		(3ULL << 30)
+#define HIGH_START	(4ULL << 30)
+#define PAGE		4096U
+#define MAX_CPUS	16
+
+/**
+ * hlk_machine_enter() - have a machine for oneself
+ * @machine: the machine
+ * @op: what is to be done with it
+ *
+ * Return: as hlk_enter()
+ */
+int hlk_machine_enter(struct hlk_machine *machine, const char *op)
+{
+	if (machine->home != hlk_home(machine->ctx))
+		return hlk_elsewhere(&machine->err, op);
+	if (atomic_exchange(&machine->busy, true))
+		return -EBUSY;
+	return hlk_err_clear(&machine->err);
+}
+
+/**
+ * hlk_machine_leave() - undo hlk_machine_enter()
+ * @machine: the machine
+ * @ret: what to return
+ *
+ * Return: @ret
+ */
+int hlk_machine_leave(struct hlk_machine *machine, int ret)
+{
+	atomic_store(&machine->busy, false);
+	return ret;
+}
+
+EXPORT const struct hlk_err *hlk_machine_error(const struct hlk_machine *machine)
+{
+	return &machine->err;
+}
+
+/**
+ * hlk_machine_set_irq() - drive the line of the serial port
+ * @machine: the machine
+ * @level: whether it interrupts
+ *
+ * Return: 0 or a negative errno
+ */
+int hlk_machine_set_irq(struct hlk_machine *machine, bool level)
+{
+	struct kvm_irq_level line = {
+		.irq = HLK_SERIAL_IRQ,
+		.level = level,
+	};
+
+	if (!machine->irqchip || machine->irq == level)
+		return 0;
+	if (ioctl(machine->vm_fd, KVM_IRQ_LINE, &line))
+		return hlk_err_system(&machine->err, "cannot interrupt the guest");
+	machine->irq = level;
+	return 0;
+}
+
+/**
+ * hlk_machine_budget() - the host could not provide memory; why?
+ * @machine: the machine
+ * @code: errno of the call that failed
+ * @op: what was to be done
+ *
+ * Return: -EDQUOT if that was for the budget, else -@code
+ */
+int hlk_machine_budget(struct hlk_machine *machine, int code, const char *op)
+{
+	struct hlk_vm_stats stats = { .head.size = sizeof(stats) };
+
+	if (ioctl(machine->hlk_fd, HLK_VM_STATS, &stats) ||
+	    stats.over_budget == machine->over_budget)
+		return hlk_err_set(&machine->err, code, HLK_WHAT_SYSTEM, op);
+	machine->over_budget = stats.over_budget;
+	return hlk_err_where(&machine->err, EDQUOT, HLK_WHAT_BUDGET,
+			     stats.max_private, op);
+}
+
+static int check_ram(const struct hlk_machine_config *config, struct hlk_err *err)
+{
+	uint32_t i;
+
+	if (config->nr_ram > HLK_LOAD_MAX_RAM || (config->nr_ram && !config->ram))
+		return hlk_err_text(err, EINVAL, HLK_WHAT_ARGUMENT, op_make,
+				    "%u pieces of memory, not 1 to %u",
+				    config->nr_ram, HLK_LOAD_MAX_RAM);
+	if (config->nr_ram && config->mem_size)
+		return hlk_err_text(err, EINVAL, HLK_WHAT_ARGUMENT, op_make,
+				    "either a list of memory or its size");
+	for (i = 0; i < config->nr_ram; i++)
+		if (config->ram[i].mem)
+			return hlk_err_text(err, EINVAL, HLK_WHAT_ARGUMENT, op_make,
+					    "memory %u is mapped already", i);
+	if (config->mem_size % PAGE)
+		return hlk_err_text(err, EINVAL, HLK_WHAT_ARGUMENT, op_make,
+				    "memory of %llu bytes is not a multiple of %u",
+				    (unsigned long long)config->mem_size, PAGE);
+	return 0;
+}
+
+static int check_config(const struct hlk_machine_config *config,
+			struct hlk_err *err)
+{
+	int ret = hlk_grow_flags(config->flags, HLK_MACHINE_NO_IRQCHIP,
+				 "hlk_machine_config", op_make, err);
+
+	if (ret)
+		return ret;
+	if (config->nr_cpus > MAX_CPUS)
+		return hlk_err_text(err, EINVAL, HLK_WHAT_ARGUMENT, op_make,
+				    "%u processors, more than %u",
+				    config->nr_cpus, MAX_CPUS);
+	if (config->nr_cpus > 1)
+		return hlk_err_text(err, EOPNOTSUPP, HLK_WHAT_ARGUMENT, op_make,
+				    "%u processors: machines have one so far",
+				    config->nr_cpus);
+	return check_ram(config, err);
+}
+
+static int add_ram(struct hlk_machine *machine, uint64_t gpa, uint64_t bytes,
+		   struct hlk_err *err)
+{
+	struct hlk_window window = { .gpa = gpa, .bytes = bytes };
+	struct hlk_ram *ram = &machine->ram[machine->nr_ram];
+	int ret;
+
+	if (!bytes)
+		return 0;
+	ret = hlk_vm_window(machine->hlk_fd, machine->vm_fd, machine->nr_ram,
+			    &window, &ram->mem, err);
+	if (!ram->mem)
+		return ret;
+	ram->gpa = gpa;
+	ram->bytes = bytes;
+	machine->nr_ram++;
+	return ret;
+}
+
+static int add_memory(struct hlk_machine *machine,
+		      const struct hlk_machine_config *config,
+		      struct hlk_err *err)
+{
+	uint64_t bytes = config->mem_size ? config->mem_size : DEFAULT_MEM;
+	uint64_t low = bytes < LOW_END ? bytes : LOW_END;
+	uint32_t i;
+	int ret = 0;
+
+	if (!config->nr_ram) {
+		ret = add_ram(machine, 0, low, err);
+		return ret ? ret : add_ram(machine, HIGH_START, bytes - low, err);
+	}
+	for (i = 0; !ret && i < config->nr_ram; i++)
+		ret = add_ram(machine, config->ram[i].gpa, config->ram[i].bytes,
+			      err);
+	return ret;
+}
+
+static int add_irqchip(struct hlk_machine *machine, struct hlk_err *err)
+{
+	struct kvm_pit_config pit = { .flags = KVM_PIT_SPEAKER_DUMMY };
+
+	if (!machine->irqchip)
+		return 0;
+	if (ioctl(machine->vm_fd, KVM_CREATE_IRQCHIP, 0) ||
+	    ioctl(machine->vm_fd, KVM_CREATE_PIT2, &pit))
+		return hlk_err_system(err, op_make);
+	return 0;
+}
+
+static int add_cpu(struct hlk_machine *machine, struct hlk_err *err)
+{
+	struct kvm_cpuid2 *cpuid;
+	void *run;
+	int ret;
+
+	machine->vcpu_fd = ioctl(machine->vm_fd, KVM_CREATE_VCPU, 0);
+	if (machine->vcpu_fd < 0)
+		return hlk_err_system(err, op_make);
+	run = mmap(NULL, machine->ctx->run_size, PROT_READ | PROT_WRITE,
+		   MAP_SHARED, machine->vcpu_fd, 0);
+	if (run == MAP_FAILED)
+		return hlk_err_system(err, op_make);
+	machine->run = run;
+	ret = hlk_cpuid_machine(machine->ctx, machine->irqchip, &cpuid, err);
+	if (ret)
+		return ret;
+	ret = ioctl(machine->vcpu_fd, KVM_SET_CPUID2, cpuid);
+	free(cpuid);
+	if (ret || ioctl(machine->vcpu_fd, KVM_GET_SREGS, &machine->reset))
+		return hlk_err_system(err, op_make);
+	return 0;
+}
+
+static int create(struct hlk_machine *machine,
+		  const struct hlk_machine_config *config, struct hlk_err *err)
+{
+	int ret = hlk_vm_kvm(machine->ctx, &machine->vm_fd, err);
+
+	if (!ret)
+		ret = add_irqchip(machine, err);
+	if (!ret)
+		ret = hlk_vm_attach(machine->ctx, machine->vm_fd,
+				    config->max_private, config->keep_private,
+				    &machine->hlk_fd, err);
+	if (!ret)
+		ret = add_memory(machine, config, err);
+	return ret ? ret : add_cpu(machine, err);
+}
+
+static void free_machine(struct hlk_machine *machine)
+{
+	uint32_t i;
+
+	hlk_snapshot_close(machine->last);
+	if (machine->run)
+		munmap(machine->run, machine->ctx->run_size);
+	if (machine->vcpu_fd >= 0)
+		close(machine->vcpu_fd);
+	if (machine->vm_fd >= 0)
+		close(machine->vm_fd);
+	for (i = 0; i < machine->nr_ram; i++)
+		munmap(machine->ram[i].mem, machine->ram[i].bytes);
+	if (machine->hlk_fd >= 0)
+		close(machine->hlk_fd);
+	hlk_close(machine->ctx);
+	free(machine);
+}
+
+EXPORT int hlk_machine_create(struct hlk_ctx *ctx,
+			      const struct hlk_machine_config *config,
+			      struct hlk_machine **out, struct hlk_err *err)
+{
+	struct hlk_machine_config own = HLK_MACHINE_CONFIG_INIT;
+	struct hlk_machine *machine;
+	int ret = 0;
+
+	*out = NULL;
+	hlk_err_clear(err);
+	if (config)
+		ret = hlk_grow_take(&own, sizeof(own), HLK_FIRST_MACHINE_CONFIG,
+				    config, "hlk_machine_config", op_make, err);
+	if (!ret)
+		ret = check_config(&own, err);
+	if (ret)
+		return ret;
+	machine = calloc(1, sizeof(*machine));
+	if (!machine)
+		return hlk_err_system(err, op_make);
+	machine->ctx = hlk_ctx_get(ctx);
+	machine->home = hlk_home(ctx);
+	atomic_init(&machine->busy, false);
+	machine->hlk_fd = -1;
+	machine->vm_fd = -1;
+	machine->vcpu_fd = -1;
+	machine->irqchip = !(own.flags & HLK_MACHINE_NO_IRQCHIP);
+	machine->print = own.print;
+	machine->print_arg = own.print_arg;
+	ret = create(machine, &own, err);
+	if (ret)
+		free_machine(machine);
+	else
+		*out = machine;
+	return ret;
+}
+
+EXPORT void hlk_machine_close(struct hlk_machine *machine)
+{
+	if (!machine)
+		return;
+	if (machine->home == hlk_home(machine->ctx) &&
+	    hlk_machine_enter(machine, NULL))
+		return;
+	free_machine(machine);
+}
+
+/* Pages that are written have to be there, so that a limit is an error. */
+static int reach(unsigned char *mem, uint64_t bytes)
+{
+	uintptr_t skip = (uintptr_t)mem % PAGE;
+
+	return hlk_populate(mem - skip, (skip + bytes + PAGE - 1) / PAGE * PAGE,
+			    true);
+}
+
+static int load(struct hlk_machine *machine, const struct hlk_kernel *kernel,
+		struct hlk_placed *placed, size_t size)
+{
+	struct kvm_sregs sregs = machine->reset;
+	struct kvm_regs regs;
+	int ret;
+
+	if (machine->state != HLK_MACHINE_NEW)
+		return hlk_err_text(&machine->err, EINVAL, HLK_WHAT_ARGUMENT,
+				    op_load, "the machine has a kernel");
+	machine->state = HLK_MACHINE_OVER;
+	ret = hlk_kernel_place(kernel, machine->ram, machine->nr_ram, reach,
+			       &regs, &sregs, placed, size, &machine->err);
+	if (ret == -ENOMEM || ret == -EDQUOT)
+		return hlk_machine_budget(machine, -ret, op_load);
+	if (ret)
+		return ret;
+	if (ioctl(machine->vcpu_fd, KVM_SET_SREGS, &sregs) ||
+	    ioctl(machine->vcpu_fd, KVM_SET_REGS, &regs))
+		return hlk_err_system(&machine->err, op_load);
+	machine->state = HLK_MACHINE_READY;
+	return 0;
+}
+
+EXPORT int hlk_machine_load_sized(struct hlk_machine *machine,
+				  const struct hlk_kernel *kernel,
+				  struct hlk_placed *placed, size_t size)
+{
+	struct hlk_placed own;
+	int ret = hlk_machine_enter(machine, op_load);
+
+	if (ret)
+		return ret;
+	if (!placed)
+		size = sizeof(own);
+	return hlk_machine_leave(machine, load(machine, kernel,
+					       placed ? placed : &own, size));
+}
+
+/**
+ * hlk_machine_settle() - have KVM complete I/O and load what is to be loaded
+ * @machine: the machine
+ *
+ * Return: 0 or a negative errno
+ */
+int hlk_machine_settle(struct hlk_machine *machine)
+{
+	int ret;
+
+	if (!machine->pending)
+		return 0;
+	machine->run->immediate_exit = 1;
+	ret = ioctl(machine->vcpu_fd, KVM_RUN, 0);
+	machine->run->immediate_exit = 0;
+	if (ret && errno == EINTR) {
+		machine->pending = false;
+		return 0;
+	}
+	if (!ret)
+		errno = EIO;
+	return hlk_err_system(&machine->err, "cannot bring the machine to rest");
+}
+
+static int take(struct hlk_machine *machine, const struct hlk_program *program,
+		int *fd)
+{
+	struct hlk_snapshot arg = {
+		.head.size = sizeof(arg),
+		.program = (uintptr_t)program->data,
+		.program_bytes = program->used,
+	};
+
+	if (ioctl(machine->hlk_fd, HLK_SNAPSHOT, &arg))
+		return hlk_err_module(&machine->err, &arg.head, op_snapshot);
+	*fd = arg.out_fd;
+	return 0;
+}
+
+static int snapshot(struct hlk_machine *machine, struct hlk_snap **snap)
+{
+	struct hlk_program program = {
+		.vm_fd = machine->vm_fd,
+		.vcpu_fd = machine->vcpu_fd,
+		.err = &machine->err,
+	};
+	int fd = -1;
+	int ret;
+
+	if (!(machine->ctx->features & HLK_FEATURE_PROGRAM))
+		return hlk_err_text(&machine->err, EOPNOTSUPP, HLK_WHAT_FEATURE,
+				    op_snapshot, "state programs");
+	if (machine->state != HLK_MACHINE_READY)
+		return hlk_err_text(&machine->err, ESTALE, HLK_WHAT_ARGUMENT,
+				    op_snapshot,
+				    "the machine has no kernel, or came to its end");
+	ret = hlk_machine_settle(machine);
+	if (!ret)
+		ret = hlk_program_make(machine->ctx, &program, machine->irqchip,
+				       &machine->devices);
+	if (ret)
+		return ret;
+	ret = take(machine, &program, &fd);
+	free(program.data);
+	return ret ? ret : hlk_snap_new(fd, snap, &machine->err);
+}
+
+EXPORT int hlk_machine_snapshot(struct hlk_machine *machine,
+				struct hlk_snap **snap)
+{
+	int ret;
+
+	*snap = NULL;
+	ret = hlk_machine_enter(machine, op_snapshot);
+	return ret ? ret : hlk_machine_leave(machine, snapshot(machine, snap));
+}
+
+/**
+ * hlk_machine_prepare() - before a restore: what does not come by the program
+ * @machine: the machine
+ * @snap: the snapshot
+ *
+ * The line of the serial port is driven first: what that does to the interrupt
+ * controllers is overwritten, and KVM and the devices agree of its level.
+ *
+ * Return: 0 or a negative errno
+ */
+int hlk_machine_prepare(struct hlk_machine *machine, struct hlk_snap *snap)
+{
+	struct hlk_program_tail tail;
+	int ret = hlk_program_map(snap, &machine->err);
+
+	if (ret)
+		return ret;
+	if (hlk_program_tail(atomic_load(&snap->program), snap->program_bytes, &tail))
+		return hlk_err_text(&machine->err, EINVAL, HLK_WHAT_ARGUMENT,
+				    op_restore, "the snapshot is not one of a machine");
+	if (tail.irqchip != machine->irqchip)
+		return hlk_err_text(&machine->err, EINVAL, HLK_WHAT_ARGUMENT,
+				    op_restore, "the snapshot's machine has %s interrupt controllers",
+				    tail.irqchip ? "its" : "no");
+	ret = hlk_machine_set_irq(machine, hlk_serial_irq(&tail.devices.serial));
+	if (ret)
+		return ret;
+	machine->devices = tail.devices;
+	machine->run->cr8 = tail.cr8;
+	machine->pending = true;
+	machine->entered = false;
+	return 0;
+}
+
+static int restore(struct hlk_machine *machine, struct hlk_snap *snap)
+{
+	struct hlk_restore arg = {
+		.head.size = sizeof(arg),
+		.snapshot_fd = -1,
+	};
+	int ret;
+
+	if (!snap)
+		snap = machine->last;
+	if (!snap)
+		return hlk_err_text(&machine->err, EINVAL, HLK_WHAT_ARGUMENT,
+				    op_restore, "nothing was restored yet");
+	machine->state = HLK_MACHINE_OVER;
+	ret = hlk_machine_prepare(machine, snap);
+	if (ret)
+		return ret;
+	if (snap != machine->last)
+		arg.snapshot_fd = snap->fd;
+	arg.program = (uintptr_t)atomic_load(&snap->program);
+	if (ioctl(machine->hlk_fd, HLK_RESTORE, &arg))
+		return hlk_err_module(&machine->err, &arg.head, op_restore);
+	if (snap != machine->last) {
+		hlk_snapshot_close(machine->last);
+		machine->last = hlk_snap_get(snap);
+	}
+	machine->state = HLK_MACHINE_READY;
+	return 0;
+}
+
+EXPORT int hlk_machine_restore(struct hlk_machine *machine, struct hlk_snap *snap)
+{
+	int ret = hlk_machine_enter(machine, op_restore);
+
+	return ret ? ret : hlk_machine_leave(machine, restore(machine, snap));
+}
+
+EXPORT int hlk_machine_receive(struct hlk_machine *machine, const void *data,
+			       size_t len, size_t *taken)
+{
+	int ret = hlk_machine_enter(machine, "cannot give input");
+
+	*taken = 0;
+	if (ret)
+		return ret;
+	*taken = hlk_serial_receive(&machine->devices.serial, data, len);
+	ret = hlk_machine_set_irq(machine,
+				  hlk_serial_irq(&machine->devices.serial));
+	return hlk_machine_leave(machine, ret);
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/* A machine of any guest; see machine.c. */
+#ifndef LIBHLK_MACHINE_H
+#define LIBHLK_MACHINE_H
+
+#include "device.h"
+#include "internal.h"
+#include "load.h"
+#include "program.h"
+
+#define HLK_MACHINE_TEXT	256	/* the longest text to wait for */
+
+/**
+ * enum hlk_machine_state - what a machine is good for
+ * @HLK_MACHINE_NEW: it has no kernel
+ * @HLK_MACHINE_READY: it can run
+ * @HLK_MACHINE_OVER: it stopped for good; boot it or restore it
+ */
+enum hlk_machine_state {
+	HLK_MACHINE_NEW,
+	HLK_MACHINE_READY,
+	HLK_MACHINE_OVER,
+};
+
+/**
+ * struct hlk_machine - see hlk_machine_create()
+ *
+ * All of it belongs to who has it entered.
+ *
+ * @ctx: the context
+ * @home: hlk_home() of the process that made it
+ * @busy: somebody has it entered
+ * @err: why the last call failed
+ * @hlk_fd: the hlk VM
+ * @vm_fd: the KVM VM
+ * @vcpu_fd: its vCPU
+ * @run: the vCPU's shared page
+ * @irqchip: it has interrupt controllers and a timer
+ * @nr_ram: length of @ram
+ * @ram: its memory
+ * @state: what it is good for
+ * @pending: registers in @run are not loaded yet, or an I/O is not completed
+ * @entered: since the last restore: KVM has its registers
+ * @devices: its devices
+ * @irq: level of the serial port's line, as KVM was told
+ * @print: see struct hlk_machine_config
+ * @print_arg: see struct hlk_machine_config
+ * @tail: the end of what it printed since the run began
+ * @tail_len: bytes in @tail
+ * @reset: registers after reset
+ * @last: the snapshot restored last, or NULL
+ * @over_budget: writes refused so far, as last seen
+ * @looks: how often in a row it was found halted
+ * @arg: the request of the run under way
+ */
+struct hlk_machine {
+	struct hlk_ctx *ctx;
+	uint64_t home;
+	atomic_bool busy;
+	struct hlk_err err;
+	int hlk_fd;
+	int vm_fd;
+	int vcpu_fd;
+	struct kvm_run *run;
+	bool irqchip;
+	uint32_t nr_ram;
+	struct hlk_ram ram[HLK_LIB_MAX_WINDOWS];
+	enum hlk_machine_state state;
+	bool pending;
+	bool entered;
+	struct hlk_devices devices;
+	bool irq;
+	hlk_print_fn print;
+	void *print_arg;
+	char tail[HLK_MACHINE_TEXT];
+	uint32_t tail_len;
+	struct kvm_sregs reset;
+	struct hlk_snap *last;
+	uint64_t over_budget;
+	uint32_t looks;
+	struct hlk_run arg;
+};
+
+int hlk_machine_enter(struct hlk_machine *machine, const char *op);
+int hlk_machine_leave(struct hlk_machine *machine, int ret);
+int hlk_machine_settle(struct hlk_machine *machine);
+int hlk_machine_set_irq(struct hlk_machine *machine, bool level);
+int hlk_machine_prepare(struct hlk_machine *machine, struct hlk_snap *snap);
+int hlk_machine_budget(struct hlk_machine *machine, int code, const char *op);
+
+/* cpuid.c */
+int hlk_cpuid_machine(struct hlk_ctx *ctx, bool irqchip, struct kvm_cpuid2 **cpuid,
+		      struct hlk_err *err);
+
+#endif /* LIBHLK_MACHINE_H */

@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * State programs: the calls of KVM that put back what the module does not, with what KVM
+ * says at the moment of a snapshot; and libhlk's devices behind them. See struct
+ * hlk_program_header.
+ *
+ * The order is KVM's: control registers first, since APIC base and paging mode decide what
+ * the others may be; the timer, which may raise its line, before the controllers; these
+ * before MSRs, since the deadline of the APIC's timer is one that is taken only in that
+ * mode; clocks last.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+
+#include "program.h"
+
+#define MAX_MSRS	1024
+#define IA32_TSC	0x10U
+#define WALL_CLOCK	0x11U
+#define WALL_CLOCK_NEW	0x4b564d00U
+#define IA32_DEADLINE	0x6e0U
+
+static const char op[] = "cannot read the machine's state";
+
+/* All calls of a program have a place before their arguments. */
+#define MAX_CALLS	16
+#define ARGS		(sizeof(struct hlk_program_header) + \
+			 MAX_CALLS * sizeof(struct hlk_program_entry))
+#define MAX_BYTES	(ARGS + 65536)
+
+static struct hlk_program_header *header(struct hlk_program *program)
+{
+	return (struct hlk_program_header *)program->data;
+}
+
+/* Room for an argument, of which the caller knows that there is some */
+static void *room(struct hlk_program *program, uint32_t bytes)
+{
+	void *at = program->data + program->used;
+
+	program->used += (bytes + 7) / 8 * 8;
+	return at;
+}
+
+static void add(struct hlk_program *program, uint32_t cmd, uint32_t target,
+		const void *arg, uint32_t bytes, uint32_t flags)
+{
+	struct hlk_program_header *head = header(program);
+	struct hlk_program_entry *entry =
+		(struct hlk_program_entry *)(head + 1) + head->nr_entries++;
+
+	*entry = (struct hlk_program_entry) {
+		.cmd = cmd,
+		.target = target,
+		.offset = program->used,
+		.bytes = bytes,
+		.flags = flags,
+	};
+	memcpy(room(program, bytes), arg, bytes);
+}
+
+static int failed(struct hlk_program *program, const char *what)
+{
+	return hlk_err_text(program->err, errno, HLK_WHAT_FILE, op, "%s", what);
+}
+
+static int add_sregs(struct hlk_ctx *ctx, struct hlk_program *program)
+{
+	struct kvm_sregs2 two;
+	struct kvm_sregs one;
+
+	if (ioctl(ctx->kvm_fd, KVM_CHECK_EXTENSION, KVM_CAP_SREGS2) > 0) {
+		if (ioctl(program->vcpu_fd, KVM_GET_SREGS2, &two))
+			return failed(program, "KVM_GET_SREGS2");
+		add(program, KVM_SET_SREGS2, 0, &two, sizeof(two), 0);
+		return 0;
+	}
+	if (ioctl(program->vcpu_fd, KVM_GET_SREGS, &one))
+		return failed(program, "KVM_GET_SREGS");
+	add(program, KVM_SET_SREGS, 0, &one, sizeof(one), 0);
+	return 0;
+}
+
+static int add_irqchip(struct hlk_program *program)
+{
+	struct kvm_irqchip chip;
+	struct kvm_lapic_state lapic;
+	struct kvm_pit_state2 pit;
+	uint32_t i;
+
+	if (ioctl(program->vm_fd, KVM_GET_PIT2, &pit))
+		return failed(program, "KVM_GET_PIT2");
+	add(program, KVM_SET_PIT2, HLK_PROGRAM_VM, &pit, sizeof(pit), 0);
+	for (i = 0; i < KVM_NR_IRQCHIPS; i++) {
+		memset(&chip, 0, sizeof(chip));
+		chip.chip_id = i;
+		if (ioctl(program->vm_fd, KVM_GET_IRQCHIP, &chip))
+			return failed(program, "KVM_GET_IRQCHIP");
+		add(program, KVM_SET_IRQCHIP, HLK_PROGRAM_VM, &chip, sizeof(chip), 0);
+	}
+	if (ioctl(program->vcpu_fd, KVM_GET_LAPIC, &lapic))
+		return failed(program, "KVM_GET_LAPIC");
+	add(program, KVM_SET_LAPIC, 0, &lapic, sizeof(lapic), 0);
+	return 0;
+}
+
+static struct kvm_msr_list *list_msrs(struct hlk_ctx *ctx)
+{
+	struct kvm_msr_list *list = calloc(1, sizeof(*list) +
+					   MAX_MSRS * sizeof(list->indices[0]));
+
+	if (!list)
+		return NULL;
+	list->nmsrs = MAX_MSRS;
+	if (!ioctl(ctx->kvm_fd, KVM_GET_MSR_INDEX_LIST, list))
+		return list;
+	free(list);
+	return NULL;
+}
+
+static bool has_msr(struct hlk_program *program, int cmd, struct kvm_msr_entry *entry)
+{
+	struct {
+		struct kvm_msrs head;
+		struct kvm_msr_entry entry;
+	} one = { .head.nmsrs = 1, .entry = *entry };
+
+	if (ioctl(program->vcpu_fd, cmd, &one) != 1)
+		return false;
+	*entry = one.entry;
+	return true;
+}
+
+/*
+ * The time stamp counter comes back by its offset. Who writes the address of the wall clock
+ * has KVM write to memory, which comes back by itself, and is to stay as it was.
+ */
+static bool comes_back(uint32_t index)
+{
+	return index == IA32_TSC || index == WALL_CLOCK ||
+	       index == WALL_CLOCK_NEW;
+}
+
+/*
+ * An MSR that this guest's processor does not have cannot be read, or cannot be written
+ * again and is 0. One that has something in it and cannot be written would be lost.
+ */
+static int read_msr(struct hlk_program *program, uint32_t index,
+		    struct kvm_msrs *msrs)
+{
+	struct kvm_msr_entry entry = { .index = index };
+
+	if (comes_back(index) || !has_msr(program, KVM_GET_MSRS, &entry))
+		return 0;
+	if (!has_msr(program, KVM_SET_MSRS, &entry)) {
+		if (!entry.data)
+			return 0;
+		return hlk_err_text(program->err, EOPNOTSUPP, HLK_WHAT_KVM_CAP, op,
+				    "a way to put back MSR 0x%x, which has 0x%llx",
+				    index, (unsigned long long)entry.data);
+	}
+	msrs->entries[msrs->nmsrs++] = entry;
+	return 0;
+}
+
+static int read_msrs(struct hlk_program *program, const struct kvm_msr_list *list,
+		     struct kvm_msrs *msrs)
+{
+	bool deadline = false;
+	uint32_t i;
+	int ret;
+
+	for (i = 0; i < list->nmsrs && i < MAX_MSRS; i++) {
+		if (list->indices[i] == IA32_DEADLINE) {
+			deadline = true;
+			continue;
+		}
+		ret = read_msr(program, list->indices[i], msrs);
+		if (ret)
+			return ret;
+	}
+	/* The last of them: it starts a timer. */
+	return deadline ? read_msr(program, IA32_DEADLINE, msrs) : 0;
+}
+
+static int add_msrs(struct hlk_ctx *ctx, struct hlk_program *program)
+{
+	struct kvm_msr_list *list = list_msrs(ctx);
+	struct kvm_msrs *msrs = calloc(1, sizeof(*msrs) +
+				       (MAX_MSRS + 1) * sizeof(msrs->entries[0]));
+	int ret;
+
+	if (list && msrs) {
+		ret = read_msrs(program, list, msrs);
+		if (!ret)
+			add(program, KVM_SET_MSRS, 0, msrs, sizeof(*msrs) +
+			    msrs->nmsrs * sizeof(msrs->entries[0]), 0);
+	} else {
+		ret = failed(program, "KVM_GET_MSR_INDEX_LIST");
+	}
+	free(list);
+	free(msrs);
+	return ret;
+}
+
+static int add_rest(struct hlk_program *program, bool irqchip)
+{
+	struct kvm_debugregs debug;
+	struct kvm_clock_data clock;
+
+	if (ioctl(program->vcpu_fd, KVM_GET_DEBUGREGS, &debug))
+		return failed(program, "KVM_GET_DEBUGREGS");
+	add(program, KVM_SET_DEBUGREGS, 0, &debug, sizeof(debug), 0);
+	if (!irqchip)
+		return 0;
+	if (ioctl(program->vm_fd, KVM_GET_CLOCK, &clock))
+		return failed(program, "KVM_GET_CLOCK");
+	clock = (struct kvm_clock_data) { .clock = clock.clock };
+	add(program, KVM_SET_CLOCK, HLK_PROGRAM_VM, &clock, sizeof(clock),
+	    HLK_PROGRAM_TIME_BACK);
+	return 0;
+}
+
+static int add_tail(struct hlk_program *program, bool irqchip,
+		    const struct hlk_devices *devices)
+{
+	struct hlk_program_tail tail = {
+		.magic = HLK_PROGRAM_MAGIC,
+		.size = sizeof(tail),
+		.irqchip = irqchip,
+		.devices = *devices,
+	};
+	struct kvm_sregs sregs;
+
+	if (ioctl(program->vcpu_fd, KVM_GET_SREGS, &sregs))
+		return failed(program, "KVM_GET_SREGS");
+	tail.cr8 = sregs.cr8;
+	memcpy(room(program, sizeof(tail)), &tail, sizeof(tail));
+	return 0;
+}
+
+/**
+ * hlk_program_make() - write the program of a machine
+ * @ctx: the context
+ * @program: the machine; out: @data, which the caller frees, and @used
+ * @irqchip: it has interrupt controllers and a timer
+ * @devices: its devices
+ *
+ * KVM has to have all of the machine's state: nothing waits in struct kvm_run.
+ *
+ * Return: 0 or a negative errno
+ */
+int hlk_program_make(struct hlk_ctx *ctx, struct hlk_program *program, bool irqchip,
+		     const struct hlk_devices *devices)
+{
+	int ret;
+
+	_Static_assert(sizeof(struct hlk_program_tail) % 8 == 0, "programs are words");
+	program->data = calloc(1, MAX_BYTES);
+	if (!program->data)
+		return hlk_err_system(program->err, op);
+	program->used = ARGS;
+	*header(program) = (struct hlk_program_header) {
+		.size = sizeof(struct hlk_program_header),
+		.entry_size = sizeof(struct hlk_program_entry),
+	};
+	ret = add_sregs(ctx, program);
+	if (!ret && irqchip)
+		ret = add_irqchip(program);
+	if (!ret)
+		ret = add_msrs(ctx, program);
+	if (!ret)
+		ret = add_rest(program, irqchip);
+	if (!ret)
+		ret = add_tail(program, irqchip, devices);
+	if (ret) {
+		free(program->data);
+		program->data = NULL;
+	}
+	return ret;
+}
+
+/**
+ * hlk_program_tail() - what libhlk keeps at the end of a program
+ * @program: the program; it may be anybody's
+ * @bytes: its size
+ * @tail: out: a copy
+ *
+ * Return: 0, or -EINVAL if there is nothing of libhlk's
+ */
+int hlk_program_tail(const unsigned char *program, uint64_t bytes,
+		     struct hlk_program_tail *tail)
+{
+	if (!program || bytes < sizeof(*tail))
+		return -EINVAL;
+	memcpy(tail, program + bytes - sizeof(*tail), sizeof(*tail));
+	if (tail->magic != HLK_PROGRAM_MAGIC || tail->size != sizeof(*tail))
+		return -EINVAL;
+	return 0;
+}
+
+/**
+ * hlk_program_map() - map the program of a snapshot, as restores want it
+ * @snap: the snapshot; its @program is set, once
+ * @err: out: why it cannot be
+ *
+ * Return: 0 or a negative errno
+ */
+int hlk_program_map(struct hlk_snap *snap, struct hlk_err *err)
+{
+	const unsigned char *none = NULL;
+	void *map;
+
+	if (!snap->program_bytes || atomic_load(&snap->program))
+		return 0;
+	map = mmap(NULL, snap->program_bytes, PROT_READ, MAP_SHARED, snap->fd,
+		   HLK_PROGRAM_OFFSET);
+	if (map == MAP_FAILED)
+		return hlk_err_system(err, "cannot map the snapshot's program");
+	if (!atomic_compare_exchange_strong(&snap->program, &none, map))
+		munmap(map, snap->program_bytes);
+	return 0;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/* State programs: what else of a machine comes back with a snapshot; see program.c. */
+#ifndef LIBHLK_PROGRAM_H
+#define LIBHLK_PROGRAM_H
+
+#include "device.h"
+#include "internal.h"
+
+/**
+ * struct hlk_program_tail - what libhlk keeps behind the calls of a program
+ * @magic: HLK_PROGRAM_MAGIC
+ * @size: of this struct
+ * @irqchip: the machine has interrupt controllers
+ * @__pad: 0
+ * @cr8: CR8, which KVM takes from struct kvm_run without these
+ * @devices: the devices
+ */
+struct hlk_program_tail {
+	uint64_t magic;
+	uint32_t size;
+	uint32_t irqchip;
+	uint64_t cr8;
+	struct hlk_devices devices;
+};
+
+#define HLK_PROGRAM_MAGIC		0x31656e696863616dULL	/* "machine1" */
+
+/**
+ * struct hlk_program - a program that is being written
+ * @vm_fd: the VM
+ * @vcpu_fd: its vCPU
+ * @data: the program
+ * @used: bytes of it
+ * @err: out: why it cannot be
+ */
+struct hlk_program {
+	int vm_fd;
+	int vcpu_fd;
+	unsigned char *data;
+	uint32_t used;
+	struct hlk_err *err;
+};
+
+int hlk_program_make(struct hlk_ctx *ctx, struct hlk_program *program, bool irqchip,
+		     const struct hlk_devices *devices);
+int hlk_program_tail(const unsigned char *program, uint64_t bytes,
+		     struct hlk_program_tail *tail);
+int hlk_program_map(struct hlk_snap *snap, struct hlk_err *err);
+
+#endif /* LIBHLK_PROGRAM_H */
