@@ -16,11 +16,12 @@ api        ^user/libhlk/include/                                 uapi system
 text       ^user/libhlk/text\.[ch]$                              system
 libhlk     ^user/libhlk/[^/]*$                                   text api uapi system
 libtests   ^user/libhlk/tests/                                   text libhlk api uapi system
-main       ^user/hlk-run/main\.c$                                bench pt run api uapi system
+main       ^user/hlk-run/main\.c$                                bench boot pt run api uapi system
 bench      ^user/hlk-run/bench/                                  run api uapi system
+boot       ^user/hlk-run/boot/                                   run text api uapi system
 pt         ^user/hlk-run/pt/                                     run api uapi system
 run        ^user/hlk-run/[^/]*$                                  text api uapi system
-runtests   ^user/hlk-run/tests/                                  bench pt run libtests api uapi system
+runtests   ^user/hlk-run/tests/                                  bench boot pt run libtests api uapi system
 guest      ^user/guest/                                          uapi system
 lib        ^selftests/lib/                                       uapi system
 userside   ^selftests/user/                                      kmod pure uapi system

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "bench/bench.h"
+#include "boot/boot.h"
 #include "fail.h"
 #include "info.h"
 #include "loop.h"
@@ -103,6 +104,7 @@ static const struct command {
 	int (*own)(int argc, char **argv);
 } commands[] = {
 	{ "run", &run_argp, cmd_run, NULL },
+	{ "boot", NULL, NULL, cmd_boot },
 	{ "info", &info_argp, cmd_info, NULL },
 	{ "pt", NULL, NULL, cmd_pt },
 	{ "serve-bench", NULL, NULL, cmd_serve_bench },
@@ -155,9 +157,10 @@ static error_t parse_command(int key, char *arg, struct argp_state *state)
 static const struct argp top_argp = {
 	.parser = parse_command,
 	.args_doc = "COMMAND [ARGUMENT...]",
-	.doc = "Run i686 guests in sandboxes that are restored thousands of times a second.\v"
+	.doc = "Run guests that are restored thousands of times a second.\v"
 	       "Commands:\n"
 	       "  run GUEST   boot, snapshot, restore and call a guest\n"
+	       "  boot KERNEL boot and restore a kernel that was not written for hlk\n"
 	       "  info        version, limits and live objects of the module\n"
 	       "  pt          what a guest's page tables map\n"
 	       "  serve-bench GUEST\n"

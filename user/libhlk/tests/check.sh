@@ -129,7 +129,7 @@ step "soname" soname
 hlk_run=$dest/usr/local/bin/hlk-run
 step "hlk-run --help" "$hlk_run" --help
 step "hlk-run --version" "$hlk_run" --version
-for command in run info pt serve-bench bench; do
+for command in run boot info pt serve-bench bench; do
 	step "hlk-run $command --help" "$hlk_run" $command --help
 done
 
@@ -173,6 +173,18 @@ pt --pid 0
 pt --pid 1 --running
 pt --pid 1 --snapshot
 pt --snapshot-fd 0 --call f
+boot
+boot a b
+boot a --protocol none
+boot a --snapshot-at later
+boot a --snapshot-at print:
+boot a --snapshot-at port:65536
+boot a --until after:0
+boot a --repeat 2
+boot a --time-back
+boot a --cpus 17
+boot a --mem 0
+boot a --addr 0x100000000
 serve-bench
 serve-bench a b
 serve-bench a --threads 0
@@ -184,6 +196,7 @@ bench --config x
 bench --config 600,1024,16
 END
 step "more roots than there can be" many --root=0 pt a
+step "more modules than there can be" many --module=x boot a
 step "more configurations than there can be" many --config=1,1024,16 bench
 
 if command -v mandoc >/dev/null; then

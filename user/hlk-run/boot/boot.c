@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* hlk-run boot: boot a kernel, snapshot it at a point, restore and run it on. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "../fail.h"
+#include "boot.h"
+#include "file.h"
+#include "rounds.h"
+
+#define NSEC		1000000000ULL
+
+static uint64_t now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * NSEC + ts.tv_nsec;
+}
+
+/* A console ends lines by two characters, a text by one. */
+static void print(void *arg, const char *text, size_t len)
+{
+	struct rounds *rounds = arg;
+	struct output *out = &rounds->now;
+	FILE *file = rounds->opt->json ? stderr : stdout;
+
+	for (; len; len--, text++) {
+		if (out->len < OUTPUT_KEPT)
+			out->text[out->len] = *text;
+		out->len++;
+		if (!rounds->silent && *text != '\r')
+			print_text(&rounds->shown, file, text, 1);
+	}
+}
+
+static void print_flush(struct rounds *rounds)
+{
+	FILE *file = rounds->opt->json ? stderr : stdout;
+
+	print_text(&rounds->shown, file, NULL, 0);
+	fflush(file);
+}
+
+static int fail_machine(struct rounds *rounds)
+{
+	print_flush(rounds);
+	return fail_err(NULL, hlk_machine_error(rounds->machine));
+}
+
+static const char *mode_text(const struct hlk_machine_run *run)
+{
+	if (!(run->cr0 & 1))
+		return "real mode";
+	return run->cr0 >> 31 ? "with paging" : "protected mode without paging";
+}
+
+/* What the guest did, and where it was */
+static void say_stop(struct rounds *rounds, const char *what)
+{
+	const struct hlk_machine_run *run = &rounds->run;
+
+	print_flush(rounds);
+	fprintf(stderr, "hlk-run: %s: %s", what, hlk_stop_text(run->stop));
+	if (run->stop == HLK_STOP_EXIT || run->stop >= HLK_STOP_ENTRY)
+		fprintf(stderr, " (0x%llx)", (unsigned long long)run->value);
+	fprintf(stderr, "\nguest: at 0x%llx, %s, cr3 0x%llx\n",
+		(unsigned long long)(run->rip + (run->cr0 & 1 ? 0 : run->cs_base)),
+		mode_text(run), (unsigned long long)run->cr3);
+}
+
+static const uint32_t stop_of[] = {
+	[WHEN_END] = HLK_STOP_NONE,
+	[WHEN_PRINT] = HLK_STOP_PRINT,
+	[WHEN_PORT] = HLK_STOP_PORT,
+	[WHEN_ADDR] = HLK_STOP_ADDR,
+	[WHEN_AFTER] = HLK_STOP_TIME,
+	[WHEN_IDLE] = HLK_STOP_IDLE,
+};
+
+static const uint32_t flag_of[] = {
+	[WHEN_END] = 0,
+	[WHEN_PRINT] = HLK_MACHINE_PRINT,
+	[WHEN_PORT] = HLK_MACHINE_PORT,
+	[WHEN_ADDR] = HLK_MACHINE_ADDR,
+	[WHEN_AFTER] = 0,
+	[WHEN_IDLE] = HLK_MACHINE_IDLE,
+};
+
+/* Its own end, when nothing else was asked for: but not a failure */
+static bool good_end(const struct hlk_machine_run *run)
+{
+	return run->stop == HLK_STOP_OFF || run->stop == HLK_STOP_RESET ||
+	       run->stop == HLK_STOP_EXIT || run->stop == HLK_STOP_HALT;
+}
+
+static int go(struct rounds *rounds, const struct point *point, uint32_t flags)
+{
+	struct hlk_machine_run *run = &rounds->run;
+
+	*run = (struct hlk_machine_run)HLK_MACHINE_RUN_INIT;
+	run->flags = flags | flag_of[point->when];
+	run->print = point->text;
+	run->addr = point->when == WHEN_ADDR ? point->number : 0;
+	run->port = point->when == WHEN_PORT ? point->number : 0;
+	run->timeout_us = point->when == WHEN_AFTER ? point->number :
+						      rounds->opt->timeout_us;
+	if (hlk_machine_go(rounds->machine, run))
+		return fail_machine(rounds);
+	if (point->when == WHEN_END ? good_end(run) :
+	    run->stop == stop_of[point->when])
+		return RUN_OK;
+	return run->stop == HLK_STOP_TIME ? RUN_TIMEOUT : RUN_GUEST;
+}
+
+static int load(struct rounds *rounds)
+{
+	const struct boot_options *opt = rounds->opt;
+	struct hlk_module modules[HLK_KERNEL_MAX_MODULES] = {};
+	struct hlk_kernel kernel = HLK_KERNEL_INIT;
+	void *data[2 + HLK_KERNEL_MAX_MODULES] = {};
+	size_t size;
+	uint32_t i;
+	int ret;
+
+	ret = file_read(opt->kernel, &data[0], &size);
+	kernel.image = data[0];
+	kernel.image_size = ret ? 0 : size;
+	if (!ret && opt->initrd) {
+		ret = file_read(opt->initrd, &data[1], &size);
+		kernel.initrd = data[1];
+		kernel.initrd_size = ret ? 0 : size;
+	}
+	for (i = 0; !ret && i < opt->nr_modules; i++) {
+		char *comma = strchr(opt->modules[i], ',');
+
+		if (comma)
+			*comma = '\0';
+		ret = file_read(opt->modules[i], &data[2 + i], &size);
+		modules[i].data = data[2 + i];
+		modules[i].size = ret ? 0 : size;
+		modules[i].text = comma ? comma + 1 : NULL;
+	}
+	kernel.protocol = opt->protocol;
+	kernel.cmdline = opt->append;
+	kernel.gpa = opt->addr;
+	kernel.modules = modules;
+	kernel.nr_modules = opt->nr_modules;
+	if (!ret && hlk_machine_load(rounds->machine, &kernel, &rounds->placed))
+		ret = fail_machine(rounds);
+	for (i = 0; i < 2 + HLK_KERNEL_MAX_MODULES; i++)
+		free(data[i]);
+	return ret;
+}
+
+static int take(struct rounds *rounds)
+{
+	struct hlk_err err;
+
+	if (hlk_machine_snapshot(rounds->machine, &rounds->snap) ||
+	    hlk_machine_restore(rounds->machine, rounds->snap))
+		return fail_machine(rounds);
+	if (hlk_snapshot_get_info(rounds->snap, &rounds->info, &err))
+		return fail_err(NULL, &err);
+	return RUN_OK;
+}
+
+/* What was printed by a clock may be longer or shorter, but no other. */
+static bool same(const struct rounds *rounds)
+{
+	const struct output *first = &rounds->first, *last = &rounds->now;
+	uint64_t len = first->len < last->len ? first->len : last->len;
+	uint64_t kept = len < OUTPUT_KEPT ? len : OUTPUT_KEPT;
+
+	if (rounds->opt->until.when != WHEN_AFTER &&
+	    (first->len != last->len || rounds->stop != rounds->run.stop ||
+	     rounds->value != rounds->run.value))
+		return false;
+	return !memcmp(first->text, last->text, kept);
+}
+
+static void show(const char *what, const struct output *out)
+{
+	size_t len = out->len < OUTPUT_KEPT ? out->len : OUTPUT_KEPT;
+
+	fprintf(stderr, "%s: '", what);
+	print_safe(stderr, out->text, len);
+	fprintf(stderr, "'\n");
+}
+
+static int check(struct rounds *rounds)
+{
+	char what[64];
+
+	if (rounds->done == 1) {
+		rounds->first = rounds->now;
+		rounds->stop = rounds->run.stop;
+		rounds->value = rounds->run.value;
+		rounds->silent = true;
+		print_flush(rounds);
+		return RUN_OK;
+	}
+	if (same(rounds))
+		return RUN_OK;
+	snprintf(what, sizeof(what), "round %llu is not as the first",
+		 (unsigned long long)rounds->done);
+	say_stop(rounds, what);
+	show("the first printed", &rounds->first);
+	show("this one", &rounds->now);
+	return RUN_MISMATCH;
+}
+
+static int turn(struct rounds *rounds)
+{
+	const struct boot_options *opt = rounds->opt;
+	uint64_t start = now();
+	char what[64];
+	int ret;
+
+	rounds->now.len = 0;
+	ret = go(rounds, &opt->until, HLK_MACHINE_RESTORE |
+		 (opt->time_back ? HLK_MACHINE_TIME_BACK : 0));
+	samples_add(&rounds->both, now() - start);
+	rounds->done++;
+	rounds->copied += rounds->run.copied;
+	rounds->exits += rounds->run.exits;
+	if (ret == RUN_GUEST || ret == RUN_TIMEOUT) {
+		snprintf(what, sizeof(what), "round %llu",
+			 (unsigned long long)rounds->done);
+		say_stop(rounds, what);
+	}
+	return ret ? ret : check(rounds);
+}
+
+static int run_rounds(struct rounds *rounds)
+{
+	uint64_t start = now();
+	int ret = take(rounds);
+
+	while (!ret && rounds->done < rounds->opt->repeat)
+		ret = turn(rounds);
+	rounds->elapsed = now() - start;
+	samples_sort(&rounds->both);
+	return ret;
+}
+
+static int boot(struct rounds *rounds)
+{
+	const struct boot_options *opt = rounds->opt;
+	const struct point *point = opt->has_snapshot ? &opt->snapshot_at :
+							&opt->until;
+	uint64_t start = now();
+	char what[320];
+	int ret;
+
+	rounds->silent = opt->quiet;
+	ret = go(rounds, point, 0);
+	rounds->boot_ns = now() - start;
+	if (ret == RUN_GUEST || ret == RUN_TIMEOUT) {
+		snprintf(what, sizeof(what), "the guest did not come to %s",
+			 point->said ? point->said : "an end of its own");
+		say_stop(rounds, what);
+	}
+	if (!ret && opt->has_snapshot)
+		ret = run_rounds(rounds);
+	print_flush(rounds);
+	rounds->exit_code = ret;
+	rounds_report(rounds);
+	return ret;
+}
+
+static int make(struct hlk_ctx *ctx, struct rounds *rounds)
+{
+	const struct boot_options *opt = rounds->opt;
+	struct hlk_machine_config config = HLK_MACHINE_CONFIG_INIT;
+	struct hlk_err err;
+	int ret;
+
+	config.flags = opt->no_irqchip ? HLK_MACHINE_NO_IRQCHIP : 0;
+	config.nr_cpus = opt->cpus;
+	config.mem_size = opt->mem;
+	config.max_private = opt->max_private;
+	config.print = print;
+	config.print_arg = rounds;
+	if (hlk_machine_create(ctx, &config, &rounds->machine, &err))
+		return fail_err(NULL, &err);
+	ret = load(rounds);
+	if (!ret)
+		ret = boot(rounds);
+	hlk_snapshot_close(rounds->snap);
+	hlk_machine_close(rounds->machine);
+	return ret;
+}
+
+int cmd_boot(int argc, char **argv)
+{
+	struct boot_options opt;
+	struct rounds *rounds;
+	struct hlk_ctx *ctx;
+	struct hlk_err err;
+	int ret = RUN_ERROR;
+
+	if (boot_parse(argc, argv, &opt))
+		return RUN_USAGE;
+	rounds = calloc(1, sizeof(*rounds));
+	if (!rounds || samples_init(&rounds->both)) {
+		fprintf(stderr, "hlk-run: out of memory\n");
+		goto free_rounds;
+	}
+	rounds->opt = &opt;
+	if (hlk_open(&ctx, &err)) {
+		ret = fail_err(NULL, &err);
+	} else {
+		ret = make(ctx, rounds);
+		hlk_close(ctx);
+	}
+	samples_free(&rounds->both);
+free_rounds:
+	free(rounds);
+	return ret;
+}

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* hlk-run boot: its command line. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../option.h"
+#include "options.h"
+
+enum {
+	OPT_INITRD = 'I',
+	OPT_APPEND = 'a',
+	OPT_MODULE = 'M',
+	OPT_PROTOCOL = 'p',
+	OPT_QUIET = 'q',
+	OPT_ADDR = OPT_OWN,
+	OPT_CPUS,
+	OPT_NO_IRQCHIP,
+	OPT_SNAPSHOT_AT,
+	OPT_UNTIL,
+	OPT_TIME_BACK,
+};
+
+static const struct argp_option boot_options[] = {
+	{ "initrd", OPT_INITRD, "FILE", 0, "The initial RAM disk", 1 },
+	{ "append", OPT_APPEND, "TEXT", 0, "The kernel's command line", 1 },
+	{ "module", OPT_MODULE, "FILE[,TEXT]", 0,
+	  "A file that goes with the kernel, and its command line; can be given again and again", 1 },
+	{ "protocol", OPT_PROTOCOL, "NAME", 0,
+	  "linux32, linux64, pvh, multiboot, flat16, flat32 or nanvix; auto (the default) takes what the image says", 1 },
+	{ "addr", OPT_ADDR, "GPA", 0, "Where a flat binary goes and starts", 1 },
+	{ "mem", OPT_MEM, "MIB", 0, "Memory (default 128)", 2 },
+	{ "cpus", OPT_CPUS, "N", 0, "Processors (1)", 2 },
+	{ "no-irqchip", OPT_NO_IRQCHIP, NULL, 0,
+	  "Without interrupt controllers and timer", 2 },
+	{ "max-private", OPT_MAX_PRIVATE, "PAGES", 0,
+	  "Most pages that the guest may write between two restores", 2 },
+	{ "snapshot-at", OPT_SNAPSHOT_AT, "POINT", 0,
+	  "Make a snapshot there: print:TEXT, port:N, addr:A, after:MS or idle", 3 },
+	{ "until", OPT_UNTIL, "POINT", 0,
+	  "Each round goes on to there (default: the guest's own end)", 3 },
+	{ "repeat", OPT_REPEAT, "N", 0, "So many rounds, each from the snapshot (default 1)", 3 },
+	{ "time-back", OPT_TIME_BACK, NULL, 0,
+	  "Time comes back with each restore, and does not go on", 3 },
+	{ "timeout", OPT_TIMEOUT, "MS", 0,
+	  "Stop the guest when boot or a round takes longer", 3 },
+	OPTION_JSON(4),
+	{ "quiet", OPT_QUIET, NULL, 0, "Do not print what the guest prints", 4 },
+	{ 0 }
+};
+
+static bool number(const char *arg, uint64_t most, uint64_t *value)
+{
+	char *end;
+
+	errno = 0;
+	*value = strtoull(arg, &end, 0);
+	return !errno && end != arg && !*end && *arg != '-' && *value <= most;
+}
+
+/**
+ * point_parse() - a point in the run of a machine
+ * @arg: as it was given
+ * @point: out: the point
+ *
+ * Return: whether it is one
+ */
+bool point_parse(const char *arg, struct point *point)
+{
+	*point = (struct point) { .said = arg };
+	if (!strcmp(arg, "idle")) {
+		point->when = WHEN_IDLE;
+		return true;
+	}
+	if (!strncmp(arg, "print:", 6)) {
+		point->when = WHEN_PRINT;
+		point->text = arg + 6;
+		return *point->text && strlen(point->text) < 256;
+	}
+	if (!strncmp(arg, "port:", 5)) {
+		point->when = WHEN_PORT;
+		return number(arg + 5, UINT16_MAX, &point->number);
+	}
+	if (!strncmp(arg, "addr:", 5)) {
+		point->when = WHEN_ADDR;
+		return number(arg + 5, UINT64_MAX, &point->number);
+	}
+	if (!strncmp(arg, "after:", 6)) {
+		point->when = WHEN_AFTER;
+		if (!number(arg + 6, 86400000, &point->number) || !point->number)
+			return false;
+		point->number *= 1000;
+		return true;
+	}
+	return false;
+}
+
+static void parse_point(struct argp_state *state, const char *name,
+			const char *arg, struct point *point)
+{
+	if (!point_parse(arg, point))
+		argp_error(state, "--%s wants print:TEXT, port:N, addr:A, after:MS or idle, not '%s'",
+			   name, arg);
+}
+
+static void parse_protocol(struct argp_state *state, const char *arg,
+			   struct boot_options *boot)
+{
+	const char *name;
+
+	for (boot->protocol = 0;; boot->protocol++) {
+		name = hlk_protocol_text(boot->protocol);
+		if (!name)
+			argp_error(state, "there is no protocol '%s'", arg);
+		if (!name || !strcmp(name, arg))
+			return;
+	}
+}
+
+static error_t parse_end(struct argp_state *state, const struct boot_options *boot)
+{
+	if (!boot->kernel)
+		argp_error(state, "which kernel?");
+	if (!boot->has_snapshot && (boot->repeat != 1 || boot->time_back))
+		argp_error(state, "--repeat and --time-back want --snapshot-at");
+	return 0;
+}
+
+static error_t parse_rounds(int key, char *arg, struct argp_state *state,
+			    struct boot_options *boot)
+{
+	switch (key) {
+	case OPT_SNAPSHOT_AT:
+		parse_point(state, "snapshot-at", arg, &boot->snapshot_at);
+		boot->has_snapshot = true;
+		return 0;
+	case OPT_UNTIL:
+		parse_point(state, "until", arg, &boot->until);
+		return 0;
+	case OPT_REPEAT:
+		boot->repeat = option_number(state, "repeat", arg, 0, 1ULL << 40);
+		return 0;
+	case OPT_TIME_BACK:
+		boot->time_back = true;
+		return 0;
+	case OPT_TIMEOUT:
+		boot->timeout_us = option_number(state, "timeout", arg, 0,
+						 86400000) * 1000;
+		return 0;
+	case OPT_JSON:
+		boot->json = true;
+		return 0;
+	case OPT_QUIET:
+		boot->quiet = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (boot->kernel)
+			argp_error(state, "one kernel at a time, please");
+		boot->kernel = arg;
+		return 0;
+	case ARGP_KEY_END:
+		return parse_end(state, boot);
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct boot_options *boot = state->input;
+
+	switch (key) {
+	case OPT_INITRD:
+		boot->initrd = arg;
+		return 0;
+	case OPT_APPEND:
+		boot->append = arg;
+		return 0;
+	case OPT_MODULE:
+		if (boot->nr_modules == HLK_KERNEL_MAX_MODULES)
+			argp_error(state, "at most %u modules",
+				   HLK_KERNEL_MAX_MODULES);
+		boot->modules[boot->nr_modules++] = arg;
+		return 0;
+	case OPT_PROTOCOL:
+		parse_protocol(state, arg, boot);
+		return 0;
+	case OPT_ADDR:
+		boot->addr = option_number(state, "addr", arg, 0, UINT32_MAX);
+		return 0;
+	case OPT_CPUS:
+		boot->cpus = option_number(state, "cpus", arg, 1, 16);
+		return 0;
+	case OPT_MEM:
+		boot->mem = option_number(state, "mem", arg, 1, 65536) << 20;
+		return 0;
+	case OPT_NO_IRQCHIP:
+		boot->no_irqchip = true;
+		return 0;
+	case OPT_MAX_PRIVATE:
+		boot->max_private = option_number(state, "max-private", arg, 0,
+						  1 << 24);
+		return 0;
+	default:
+		return parse_rounds(key, arg, state, boot);
+	}
+}
+
+static const struct argp boot_argp = {
+	.options = boot_options,
+	.parser = parse,
+	.args_doc = "KERNEL",
+	.doc = "Boot a kernel that was not written for hlk, snapshot it at a point, and restore it again and again.\v"
+	       "Exit status: 0 all well, 1 hlk or the host failed, 2 usage, "
+	       "3 the guest did not come to where it should, "
+	       "4 a round printed something else than the first, 5 timeout.",
+};
+
+/**
+ * boot_parse() - read the command line
+ * @argc: as of main(), as the next one
+ * @argv: its arguments
+ * @boot: out: what was said
+ *
+ * Return: 0 or an error of argp
+ */
+int boot_parse(int argc, char **argv, struct boot_options *boot)
+{
+	*boot = (struct boot_options) { .repeat = 1, .cpus = 1 };
+	return argp_parse(&boot_argp, argc, argv, 0, NULL, boot);
+}

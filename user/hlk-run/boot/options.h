@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* hlk-run boot: its command line. */
+#ifndef HLK_RUN_BOOT_OPTIONS_H
+#define HLK_RUN_BOOT_OPTIONS_H
+
+#include <hlk.h>
+#include <stdbool.h>
+
+/**
+ * enum when - a kind of point in the run of a machine
+ * @WHEN_END: its own end
+ * @WHEN_PRINT: it prints a text
+ * @WHEN_PORT: it writes to a port
+ * @WHEN_ADDR: it comes to an address
+ * @WHEN_AFTER: a time is over
+ * @WHEN_IDLE: it waits
+ */
+enum when {
+	WHEN_END = 0,
+	WHEN_PRINT,
+	WHEN_PORT,
+	WHEN_ADDR,
+	WHEN_AFTER,
+	WHEN_IDLE,
+};
+
+/**
+ * struct point - a point in the run of a machine
+ * @when: its kind
+ * @said: as it was given
+ * @text: of WHEN_PRINT
+ * @number: port, address, or microseconds
+ */
+struct point {
+	enum when when;
+	const char *said;
+	const char *text;
+	uint64_t number;
+};
+
+/**
+ * struct boot_options - the command line
+ * @kernel: the kernel's file
+ * @initrd: the initial RAM disk's file, or NULL
+ * @append: the command line, or NULL
+ * @nr_modules: length of @modules
+ * @modules: files, each perhaps with a comma and a text behind
+ * @protocol: one of enum hlk_protocol
+ * @addr: of a flat binary
+ * @cpus: processors
+ * @mem: bytes of memory
+ * @no_irqchip: without interrupt controllers
+ * @snapshot_at: where the snapshot is made, if anywhere
+ * @has_snapshot: it is
+ * @until: where each round ends
+ * @repeat: rounds
+ * @time_back: time comes back with each restore
+ * @timeout_us: limit of the boot, and of each round
+ * @max_private: budget of private pages
+ * @json: print JSON and nothing else
+ * @quiet: do not print what the guest prints
+ */
+struct boot_options {
+	const char *kernel;
+	const char *initrd;
+	const char *append;
+	uint32_t nr_modules;
+	char *modules[HLK_KERNEL_MAX_MODULES];
+	uint32_t protocol;
+	uint64_t addr;
+	uint32_t cpus;
+	uint64_t mem;
+	bool no_irqchip;
+	struct point snapshot_at;
+	bool has_snapshot;
+	struct point until;
+	uint64_t repeat;
+	bool time_back;
+	uint64_t timeout_us;
+	uint64_t max_private;
+	bool json;
+	bool quiet;
+};
+
+int boot_parse(int argc, char **argv, struct boot_options *boot);
+bool point_parse(const char *arg, struct point *point);
+
+#endif /* HLK_RUN_BOOT_OPTIONS_H */

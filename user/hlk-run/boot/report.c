@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* hlk-run boot: what it took. */
+#include "../json.h"
+#include "../latency.h"
+#include "rounds.h"
+
+static double per_round(const struct rounds *rounds, uint64_t sum)
+{
+	return rounds->done ? (double)sum / rounds->done : 0;
+}
+
+static void count(const char *name, unsigned long long value, const char *more)
+{
+	printf("%-22s %12llu%s%s\n", name, value, *more ? "  " : "", more);
+}
+
+static void print_table(const struct rounds *rounds)
+{
+	const struct hlk_snapshot_counts *counts = &rounds->info.counts;
+	char more[128], text[24];
+	struct term term;
+
+	term_init(&term, stdout);
+	format_ns(text, sizeof(text), rounds->boot_ns);
+	printf("\n%-22s %12s  %s\n", "boot", text,
+	       hlk_protocol_text(rounds->placed.protocol));
+	if (!rounds->snap)
+		return;
+	snprintf(more, sizeof(more), "%llu of zeroes",
+		 (unsigned long long)counts->zero);
+	count("snapshot pages", counts->pages, more);
+	snprintf(more, sizeof(more), "%.1f exits, %.1f pages copied back each",
+		 per_round(rounds, rounds->exits),
+		 per_round(rounds, rounds->copied));
+	count("rounds", rounds->done, more);
+	if (!rounds->both.nr)
+		return;
+	latency_head(&term);
+	latency_row("restore + run", &rounds->both);
+	if (rounds->both.nr >= 10) {
+		printf("\n%srestore + run%s\n", term_on(&term, "\033[1m"),
+		       term_off(&term));
+		samples_draw(&rounds->both, stdout, term.width, term.unicode);
+	}
+	latency_note();
+}
+
+static void json_stop(struct cJSON *to, const struct rounds *rounds)
+{
+	const struct hlk_machine_run *run = &rounds->run;
+	struct cJSON *one = cJSON_AddObjectToObject(to, "stop");
+
+	cJSON_AddStringToObject(one, "reason", hlk_stop_text(run->stop));
+	json_u64(one, "value", run->value);
+	json_u64(one, "rip", run->rip);
+	json_u64(one, "cr3", run->cr3);
+}
+
+static void print_json(const struct rounds *rounds)
+{
+	struct cJSON *root = cJSON_CreateObject();
+	size_t kept = rounds->first.len < OUTPUT_KEPT ? rounds->first.len :
+							OUTPUT_KEPT;
+	struct cJSON *latency;
+
+	cJSON_AddNumberToObject(root, "exit_code", rounds->exit_code);
+	cJSON_AddStringToObject(root, "protocol",
+				hlk_protocol_text(rounds->placed.protocol));
+	json_u64(root, "entry", rounds->placed.entry);
+	json_u64(root, "boot_ns", rounds->boot_ns);
+	json_u64(root, "rounds", rounds->done);
+	json_u64(root, "elapsed_ns", rounds->elapsed);
+	json_u64(root, "exits", rounds->exits);
+	json_u64(root, "copied", rounds->copied);
+	json_stop(root, rounds);
+	if (rounds->done)
+		json_text(root, "output", rounds->first.text, kept);
+	if (rounds->snap) {
+		json_u64(root, "snapshot_pages", rounds->info.counts.pages);
+		json_u64(root, "snapshot_zero", rounds->info.counts.zero);
+	}
+	latency = cJSON_AddObjectToObject(root, "latency_ns");
+	latency_json(latency, "restore_and_run", &rounds->both);
+	cJSON_AddBoolToObject(root, "emulated", emulated());
+	json_print(root);
+}
+
+/**
+ * rounds_report() - say what it took
+ * @rounds: the run
+ */
+void rounds_report(const struct rounds *rounds)
+{
+	if (rounds->opt->json)
+		print_json(rounds);
+	else
+		print_table(rounds);
+}

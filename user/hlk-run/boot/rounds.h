@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* hlk-run boot: what a run was, and the report about it. */
+#ifndef HLK_RUN_BOOT_ROUNDS_H
+#define HLK_RUN_BOOT_ROUNDS_H
+
+#include <hlk.h>
+
+#include "../samples.h"
+#include "../term.h"
+#include "options.h"
+
+#define OUTPUT_KEPT	65536U
+
+/**
+ * struct output - what a round printed
+ * @len: how many bytes; more than are in @text if there were too many
+ * @text: the first of them
+ */
+struct output {
+	uint64_t len;
+	char text[OUTPUT_KEPT];
+};
+
+/**
+ * struct rounds - one run
+ * @opt: the command line
+ * @machine: the machine
+ * @placed: what was put where
+ * @snap: what it is restored to, or NULL
+ * @info: what that holds
+ * @run: how the last run ended
+ * @boot_ns: how long it took to the snapshot, or to the end
+ * @elapsed: how long the rounds took
+ * @done: rounds
+ * @copied: pages copied back in all of them
+ * @exits: how often the guest came out in all of them
+ * @both: latencies of restore and run
+ * @silent: nothing is shown of what the guest prints
+ * @shown: a character that was begun
+ * @first: what the first round printed
+ * @now: what the round under way printed
+ * @stop: how the first round ended
+ * @value: with which value
+ * @exit_code: how it ended
+ */
+struct rounds {
+	const struct boot_options *opt;
+	struct hlk_machine *machine;
+	struct hlk_placed placed;
+	struct hlk_snap *snap;
+	struct hlk_snapshot_info info;
+	struct hlk_machine_run run;
+	uint64_t boot_ns;
+	uint64_t elapsed;
+	uint64_t done;
+	uint64_t copied;
+	uint64_t exits;
+	struct samples both;
+	bool silent;
+	struct hlk_text shown;
+	struct output first;
+	struct output now;
+	uint32_t stop;
+	uint64_t value;
+	int exit_code;
+};
+
+void rounds_report(const struct rounds *rounds);
+
+#endif /* HLK_RUN_BOOT_ROUNDS_H */
