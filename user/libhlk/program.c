@@ -121,7 +121,8 @@ static struct kvm_msr_list *list_msrs(struct hlk_ctx *ctx)
 	return NULL;
 }
 
-static bool has_msr(struct hlk_program *program, int cmd, struct kvm_msr_entry *entry)
+static bool has_msr(struct hlk_program *program, unsigned long cmd,
+		    struct kvm_msr_entry *entry)
 {
 	struct {
 		struct kvm_msrs head;

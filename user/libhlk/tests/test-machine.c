@@ -1,0 +1,583 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * Machines against a module and a KVM that are played here: what comes of each way to come
+ * out, and what a state program is made of.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "../machine.h"
+#include "tap.h"
+
+#define STEPS		64
+#define DATA		2048	/* where struct kvm_run has what is read or written */
+#define RUN_SIZE	(DATA + 4096)
+#define RIP		0x1234
+#define MSR_GOOD	0x174
+#define MSR_ABSENT	0x175
+#define MSR_ZERO	0x176	/* can be read, not written */
+#define MSR_LOST	0x177	/* the same, if it is there, and is not 0 */
+
+int ioctl(int fd, unsigned long cmd, ...);
+
+/**
+ * struct step - how one run comes out
+ * @error: errno
+ * @why: with it
+ * @exit: exit reason
+ * @port: of an I/O; for others the value
+ * @size: of one element
+ * @count: elements
+ * @in: it reads
+ * @data: what it writes
+ */
+struct step {
+	int error;
+	uint32_t why;
+	uint32_t exit;
+	uint32_t port;
+	uint8_t size;
+	uint8_t count;
+	bool in;
+	const char *data;
+};
+
+static struct {
+	const struct step *step;
+	struct hlk_run arg[STEPS];
+	unsigned int runs;
+	uint8_t lines[STEPS];
+	unsigned int nr_lines;
+	uint32_t mp_state;
+	bool interrupts_off;
+	bool lost_msr;
+	uint64_t over_budget;
+	unsigned int restores;
+	unsigned int snapshots;
+	unsigned char program[70000];
+	uint32_t program_bytes;
+	unsigned int watches;
+} play;
+
+static struct hlk_ctx ctx = {
+	.features = HLK_FEATURE_DEADLINE | HLK_FEATURE_PROGRAM,
+	.run_size = RUN_SIZE,
+};
+static struct hlk_machine *machine;
+static char said[256];
+static char got[256];
+
+static void print(void *arg, const char *text, size_t len)
+{
+	(void)arg;
+	strncat(said, text, len);
+}
+
+static int fail(int code)
+{
+	errno = code;
+	return -1;
+}
+
+/* What the guest read last is there when it is entered again. */
+static void note_input(const struct kvm_run *run)
+{
+	if (run->exit_reason == KVM_EXIT_IO && run->io.direction == KVM_EXIT_IO_IN)
+		memcpy(got, (const char *)run + DATA, run->io.size * run->io.count);
+	if (run->exit_reason == KVM_EXIT_MMIO)
+		memcpy(got, run->mmio.data, 8);
+}
+
+static int play_run(struct hlk_run *arg)
+{
+	struct kvm_run *run = machine->run;
+	const struct step *step = play.step++;
+
+	note_input(run);
+	if (play.runs < STEPS)
+		play.arg[play.runs] = *arg;
+	play.runs++;
+	arg->entries = step->error != EINVAL;
+	if (!(arg->head.flags & HLK_RUN_CONTINUE) && step->error != EINVAL)
+		arg->done = HLK_DONE_RESTORED;
+	arg->copied = 7;
+	if (step->error) {
+		run->exit_reason = KVM_EXIT_INTR;
+		arg->head.why = step->why;
+		return fail(step->error);
+	}
+	run->exit_reason = step->exit;
+	if (step->exit == KVM_EXIT_IO) {
+		run->io.direction = step->in ? KVM_EXIT_IO_IN : KVM_EXIT_IO_OUT;
+		run->io.port = step->port;
+		run->io.size = step->size;
+		run->io.count = step->count;
+		run->io.data_offset = DATA;
+		if (step->data)
+			memcpy((char *)run + DATA, step->data,
+			       step->size * step->count);
+	} else if (step->exit == KVM_EXIT_FAIL_ENTRY) {
+		run->fail_entry.hardware_entry_failure_reason = step->port;
+	} else if (step->exit == KVM_EXIT_INTERNAL_ERROR) {
+		run->internal.suberror = step->port;
+	}
+	return 0;
+}
+
+static int play_get_msrs(struct kvm_msrs *msrs)
+{
+	struct kvm_msr_entry *entry = &msrs->entries[0];
+
+	if (entry->index == MSR_ABSENT || (entry->index == MSR_LOST && !play.lost_msr))
+		return 0;
+	entry->data = entry->index == MSR_ZERO ? 0 : entry->index * 3ULL;
+	return 1;
+}
+
+static int play_set_msrs(const struct kvm_msrs *msrs)
+{
+	return msrs->entries[0].index != MSR_ZERO &&
+	       msrs->entries[0].index != MSR_LOST;
+}
+
+static int play_list(struct kvm_msr_list *list)
+{
+	static const uint32_t all[] = {
+		0x10, 0x6e0, MSR_GOOD, MSR_ABSENT, MSR_ZERO, MSR_LOST, 0x11,
+		0x4b564d00, 0xc0000080
+	};
+
+	memcpy(list->indices, all, sizeof(all));
+	list->nmsrs = sizeof(all) / sizeof(*all);
+	return 0;
+}
+
+static int play_snapshot(struct hlk_snapshot *arg)
+{
+	play.snapshots++;
+	play.program_bytes = arg->program_bytes;
+	memcpy(play.program, (void *)(uintptr_t)arg->program, arg->program_bytes);
+	arg->out_fd = dup(0);
+	return 0;
+}
+
+static int play_kvm(unsigned long cmd, void *arg)
+{
+	struct kvm_regs *regs = arg;
+
+	switch (cmd) {
+	case KVM_GET_REGS:
+		memset(regs, 0, sizeof(*regs));
+		regs->rip = RIP;
+		regs->rflags = play.interrupts_off ? 2 : 0x202;
+		return 0;
+	case KVM_GET_MP_STATE:
+		((struct kvm_mp_state *)arg)->mp_state = play.mp_state;
+		return 0;
+	case KVM_IRQ_LINE:
+		if (play.nr_lines < STEPS)
+			play.lines[play.nr_lines++] =
+				((struct kvm_irq_level *)arg)->level;
+		return 0;
+	case KVM_GET_MSR_INDEX_LIST:
+		return play_list(arg);
+	case KVM_GET_MSRS:
+		return play_get_msrs(arg);
+	case KVM_SET_MSRS:
+		return play_set_msrs(arg);
+	case KVM_CHECK_EXTENSION:
+		return 1;
+	case KVM_RUN:
+		return fail(machine->run->immediate_exit ? EINTR : EIO);
+	case KVM_SET_GUEST_DEBUG:
+		play.watches++;
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+int ioctl(int fd, unsigned long cmd, ...)
+{
+	struct hlk_vm_stats *stats;
+	va_list args;
+	void *arg;
+
+	(void)fd;
+	va_start(args, cmd);
+	arg = va_arg(args, void *);
+	va_end(args);
+	switch (cmd) {
+	case HLK_RUN:
+		return play_run(arg);
+	case HLK_RESTORE:
+		play.restores++;
+		return 0;
+	case HLK_SNAPSHOT:
+		return play_snapshot(arg);
+	case HLK_SNAPSHOT_INFO:
+		((struct hlk_snapshot_info *)arg)->program_bytes = 0;
+		return 0;
+	case HLK_VM_STATS:
+		stats = arg;
+		stats->over_budget = play.over_budget;
+		stats->max_private = 99;
+		return 0;
+	default:
+		return play_kvm(cmd, arg);
+	}
+}
+
+static void begin(const struct step *steps)
+{
+	memset(&play, 0, sizeof(play));
+	memset(&machine->devices, 0, sizeof(machine->devices));
+	memset(machine->run, 0, RUN_SIZE);
+	play.step = steps;
+	said[0] = '\0';
+	machine->state = HLK_MACHINE_READY;
+	machine->irqchip = true;
+	machine->irq = false;
+	machine->over_budget = 0;
+}
+
+static int go(const struct step *steps, uint32_t flags, struct hlk_machine_run *run)
+{
+	begin(steps);
+	run->flags = flags;
+	return hlk_machine_go(machine, run);
+}
+
+#define OUT(p, s, n, d)	{ .exit = KVM_EXIT_IO, .port = p, .size = s, .count = n, .data = d }
+#define IN(p, s, n)	{ .exit = KVM_EXIT_IO, .port = p, .size = s, .count = n, .in = true }
+#define OVER		OUT(0xf4, 1, 1, "\x05")
+
+static void test_print(void)
+{
+	static const struct step string[] = {
+		OUT(0xe9, 1, 5, "hello"), OUT(0x3f8, 1, 1, " "),
+		OUT(0x3f8, 1, 6, "world!"), OVER
+	};
+	static const struct step split[] = {
+		OUT(0xe9, 1, 3, "lol"), OUT(0x80, 1, 1, "x"), OUT(0x3f8, 1, 3, "ol!"),
+	};
+	static const struct step two[] = { OUT(0x3f8, 1, 4, "abab"), OVER };
+	struct hlk_machine_run run = HLK_MACHINE_RUN_INIT;
+
+	tap(!go(string, 0, &run) && run.stop == HLK_STOP_EXIT && run.value == 5 &&
+	    !strcmp(said, "hello world!") && run.exits == 4 && run.rip == RIP &&
+	    machine->state == HLK_MACHINE_OVER, "prints, and its end");
+	tap(hlk_machine_go(machine, &run) == -ESTALE, "then it is over");
+	run.print = "lolol";
+	tap(!go(split, HLK_MACHINE_PRINT, &run) && run.stop == HLK_STOP_PRINT &&
+	    !strcmp(said, "lolol!") && machine->state == HLK_MACHINE_READY,
+	    "a text in pieces");
+	run.print = "ba";
+	tap(!go(two, HLK_MACHINE_PRINT, &run) && run.stop == HLK_STOP_PRINT &&
+	    play.runs == 1, "once is enough");
+}
+
+static void test_io(void)
+{
+	static const struct step reads[] = {
+		IN(0x3fd, 1, 1), OVER
+	};
+	static const struct step words[] = { IN(0xcfc, 4, 3), OVER };
+	static const struct step mmio[] = {
+		{ .exit = KVM_EXIT_MMIO }, OVER
+	};
+	static const struct step port[] = {
+		OUT(0x80, 1, 1, "\x01"), OUT(0x81, 4, 1, "\x78\x56\x34\x12"),
+	};
+	struct hlk_machine_run run = HLK_MACHINE_RUN_INIT;
+
+	tap(!go(reads, 0, &run) && got[0] == 0x60, "a register is read");
+	memset(got, 0, sizeof(got));
+	tap(!go(words, 0, &run) && !memcmp(got, "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 13),
+	    "a string of words, of ones");
+	memset(got, 0, sizeof(got));
+	tap(!go(mmio, 0, &run) && !memcmp(got, "\xff\xff\xff\xff\xff\xff\xff\xff", 8),
+	    "memory that is not there");
+	run.port = 0x81;
+	tap(!go(port, HLK_MACHINE_PORT, &run) && run.stop == HLK_STOP_PORT &&
+	    run.value == 0x12345678, "a port, and what was written");
+}
+
+static void test_irq(void)
+{
+	/* OUT2, enable the transmitter's interrupt, send twice, read IIR */
+	static const struct step steps[] = {
+		OUT(0x3fc, 1, 1, "\x08"), OUT(0x3f9, 1, 1, "\x02"),
+		OUT(0x3f8, 1, 1, "a"), IN(0x3fa, 1, 1), OUT(0x3f8, 1, 1, "b"), OVER
+	};
+	static const uint8_t want[] = { 1, 0, 1, 0, 1 };
+	struct hlk_machine_run run = HLK_MACHINE_RUN_INIT;
+	size_t taken;
+
+	tap(!go(steps, 0, &run) && play.nr_lines == sizeof(want) &&
+	    !memcmp(play.lines, want, sizeof(want)), "the line: %u changes",
+	    play.nr_lines);
+	begin(steps);
+	machine->devices.serial.ier = 1;
+	machine->devices.serial.mcr = 8;
+	tap(!hlk_machine_receive(machine, "xyz", 3, &taken) && taken == 1 &&
+	    play.nr_lines == 1 && play.lines[0], "input interrupts");
+	machine->irq = false;
+	machine->irqchip = false;
+	play.nr_lines = 0;
+	tap(!hlk_machine_receive(machine, "xyz", 3, &taken) && !taken &&
+	    !play.nr_lines, "without controllers nothing does");
+}
+
+static void test_ends(void)
+{
+	static const struct {
+		struct step step;
+		enum hlk_stop stop;
+		uint64_t value;
+	} rows[] = {
+		{ OUT(0x604, 2, 1, "\x00\x20"), HLK_STOP_OFF, 0 },
+		{ OUT(0x64, 1, 1, "\xfe"), HLK_STOP_RESET, 0 },
+		{ { .exit = KVM_EXIT_SHUTDOWN }, HLK_STOP_SHUTDOWN, 0 },
+		{ { .exit = KVM_EXIT_FAIL_ENTRY, .port = 33 }, HLK_STOP_ENTRY, 33 },
+		{ { .exit = KVM_EXIT_INTERNAL_ERROR, .port = 1 }, HLK_STOP_INTERNAL, 1 },
+		{ { .exit = KVM_EXIT_HYPERCALL }, HLK_STOP_UNKNOWN, KVM_EXIT_HYPERCALL },
+		{ { .exit = KVM_EXIT_HLT }, HLK_STOP_HALT, 0 },
+		{ { .exit = 4711 }, HLK_STOP_UNKNOWN, 4711 },
+	};
+	struct hlk_machine_run run = HLK_MACHINE_RUN_INIT;
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		tap(!go(&rows[i].step, 0, &run) && run.stop == rows[i].stop &&
+		    run.value == rows[i].value &&
+		    hlk_machine_go(machine, &run) == -ESTALE, "%s",
+		    hlk_stop_text(rows[i].stop));
+	tap(!strcmp(hlk_stop_text(4711), hlk_stop_text(HLK_STOP_UNKNOWN)),
+	    "words for what is not known");
+}
+
+/* A machine that halts: each look is a step */
+static void test_looks(void)
+{
+	static const struct step waits[] = {
+		[0 ... 19] = { .error = ETIMEDOUT },
+	};
+	static const struct step prints[] = {
+		[0 ... 4] = { .error = ETIMEDOUT }, OUT(0xe9, 1, 1, "x"),
+		[6 ... 20] = { .error = ETIMEDOUT },
+	};
+	static const struct step signals[] = { { .error = EINTR }, { .error = EINTR }, OVER };
+	struct hlk_machine_run run = HLK_MACHINE_RUN_INIT;
+
+	begin(waits);
+	play.mp_state = KVM_MP_STATE_HALTED;
+	run.flags = HLK_MACHINE_IDLE;
+	tap(!hlk_machine_go(machine, &run) && run.stop == HLK_STOP_IDLE &&
+	    play.runs == 10 && play.arg[0].timeout_ns == 10000000,
+	    "halted in ten looks: idle");
+	begin(prints);
+	play.mp_state = KVM_MP_STATE_HALTED;
+	tap(!hlk_machine_go(machine, &run) && run.stop == HLK_STOP_IDLE &&
+	    play.runs == 16, "what prints is not");
+	begin(waits);
+	play.mp_state = KVM_MP_STATE_HALTED;
+	play.interrupts_off = true;
+	run.flags = 0;
+	tap(!hlk_machine_go(machine, &run) && run.stop == HLK_STOP_HALT &&
+	    play.runs == 1 && play.arg[0].timeout_ns == 100000000,
+	    "halted with interrupts off: the end");
+	begin(waits);
+	play.interrupts_off = true;
+	run.timeout_us = 1;
+	tap(!hlk_machine_go(machine, &run) && run.stop == HLK_STOP_TIME &&
+	    play.arg[0].timeout_ns <= 1000 && machine->state == HLK_MACHINE_READY,
+	    "the time is over");
+	run.timeout_us = UINT64_MAX;
+	tap(!go(signals, 0, &run) && run.stop == HLK_STOP_EXIT && play.runs == 3,
+	    "signals are none of its business");
+}
+
+static void test_failures(void)
+{
+	static const struct step fault[] = { { .error = EFAULT } };
+	static const struct step module[] = {
+		{ .error = EFAULT, .why = HLK_WHY_PROGRAM_MAPPING }
+	};
+	static const struct step none[] = { { .error = ENOMEM } };
+	struct hlk_machine_run run = HLK_MACHINE_RUN_INIT;
+	int ret;
+
+	begin(fault);
+	play.over_budget = 1;
+	run.flags = 0;
+	ret = hlk_machine_go(machine, &run);
+	tap(ret == -EDQUOT && machine->err.where == 99 &&
+	    machine->state == HLK_MACHINE_OVER, "over its budget");
+	tap(go(fault, 0, &run) == -EFAULT && machine->err.what == HLK_WHAT_SYSTEM,
+	    "memory that the host has not");
+	tap(go(module, 0, &run) == -EFAULT && machine->err.what == HLK_WHAT_MODULE &&
+	    machine->err.why == HLK_WHY_PROGRAM_MAPPING, "the module's word");
+	tap(go(none, 0, &run) == -ENOMEM, "any other");
+}
+
+static void test_refused(void)
+{
+	struct hlk_machine_run run = HLK_MACHINE_RUN_INIT;
+	char text[300];
+
+	memset(text, 'x', sizeof(text));
+	text[sizeof(text) - 1] = '\0';
+	tap(go(NULL, 1U << 20, &run) == -EOPNOTSUPP, "flags");
+	tap(go(NULL, HLK_MACHINE_PRINT, &run) == -EINVAL, "no text");
+	run.print = text;
+	tap(go(NULL, HLK_MACHINE_PRINT, &run) == -EINVAL, "a text too long");
+	run.port = 65536;
+	tap(go(NULL, HLK_MACHINE_PORT, &run) == -EINVAL, "a port");
+	tap(go(NULL, HLK_MACHINE_RESTORE, &run) == -EINVAL, "nothing to restore");
+	tap(go(NULL, HLK_MACHINE_TIME_BACK, &run) == -EINVAL, "time without a restore");
+	run.size = 8;
+	tap(go(NULL, 0, &run) == -EINVAL, "a struct that is none");
+	atomic_store(&machine->busy, true);
+	tap(hlk_machine_go(machine, &run) == -EBUSY, "somebody has it");
+	atomic_store(&machine->busy, false);
+}
+
+/* The program as the module reads it */
+static const struct hlk_program_entry *entry_of(unsigned int at)
+{
+	return (const struct hlk_program_entry *)
+		(play.program + sizeof(struct hlk_program_header)) + at;
+}
+
+static void test_program(void)
+{
+	static const uint32_t order[] = {
+		KVM_SET_SREGS2, KVM_SET_PIT2, KVM_SET_IRQCHIP, KVM_SET_IRQCHIP,
+		KVM_SET_IRQCHIP, KVM_SET_LAPIC, KVM_SET_MSRS, KVM_SET_DEBUGREGS,
+		KVM_SET_CLOCK
+	};
+	const unsigned int nr = sizeof(order) / sizeof(*order);
+	const struct hlk_program_header *head = (void *)play.program;
+	const struct hlk_program_entry *entry;
+	struct hlk_program_tail tail;
+	const struct kvm_msrs *msrs;
+	struct hlk_snap *snap;
+	bool good = true;
+	unsigned int i;
+
+	begin(NULL);
+	machine->devices.serial.scr = 0x5a;
+	tap(!hlk_machine_snapshot(machine, &snap) && play.snapshots == 1, "a snapshot");
+	hlk_snapshot_close(snap);
+	for (i = 0; i < nr && i < head->nr_entries; i++) {
+		entry = entry_of(i);
+		good &= entry->cmd == order[i] && entry->offset % 8 == 0 &&
+			entry->offset >= sizeof(*head) + head->nr_entries * sizeof(*entry) &&
+			entry->offset + entry->bytes <= play.program_bytes &&
+			(entry->cmd == KVM_SET_MSRS ||
+			 entry->bytes == _IOC_SIZE(entry->cmd));
+	}
+	tap(good && head->nr_entries == nr && play.program_bytes % 8 == 0 &&
+	    play.program_bytes <= HLK_MAX_PROGRAM, "its calls, in KVM's order");
+	msrs = (const void *)(play.program + entry_of(6)->offset);
+	tap(msrs->nmsrs == 3 && msrs->entries[0].index == MSR_GOOD &&
+	    msrs->entries[0].data == MSR_GOOD * 3 &&
+	    msrs->entries[1].index == 0xc0000080 &&
+	    msrs->entries[2].index == 0x6e0, "MSRs that can be put back, the deadline last");
+	tap(!hlk_program_tail(play.program, play.program_bytes, &tail) &&
+	    tail.irqchip && tail.devices.serial.scr == 0x5a, "the devices");
+	begin(NULL);
+	machine->irqchip = false;
+	tap(!hlk_machine_snapshot(machine, &snap) && head->nr_entries == 3,
+	    "without controllers");
+	hlk_snapshot_close(snap);
+	begin(NULL);
+	play.lost_msr = true;
+	tap(hlk_machine_snapshot(machine, &snap) == -EOPNOTSUPP && !snap &&
+	    strstr(machine->err.text, "0x177"), "refused: %s", machine->err.text);
+	begin(NULL);
+	machine->state = HLK_MACHINE_OVER;
+	tap(hlk_machine_snapshot(machine, &snap) == -ESTALE, "after its end");
+	ctx.features &= ~HLK_FEATURE_PROGRAM;
+	begin(NULL);
+	tap(hlk_machine_snapshot(machine, &snap) == -EOPNOTSUPP, "an old module");
+	ctx.features |= HLK_FEATURE_PROGRAM;
+}
+
+static void test_restore(void)
+{
+	static const struct step first[] = { { .error = ETIMEDOUT }, OVER };
+	static const struct step broken[] = { { .error = EINVAL, .why = HLK_WHY_PROGRAM_MISSING } };
+	struct hlk_program_tail tail = {
+		.magic = HLK_PROGRAM_MAGIC,
+		.size = sizeof(tail),
+		.irqchip = 1,
+		.cr8 = 5,
+		.devices.serial = { .ier = 2, .mcr = 8, .sent = 1 },
+	};
+	struct hlk_machine_run run = HLK_MACHINE_RUN_INIT;
+	struct hlk_snap snap = { .fd = 77, .program_bytes = sizeof(tail) };
+
+	atomic_init(&snap.refs, 10);
+	atomic_init(&snap.program, (const unsigned char *)&tail);
+	begin(NULL);
+	tap(hlk_machine_restore(machine, NULL) == -EINVAL, "nothing yet");
+	tap(!hlk_machine_restore(machine, &snap) && play.restores == 1 &&
+	    machine->devices.serial.sent == 1 && play.nr_lines == 1 &&
+	    play.lines[0] == 1 && machine->run->cr8 == 5 && machine->last == &snap,
+	    "devices, their line and CR8");
+	begin(first);
+	run.flags = HLK_MACHINE_RESTORE | HLK_MACHINE_TIME_BACK;
+	tap(!hlk_machine_go(machine, &run) && run.stop == HLK_STOP_EXIT &&
+	    run.copied == 7 && play.runs == 2 &&
+	    play.arg[0].head.flags == HLK_RESTORE_TIME_BACK &&
+	    play.arg[0].program == (uintptr_t)&tail &&
+	    play.arg[1].head.flags == HLK_RUN_CONTINUE,
+	    "restore and run in one call, once");
+	begin(broken);
+	run.flags = HLK_MACHINE_RESTORE;
+	tap(hlk_machine_go(machine, &run) == -EINVAL && !run.rip &&
+	    machine->state == HLK_MACHINE_OVER, "one that fails");
+	tail.irqchip = 0;
+	tap(hlk_machine_restore(machine, &snap) == -EINVAL,
+	    "a machine without controllers");
+	tail.magic++;
+	tap(hlk_machine_restore(machine, &snap) == -EINVAL, "another's");
+	machine->last = NULL;
+}
+
+static void test_watch(void)
+{
+	static const struct step steps[] = { { .exit = KVM_EXIT_DEBUG } };
+	struct hlk_machine_run run = HLK_MACHINE_RUN_INIT;
+
+	tap(!go(steps, HLK_MACHINE_ADDR, &run) && run.stop == HLK_STOP_ADDR &&
+	    play.watches == 2 && machine->state == HLK_MACHINE_READY,
+	    "a breakpoint, and it is gone");
+}
+
+int main(void)
+{
+	machine = calloc(1, sizeof(*machine));
+	machine->ctx = &ctx;
+	machine->run = calloc(1, RUN_SIZE);
+	machine->print = print;
+	test_print();
+	test_io();
+	test_irq();
+	test_ends();
+	test_looks();
+	test_failures();
+	test_refused();
+	test_program();
+	test_restore();
+	test_watch();
+	free(machine->run);
+	free(machine);
+	return tap_done();
+}
