@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* hlk-run boot: boot a kernel, snapshot it at a point, restore and run it on. */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -113,46 +112,6 @@ static int go(struct rounds *rounds, const struct point *point, uint32_t flags)
 	    run->stop == stop_of[point->when])
 		return RUN_OK;
 	return run->stop == HLK_STOP_TIME ? RUN_TIMEOUT : RUN_GUEST;
-}
-
-static int load(struct rounds *rounds)
-{
-	const struct boot_options *opt = rounds->opt;
-	struct hlk_module modules[HLK_KERNEL_MAX_MODULES] = {};
-	struct hlk_kernel kernel = HLK_KERNEL_INIT;
-	void *data[2 + HLK_KERNEL_MAX_MODULES] = {};
-	size_t size;
-	uint32_t i;
-	int ret;
-
-	ret = file_read(opt->kernel, &data[0], &size);
-	kernel.image = data[0];
-	kernel.image_size = ret ? 0 : size;
-	if (!ret && opt->initrd) {
-		ret = file_read(opt->initrd, &data[1], &size);
-		kernel.initrd = data[1];
-		kernel.initrd_size = ret ? 0 : size;
-	}
-	for (i = 0; !ret && i < opt->nr_modules; i++) {
-		char *comma = strchr(opt->modules[i], ',');
-
-		if (comma)
-			*comma = '\0';
-		ret = file_read(opt->modules[i], &data[2 + i], &size);
-		modules[i].data = data[2 + i];
-		modules[i].size = ret ? 0 : size;
-		modules[i].text = comma ? comma + 1 : NULL;
-	}
-	kernel.protocol = opt->protocol;
-	kernel.cmdline = opt->append;
-	kernel.gpa = opt->addr;
-	kernel.modules = modules;
-	kernel.nr_modules = opt->nr_modules;
-	if (!ret && hlk_machine_load(rounds->machine, &kernel, &rounds->placed))
-		ret = fail_machine(rounds);
-	for (i = 0; i < 2 + HLK_KERNEL_MAX_MODULES; i++)
-		free(data[i]);
-	return ret;
 }
 
 static int take(struct rounds *rounds)
@@ -271,12 +230,13 @@ static int boot(struct rounds *rounds)
 	return ret;
 }
 
-static int make(struct hlk_ctx *ctx, struct rounds *rounds)
+static int make(struct hlk_ctx *ctx, struct rounds *rounds,
+		const struct files *files)
 {
 	const struct boot_options *opt = rounds->opt;
 	struct hlk_machine_config config = HLK_MACHINE_CONFIG_INIT;
 	struct hlk_err err;
-	int ret;
+	int ret = RUN_OK;
 
 	config.flags = opt->no_irqchip ? HLK_MACHINE_NO_IRQCHIP : 0;
 	config.nr_cpus = opt->cpus;
@@ -286,7 +246,8 @@ static int make(struct hlk_ctx *ctx, struct rounds *rounds)
 	config.print_arg = rounds;
 	if (hlk_machine_create(ctx, &config, &rounds->machine, &err))
 		return fail_err(NULL, &err);
-	ret = load(rounds);
+	if (hlk_machine_load(rounds->machine, &files->kernel, &rounds->placed))
+		ret = fail_machine(rounds);
 	if (!ret)
 		ret = boot(rounds);
 	hlk_snapshot_close(rounds->snap);
@@ -294,30 +255,40 @@ static int make(struct hlk_ctx *ctx, struct rounds *rounds)
 	return ret;
 }
 
+static int open_hlk(struct rounds *rounds, const struct files *files)
+{
+	struct hlk_ctx *ctx;
+	struct hlk_err err;
+	int ret;
+
+	if (hlk_open(&ctx, &err))
+		return fail_err(NULL, &err);
+	ret = make(ctx, rounds, files);
+	hlk_close(ctx);
+	return ret;
+}
+
 int cmd_boot(int argc, char **argv)
 {
 	struct boot_options opt;
 	struct rounds *rounds;
-	struct hlk_ctx *ctx;
-	struct hlk_err err;
-	int ret = RUN_ERROR;
+	struct files files;
+	int ret;
 
 	if (boot_parse(argc, argv, &opt))
 		return RUN_USAGE;
 	rounds = calloc(1, sizeof(*rounds));
 	if (!rounds || samples_init(&rounds->both)) {
 		fprintf(stderr, "hlk-run: out of memory\n");
-		goto free_rounds;
+		free(rounds);
+		return RUN_ERROR;
 	}
 	rounds->opt = &opt;
-	if (hlk_open(&ctx, &err)) {
-		ret = fail_err(NULL, &err);
-	} else {
-		ret = make(ctx, rounds);
-		hlk_close(ctx);
-	}
+	ret = files_read(&opt, &files);
+	if (!ret)
+		ret = open_hlk(rounds, &files);
+	files_free(&files);
 	samples_free(&rounds->both);
-free_rounds:
 	free(rounds);
 	return ret;
 }

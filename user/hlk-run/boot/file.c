@@ -67,23 +67,73 @@ static int read_open(const char *name, int fd, void **data, size_t *size)
 	return ret;
 }
 
-/**
- * file_read() - read a file
- * @name: its name
- * @data: out: its content, to be freed
- * @size: out: its size
- *
- * Return: RUN_OK, or RUN_ERROR after the reason was printed
- */
-int file_read(const char *name, void **data, size_t *size)
+static int file_read(const char *name, const void **data, uint64_t *size)
 {
 	/* A FIFO is not waited for. */
 	int fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	size_t bytes = 0;
+	void *all = NULL;
 	int ret;
 
 	if (fd < 0)
 		return fail(name, strerror(errno));
-	ret = read_open(name, fd, data, size);
+	ret = read_open(name, fd, &all, &bytes);
 	close(fd);
+	*data = all;
+	*size = ret ? 0 : bytes;
 	return ret;
+}
+
+/* A comma ends the name, and begins the text. */
+static int read_module(char *arg, struct hlk_module *module)
+{
+	char *comma = strchr(arg, ',');
+
+	if (comma) {
+		*comma = '\0';
+		module->text = comma + 1;
+	}
+	return file_read(arg, &module->data, &module->size);
+}
+
+/**
+ * files_read() - read a kernel and what goes with it
+ * @opt: the command line
+ * @files: out: the files, which files_free() frees, also after a failure
+ *
+ * Return: RUN_OK, or RUN_ERROR after the reason was printed
+ */
+int files_read(const struct boot_options *opt, struct files *files)
+{
+	struct hlk_kernel *kernel = &files->kernel;
+	uint32_t i;
+	int ret;
+
+	*files = (struct files) { .kernel = HLK_KERNEL_INIT };
+	kernel->protocol = opt->protocol;
+	kernel->cmdline = opt->append;
+	kernel->gpa = opt->addr;
+	kernel->modules = files->modules;
+	kernel->nr_modules = opt->nr_modules;
+	ret = file_read(opt->kernel, &kernel->image, &kernel->image_size);
+	if (!ret && opt->initrd)
+		ret = file_read(opt->initrd, &kernel->initrd,
+				&kernel->initrd_size);
+	for (i = 0; !ret && i < opt->nr_modules; i++)
+		ret = read_module(opt->modules[i], &files->modules[i]);
+	return ret;
+}
+
+/**
+ * files_free() - free what was read
+ * @files: the files
+ */
+void files_free(struct files *files)
+{
+	uint32_t i;
+
+	free((void *)files->kernel.image);
+	free((void *)files->kernel.initrd);
+	for (i = 0; i < HLK_KERNEL_MAX_MODULES; i++)
+		free((void *)files->modules[i].data);
 }

@@ -3,8 +3,21 @@
 #ifndef HLK_RUN_BOOT_FILE_H
 #define HLK_RUN_BOOT_FILE_H
 
-#include <stddef.h>
+#include <hlk.h>
 
-int file_read(const char *name, void **data, size_t *size);
+#include "options.h"
+
+/**
+ * struct files - a kernel and what goes with it
+ * @kernel: all of it
+ * @modules: those of @kernel
+ */
+struct files {
+	struct hlk_kernel kernel;
+	struct hlk_module modules[HLK_KERNEL_MAX_MODULES];
+};
+
+int files_read(const struct boot_options *opt, struct files *files);
+void files_free(struct files *files);
 
 #endif /* HLK_RUN_BOOT_FILE_H */

@@ -199,6 +199,25 @@ step "more roots than there can be" many --root=0 pt a
 step "more modules than there can be" many --module=x boot a
 step "more configurations than there can be" many --config=1,1024,16 bench
 
+# failure PATTERN COMMAND...: exit code 1, and why
+failure()
+{
+	pattern=$1
+	shift
+	"$hlk_run" "$@" > "$build/failure" 2>&1
+	[ $? -eq 1 ] && grep "$pattern" "$build/failure"
+}
+rm -f "$build/fifo"
+mkfifo "$build/fifo"
+step "a kernel that is a FIFO" failure "fifo: not a regular file" boot "$build/fifo"
+step "a kernel that is a folder" failure "not a regular file" boot "$build"
+step "a kernel that is not there" failure "No such file" boot "$build/none"
+step "an initrd that is not there" failure "none: No such file" \
+	boot "$hlk_run" --initrd "$build/none"
+step "a module that is not there" failure "none: No such file" \
+	boot "$hlk_run" --module "$build/none,text"
+rm -f "$build/fifo" "$build/failure"
+
 if command -v mandoc >/dev/null; then
 	for page in "$dest"/usr/local/share/man/man*/*; do
 		step "mandoc -T lint ${page##*/}" \

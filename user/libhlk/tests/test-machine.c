@@ -67,6 +67,7 @@ static struct hlk_ctx ctx = {
 	.features = HLK_FEATURE_DEADLINE | HLK_FEATURE_PROGRAM,
 	.run_size = RUN_SIZE,
 };
+
 static struct hlk_machine *machine;
 static char said[256];
 static char got[256];
