@@ -130,10 +130,11 @@ static void handle_out(struct hlk_machine *machine, struct hlk_machine_run *run,
 	uint32_t value = 0;
 
 	memcpy(&value, data, machine->run->io.size);
-	handle_effect(machine, run, hlk_devices_out(&machine->devices, port,
-						    machine->run->io.size, value));
+	/* What is waited for comes before what the port does. */
 	if (run->flags & HLK_MACHINE_PORT && port == run->port)
 		stop(run, HLK_STOP_PORT, value);
+	handle_effect(machine, run, hlk_devices_out(&machine->devices, port,
+						    machine->run->io.size, value));
 }
 
 static void handle_in(struct hlk_machine *machine, unsigned char *data)

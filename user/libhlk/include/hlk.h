@@ -1557,6 +1557,8 @@ int hlk_machine_snapshot(struct hlk_machine *machine, struct hlk_snap **snap);
  * @machine: a machine with the memory that the snapshot's had, the one itself or another
  * @snap: the snapshot; NULL takes the one restored last
  *
+ * After a failure the machine does not run until a restore succeeds.
+ *
  * Return: 0 or a negative errno
  */
 int hlk_machine_restore(struct hlk_machine *machine, struct hlk_snap *snap);

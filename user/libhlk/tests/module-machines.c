@@ -322,7 +322,7 @@ static void test_refused(void)
 	hlk_machine_close(other);
 	other = make_machine(0, 8 << 20);
 	ret = hlk_machine_restore(other, snap);
-	tap(ret == -EINVAL, "with other memory: %s", reason(other));
+	tap(ret == -EMEDIUMTYPE, "with other memory: %s", reason(other));
 	ret = hlk_machine_go(other, &run);
 	tap(ret == -ESTALE, "then it does not run: %s", reason(other));
 	ret = hlk_machine_snapshot(other, &none);

@@ -294,6 +294,7 @@ static void test_io(void)
 	static const struct step port[] = {
 		OUT(0x80, 1, 1, "\x01"), OUT(0x81, 4, 1, "\x78\x56\x34\x12"),
 	};
+	static const struct step end[] = { OVER };
 	struct hlk_machine_run run = HLK_MACHINE_RUN_INIT;
 
 	tap(!go(reads, 0, &run) && got[0] == 0x60, "a register is read");
@@ -306,6 +307,9 @@ static void test_io(void)
 	run.port = 0x81;
 	tap(!go(port, HLK_MACHINE_PORT, &run) && run.stop == HLK_STOP_PORT &&
 	    run.value == 0x12345678, "a port, and what was written");
+	run.port = 0xf4;
+	tap(!go(end, HLK_MACHINE_PORT, &run) && run.stop == HLK_STOP_PORT &&
+	    machine->state == HLK_MACHINE_READY, "what is waited for comes first");
 }
 
 static void test_irq(void)
