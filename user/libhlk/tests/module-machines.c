@@ -350,7 +350,7 @@ static void refused(struct hlk_machine_config config, int code)
 	struct hlk_err err;
 	int ret = hlk_machine_create(ctx, &config, &machine, &err);
 
-	tap(ret == -code && !machine, "refused: %s", words(&err));
+	tap(ret == -code && !machine, "not so: %s", words(&err));
 }
 
 static void test_config(void)

@@ -3,11 +3,13 @@
  * Machines against a module and a KVM that are played here: what comes of each way to come
  * out, and what a state program is made of.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "../machine.h"
@@ -61,6 +63,14 @@ static struct {
 	unsigned char program[70000];
 	uint32_t program_bytes;
 	unsigned int watches;
+	unsigned int fail_at;
+	unsigned int calls;
+	struct hlk_window window[4];
+	unsigned int windows;
+	unsigned int slots;
+	unsigned int irqchips;
+	struct kvm_regs regs;
+	struct kvm_cpuid2 *cpuid;
 } play;
 
 static struct hlk_ctx ctx = {
@@ -166,6 +176,84 @@ static int play_snapshot(struct hlk_snapshot *arg)
 	return 0;
 }
 
+/* A file that can be mapped as far as the guest's memory goes */
+static int play_file(void)
+{
+	int fd = memfd_create("played", MFD_CLOEXEC);
+
+	if (fd >= 0 && ftruncate(fd, 6LL << 30)) {
+		close(fd);
+		fd = -1;
+	}
+	return fd;
+}
+
+static int play_attach(struct hlk_vm_attach *arg)
+{
+	arg->out_fd = play_file();
+	return 0;
+}
+
+static int play_window(const struct hlk_window_add *arg)
+{
+	play.window[play.windows++ % 4] = arg->window;
+	return 0;
+}
+
+/* What KVM offers, as far as it matters */
+static const struct kvm_cpuid_entry2 offered[] = {
+	{ .function = 1, .ebx = 0x07040800, .ecx = 0xffffffff & ~(1U << 31), .edx = 0xffffffff },
+	{ .function = 4, .eax = 0x1c03c121 },
+	{ .function = 0xb, .index = 0, .eax = 1, .ebx = 2, .ecx = 0x100, .edx = 7 },
+	{ .function = 0xb, .index = 1, .eax = 4, .ebx = 4, .ecx = 0x201, .edx = 7 },
+	{ .function = 0x40000001, .eax = 0x01007efb },
+	{ .function = 0x80000001, .ecx = 0xff, .edx = 0x20100800 },
+	{ .function = 0x80000008, .eax = 0x3028, .ecx = 0x3003 },
+	{ .function = 0x8000000a, .eax = 1, .ebx = 8, .edx = 0xff },
+};
+
+static int play_offer(struct kvm_cpuid2 *cpuid)
+{
+	memcpy(cpuid->entries, offered, sizeof(offered));
+	cpuid->nent = sizeof(offered) / sizeof(*offered);
+	return 0;
+}
+
+static int play_take_cpuid(const struct kvm_cpuid2 *cpuid)
+{
+	size_t bytes = sizeof(*cpuid) + cpuid->nent * sizeof(cpuid->entries[0]);
+
+	free(play.cpuid);
+	play.cpuid = malloc(bytes);
+	memcpy(play.cpuid, cpuid, bytes);
+	return 0;
+}
+
+static int play_make(unsigned long cmd, void *arg)
+{
+	switch (cmd) {
+	case KVM_CREATE_VM:
+	case KVM_CREATE_VCPU:
+		return play_file();
+	case KVM_CREATE_IRQCHIP:
+	case KVM_CREATE_PIT2:
+		play.irqchips++;
+		return 0;
+	case KVM_SET_USER_MEMORY_REGION:
+		play.slots++;
+		return 0;
+	case KVM_GET_SUPPORTED_CPUID:
+		return play_offer(arg);
+	case KVM_SET_CPUID2:
+		return play_take_cpuid(arg);
+	case KVM_SET_REGS:
+		memcpy(&play.regs, arg, sizeof(play.regs));
+		return 0;
+	default:
+		return 0;
+	}
+}
+
 static int play_kvm(unsigned long cmd, void *arg)
 {
 	struct kvm_regs *regs = arg;
@@ -198,7 +286,7 @@ static int play_kvm(unsigned long cmd, void *arg)
 		play.watches++;
 		return 0;
 	default:
-		return 0;
+		return play_make(cmd, arg);
 	}
 }
 
@@ -212,7 +300,13 @@ int ioctl(int fd, unsigned long cmd, ...)
 	va_start(args, cmd);
 	arg = va_arg(args, void *);
 	va_end(args);
+	if (++play.calls == play.fail_at)
+		return fail(ENOSPC);
 	switch (cmd) {
+	case HLK_VM_ATTACH:
+		return play_attach(arg);
+	case HLK_WINDOW_ADD:
+		return play_window(arg);
 	case HLK_RUN:
 		return play_run(arg);
 	case HLK_RESTORE:
@@ -235,6 +329,7 @@ int ioctl(int fd, unsigned long cmd, ...)
 
 static void begin(const struct step *steps)
 {
+	free(play.cpuid);
 	memset(&play, 0, sizeof(play));
 	memset(&machine->devices, 0, sizeof(machine->devices));
 	memset(machine->run, 0, RUN_SIZE);
@@ -566,6 +661,159 @@ static void test_watch(void)
 	    "a breakpoint, and it is gone");
 }
 
+static unsigned int open_files(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	unsigned int nr = 0;
+
+	while (dir && readdir(dir))
+		nr++;
+	if (dir)
+		closedir(dir);
+	return nr;
+}
+
+static const struct kvm_cpuid_entry2 *leaf(uint32_t function, uint32_t index)
+{
+	static const struct kvm_cpuid_entry2 none;
+	uint32_t i;
+
+	for (i = 0; play.cpuid && i < play.cpuid->nent; i++)
+		if (play.cpuid->entries[i].function == function &&
+		    play.cpuid->entries[i].index == index)
+			return &play.cpuid->entries[i];
+	return &none;
+}
+
+static void forget_cpuid(void)
+{
+	free(play.cpuid);
+	memset(&play, 0, sizeof(play));
+}
+
+static void test_cpuid(void)
+{
+	struct hlk_machine_config config = HLK_MACHINE_CONFIG_INIT;
+	struct hlk_machine *new;
+
+	forget_cpuid();
+	config.mem_size = 1 << 20;
+	hlk_machine_create(&ctx, &config, &new, NULL);
+	tap(leaf(1, 0)->ebx == 0x00010800 && leaf(1, 0)->ecx == 0xffffffdf &&
+	    leaf(1, 0)->edx == 0xefffffff, "one processor, with its APIC, and no VMX");
+	tap(!leaf(0xb, 0)->edx && leaf(0xb, 0)->ebx == 1 && leaf(0xb, 0)->ecx == 0x100 &&
+	    leaf(0xb, 1)->ebx == 1 && leaf(0xb, 1)->ecx == 0x201 && !leaf(0xb, 1)->eax &&
+	    leaf(4, 0)->eax == 0x121 && !leaf(0x80000008, 0)->ecx &&
+	    leaf(0x80000008, 0)->eax == 0x3028, "alone");
+	tap(leaf(0x40000001, 0)->eax == 0x0100000b && leaf(0x80000001, 0)->ecx == 0xfb &&
+	    !leaf(0x8000000a, 0)->edx, "clocks of KVM's, and no SVM");
+	hlk_machine_close(new);
+	forget_cpuid();
+	config.flags = HLK_MACHINE_NO_IRQCHIP;
+	hlk_machine_create(&ctx, &config, &new, NULL);
+	tap(!play.irqchips && !(leaf(1, 0)->edx & 1U << 9) &&
+	    !(leaf(1, 0)->ecx & (1U << 21 | 1U << 24)), "no APIC without controllers");
+	hlk_machine_close(new);
+}
+
+static void test_memory(void)
+{
+	struct hlk_machine_config config = HLK_MACHINE_CONFIG_INIT;
+	const struct hlk_ram ram[3] = {
+		{ 0, 0x100000, NULL }, { 0x80000000, 0x1000, NULL },
+		{ 0x100000000, 0x2000, NULL },
+	};
+	struct hlk_machine *new;
+
+	forget_cpuid();
+	if (sizeof(void *) == 8) {
+		config.mem_size = (3ULL << 30) + (1 << 20);
+		tap(!hlk_machine_create(&ctx, &config, &new, NULL) && play.windows == 2 &&
+		    play.slots == 2 && !play.window[0].gpa &&
+		    play.window[0].bytes == 3ULL << 30 &&
+		    play.window[1].gpa == 4ULL << 30 && play.window[1].bytes == 1 << 20,
+		    "memory as a PC has it");
+		hlk_machine_close(new);
+	}
+	forget_cpuid();
+	config.mem_size = 0;
+	config.ram = ram;
+	config.nr_ram = 3;
+	tap(!hlk_machine_create(&ctx, &config, &new, NULL) && play.windows == 3 &&
+	    play.window[2].gpa == 0x100000000 && play.window[2].bytes == 0x2000,
+	    "memory as the caller has it");
+	hlk_machine_close(new);
+}
+
+/* Each call fails once: nothing is left, and there are words. A question may be answered by no. */
+static void test_create_fails(void)
+{
+	struct hlk_machine_config config = HLK_MACHINE_CONFIG_INIT;
+	unsigned int before = open_files(), i = 0, failed = 0;
+	struct hlk_machine *new;
+	struct hlk_err err;
+	bool good = true;
+	int ret;
+
+	config.mem_size = 1 << 20;
+	do {
+		forget_cpuid();
+		play.fail_at = ++i;
+		ret = hlk_machine_create(&ctx, &config, &new, &err);
+		failed += !!ret;
+		good &= ret ? !new && err.code == -ret : !!new;
+		hlk_machine_close(new);
+		good &= open_files() == before;
+	} while (play.calls >= i);
+	tap(good && failed > 8, "%u ways in which no machine is made", failed);
+}
+
+static void test_snapshot_fails(void)
+{
+	unsigned int before = open_files(), i = 0, failed = 0;
+	struct hlk_snap *snap;
+	bool good = true;
+	int ret;
+
+	do {
+		begin(NULL);
+		machine->pending = true;
+		play.fail_at = ++i;
+		ret = hlk_machine_snapshot(machine, &snap);
+		failed += !!ret;
+		good &= ret ? !snap && machine->err.code == -ret : !!snap;
+		hlk_snapshot_close(snap);
+		good &= open_files() == before && machine->state == HLK_MACHINE_READY;
+	} while (play.calls >= i);
+	tap(good && failed > 10, "%u ways in which there is no snapshot", failed);
+}
+
+static void test_load(void)
+{
+	struct hlk_machine_config config = HLK_MACHINE_CONFIG_INIT;
+	struct hlk_kernel kernel = HLK_KERNEL_INIT;
+	struct hlk_placed placed;
+	struct hlk_machine *new;
+
+	forget_cpuid();
+	config.mem_size = 1 << 20;
+	hlk_machine_create(&ctx, &config, &new, NULL);
+	kernel.protocol = HLK_PROTOCOL_FLAT32;
+	kernel.image = "code";
+	kernel.image_size = 4;
+	kernel.gpa = 0x8000;
+	tap(!hlk_machine_load(new, &kernel, &placed) && play.regs.rip == 0x8000 &&
+	    placed.entry == 0x8000 && !memcmp((char *)new->ram[0].mem + 0x8000, "code", 4),
+	    "a kernel");
+	tap(hlk_machine_load(new, &kernel, NULL) == -EINVAL, "one only");
+	hlk_machine_close(new);
+	hlk_machine_create(&ctx, &config, &new, NULL);
+	kernel.gpa = 0x100000;
+	tap(hlk_machine_load(new, &kernel, NULL) == -ENOSPC && new->err.text[0] &&
+	    new->state == HLK_MACHINE_OVER, "that does not fit");
+	hlk_machine_close(new);
+}
+
 int main(void)
 {
 	machine = calloc(1, sizeof(*machine));
@@ -582,6 +830,13 @@ int main(void)
 	test_program();
 	test_restore();
 	test_watch();
+	ctx.refs = 1;
+	test_cpuid();
+	test_memory();
+	test_create_fails();
+	test_snapshot_fails();
+	test_load();
+	forget_cpuid();
 	free(machine->run);
 	free(machine);
 	return tap_done();
