@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "../elf.h"
+#include "../load.h"
 #include "kernels.h"
 #include "tap.h"
 
@@ -473,6 +474,10 @@ static void test_nanvix(void)
 	tap(!hlk_kernel_load(&kernel, big, 2, &regs, &sregs, &placed, &err) &&
 	    regs.rbx == 0x00800002 && !strcmp(big[1].mem, "initrd"),
 	    "Nanvix: the initrd and its pages");
+	image.phdr[1].p_paddr = 0x801000;
+	tap(hlk_kernel_load(&kernel, big, 2, &regs, &sregs, &placed, &err) == -ENOSPC &&
+	    strstr(line(), "would be over a segment"), "refused: %s", line());
+	image.phdr[1].p_paddr = 0x20000;
 	kernel.initrd_size = 0xfff001;
 	tap(load(&kernel) == -ENOSPC, "refused: %s", line());
 	kernel.initrd = NULL;
@@ -836,6 +841,58 @@ static void test_full(void)
 	free((void *)many[40].data);
 }
 
+static int no_memory(unsigned char *mem, uint64_t bytes)
+{
+	(void)mem;
+	return bytes == 5 ? -ENOMEM : 0;
+}
+
+/* The one place that writes, by itself */
+static void test_load(void)
+{
+	struct hlk_ram whole = { 0, 0x200000, calloc(1, 0x200000) };
+	const struct hlk_load_wish wish = {
+		.bytes = 0x9c000,
+		.align = 0x1000,
+		.min = 0x1000,
+		.max = UINT32_MAX,
+	};
+	struct hlk_load_wish high = wish;
+	struct hlk_load *memory = calloc(1, sizeof(*memory));
+	uint64_t gpa = 0;
+	uint32_t i;
+	int ret;
+
+	hlk_load_init(memory, &whole, 1, &err);
+	tap(!hlk_load_add(memory, "first", &wish, "x", 1, &gpa) && gpa == 0x1000 &&
+	    !hlk_load_add(memory, "second", &wish, "x", 1, &gpa) && gpa == 0x100000,
+	    "room is not looked for in the PC's hole");
+	high.high = true;
+	high.max = 0x19bfff;
+	tap(hlk_load_add(memory, "third", &high, "x", 1, &gpa) == -ENOSPC,
+	    "nor from above: %s", line());
+	tap(!hlk_load_put(memory, "video", 0xa0000, 16, "x", 1), "it is there to be asked for");
+	ret = hlk_load_put(memory, "more", 0xa0008, 16, "x", 1);
+	tap(ret == -ENOSPC && strstr(line(), "more at 0xa0008 would be over video at 0xa0000"),
+	    "%s", line());
+	ret = hlk_load_put(memory, "more", 0x9fff8, 9, "x", 1);
+	tap(ret == -ENOSPC && strstr(line(), "over video"), "%s", line());
+	ret = hlk_load_put(memory, "a long one", 0xa0018, 1, "0123456789", 10);
+	tap(!ret && hlk_load_put(memory, "after", 0xa0021, 1, "x", 1) == -ENOSPC,
+	    "what is written is in use, whatever was said");
+	tap(hlk_load_put(memory, "nothing", 0xb0000, 0, NULL, 0) == -ENOSPC, "nothing");
+	memory->reach = no_memory;
+	ret = hlk_load_put(memory, "five", 0xb0000, 5, "12345", 5);
+	tap(ret == -ENOMEM && !((char *)whole.mem)[0xb0000], "memory that is not to be had");
+	for (i = memory->nr; i < HLK_LOAD_MAX_PLACES; i++)
+		if (hlk_load_put(memory, "many", 0xc0000 + i, 1, "x", 1))
+			tap(false, "thing %u", i);
+	tap(hlk_load_put(memory, "one more", 0xd0000, 1, "x", 1) == -E2BIG &&
+	    !((char *)whole.mem)[0xd0000], "%s", line());
+	free(whole.mem);
+	free(memory);
+}
+
 static void test_names(void)
 {
 	bool good = true;
@@ -864,6 +921,7 @@ int main(int argc, char **argv)
 	test_arguments();
 	test_ram();
 	test_full();
+	test_load();
 	test_names();
 	test_images(nr);
 	free_ram();
