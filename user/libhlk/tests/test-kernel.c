@@ -864,6 +864,13 @@ static void test_load(void)
 	int ret;
 
 	hlk_load_init(memory, &whole, 1, &err);
+	high.align = 0x100000;
+	high.min = 0x101000;
+	high.bytes = 0x1000;
+	tap(!hlk_load_room(memory, &high, &gpa), "what is aligned may be beyond");
+	high.high = true;
+	tap(!hlk_load_room(memory, &high, &gpa), "or below");
+	high = wish;
 	tap(!hlk_load_add(memory, "first", &wish, "x", 1, &gpa) && gpa == 0x1000 &&
 	    !hlk_load_add(memory, "second", &wish, "x", 1, &gpa) && gpa == 0x100000,
 	    "room is not looked for in the PC's hole");
