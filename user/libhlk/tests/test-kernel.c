@@ -274,6 +274,15 @@ static void test_bzimage(void)
 	tap(!load(&kernel) && is_32(0x100000) &&
 	    placed.kernel_end == BZ_PREF + BZ_INIT_SIZE,
 	    "bzImage: one that moves itself has what it needs");
+	bz_header(&image)->pref_address = 0x1000;
+	tap(!load(&kernel) && placed.kernel_end == 0x100000 + BZ_INIT_SIZE,
+	    "bzImage: one that moves down");
+	bz_header(&image)->pref_address = 1ULL << 32;
+	tap(!load(&kernel) && placed.kernel_end == 0x100000 + BZ_INIT_SIZE,
+	    "bzImage: one that wants to be above all");
+	bz_header(&image)->init_size = 16;
+	tap(!load(&kernel) && placed.kernel_end == 0x100000 + BZ_SIZE - BZ_CODE,
+	    "bzImage: what is there has room");
 	bz_header(&image)->version = 0x202;
 	bz_header(&image)->initrd_addr_max = 0x10000;
 	tap(!load(&kernel) && is_32(0x100000), "bzImage: an old one");
@@ -281,6 +290,36 @@ static void test_bzimage(void)
 	bz_header(&image)->initrd_addr_max = 0x17ffff;
 	tap(!load(&kernel) && placed.initrd == 0x17e000,
 	    "bzImage: the initrd goes where the kernel takes it");
+}
+
+/* Each version of the protocol has its least header. */
+static void test_versions(void)
+{
+	static const struct {
+		uint16_t version;
+		uint16_t end;
+	} rows[] = {
+		{ 0x202, 0x22c }, { 0x203, 0x230 }, { 0x204, 0x230 },
+		{ 0x205, 0x235 }, { 0x206, 0x23c }, { 0x209, 0x23c },
+		{ 0x20a, 0x264 }, { 0x20f, 0x264 },
+	};
+	struct bzimage image;
+	struct hlk_kernel kernel = kernel_of(&image, sizeof(image));
+	bool good = true;
+	size_t i;
+	int ret;
+
+	kernel.protocol = HLK_PROTOCOL_LINUX32;
+	for (i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		make_bzimage(&image);
+		bz_header(&image)->version = rows[i].version;
+		bz_header(&image)->jump = 0xeb | (rows[i].end - 0x202) << 8;
+		good &= !load(&kernel);
+		bz_header(&image)->jump = 0xeb | (rows[i].end - 0x203) << 8;
+		ret = load(&kernel);
+		good &= ret == -ENOEXEC && strstr(line(), "too few for version");
+	}
+	tap(good, "bzImage: the header of each version");
 }
 
 static void test_vmlinux(void)
@@ -300,6 +339,12 @@ static void test_vmlinux(void)
 	tap(!load(&kernel) && placed.protocol == HLK_PROTOCOL_LINUX32 &&
 	    is_32(KELF_TEXT + KELF_ENTRY), "vmlinux of i386 %s", line());
 	test_params("vmlinux, 32 bits");
+	kernel.protocol = HLK_PROTOCOL_LINUX64;
+	tap(load(&kernel) == -ENOEXEC && strstr(line(), "a 64-bit entry, and"),
+	    "refused: %s", line());
+	kernel = linux_of(&wide, sizeof(wide), HLK_PROTOCOL_LINUX32);
+	tap(load(&kernel) == -ENOEXEC && strstr(line(), "a 32-bit entry, and"),
+	    "refused: %s", line());
 }
 
 static void test_pvh_of(const char *name, struct hlk_kernel kernel)
@@ -339,6 +384,10 @@ static void test_pvh(void)
 	make_elf64(&wide);
 	make_elf32(&narrow);
 	test_pvh_of("64 bits", kernel);
+	kernel.initrd = NULL;
+	kernel.initrd_size = 0;
+	tap(!load(&kernel) && !half(regs.rbx + 12) && !word(regs.rbx + 16) &&
+	    !placed.initrd, "PVH: nothing goes with it");
 	/* Without Linux's note nothing else is left. */
 	narrow.notes[0].name[0] = 'l';
 	test_pvh_of("32 bits", linux_of(&narrow, sizeof(narrow), 0));
@@ -390,9 +439,16 @@ static void test_multiboot(void)
 	test_multiboot_info("Multiboot, ELF");
 	tap(filled(KELF_TEXT, 256, 0xcc) && filled(KELF_DATA, 128, 0xdd),
 	    "Multiboot, ELF: its segments");
+	tap(half(half(regs.rbx + 24)) >= placed.kernel_end,
+	    "Multiboot, ELF: modules are behind it");
 	elf.ehdr.e_entry -= KELF_VIRT;
 	tap(!load(&kernel) && is_32(KELF_TEXT + KELF_ENTRY),
 	    "Multiboot, ELF: a physical entry");
+	elf.phdr[0].p_paddr = 0x8000;
+	elf.phdr[1].p_paddr = 0x9000;
+	elf.ehdr.e_entry = 0x8000;
+	tap(!load(&kernel) && is_32(0x8000) && half(half(regs.rbx + 24)) == 0x100000,
+	    "Multiboot, ELF: low, and modules are not");
 	kernel = multiboot_of(&flat, sizeof(flat));
 	tap(!load(&kernel) && is_32(flat.multiboot[7]) &&
 	    filled(flat.multiboot[7], 256, 0xcc) &&
@@ -459,6 +515,7 @@ static void test_nanvix(void)
 		{ 0x800000, 0x3000, calloc(1, 0x3000) },
 	};
 	struct elf32 image;
+	struct elf64 wide;
 	struct hlk_kernel kernel = kernel_of(&image, sizeof(image));
 
 	make_elf32(&image);
@@ -479,7 +536,8 @@ static void test_nanvix(void)
 	    strstr(line(), "would be over a segment"), "refused: %s", line());
 	image.phdr[1].p_paddr = 0x20000;
 	kernel.initrd_size = 0xfff001;
-	tap(load(&kernel) == -ENOSPC, "refused: %s", line());
+	tap(load(&kernel) == -ENOSPC && strstr(line(), "more than 4095 pages"),
+	    "refused: %s", line());
 	kernel.initrd = NULL;
 	kernel.initrd_size = 0;
 	image.ehdr.e_entry = 0x8100;
@@ -487,6 +545,11 @@ static void test_nanvix(void)
 	image.phdr[0].p_paddr = 0x100000;
 	image.ehdr.e_entry = 0x100000;
 	tap(load(&kernel) == -ENOEXEC, "refused: %s", line());
+	make_elf64(&wide);
+	kernel.image = &wide;
+	kernel.image_size = sizeof(wide);
+	tap(load(&kernel) == -ENOEXEC && strstr(line(), "this one is 64-bit"),
+	    "refused: %s", line());
 	free(big[0].mem);
 	free(big[1].mem);
 }
@@ -919,6 +982,7 @@ int main(int argc, char **argv)
 	srand(seed);
 	make_ram();
 	test_bzimage();
+	test_versions();
 	test_vmlinux();
 	test_pvh();
 	test_multiboot();
