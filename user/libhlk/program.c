@@ -9,6 +9,7 @@
  * before MSRs, since the deadline of the APIC's timer is one that is taken only in that
  * mode; clocks last.
  */
+#include <cpuid.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,11 @@
 #define WALL_CLOCK	0x11U
 #define WALL_CLOCK_NEW	0x4b564d00U
 #define IA32_DEADLINE	0x6e0U
+
+#define TSS_BUSY	11
+#define TSS_AVAILABLE	9
+#define AUTH		0x68747541U	/* AuthenticAMD */
+#define HYGO		0x6f677948U	/* HygonGenuine */
 
 static const char op[] = "cannot read the machine's state";
 
@@ -67,6 +73,20 @@ static int failed(struct hlk_program *program, const char *what)
 	return hlk_err_text(program->err, errno, HLK_WHAT_FILE, op, "%s", what);
 }
 
+/*
+ * AMD's processors keep no busy bit in TR, and kvm-amd says that it is set. Given back so
+ * the processor does not care, but QEMU's emulation of one ends at the next change from
+ * ring 3. Intel's want it.
+ */
+static void set_tr(struct kvm_segment *tr)
+{
+	uint32_t eax, ebx, ecx, edx;
+
+	if (tr->type == TSS_BUSY && __get_cpuid(0, &eax, &ebx, &ecx, &edx) &&
+	    (ebx == AUTH || ebx == HYGO))
+		tr->type = TSS_AVAILABLE;
+}
+
 static int add_sregs(struct hlk_ctx *ctx, struct hlk_program *program)
 {
 	struct kvm_sregs2 two;
@@ -75,11 +95,13 @@ static int add_sregs(struct hlk_ctx *ctx, struct hlk_program *program)
 	if (ioctl(ctx->kvm_fd, KVM_CHECK_EXTENSION, KVM_CAP_SREGS2) > 0) {
 		if (ioctl(program->vcpu_fd, KVM_GET_SREGS2, &two))
 			return failed(program, "KVM_GET_SREGS2");
+		set_tr(&two.tr);
 		add(program, KVM_SET_SREGS2, 0, &two, sizeof(two), 0);
 		return 0;
 	}
 	if (ioctl(program->vcpu_fd, KVM_GET_SREGS, &one))
 		return failed(program, "KVM_GET_SREGS");
+	set_tr(&one.tr);
 	add(program, KVM_SET_SREGS, 0, &one, sizeof(one), 0);
 	return 0;
 }
