@@ -280,6 +280,22 @@ static bool vcpu_nested(const struct kvm_vcpu *vcpu)
 }
 
 /*
+ * Guests of the guest that have nested paging of their own run by tables that KVM keeps
+ * for them, and keeps when they are left. It write-protects those of the guest, for
+ * itself, and does not see that a restore changes them: the next call's guest would
+ * run by what the call before had there. Nobody can make such tables while vCPUs are held.
+ */
+static int vcpus_unshadowed(struct hlk_vm *vm, struct hlk_why_at *at)
+{
+	u32 shadows = READ_ONCE(vm->kvm->arch.indirect_shadow_pages);
+
+	lockdep_assert_held(&vm->kvm->lock);
+	if (likely(!shadows))
+		return 0;
+	return hlk_fail(at, -EOPNOTSUPP, HLK_WHY_NESTED, 0, shadows);
+}
+
+/*
  * What nothing here brings back: a guest of the guest, unless a program does; and that
  * it is halted, where the processor keeps that in the VMCS, because HLT does not leave
  * the guest. The next call would wait for an interrupt before its first instruction.
@@ -297,7 +313,7 @@ static int vcpus_restorable(struct hlk_vm *vm, const struct hlk_snap *snap,
 		if (unlikely(vcpu_nested(vm->vcpus[i])) &&
 		    !hlk_program_does(snap->program, HLK_PROGRAM_NESTED, i))
 			return hlk_fail(at, -EOPNOTSUPP, HLK_WHY_NESTED, i, 0);
-	return 0;
+	return vcpus_unshadowed(vm, at);
 }
 
 /**
@@ -653,8 +669,10 @@ int hlk_vcpus_fit(struct hlk_vm *vm, const struct hlk_snap *snap,
 	int ret;
 
 	ret = hlk_vm_check_slots(vm, at);
-	if (ret || !snap->nr_vcpus)
+	if (ret)
 		return ret;
+	if (!snap->nr_vcpus)
+		return vcpus_unshadowed(vm, at);
 	if (snap->nr_vcpus != vcpus_nr(vm))
 		return hlk_fail(at, -EMEDIUMTYPE, HLK_WHY_VCPU_COUNT,
 				snap->nr_vcpus, 0);

@@ -24,6 +24,7 @@
 #define EFER_LME	0x100
 #define EFER_LMA	0x400
 #define EFER_SVME	0x1000
+#define VM_HSAVE_PA	0xc0010117	/* MSR */
 #define FEAT_CTL	0x3aU		/* MSRs */
 #define VMX_BASIC	0x480U
 
@@ -73,6 +74,17 @@ GUEST(tsc, "	rdtsc\n"
 /* A KVM that lets the hardware keep the GIF lets each guest have CLGI, too */
 GUEST(clgi, "	clgi\n"
 	    "	hlt\n");
+
+/* A guest of its own, and what that one has in EAX in the end */
+GUEST(vmrun, "	mov $0x40000, %eax\n"
+	     "	vmrun\n"
+	     "	stgi\n"
+	     "	mov 0x405f8, %eax\n"
+	     "	mov 0x40070, %ebx\n"
+	     "	hlt\n");
+
+GUEST(l2, "	mov 0x24000, %eax\n"
+	  "	vmmcall\n");
 
 /* VMX operation: what permits it first, then itself */
 GUEST(vmxon, "	mov %cr4, %eax\n"
@@ -682,6 +694,19 @@ TEST_F(vcpu_state, interrupt_controllers_are_residue)
 	close(snap);
 }
 
+/* One MSR, as a VMM gives it to its guest; false if KVM has none */
+static bool msr(struct tvm *t, unsigned long request, u32 index, u64 *value)
+{
+	struct {
+		struct kvm_msrs head;
+		struct kvm_msr_entry entry;
+	} msrs = { .head.nmsrs = 1, .entry = { .index = index, .data = *value } };
+	bool done = ioctl(t->vcpu, request, &msrs) == 1;
+
+	*value = msrs.entry.data;
+	return done;
+}
+
 #define VMCB_BYTES	0x2000
 
 /* In a guest of its own, by KVM_SET_NESTED_STATE; a VMM that migrates does so */
@@ -753,17 +778,82 @@ TEST_F(vcpu_state, a_guest_of_the_guest_is_refused)
 	close(snap);
 }
 
-/* One MSR, as a VMM gives it to its guest; false if KVM has none */
-static bool msr(struct tvm *t, unsigned long request, u32 index, u64 *value)
+static void vmcb_segment(u8 *vmcb, u32 at, u32 selector, u32 attributes)
 {
-	struct {
-		struct kvm_msrs head;
-		struct kvm_msr_entry entry;
-	} msrs = { .head.nmsrs = 1, .entry = { .index = index, .data = *value } };
-	bool done = ioctl(t->vcpu, request, &msrs) == 1;
+	*(u16 *)(vmcb + at) = selector;
+	*(u16 *)(vmcb + at + 2) = attributes;
+	*(u32 *)(vmcb + at + 4) = ~0U;
+}
 
-	*value = msrs.entry.data;
-	return done;
+/* A guest of the guest with nested paging; page tables map it 1:1 but for MARK */
+#define NESTED_VMCB	0x40000U
+#define NESTED_CODE	0x43000U
+#define NESTED_ROOT	0x44000U
+
+static u32 *nested_paging(struct tvm *t)
+{
+	struct tvm_pt pt = { .t = t, .next = NESTED_ROOT, .flags = PTE_P | PTE_W | PTE_U };
+	u8 *vmcb = tvm_at(t, NESTED_VMCB);
+	u32 at;
+
+	/* AMD manual volume 2, "VMCB Layout" */
+	*(u32 *)(vmcb + 0x10) = 3;		/* intercept VMRUN, VMMCALL */
+	*(u64 *)(vmcb + 0x40) = 0x48000;	/* I/O permissions */
+	*(u64 *)(vmcb + 0x48) = 0x4b000;	/* MSR permissions */
+	*(u32 *)(vmcb + 0x58) = 1;		/* ASID */
+	*(u64 *)(vmcb + 0x90) = 1;		/* nested paging */
+	*(u64 *)(vmcb + 0xb0) = tvm_pt_page(&pt);
+	for (at = 0x400; at < 0x460; at += 0x10)
+		vmcb_segment(vmcb, at, 0x10, 0xc93);
+	vmcb_segment(vmcb, 0x410, 0x8, 0xc9b);	/* CS */
+	*(u64 *)(vmcb + 0x4d0) = EFER_SVME;
+	*(u64 *)(vmcb + 0x558) = 0x11;		/* CR0 */
+	*(u64 *)(vmcb + 0x560) = 0x400;		/* DR7 */
+	*(u64 *)(vmcb + 0x568) = 0xffff0ff0;	/* DR6 */
+	*(u64 *)(vmcb + 0x570) = 2;		/* RFLAGS */
+	*(u64 *)(vmcb + 0x578) = NESTED_CODE;	/* RIP */
+	*(u64 *)(vmcb + 0x668) = 0x0007040600070406;	/* PAT */
+	tvm_pt_map(&pt, NESTED_ROOT, 0, 0, TVM_LOW / PAGE, PTE_P | PTE_W | PTE_U);
+	tvm_load(t, NESTED_CODE, l2);
+	return tvm_pt_entry(&pt, NESTED_ROOT, MARK);
+}
+
+/* KVM goes on by tables of its own, whatever a restore does to those of the guest. */
+TEST_F(vcpu_state, tables_of_a_guest_of_the_guest)
+{
+	struct tvm_pt pt = { .t = &self->t, .next = 0x50000, .flags = PTE_P | PTE_W };
+	struct kvm_sync_regs regs;
+	u64 hsave = 0x4e000;
+	u32 *entry;
+	int snap, bare;
+
+	if (!nested_svm(&self->t))
+		SKIP(return, "no nested guests, or not those of SVM");
+	tvm_flat(&regs, TVM_CODE, TVM_STACK);
+	bare = OK(tvm_build(&self->t, &regs));
+	entry = nested_paging(&self->t);
+	*(u32 *)tvm_at(&self->t, MARK) = 1;
+	*(u32 *)tvm_at(&self->t, MARK + PAGE) = 2;
+	tvm_load(&self->t, TVM_CODE, vmrun);
+	/* KVM takes VMRUN with paging alone */
+	regs.sregs.cr0 = HLK_GUEST_CR0;
+	regs.sregs.cr3 = tvm_pt_page(&pt);
+	regs.sregs.efer = EFER_SVME;
+	tvm_pt_map(&pt, regs.sregs.cr3, 0, 0, TVM_LOW / PAGE, PTE_P | PTE_W);
+	tvm_set_regs(&self->t, &regs);
+	ASSERT_TRUE(msr(&self->t, KVM_SET_MSRS, VM_HSAVE_PA, &hsave));
+	snap = OK(hlk_snapshot_flat(self->t.hlk));
+	OK(hlk_restore(self->t.hlk, snap, NULL));
+	*entry = (MARK + PAGE) | PTE_P | PTE_W | PTE_U;
+	ASSERT_EQ(KVM_EXIT_HLT, tvm_run(&self->t));
+	ASSERT_EQ(0x81, self->t.run->s.regs.regs.rbx);
+	ASSERT_EQ(2, self->t.run->s.regs.regs.rax);
+	FAILS(EOPNOTSUPP, HLK_WHY_NESTED, hlk_restore(self->t.hlk, snap, NULL));
+	ASSERT_NE(0, t_where);
+	FAILS(EOPNOTSUPP, HLK_WHY_NESTED, hlk_restore(self->t.hlk, bare, NULL));
+	FAILS(EOPNOTSUPP, HLK_WHY_NESTED, hlk_snapshot_flat(self->t.hlk));
+	close(bare);
+	close(snap);
 }
 
 /* In VMX operation, or about to be: KVM would not even take the snapshot's CR4. */

@@ -161,7 +161,8 @@ enum {
  * @HLK_WHY_PRIVILEGE: CAP_SYS_PTRACE is needed to look at another process's VM
  * @HLK_WHY_INSPECT_ONLY: this hlk VM was attached to look at page tables
  * @HLK_WHY_NESTED: the vCPU @index is in a guest of its own; VMX: or has CR4.VMXE, and
- *	so may be in VMX operation
+ *	so may be in VMX operation. Or, where @where is not 0, KVM keeps as many tables
+ *	for guests of the guest that had nested paging of their own
  * @HLK_WHY_AUDIT_MEMORY: audit: the byte at guest-physical address @where is
  *	not that of the snapshot
  * @HLK_WHY_AUDIT_VCPU: audit: of vCPU @index, @where (enum hlk_audit_reg) is not
