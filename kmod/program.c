@@ -194,7 +194,7 @@ static const struct program_row program_rows[] = {
 	{ KVM_SET_MP_STATE },
 	{ KVM_SET_LAPIC, .part = HLK_PROGRAM_LAPIC },
 	{ KVM_SET_MSRS, .part = HLK_PROGRAM_MSRS, .look = look_msrs },
-	{ KVM_SET_TSC_KHZ, .look = look_value },
+	{ KVM_SET_TSC_KHZ, .part = HLK_PROGRAM_TSC_KHZ, .look = look_value },
 	{ KVM_SET_NESTED_STATE, .part = HLK_PROGRAM_NESTED, .look = look_nested },
 };
 

@@ -40,7 +40,11 @@ u32 hlk_program_residue(const struct hlk_snap *snap, const struct kvm *kvm,
 		residue |= HLK_RESIDUE_MSRS;
 	if (does[HLK_PROGRAM_DEBUGREGS] == all)
 		residue |= HLK_RESIDUE_DEBUGREGS;
-	if (does[HLK_PROGRAM_LAPIC] != all)
+	if (does[HLK_PROGRAM_LAPIC] != all || hlk_vcpus_await(snap))
+		return residue;
+	/* memory to guests that may write IA32_APIC_BASE, and no call reaches it */
+	if (READ_ONCE(kvm->arch.apic_access_memslot_enabled) &&
+	    !rcu_access_pointer(kvm->arch.msr_filter))
 		return residue;
 	if (kvm->arch.irqchip_mode == KVM_IRQCHIP_SPLIT ||
 	    (does[HLK_PROGRAM_CHIPS] == BIT(KVM_NR_IRQCHIPS) - 1 &&

@@ -350,6 +350,7 @@ static int restore_program(struct hlk_vm *vm, const struct hlk_snap *snap, u32 f
 	if (ret)
 		return ret;
 	r->residue &= ~hlk_program_residue(snap, vm->kvm, time_back);
+	r->residue |= hlk_vcpus_scaled(vm, snap, time_back);
 	vm->half = false;
 	return 0;
 }

@@ -112,6 +112,7 @@ struct hlk_touched_set {
  * @HLK_PROGRAM_PDPTRS: page directory pointers
  * @HLK_PROGRAM_CHIPS: interrupt controllers of the VM
  * @HLK_PROGRAM_PIT: its PIT
+ * @HLK_PROGRAM_TSC_KHZ: how fast TSCs run
  * @HLK_PROGRAM_PARTS: how many there are
  */
 enum hlk_program_part {
@@ -123,6 +124,7 @@ enum hlk_program_part {
 	HLK_PROGRAM_PDPTRS,
 	HLK_PROGRAM_CHIPS,
 	HLK_PROGRAM_PIT,
+	HLK_PROGRAM_TSC_KHZ,
 	HLK_PROGRAM_PARTS,
 };
 

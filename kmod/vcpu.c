@@ -841,6 +841,29 @@ static u32 vcpu_restore_tsc(struct kvm_vcpu *vcpu, const struct hlk_vcpu_state *
 	return 0;
 }
 
+/**
+ * hlk_vcpus_scaled() - TSCs that run otherwise since a program said so
+ * @vm: the VM; its lock is held
+ * @snap: the snapshot, whose program was run
+ * @time_back: TSCs were to go back to what they were
+ *
+ * The offset was put back before, as of one that runs as the host's does.
+ *
+ * Return: HLK_RESIDUE_TIME if it says nothing now, or 0
+ */
+u32 hlk_vcpus_scaled(struct hlk_vm *vm, const struct hlk_snap *snap, bool time_back)
+{
+	u32 scaled = snap->program->does[time_back][HLK_PROGRAM_TSC_KHZ];
+	u32 i;
+
+	lockdep_assert_held(&vm->lock);
+	for (i = 0; i < snap->nr_vcpus; i++)
+		if (scaled & BIT(i) && !vcpu_tsc_plain(vm->vcpus[i]) &&
+		    (time_back || vm->vcpus[i]->arch.tsc_catchup))
+			return HLK_RESIDUE_TIME;
+	return 0;
+}
+
 /*
  * SWAPGS writes an MSR and is no WRMSR, so no filter closes it; nor are shadow
  * stacks closed to who has them.
@@ -1019,6 +1042,31 @@ void hlk_vcpu_loads(struct hlk_snap *snap, u32 nr, u32 loads)
 	struct hlk_vcpu_state *state = snap->vcpus[nr];
 
 	state->loads = loads;
+}
+
+/**
+ * hlk_vcpus_await() - does a vCPU of a snapshot wait for INIT or SIPI?
+ * @snap: the snapshot
+ *
+ * KVM keeps those that are under way apart from the APIC that KVM_SET_LAPIC sets. Events
+ * take back an INIT, and a SIPI without one is nothing to who was never started; but
+ * such a vCPU loads nothing from struct kvm_run before it has taken both.
+ *
+ * Return: whether what was sent in the call before may still start one
+ */
+bool hlk_vcpus_await(const struct hlk_snap *snap)
+{
+	const struct hlk_vcpu_state *state;
+	bool await = false;
+	u32 i;
+
+	for (i = 0; i < snap->nr_vcpus; i++) {
+		state = snap->vcpus[i];
+		await |= state->mp_state == KVM_MP_STATE_INIT_RECEIVED ||
+			 (state->mp_state == KVM_MP_STATE_UNINITIALIZED &&
+			  state->loads);
+	}
+	return await;
 }
 
 /**

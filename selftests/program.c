@@ -830,6 +830,53 @@ TEST_F(program, the_rest_is_residue)
 	close(snap);
 }
 
+/* What was sent to start a vCPU is in none of KVM's calls, and may start the next call's. */
+TEST_F(program, who_waits_to_be_started_is_residue)
+{
+	static const u32 states[] = {
+		KVM_MP_STATE_RUNNABLE, KVM_MP_STATE_HALTED,
+		KVM_MP_STATE_UNINITIALIZED, KVM_MP_STATE_INIT_RECEIVED,
+	};
+	struct machine *m = self->before;
+	struct kvm_lapic_state lapic;
+	struct kvm_vcpu_events events;
+	struct kvm_mp_state mp;
+	struct hlk_restore r;
+	struct tvm second;
+	u32 i, whole;
+	int snap;
+	u8 *at;
+
+	tvm_vcpu(&second, &self->t, 1);
+	tvm_set(&second, TVM_CODE);
+	machine_get(&self->t, m);
+	for (i = 0; i < 2 * ARRAY_SIZE(states); i++) {
+		mp.mp_state = states[i / 2];
+		whole = i % 2;
+		ASSERT_EQ(0, ioctl(second.vcpu, KVM_SET_MP_STATE, &mp));
+		ASSERT_EQ(0, ioctl(second.vcpu, KVM_GET_LAPIC, &lapic));
+		ASSERT_EQ(0, ioctl(second.vcpu, KVM_GET_VCPU_EVENTS, &events));
+		prog_machine(self->p, m, true);
+		prog_add(self->p, KVM_SET_LAPIC, 1, &lapic, sizeof(lapic));
+		if (whole) {
+			prog_add(self->p, KVM_SET_REGS, 1, &(struct kvm_regs) {},
+				 sizeof(struct kvm_regs));
+			prog_add(self->p, KVM_SET_SREGS2, 1, &m->sregs, sizeof(m->sregs));
+			prog_add(self->p, KVM_SET_VCPU_EVENTS, 1, &events, sizeof(events));
+		}
+		snap = OK(prog_snapshot(self->t.hlk, self->p));
+		at = prog_map(snap);
+		OK(prog_restore(self->t.hlk, snap, at, 0, &r));
+		ASSERT_EQ(i < 4 || i == 5 ? 0 : HLK_RESIDUE_IRQCHIP,
+			  r.residue & HLK_RESIDUE_IRQCHIP) {
+			TH_LOG("MP state %u, %u", mp.mp_state, whole);
+		}
+		munmap(at, prog_size(snap));
+		close(snap);
+	}
+	tvm_vcpu_close(&second);
+}
+
 /* ---- clones ---- */
 
 static void fresh_vm(struct tvm *t)
@@ -1191,6 +1238,8 @@ TEST_F(program, entries_for_either_time)
 TEST_F(program, the_frequency_of_the_tsc)
 {
 	u64 khz = ioctl(self->t.vcpu, KVM_GET_TSC_KHZ, 0);
+	struct hlk_restore r;
+	int round;
 	int snap;
 	u8 *at;
 
@@ -1200,6 +1249,19 @@ TEST_F(program, the_frequency_of_the_tsc)
 	at = prog_map(snap);
 	OK(prog_restore(self->t.hlk, snap, at, 0, NULL));
 	ASSERT_EQ(khz, ioctl(self->t.vcpu, KVM_GET_TSC_KHZ, 0));
+	munmap(at, PAGE);
+	close(snap);
+
+	/* one that is not the host's, from the first restore on */
+	khz *= 2;
+	prog_begin(self->p);
+	prog_add(self->p, KVM_SET_TSC_KHZ, 0, &khz, sizeof(khz));
+	snap = OK(prog_snapshot(self->t.hlk, self->p));
+	at = prog_map(snap);
+	for (round = 0; round < 2; round++) {
+		OK(prog_restore(self->t.hlk, snap, at, HLK_RESTORE_TIME_BACK, &r));
+		ASSERT_EQ(HLK_RESIDUE_TIME, r.residue & HLK_RESIDUE_TIME);
+	}
 	munmap(at, PAGE);
 	close(snap);
 }

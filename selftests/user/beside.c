@@ -130,6 +130,16 @@ void hlk_vcpu_loads(struct hlk_snap *snap, u32 nr, u32 loads)
 {
 }
 
+u32 hlk_vcpus_scaled(struct hlk_vm *vm, const struct hlk_snap *snap, bool time_back)
+{
+	return 0;
+}
+
+bool hlk_vcpus_await(const struct hlk_snap *snap)
+{
+	return false;
+}
+
 void hlk_vcpu_files_find(struct hlk_vm *vm)
 {
 	lockdep_assert_held(&vm->lock);

@@ -344,6 +344,8 @@ struct kvm {
 	struct {
 		int irqchip_mode;
 		void *vpit;
+		void *msr_filter;
+		bool apic_access_memslot_enabled;
 	} arch;
 };
 
