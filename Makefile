@@ -10,7 +10,7 @@ export KERNELS
 vm	:= selftests/vm
 
 .PHONY: help setup modules user demo check check-all check-native check-debug check-long check-vmx \
-	coverage coverage-user bench lint install \
+	check-machines coverage coverage-user bench lint install \
 	update-kernels clean distclean
 
 help:
@@ -25,6 +25,7 @@ help:
 	@echo '                   MODEL_OPS=100000000 on the model of windows; 0 leaves one out'
 	@echo 'make check-vmx     all tests on kvm-intel, in Bochs; takes hours'
 	@echo '                   of what check* did a note is left in build/results'
+	@echo 'make check-machines    a kernel of Debian under hlk-run boot, ROUNDS=50 times'
 	@echo 'make coverage      which lines of kmod/ the tests reach'
 	@echo 'make coverage-user which lines of libhlk and hlk-run'
 	@echo 'make bench         what a restore costs, on each of KERNELS; and compaction'
@@ -74,6 +75,9 @@ check-long: setup
 # TESTS= names some of them, such as TESTS="restore windows"
 check-vmx: setup
 	@$(vm)/check-vmx.sh $(TESTS)
+
+check-machines: setup
+	@$(vm)/check-machines.sh
 
 coverage: setup
 	@$(vm)/coverage.sh

@@ -149,7 +149,7 @@ static int refused_run(struct tvm *t, bool run)
 	r.vcpu_fd = t->vcpu;
 	if (run)
 		r.head.flags = HLK_RUN_CONTINUE;
-	alarm(15);
+	alarm(60);
 	ret = run ? hlk_call(t->hlk, HLK_RUN, &r) : tvm_run(t);
 	alarm(0);
 	return ret;

@@ -118,8 +118,6 @@ deadline_bugs() {
 	kick_that_does_nothing|6.12|deadline|deadline.a_kick_needs_no_signal|kmod/deadline.c|s/hrtimer_start\(&watch->timer, 0, HRTIMER_MODE_ABS_HARD\);/;/
 	kick_of_one_too_many|6.12|deadline|deadline.what_a_kick_refuses|kmod/deadline.c|s/kick->vcpu >= nr/kick->vcpu > nr/
 	kick_by_a_stranger|6.12|deadline|deadline.what_a_kick_refuses|kmod/deadline.c|/^int hlk_cmd_kick/,/^}/s/ret = hlk_vm_check\(.*\);/ret = 0;/
-	kicks_for_ever|6.12|deadline|deadline.at_any_point_of_a_call|kmod/deadline.c|s/watch && !watch->kicked/watch/
-	timer_that_stays|6.12|deadline|deadline.at_any_point_of_a_call|kmod/deadline.c|s/hrtimer_cancel\(&watch->timer\);/;/
 	kick_after_the_end|6.12|deadline|deadline.at_any_point_of_a_call|kmod/deadline.c|/^int hlk_watch_end/,/^}/{s/^	hrtimer_cancel.*/	;/;s/^	spin_lock/	hrtimer_cancel(\&watch->timer);\n&/}
 	fires_once|6.12|deadline|deadline.a_guest_that_faults_all_the_time|kmod/deadline.c|/^static enum hrtimer_restart watch_expired/,/^}/s/^	hrtimer_start/	if (0) &/
 	EOF

@@ -682,7 +682,7 @@ static void test_pool(void)
 }
 
 #define SMALL		(4U << 20)
-#define SMALL_HEAP	0x280000U	/* somewhere in so much memory */
+#define SMALL_HEAP	0x230000U	/* somewhere in so much memory */
 
 static int pool_pages(struct hlk_pool *pool, uint32_t first, uint32_t pages)
 {
@@ -714,8 +714,8 @@ static void test_hostile_pool(void)
 		return;
 	}
 	for (i = 0; i < calls; i++) {
-		hostile += pool_pages(pool, i * 7 % 16, 224) == -EDQUOT;
-		bad += pool_pages(pool, i * 31 % 140, 100) != 0;
+		hostile += pool_pages(pool, i * 7 % 8, 360) == -EDQUOT;
+		bad += pool_pages(pool, i * 31 % 260, 100) != 0;
 		if (i % 500 == 499) {
 			printf("# %u innocent calls, %u failed\n", i + 1, bad);
 			fflush(stdout);
