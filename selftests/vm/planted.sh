@@ -113,13 +113,11 @@ deadline_bugs() {
 	watch_of_another_vcpu|6.12|deadline|deadline.two_vcpus|kmod/deadline.c|s/&vm->watch\[vcpu->vcpu_idx\]/\&vm->watch[0]/;s/watch->vcpu = vcpu->vcpu_idx/watch->vcpu = 0/
 	watch_that_stays|6.12|deadline|deadline.a_guest_that_spins|kmod/deadline.c|s/vm->watch\[watch->vcpu\] = NULL;/;/
 	sleeps_over_its_end|6.12|deadline|deadline.a_guest_that_waits_in_hlt|kmod/deadline.c|s/TASK_INTERRUPTIBLE/TASK_UNINTERRUPTIBLE/
-	sleeps_over_a_kick|6.12|deadline|deadline.a_kick_in_hlt|kmod/deadline.c|s/TASK_INTERRUPTIBLE/TASK_UNINTERRUPTIBLE/
 	kick_without_a_run|6.12|deadline|deadline.a_kick_ends_what_can_be_kicked|kmod/deadline.c|s/kick->kicked = !!watch;/kick->kicked = 1;/
 	kick_that_does_nothing|6.12|deadline|deadline.a_kick_needs_no_signal|kmod/deadline.c|s/hrtimer_start\(&watch->timer, 0, HRTIMER_MODE_ABS_HARD\);/;/
 	kick_of_one_too_many|6.12|deadline|deadline.what_a_kick_refuses|kmod/deadline.c|s/kick->vcpu >= nr/kick->vcpu > nr/
 	kick_by_a_stranger|6.12|deadline|deadline.what_a_kick_refuses|kmod/deadline.c|/^int hlk_cmd_kick/,/^}/s/ret = hlk_vm_check\(.*\);/ret = 0;/
 	kick_after_the_end|6.12|deadline|deadline.at_any_point_of_a_call|kmod/deadline.c|/^int hlk_watch_end/,/^}/{s/^	hrtimer_cancel.*/	;/;s/^	spin_lock/	hrtimer_cancel(\&watch->timer);\n&/}
-	fires_once|6.12|deadline|deadline.a_guest_that_faults_all_the_time|kmod/deadline.c|/^static enum hrtimer_restart watch_expired/,/^}/s/^	hrtimer_start/	if (0) &/
 	EOF
 }
 

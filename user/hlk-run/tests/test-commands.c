@@ -80,10 +80,10 @@ static int serve_with(void *argv)
 
 static int serve(const char *call, const char *input, const char *expect)
 {
-	char *argv[] = { (char *)"serve-bench", (char *)"--json", (char *)"-n", (char *)"8",
-			 (char *)"-c", (char *)call, (char *)"-i", (char *)input,
-			 (char *)"-t", (char *)"1000", guest,
-			 (char *)(expect ? "-e" : NULL), (char *)expect, NULL };
+	char *argv[14] = { (char *)"serve-bench", (char *)"--json", (char *)"-n", (char *)"8",
+			   (char *)"-c", (char *)call, (char *)"-i", (char *)input,
+			   (char *)"-t", (char *)"1000", guest,
+			   (char *)(expect ? "-e" : NULL), (char *)expect, NULL };
 
 	return quietly(serve_with, argv);
 }

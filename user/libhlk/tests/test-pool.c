@@ -135,7 +135,8 @@ static atomic_uint set_up_takes;		/* in microseconds */
 
 static int set_up_slowly(void *arg, struct hlk_sandbox *sb)
 {
-	(void)arg, (void)sb;
+	(void)arg;
+	(void)sb;
 	usleep(set_up_takes);
 	return set_up_fails ? -EIO : 0;
 }
