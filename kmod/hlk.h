@@ -477,8 +477,6 @@ int hlk_vcpus_capture(struct hlk_vm *vm, const struct kvm_sync_regs *sync,
 		      struct hlk_snap *snap, struct hlk_why_at *at);
 int hlk_vcpu_from_user(u64 array, u32 size, u32 nr, struct hlk_snap *snap,
 		       struct hlk_why_at *at);
-int hlk_vcpus_fit(struct hlk_vm *vm, const struct hlk_snap *snap,
-		  struct hlk_why_at *at);
 u32 hlk_vcpus_residue(struct hlk_vm *vm);
 u32 hlk_vcpus_restore(struct hlk_vm *vm, const struct hlk_snap *snap, bool time_back);
 int hlk_vcpus_audit(struct hlk_vm *vm, const struct hlk_snap *snap,
@@ -490,6 +488,12 @@ u64 hlk_vcpu_cr3(const struct hlk_snap *snap, u32 nr);
 void hlk_vcpu_set_cr3(struct hlk_snap *snap, u32 nr, u64 cr3);
 int hlk_vcpu_paging(struct hlk_vm *vm, const struct hlk_snap *snap,
 		    struct i686_mode *mode, u64 *cr3, struct hlk_why_at *at);
+
+/* vcpufit.c */
+int hlk_vcpus_restorable(struct hlk_vm *vm, const struct hlk_snap *snap,
+			 struct hlk_why_at *at);
+int hlk_vcpus_fit(struct hlk_vm *vm, const struct hlk_snap *snap,
+		  struct hlk_why_at *at);
 
 /* gmem.c */
 /**

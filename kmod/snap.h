@@ -177,7 +177,7 @@ static inline bool hlk_program_does(const struct hlk_program *program,
  * @generation: snapshots on the path from an image to this one
  * @counts: what it holds
  * @nr_vcpus: length of @vcpus
- * @vcpus: states of the vCPUs, made and read by vcpu.c alone
+ * @vcpus: states of the vCPUs, see vcpustate.h
  * @nr_roots: length of @roots
  * @roots: new addresses of the roots, in the order in which they were given
  * @input_bytes: compact: size of the input buffer

@@ -16,10 +16,9 @@
 #include <linux/kvm_host.h>
 #include <linux/slab.h>
 
-#include <asm/trapnr.h>
-
 #include "fpu.h"
 #include "hlk.h"
+#include "vcpustate.h"
 
 /* Added to the count of a vCPU's asynchronous faults: far more than it can have */
 #define REFUSED BIT(16)
@@ -37,51 +36,6 @@
 /* Values after reset; Intel SDM volume 3, "Debug Registers" */
 #define DR6_RESET	0xffff0ff0
 #define DR7_RESET	0x400
-
-/**
- * struct hlk_vcpu_state - one vCPU in a snapshot
- * @sync: registers and events
- * @mp_state: KVM_MP_STATE_*
- * @ext_vector: the vector that a VMM with a PIC of its own gave, or -1
- * @pkru: protection keys of user pages
- * @loads: KVM_SYNC_X86_* of @sync that go in by struct kvm_run; the others are set by
- *	the snapshot's program
- * @has_tsc: what follows is known
- * @tsc_offset: how far the guest's TSC is from the host's
- * @host_tsc: what the host's was, the same for all vCPUs
- * @db: DR0 to DR3
- * @dr6: DR6
- * @dr7: DR7
- * @xcr0: XCR0
- * @xfd: components that the guest has disabled, by IA32_XFD
- * @xsave_bytes: what CPUID says that XSAVE takes for it, plain and compacted
- * @fpu_bytes: size of @fpu; 0 stands for an FPU after reset
- * @fpu: the FPU's register image, in the host's XSAVE format
- */
-struct hlk_vcpu_state {
-	struct kvm_sync_regs sync;
-	u32 mp_state;
-	int ext_vector;
-	u32 pkru;
-	u32 loads;
-	bool has_tsc;
-	u64 tsc_offset;
-	u64 host_tsc;
-	unsigned long db[4];
-	unsigned long dr6;
-	unsigned long dr7;
-	u64 xcr0;
-	u64 xfd;
-	u32 xsave_bytes[2];
-	u32 fpu_bytes;
-	u8 fpu[] __aligned(64);
-};
-
-static u32 vcpus_nr(struct hlk_vm *vm)
-{
-	lockdep_assert_held(&vm->kvm->lock);
-	return vm->nr_vcpus;
-}
 
 /* vCPUs come, and go only with the VM: those that are known need no look-up. */
 static void vcpus_learn(struct hlk_vm *vm)
@@ -166,11 +120,6 @@ void hlk_vcpu_refused(struct kvm *kvm)
 		vcpu = container_of(notifier, struct kvm_vcpu, preempt_notifier);
 		vcpu->async_pf.queued |= REFUSED;
 	}
-}
-
-static struct fpstate *vcpu_fpstate(struct kvm_vcpu *vcpu)
-{
-	return vcpu->arch.guest_fpu.fpstate;
 }
 
 /*
@@ -266,54 +215,7 @@ int hlk_vcpus_hold(struct hlk_vm *vm, bool nowait, struct hlk_why_at *at)
  */
 void hlk_vcpus_release(struct hlk_vm *vm)
 {
-	vcpus_release(vm, vcpus_nr(vm));
-}
-
-/*
- * In a guest of its own; or, with VMX, where it may begin one: a VMXON, and the VMCS that
- * was made current by then, KVM keeps to itself, and it takes no CR4 that has VMXE
- * clear until VMXOFF. A guest can clear that no sooner.
- */
-static bool vcpu_nested(const struct kvm_vcpu *vcpu)
-{
-	return vcpu->arch.hflags & HF_GUEST_MASK || vcpu->arch.cr4 & X86_CR4_VMXE;
-}
-
-/*
- * Guests of the guest that have nested paging of their own run by tables that KVM keeps
- * for them, and keeps when they are left. It write-protects those of the guest, for
- * itself, and does not see that a restore changes them: the next call's guest would
- * run by what the call before had there. Nobody can make such tables while vCPUs are held.
- */
-static int vcpus_unshadowed(struct hlk_vm *vm, struct hlk_why_at *at)
-{
-	u32 shadows = READ_ONCE(vm->kvm->arch.indirect_shadow_pages);
-
-	lockdep_assert_held(&vm->kvm->lock);
-	if (likely(!shadows))
-		return 0;
-	return hlk_fail(at, -EOPNOTSUPP, HLK_WHY_NESTED, 0, shadows);
-}
-
-/*
- * What nothing here brings back: a guest of the guest, unless a program does; and that
- * it is halted, where the processor keeps that in the VMCS, because HLT does not leave
- * the guest. The next call would wait for an interrupt before its first instruction.
- * AMD's processors do not keep it.
- */
-static int vcpus_restorable(struct hlk_vm *vm, const struct hlk_snap *snap,
-			    struct hlk_why_at *at)
-{
-	u32 i;
-
-	if (vcpus_nr(vm) && boot_cpu_has(X86_FEATURE_VMX) &&
-	    hlk_hlt_in_guest(vm->kvm))
-		return hlk_fail(at, -EOPNOTSUPP, HLK_WHY_HLT_IN_GUEST, 0, 0);
-	for (i = 0; i < vcpus_nr(vm); i++)
-		if (unlikely(vcpu_nested(vm->vcpus[i])) &&
-		    !hlk_program_does(snap->program, HLK_PROGRAM_NESTED, i))
-			return hlk_fail(at, -EOPNOTSUPP, HLK_WHY_NESTED, i, 0);
-	return vcpus_unshadowed(vm, at);
+	vcpus_release(vm, hlk_vcpus_nr(vm));
 }
 
 /**
@@ -324,46 +226,23 @@ void hlk_vcpus_flush(struct hlk_vm *vm)
 {
 	u32 i;
 
-	for (i = 0; i < vcpus_nr(vm); i++)
+	for (i = 0; i < hlk_vcpus_nr(vm); i++)
 		kvm_make_request(KVM_REQ_TLB_FLUSH_GUEST, vm->vcpus[i]);
-}
-
-static struct kvm_cpuid_entry2 *vcpu_cpuid(struct kvm_vcpu *vcpu, u32 function,
-					   u32 index)
-{
-	struct kvm_cpuid_entry2 *entry = vcpu->arch.cpuid_entries;
-	int i;
-
-	for (i = 0; i < vcpu->arch.cpuid_nent; i++)
-		if (entry[i].function == function && entry[i].index == index)
-			return &entry[i];
-	return NULL;
 }
 
 /* CPUID leaf 0xD follows XCR0, by KVM's hand. NULL if the vCPU has none. */
 static u32 *vcpu_xsave_bytes(struct kvm_vcpu *vcpu, u32 index)
 {
-	struct kvm_cpuid_entry2 *entry = vcpu_cpuid(vcpu, 0xd, index);
+	struct kvm_cpuid_entry2 *entry = hlk_vcpu_cpuid(vcpu, 0xd, index);
 
 	return entry ? &entry->ebx : NULL;
-}
-
-static struct xstate_header *fpu_header(void *image)
-{
-	return &((union fpregs_state *)image)->xsave.header;
-}
-
-/* XCOMP_BV of an image; one without a header has but one format. */
-static u64 fpu_format(void *image, u32 size)
-{
-	return size < HLK_FPU_LEGACY ? 0 : fpu_header(image)->xcomp_bv;
 }
 
 /* An image and the IA32_XFD that belongs to it, as the processor takes them */
 static void vcpu_capture_fpu(struct hlk_vcpu_state *state,
 			     const struct fpstate *fpstate)
 {
-	struct xstate_header *header = fpu_header(state->fpu);
+	struct xstate_header *header = hlk_fpu_header(state->fpu);
 
 	state->fpu_bytes = fpstate->size;
 	state->xfd = fpstate->xfd;
@@ -424,7 +303,7 @@ static int vcpu_capture(struct kvm_vcpu *vcpu, const struct kvm_sync_regs *sync,
 			u64 host_tsc, u32 nr, struct hlk_snap *snap,
 			struct hlk_why_at *at)
 {
-	struct fpstate *fpstate = vcpu_fpstate(vcpu);
+	struct fpstate *fpstate = hlk_vcpu_fpstate(vcpu);
 	struct hlk_vcpu_state *state;
 	u32 *bytes;
 	u32 i;
@@ -477,11 +356,11 @@ int hlk_vcpus_capture(struct hlk_vm *vm, const struct kvm_sync_regs *sync,
 		      struct hlk_snap *snap, struct hlk_why_at *at)
 {
 	u64 host_tsc = rdtsc_ordered();
-	u32 nr = vcpus_nr(vm);
+	u32 nr = hlk_vcpus_nr(vm);
 	u32 i;
 	int ret;
 
-	ret = vcpus_restorable(vm, snap, at);
+	ret = hlk_vcpus_restorable(vm, snap, at);
 	if (ret)
 		return ret;
 	for (i = 0; i < nr; i++) {
@@ -531,171 +410,12 @@ int hlk_vcpu_from_user(u64 array, u32 size, u32 nr, struct hlk_snap *snap,
 	return 0;
 }
 
-/*
- * KVM loads XCR0 and the FPU's image before it enters the guest, and believes
- * that the processor takes them, which it has checked when they were set.
- */
-static enum hlk_why vcpu_misfit(struct kvm_vcpu *vcpu, struct hlk_vcpu_state *state)
-{
-	struct fpstate *fpstate = vcpu_fpstate(vcpu);
-
-	if (state->xcr0 & ~(vcpu->arch.guest_supported_xcr0 | XFEATURE_MASK_FP))
-		return HLK_WHY_VCPU_XCR0;
-	if (state->fpu_bytes && (state->fpu_bytes != fpstate->size ||
-				 fpu_format(state->fpu, state->fpu_bytes) !=
-				 fpu_format(&fpstate->regs, fpstate->size)))
-		return HLK_WHY_VCPU_FPU;
-	return HLK_WHY_NONE;
-}
-
-/* Bits of EFER that CPUID offers; AMD manual volume 2, "EFER" */
-static u64 vcpu_efer_bits(struct kvm_vcpu *vcpu)
-{
-	const struct kvm_cpuid_entry2 *extended = vcpu_cpuid(vcpu, 0x80000001, 0);
-	const struct kvm_cpuid_entry2 *more = vcpu_cpuid(vcpu, 0x80000021, 0);
-	u64 bits = EFER_SCE;
-
-	if (extended) {
-		bits |= extended->edx & BIT(20) ? EFER_NX : 0;
-		bits |= extended->edx & BIT(25) ? EFER_FFXSR : 0;
-		bits |= extended->edx & BIT(29) ? EFER_LME | EFER_LMA : 0;
-		bits |= extended->ecx & BIT(2) ? EFER_SVME : 0;
-	}
-	if (more)
-		bits |= more->eax & BIT(8) ? EFER_AUTOIBRS : 0;
-	return bits;
-}
-
-/* Reserved bits of CR3 in long mode, in which two may choose how addresses are masked */
-static u64 vcpu_cr3_reserved(struct kvm_vcpu *vcpu)
-{
-	const struct kvm_cpuid_entry2 *features = vcpu_cpuid(vcpu, 7, 1);
-	u64 lam = features && features->eax & BIT(26) ? X86_CR3_LAM_U48 |
-							X86_CR3_LAM_U57 : 0;
-
-	return vcpu->arch.reserved_gpa_bits & ~lam;
-}
-
-/* Bits of IA32_APIC_BASE; SDM volume 3, "Local APIC Status and Location" */
-#define APIC_BASE_RESERVED	0x2ffULL
-
-static bool vcpu_apic_base_fits(struct kvm_vcpu *vcpu, u64 base)
-{
-	const struct kvm_cpuid_entry2 *features;
-
-	if (base & (vcpu->arch.reserved_gpa_bits | APIC_BASE_RESERVED))
-		return false;
-	if (!(base & X2APIC_ENABLE))
-		return true;
-	features = vcpu_cpuid(vcpu, 1, 0);
-	return base & MSR_IA32_APICBASE_ENABLE && features && features->ecx & BIT(21);
-}
-
-static bool vcpu_events_fit(struct kvm_vcpu *vcpu,
-			    const struct kvm_vcpu_events *events)
-{
-	u32 known = KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SIPI_VECTOR |
-		    KVM_VCPUEVENT_VALID_SHADOW | KVM_VCPUEVENT_VALID_SMM;
-	bool exception = events->exception.injected;
-
-	if (vcpu->kvm->arch.exception_payload_enabled)
-		known |= KVM_VCPUEVENT_VALID_PAYLOAD;
-	if (vcpu->kvm->arch.triple_fault_event)
-		known |= KVM_VCPUEVENT_VALID_TRIPLE_FAULT;
-	if (events->flags & KVM_VCPUEVENT_VALID_PAYLOAD)
-		exception |= events->exception.pending;
-	if (!HLK_KVM_HAS_SMM && events->flags & KVM_VCPUEVENT_VALID_SMM &&
-	    (events->smi.smm || events->smi.pending || events->smi.smm_inside_nmi))
-		return false;
-	return !(events->flags & ~known) &&
-	       !(exception && (events->exception.nr > 31 ||
-			       events->exception.nr == X86_TRAP_NMI));
-}
-
-/*
- * What KVM checks when it loads the registers: it would fail each KVM_RUN from here
- * on, when the state that was there before is gone. As in kvm_is_valid_sregs()
- * and what it calls; the EFER of newer kernels is checked on older ones, too.
- */
-static enum hlk_refused vcpu_refused(struct kvm_vcpu *vcpu,
-				     const struct hlk_vcpu_state *state)
-{
-	const struct kvm_sregs *sregs = &state->sync.sregs;
-	bool paging = sregs->cr0 & X86_CR0_PG;
-	bool lm = sregs->efer & EFER_LME && paging;
-
-	if (upper_32_bits(sregs->cr0) || (paging && !(sregs->cr0 & X86_CR0_PE)) ||
-	    (sregs->cr0 & X86_CR0_NW && !(sregs->cr0 & X86_CR0_CD)))
-		return HLK_REFUSED_CR0;
-	if (sregs->cr4 & vcpu->arch.cr4_guest_rsvd_bits ||
-	    (lm && !(sregs->cr4 & X86_CR4_PAE)))
-		return HLK_REFUSED_CR4;
-	if (sregs->efer & ~vcpu_efer_bits(vcpu) || lm != !!(sregs->efer & EFER_LMA) ||
-	    (!lm && sregs->cs.l))
-		return HLK_REFUSED_EFER;
-	if (lm && sregs->cr3 & vcpu_cr3_reserved(vcpu))
-		return HLK_REFUSED_CR3;
-	if (!vcpu_apic_base_fits(vcpu, sregs->apic_base))
-		return HLK_REFUSED_APIC_BASE;
-	if (!vcpu_events_fit(vcpu, &state->sync.events))
-		return HLK_REFUSED_EVENTS;
-	return 0;
-}
-
-/* KVM takes another CPUID until the first entry. */
-static bool vcpu_has_run(const struct kvm_vcpu *vcpu)
-{
-	return vcpu->arch.last_vmentry_cpu != -1;
-}
-
-/**
- * hlk_vcpus_fit() - can a snapshot's vCPUs be restored?
- * @vm: the VM, whose vCPUs are held
- * @snap: the snapshot
- * @at: the reason of a failure
- *
- * Asked before each restore, so this is where a dirty log is met, too.
- * What KVM takes once it takes always: only a snapshot that was not restored last is
- * looked at in full.
- *
- * Return: 0, -EMEDIUMTYPE, or -EOPNOTSUPP if not all could be restored
- */
-int hlk_vcpus_fit(struct hlk_vm *vm, const struct hlk_snap *snap,
-		  struct hlk_why_at *at)
-{
-	enum hlk_refused refused;
-	enum hlk_why why;
-	u32 i;
-	int ret;
-
-	ret = hlk_vm_check_slots(vm, at);
-	if (ret)
-		return ret;
-	if (!snap->nr_vcpus)
-		return vcpus_unshadowed(vm, at);
-	if (snap->nr_vcpus != vcpus_nr(vm))
-		return hlk_fail(at, -EMEDIUMTYPE, HLK_WHY_VCPU_COUNT,
-				snap->nr_vcpus, 0);
-	for (i = 0; i < snap->nr_vcpus; i++) {
-		why = vcpu_misfit(vm->vcpus[i], snap->vcpus[i]);
-		if (why)
-			return hlk_fail(at, -EMEDIUMTYPE, why, i, 0);
-		if (likely(snap == vm->snap && vcpu_has_run(vm->vcpus[i])))
-			continue;
-		refused = vcpu_refused(vm->vcpus[i], snap->vcpus[i]);
-		if (refused)
-			return hlk_fail(at, -EMEDIUMTYPE, HLK_WHY_VCPU_REFUSED, i,
-					refused);
-	}
-	return vcpus_restorable(vm, snap, at);
-}
-
 /* Of an image, what counts. Without a header all does. */
 static u32 fpu_bytes(struct hlk_vcpu_state *state)
 {
 	if (state->fpu_bytes < HLK_FPU_LEGACY)
 		return state->fpu_bytes;
-	return hlk_fpu_bytes(fpu_header(state->fpu)->xfeatures, state->fpu_bytes);
+	return hlk_fpu_bytes(hlk_fpu_header(state->fpu)->xfeatures, state->fpu_bytes);
 }
 
 static void vcpu_fpu_restore(struct fpstate *fpstate, struct hlk_vcpu_state *state)
@@ -896,7 +616,7 @@ u32 hlk_vcpus_residue(struct hlk_vm *vm)
 
 static u32 vcpu_restore(struct kvm_vcpu *vcpu, struct hlk_vcpu_state *state, u64 now)
 {
-	struct fpstate *fpstate = vcpu_fpstate(vcpu);
+	struct fpstate *fpstate = hlk_vcpu_fpstate(vcpu);
 	u32 residue = vcpu_residue(state);
 
 	lockdep_assert_held(&vcpu->mutex);
@@ -938,7 +658,7 @@ static void vcpus_barrier(struct hlk_vm *vm)
 	int cpu;
 	u32 i;
 
-	for (i = 0; i < vcpus_nr(vm); i++) {
+	for (i = 0; i < hlk_vcpus_nr(vm); i++) {
 		cpu = vm->vcpus[i]->cpu;
 		/* one that has gone offline since has forgotten all */
 		if (cpu >= 0)
@@ -975,7 +695,7 @@ u32 hlk_vcpus_restore(struct hlk_vm *vm, const struct hlk_snap *snap, bool time_
 static enum hlk_audit_reg vcpu_audit(struct kvm_vcpu *vcpu,
 				     struct hlk_vcpu_state *state)
 {
-	struct fpstate *fpstate = vcpu_fpstate(vcpu);
+	struct fpstate *fpstate = hlk_vcpu_fpstate(vcpu);
 
 	lockdep_assert_held(&vcpu->mutex);
 	if ((vcpu->run->kvm_dirty_regs & HLK_SYNC_ALL) != state->loads ||
@@ -1135,7 +855,7 @@ int hlk_vcpu_paging(struct hlk_vm *vm, const struct hlk_snap *snap,
 	struct kvm_vcpu *vcpu;
 	int bits;
 
-	if (!vcpus_nr(vm))
+	if (!hlk_vcpus_nr(vm))
 		return hlk_fail(at, -EINVAL, HLK_WHY_NO_VCPU, 0, 0);
 	vcpu = vm->vcpus[0];
 	if (snap) {

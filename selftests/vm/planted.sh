@@ -37,13 +37,13 @@ bugs() {
 	failed_page_mapped|6.12|poison|poison.a_base_page_reaches_nobody|kmod/window.c|s/ \|\| PageHWPoison\(page\)\)/)/
 	failed_page_stays|6.12|poison|poison.a_private_page_is_replaced|kmod/restore.c|s/if \(unlikely\(PageHWPoison\(private->page\)\)\)/if (0)/
 	failed_page_copied|6.12|poison|poison.a_base_page_cannot_be_restored|kmod/copy.h|s/PageHWPoison\(from\) \|\| //
-	xcr0_not_checked|6.12|vcpu_state|vcpu_state.xcr0_that_the_cpuid_has_not|kmod/vcpu.c|s/state->xcr0 & ~\(vcpu->arch.guest_supported_xcr0/0 \& (vcpu->arch.guest_supported_xcr0/
+	xcr0_not_checked|6.12|vcpu_state|vcpu_state.xcr0_that_the_cpuid_has_not|kmod/vcpufit.c|s/state->xcr0 & ~\(vcpu->arch.guest_supported_xcr0/0 \& (vcpu->arch.guest_supported_xcr0/
 	nobody_looked_at|6.12|vcpu_state|vcpu_state.who_looks_is_waited_for|kmod/vcpu.c|s/if \(hlk_vcpu_wants_to_run\(vcpu\) \|\| /if (true || /
 	stale_registers|6.12|vcpu_entry|vcpu_entry.a_snapshot_after_registers_were_set|kmod/look.c|s/sync->regs = look->regs/;/
 	stale_segments|6.12|vcpu_entry|vcpu_entry.a_snapshot_before_the_first_entry|kmod/look.c|s/if \(look->dirty & KVM_SYNC_X86_SREGS\)/if (true)/
 	nmi_lost_at_the_entry|6.12|vcpu_entry|vcpu_entry.an_nmi_after_a_restore_is_delivered|kmod/vcpu.c|s/events.flags &= ~KVM_VCPUEVENT_VALID_NMI_PENDING/events.flags |= KVM_VCPUEVENT_VALID_NMI_PENDING/
 	ready_for_interrupts|6.12|vcpu_entry|vcpu_entry.an_interrupt_after_a_restore_is_for_later|kmod/vcpu.c|s/ready_for_interrupt_injection = 0/ready_for_interrupt_injection |= 0/
-	cr4_not_checked|6.12|vcpu_entry|vcpu_entry.registers_that_the_cpuid_has_not|kmod/vcpu.c|s/sregs->cr4 & vcpu->arch.cr4_guest_rsvd_bits/false/
+	cr4_not_checked|6.12|vcpu_entry|vcpu_entry.registers_that_the_cpuid_has_not|kmod/vcpufit.c|s/sregs->cr4 & vcpu->arch.cr4_guest_rsvd_bits/false/
 	dr7_told_once|6.12|vcpu_state|vcpu_state.dr7_is_told_until_it_is_right|kmod/vcpu.c|s/bool missed = vcpu.*/bool missed = false;/
 	another_tsc|6.12|vcpu_state|vcpu_state.another_tsc_comes_back|kmod/vcpu.c|s/tsc_offset_adjustment = differs;/tsc_offset_adjustment = 0;/
 	tsc_of_now_in_a_snapshot|6.12|program|program.a_tsc_that_waits_for_the_entry|kmod/vcpu.c|s/ \+ vcpu->arch.tsc_offset_adjustment;/;/
@@ -57,7 +57,7 @@ bugs() {
 	any_call|6.12|program|program.calls_that_a_program_may_not_make|kmod/program.c|/^static const struct program_row \*program_row/,/^}/s/return NULL;/return \&program_rows[3];/
 	short_count_of_msrs|6.12|program|program.an_msr_that_kvm_does_not_take_is_named|kmod/replay.c|s/ret != program->calls\[i\].success/ret < 0/
 	half_restored_goes_on|6.12|program|program.an_msr_that_kvm_does_not_take_is_named|kmod/run.c|s/vm->half/false/
-	nested_all_the_same|6.12|vcpu_state|vcpu_state.a_guest_of_the_guest_by_a_program|kmod/vcpu.c|s/!hlk_program_does\(snap->program, HLK_PROGRAM_NESTED, i\)/true/
+	nested_all_the_same|6.12|vcpu_state|vcpu_state.a_guest_of_the_guest_by_a_program|kmod/vcpufit.c|s/!hlk_program_does\(snap->program, HLK_PROGRAM_NESTED, i\)/true/
 	half_restored_snapshot|6.12|program|program.an_msr_that_kvm_does_not_take_is_named|kmod/snapshot.c|s/if \(vm->half\)/if (false)/
 	entry_loads_over_the_program|6.12|program|program.all_of_it_comes_back|kmod/program.c|s/HLK_SYNC_ALL & ~program->sets\[i\]/HLK_SYNC_ALL/
 	chips_settled_by_some|6.12|program|program.the_rest_is_residue|kmod/replay.c|s/does\[HLK_PROGRAM_CHIPS\] == BIT\(KVM_NR_IRQCHIPS\) - 1/does[HLK_PROGRAM_CHIPS]/
@@ -149,7 +149,7 @@ strangers_bugs() {
 	fd_of_a_call_that_failed|6.12|abi|abi.a_reply_that_cannot_be_written|kmod/ucmd.c|/^long hlk_ioctl/,/^}/{s/^	ucmd_finish\(&ucmd, ret\);//;s/ret = op->execute\(file->private_data, &ucmd\);/& ucmd_finish(\&ucmd, ret);/}
 	mapped_by_another_process|6.12|isolation|isolation.fds_in_another_process_give_counters_alone|kmod/vm.c|s/vm->kvm->mm != vma->vm_mm/0/
 	refused_mapping_counted|6.12|windows|windows.mappings_are_counted|kmod/window.c|/^int hlk_window_mmap/,/^}/s/atomic_dec\(&window->mappings\);/;/
-	fpu_of_the_first_vcpu|6.12|vcpu|vcpu.several_with_state_beside_their_registers|kmod/vcpu.c|/^static int vcpu_capture\(/,/^}/{s/vcpu_fpstate\(vcpu\)/vcpu_fpstate(kvm_get_vcpu(vcpu->kvm, 0))/;s/vcpu->arch\.mp_state/kvm_get_vcpu(vcpu->kvm, 0)->arch.mp_state/}
+	fpu_of_the_first_vcpu|6.12|vcpu|vcpu.several_with_state_beside_their_registers|kmod/vcpu.c|/^static int vcpu_capture\(/,/^}/{s/hlk_vcpu_fpstate\(vcpu\)/hlk_vcpu_fpstate(kvm_get_vcpu(vcpu->kvm, 0))/;s/vcpu->arch\.mp_state/kvm_get_vcpu(vcpu->kvm, 0)->arch.mp_state/}
 	cr3_of_the_first_vcpu|6.12|compact|compact.each_vcpu_has_its_own_root|kmod/snapshot.c|/^static int snapshot_compact/,/^}/s/hlk_vcpu_cr3\(snap, i\)/cr3/
 	page_of_an_audit_leaked|6.12|accounting|accounting.an_audit_that_finds_something_keeps_no_page|kmod/audit.c|/^static int audit_private/,/^}/s/put_page\(gpage\.page\);/if (!ret) &/
 	uncharged_list|6.12|accounting|accounting.bookkeeping_is_charged|kmod/window.c|/^static int window_room/,/^}/s/HLK_GFP/HLK_GFP \& ~__GFP_ACCOUNT/
@@ -187,7 +187,7 @@ audit_bugs() {
 	old_io|6.12|audit|audit.a_pending_io|kmod/vcpu.c|/^static void vcpu_cancel/,/^}/s/vcpu->arch.complete_userspace_io = NULL;/;/
 	old_tlb|6.12|audit|audit.a_flush_of_the_tlb|kmod/vcpu.c|/^u32 hlk_vcpus_restore/,/^}/s/hlk_vcpus_flush\(vm\);/;/
 	memslot_overlooked|6.12|audit|audit.memslots_beside_the_windows|kmod/audit.c|s/a->done.beside \+= slot->pages;/;/
-	dirty_log_not_refused|6.12|audit|audit.finds_no_dirty_log|kmod/vcpu.c|s/ret = hlk_vm_check_slots\(vm, at\);/ret = 0;/
+	dirty_log_not_refused|6.12|audit|audit.finds_no_dirty_log|kmod/vcpufit.c|s/ret = hlk_vm_check_slots\(vm, at\);/ret = 0;/
 	EOF
 }
 
