@@ -122,14 +122,51 @@ int hlk_cpuid_make(struct hlk_ctx *ctx, struct hlk_err *err)
 	return 0;
 }
 
-/* One processor, that has the number 0 */
-static void machine_leaf(struct kvm_cpuid_entry2 *entry, bool irqchip, bool deadline)
+/* Numbers of processors are of so many bits. */
+static uint32_t number_bits(uint32_t nr_cpus)
+{
+	uint32_t bits = 0;
+
+	while (1U << bits < nr_cpus)
+		bits++;
+	return bits;
+}
+
+/* Threads and cores: each processor is a core of one package, and shares no caches. */
+static void topology_leaf(struct kvm_cpuid_entry2 *entry, uint32_t nr_cpus)
+{
+	uint32_t bits = number_bits(nr_cpus);
+
+	switch (entry->function) {
+	case 4:
+		entry->eax = (entry->eax & 0x3fff) | ((1U << bits) - 1) << 26;
+		break;
+	case 0x8000001d:
+		entry->eax &= 0xfc003fff;
+		break;
+	case 0xb:
+	case 0x1f:
+		entry->eax = entry->index == 1 ? bits : 0;
+		entry->ebx = entry->index == 1 ? nr_cpus : !entry->index;
+		entry->ecx = entry->index < 2 ?
+			     entry->index | (entry->index + 1) << 8 : entry->index;
+		break;
+	case 0x80000008:
+		entry->ecx = bits << 12 | (nr_cpus - 1);
+		break;
+	}
+}
+
+static void machine_leaf(struct kvm_cpuid_entry2 *entry, uint32_t nr_cpus,
+			 bool irqchip, bool deadline)
 {
 	switch (entry->function) {
 	case 1:
-		entry->ebx = (entry->ebx & 0xffff) | 1U << 16;
+		entry->ebx = (entry->ebx & 0xffff) | nr_cpus << 16;
 		entry->ecx = (entry->ecx | HYPERVISOR) & ~(VMX | DEADLINE);
 		entry->edx &= ~HTT;
+		if (nr_cpus > 1)
+			entry->edx |= HTT;
 		if (deadline)
 			entry->ecx |= DEADLINE;
 		if (irqchip)
@@ -137,43 +174,60 @@ static void machine_leaf(struct kvm_cpuid_entry2 *entry, bool irqchip, bool dead
 		entry->ecx &= ~X2APIC;
 		entry->edx &= ~APIC;
 		break;
-	case 4:
-	case 0x8000001d:
-		/* caches that nobody shares */
-		entry->eax &= entry->function == 4 ? 0x3fff : 0xfc003fff;
-		break;
-	case 0xb:
-	case 0x1f:
-		entry->eax = 0;
-		entry->ebx = entry->index < 2;
-		entry->ecx = entry->index < 2 ?
-			     entry->index | (entry->index + 1) << 8 : entry->index;
-		entry->edx = 0;
-		break;
 	case 0x40000001:
 		entry->eax &= PARAVIRT;
 		break;
 	case 0x80000001:
 		entry->ecx &= ~SVM;
 		break;
-	case 0x80000008:
-		entry->ecx = 0;
-		break;
 	case 0x8000000a:
-	case 0x8000001e:
 		entry->eax = 0;
 		entry->ebx = 0;
 		entry->ecx = 0;
 		entry->edx = 0;
 		break;
+	default:
+		topology_leaf(entry, nr_cpus);
+		break;
 	}
 }
 
 /**
- * hlk_cpuid_machine() - decide what the processor of a machine is
+ * hlk_cpuid_number() - say which of a machine's processors it is
+ * @cpuid: from hlk_cpuid_machine()
+ * @cpu: its number, which is that of its local APIC
+ */
+void hlk_cpuid_number(struct kvm_cpuid2 *cpuid, uint32_t cpu)
+{
+	struct kvm_cpuid_entry2 *entry;
+	uint32_t i;
+
+	for (i = 0; i < cpuid->nent; i++) {
+		entry = &cpuid->entries[i];
+		switch (entry->function) {
+		case 1:
+			entry->ebx = (entry->ebx & 0xffffff) | cpu << 24;
+			break;
+		case 0xb:
+		case 0x1f:
+			entry->edx = cpu;
+			break;
+		case 0x8000001e:
+			entry->eax = cpu;
+			entry->ebx = cpu;
+			entry->ecx = 0;
+			entry->edx = 0;
+			break;
+		}
+	}
+}
+
+/**
+ * hlk_cpuid_machine() - decide what the processors of a machine are
  * @ctx: the context
+ * @nr_cpus: how many there are
  * @irqchip: it has interrupt controllers
- * @cpuid: out: what KVM_SET_CPUID2 takes; the caller frees it
+ * @cpuid: out: what KVM_SET_CPUID2 takes, after hlk_cpuid_number(); the caller frees it
  * @err: out: why it cannot be
  *
  * What KVM offers, but for guests of the guest, whose state a restore does not bring
@@ -181,8 +235,8 @@ static void machine_leaf(struct kvm_cpuid_entry2 *entry, bool irqchip, bool dead
  *
  * Return: 0 or a negative errno
  */
-int hlk_cpuid_machine(struct hlk_ctx *ctx, bool irqchip, struct kvm_cpuid2 **cpuid,
-		      struct hlk_err *err)
+int hlk_cpuid_machine(struct hlk_ctx *ctx, uint32_t nr_cpus, bool irqchip,
+		      struct kvm_cpuid2 **cpuid, struct hlk_err *err)
 {
 	struct kvm_cpuid2 *all = read_supported(ctx);
 	bool deadline = irqchip && ioctl(ctx->kvm_fd, KVM_CHECK_EXTENSION,
@@ -192,7 +246,7 @@ int hlk_cpuid_machine(struct hlk_ctx *ctx, bool irqchip, struct kvm_cpuid2 **cpu
 	if (!all)
 		return hlk_err_system(err, "cannot read KVM's CPUID");
 	for (i = 0; i < all->nent; i++)
-		machine_leaf(&all->entries[i], irqchip, deadline);
+		machine_leaf(&all->entries[i], nr_cpus, irqchip, deadline);
 	*cpuid = all;
 	return 0;
 }

@@ -76,12 +76,21 @@ static void note_tail(struct hlk_machine *machine, char byte)
 	machine->tail[machine->tail_len++] = byte;
 }
 
+/* Something happens: nobody was idle. */
+static void wake(struct hlk_machine *machine)
+{
+	uint32_t i;
+
+	for (i = 0; i < machine->nr_cpus; i++)
+		machine->cpus[i].looks = 0;
+}
+
 static void print(struct hlk_machine *machine, struct hlk_machine_run *run,
 		  char byte)
 {
 	size_t len;
 
-	machine->looks = 0;
+	wake(machine);
 	if (machine->print)
 		machine->print(machine->print_arg, &byte, 1);
 	if (!(run->flags & HLK_MACHINE_PRINT))
@@ -124,85 +133,87 @@ static int update_irq(struct hlk_machine *machine, bool gave)
 }
 
 static void handle_out(struct hlk_machine *machine, struct hlk_machine_run *run,
-		       const unsigned char *data)
+		       const struct kvm_run *kvm, const unsigned char *data)
 {
-	uint16_t port = machine->run->io.port;
+	uint16_t port = kvm->io.port;
 	uint32_t value = 0;
 
-	memcpy(&value, data, machine->run->io.size);
+	memcpy(&value, data, kvm->io.size);
 	/* What is waited for comes before what the port does. */
 	if (run->flags & HLK_MACHINE_PORT && port == run->port)
 		stop(run, HLK_STOP_PORT, value);
 	handle_effect(machine, run, hlk_devices_out(&machine->devices, port,
-						    machine->run->io.size, value));
+						    kvm->io.size, value));
 }
 
-static void handle_in(struct hlk_machine *machine, unsigned char *data)
+static void handle_in(struct hlk_machine *machine, const struct kvm_run *kvm,
+		      unsigned char *data)
 {
-	uint32_t value = hlk_devices_in(&machine->devices, machine->run->io.port,
-					machine->run->io.size, time(NULL));
+	uint32_t value = hlk_devices_in(&machine->devices, kvm->io.port, kvm->io.size,
+					time(NULL));
 
-	memcpy(data, &value, machine->run->io.size);
+	memcpy(data, &value, kvm->io.size);
 }
 
-static int handle_io(struct hlk_machine *machine, struct hlk_machine_run *run)
+static int handle_io(struct hlk_machine *machine, struct hlk_machine_run *run,
+		     struct kvm_run *kvm)
 {
-	struct kvm_run *kvm = machine->run;
 	unsigned char *data = (unsigned char *)kvm + kvm->io.data_offset;
 	bool out = kvm->io.direction == KVM_EXIT_IO_OUT;
 	uint32_t i;
 
 	for (i = 0; i < kvm->io.count; i++, data += kvm->io.size) {
 		if (out)
-			handle_out(machine, run, data);
+			handle_out(machine, run, kvm, data);
 		else
-			handle_in(machine, data);
+			handle_in(machine, kvm, data);
 	}
 	return update_irq(machine, out && kvm->io.port == HLK_PORT_SERIAL);
 }
 
 /* Memory that is not there reads as ones. */
-static int handle_mmio(struct hlk_machine *machine)
+static int handle_mmio(struct kvm_run *kvm)
 {
-	struct kvm_run *kvm = machine->run;
-
 	if (!kvm->mmio.is_write)
 		memset(kvm->mmio.data, 0xff, sizeof(kvm->mmio.data));
 	return 0;
 }
 
-static int interrupts_on(struct hlk_machine *machine, bool *on)
+static int interrupts_on(struct hlk_machine *machine, const struct hlk_cpu *cpu,
+			 bool *on)
 {
 	struct kvm_regs regs;
 
-	if (ioctl(machine->vcpu_fd, KVM_GET_REGS, &regs))
+	if (ioctl(cpu->fd, KVM_GET_REGS, &regs))
 		return hlk_err_system(&machine->err, op);
 	*on = regs.rflags & FLAG_IF;
 	return 0;
 }
 
 /* Without controllers nothing wakes it. */
-static int handle_halt(struct hlk_machine *machine, struct hlk_machine_run *run)
+static int handle_halt(struct hlk_machine *machine, const struct hlk_cpu *cpu,
+		       struct hlk_machine_run *run)
 {
 	bool on = false;
-	int ret = interrupts_on(machine, &on);
+	int ret = interrupts_on(machine, cpu, &on);
 
 	stop(run, on && run->flags & HLK_MACHINE_IDLE ? HLK_STOP_IDLE :
 							HLK_STOP_HALT, 0);
 	return ret;
 }
 
-static int handle_exit(struct hlk_machine *machine, struct hlk_machine_run *run)
+static int handle_exit(struct hlk_machine *machine, struct hlk_cpu *cpu,
+		       struct hlk_machine_run *run)
 {
-	const struct kvm_run *kvm = machine->run;
+	struct kvm_run *kvm = cpu->run;
 
 	switch (kvm->exit_reason) {
 	case KVM_EXIT_IO:
-		return handle_io(machine, run);
+		return handle_io(machine, run, kvm);
 	case KVM_EXIT_MMIO:
-		return handle_mmio(machine);
+		return handle_mmio(kvm);
 	case KVM_EXIT_HLT:
-		return handle_halt(machine, run);
+		return handle_halt(machine, cpu, run);
 	case KVM_EXIT_DEBUG:
 		stop(run, HLK_STOP_ADDR, 0);
 		return 0;
@@ -225,8 +236,8 @@ static int handle_exit(struct hlk_machine *machine, struct hlk_machine_run *run)
 }
 
 /* The slice is over, or the time. */
-static int look(struct hlk_machine *machine, struct hlk_machine_run *run,
-		uint64_t deadline)
+static int look(struct hlk_machine *machine, struct hlk_cpu *cpu,
+		struct hlk_machine_run *run, uint64_t deadline)
 {
 	struct kvm_mp_state mp;
 	bool on = true;
@@ -236,41 +247,41 @@ static int look(struct hlk_machine *machine, struct hlk_machine_run *run,
 		stop(run, HLK_STOP_TIME, 0);
 		return 0;
 	}
-	if (!machine->irqchip || !machine->arg.entries)
+	if (!machine->irqchip || !cpu->arg.entries)
 		return 0;
-	if (ioctl(machine->vcpu_fd, KVM_GET_MP_STATE, &mp))
+	if (ioctl(cpu->fd, KVM_GET_MP_STATE, &mp))
 		return hlk_err_system(&machine->err, op);
 	if (mp.mp_state != KVM_MP_STATE_HALTED) {
-		machine->looks = 0;
+		cpu->looks = 0;
 		return 0;
 	}
-	ret = interrupts_on(machine, &on);
+	ret = interrupts_on(machine, cpu, &on);
 	if (!ret && !on)
 		stop(run, HLK_STOP_HALT, 0);
-	if (++machine->looks >= IDLE_LOOKS && run->flags & HLK_MACHINE_IDLE)
+	if (++cpu->looks >= IDLE_LOOKS && run->flags & HLK_MACHINE_IDLE)
 		stop(run, HLK_STOP_IDLE, 0);
 	return ret;
 }
 
 /* @code is the errno of a run that did not come out by an exit. */
-static int came_out(struct hlk_machine *machine, struct hlk_machine_run *run,
-		    uint64_t deadline, int code)
+static int came_out(struct hlk_machine *machine, struct hlk_cpu *cpu,
+		    struct hlk_machine_run *run, uint64_t deadline, int code)
 {
 	switch (code) {
 	case 0:
 		run->exits++;
-		return handle_exit(machine, run);
+		return handle_exit(machine, cpu, run);
 	case EINTR:
 		return 0;
 	case ETIMEDOUT:
-		return look(machine, run, deadline);
+		return look(machine, cpu, run, deadline);
 	case EFAULT:
-		if (!machine->arg.head.why)
+		if (!cpu->arg.head.why)
 			return hlk_machine_budget(machine, code, op);
 		/* fallthrough */
 	default:
 		errno = code;
-		return hlk_err_module(&machine->err, &machine->arg.head, op);
+		return hlk_err_module(&machine->err, &cpu->arg.head, op);
 	}
 }
 
@@ -278,7 +289,8 @@ static int came_out(struct hlk_machine *machine, struct hlk_machine_run *run,
 static int enter(struct hlk_machine *machine, struct hlk_machine_run *run,
 		 uint64_t deadline, bool *restore)
 {
-	struct hlk_run *arg = &machine->arg;
+	struct hlk_cpu *cpu = &machine->cpus[0];
+	struct hlk_run *arg = &cpu->arg;
 	uint64_t now = clock_ns();
 	uint64_t left = run->flags & HLK_MACHINE_IDLE ? IDLE_SLICE : SLICE;
 	int code;
@@ -290,7 +302,7 @@ static int enter(struct hlk_machine *machine, struct hlk_machine_run *run,
 	*arg = (struct hlk_run) {
 		.head.size = sizeof(*arg),
 		.head.flags = HLK_RUN_CONTINUE,
-		.vcpu_fd = machine->vcpu_fd,
+		.vcpu_fd = cpu->fd,
 		.timeout_ns = left,
 	};
 	if (*restore) {
@@ -298,15 +310,15 @@ static int enter(struct hlk_machine *machine, struct hlk_machine_run *run,
 				  HLK_RESTORE_TIME_BACK : 0;
 		arg->program = (uintptr_t)atomic_load(&machine->last->program);
 	}
-	machine->pending = true;
+	cpu->pending = true;
 	code = ioctl(machine->hlk_fd, HLK_RUN, arg) ? errno : 0;
-	machine->entered |= !!arg->entries;
+	cpu->entered |= !!arg->entries;
 	if (*restore && arg->done & HLK_DONE_RESTORED) {
 		run->copied = arg->copied;
 		machine->state = HLK_MACHINE_READY;
 		*restore = false;
 	}
-	return came_out(machine, run, deadline, code);
+	return came_out(machine, cpu, run, deadline, code);
 }
 
 static int watch(struct hlk_machine *machine, const struct hlk_machine_run *run)
@@ -319,7 +331,7 @@ static int watch(struct hlk_machine *machine, const struct hlk_machine_run *run)
 
 	if (!(run->flags & HLK_MACHINE_ADDR))
 		return 0;
-	if (ioctl(machine->vcpu_fd, KVM_SET_GUEST_DEBUG, &debug))
+	if (ioctl(machine->cpus[0].fd, KVM_SET_GUEST_DEBUG, &debug))
 		return hlk_err_system(&machine->err, "cannot set a breakpoint");
 	return 0;
 }
@@ -330,7 +342,7 @@ static int unwatch(struct hlk_machine *machine, const struct hlk_machine_run *ru
 
 	if (!(run->flags & HLK_MACHINE_ADDR))
 		return 0;
-	if (ioctl(machine->vcpu_fd, KVM_SET_GUEST_DEBUG, &none))
+	if (ioctl(machine->cpus[0].fd, KVM_SET_GUEST_DEBUG, &none))
 		return hlk_err_system(&machine->err, "cannot clear a breakpoint");
 	return 0;
 }
@@ -338,12 +350,12 @@ static int unwatch(struct hlk_machine *machine, const struct hlk_machine_run *ru
 /* Where it is, for people; where KVM cannot say so it stays 0 */
 static void note_place(struct hlk_machine *machine, struct hlk_machine_run *run)
 {
+	const struct hlk_cpu *cpu = &machine->cpus[0];
 	struct kvm_sregs sregs;
 	struct kvm_regs regs;
 
-	if (!machine->entered ||
-	    ioctl(machine->vcpu_fd, KVM_GET_REGS, &regs) ||
-	    ioctl(machine->vcpu_fd, KVM_GET_SREGS, &sregs))
+	if (!cpu->entered || ioctl(cpu->fd, KVM_GET_REGS, &regs) ||
+	    ioctl(cpu->fd, KVM_GET_SREGS, &sregs))
 		return;
 	run->rip = regs.rip;
 	run->cr0 = sregs.cr0;
@@ -377,6 +389,10 @@ static int check(struct hlk_machine *machine, const struct hlk_machine_run *run)
 
 	if (ret)
 		return ret;
+	if (machine->nr_cpus > 1)
+		return hlk_err_text(&machine->err, EOPNOTSUPP, HLK_WHAT_ARGUMENT, op,
+				    "%u processors: one can run so far",
+				    machine->nr_cpus);
 	if (!(machine->ctx->features & HLK_FEATURE_DEADLINE))
 		return hlk_err_text(&machine->err, EOPNOTSUPP, HLK_WHAT_FEATURE,
 				    op, "deadlines of calls");
@@ -417,7 +433,7 @@ static int go(struct hlk_machine *machine, struct hlk_machine_run *run)
 	if (ret)
 		return ret;
 	machine->tail_len = 0;
-	machine->looks = 0;
+	wake(machine);
 	ret = go_on(machine, run);
 	note_place(machine, run);
 	return ret ? ret : unwatch(machine, run);

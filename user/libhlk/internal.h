@@ -23,6 +23,7 @@
 #define EXPORT __attribute__((visibility("default")))
 
 #define HLK_LIB_MAX_WINDOWS	64
+#define HLK_LIB_MAX_CPUS	16
 
 /**
  * struct hlk_ctx - see hlk_open()

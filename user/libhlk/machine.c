@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
- * Machines: a KVM VM of one processor over windows of hlk, for guests that know nothing
+ * Machines: a KVM VM of one or more processors over windows of hlk, for guests that know nothing
  * of hlk, with what a PC has to have for a kernel to come up and say something.
  */
 #include <errno.h>
@@ -22,7 +22,6 @@ static const char op_restore[] = "cannot restore";
 #define LOW_END		(3ULL << 30)
 #define HIGH_START	(4ULL << 30)
 #define PAGE		4096U
-#define MAX_CPUS	16
 
 /**
  * hlk_machine_enter() - have a machine for oneself
@@ -130,13 +129,13 @@ static int check_config(const struct hlk_machine_config *config,
 
 	if (ret)
 		return ret;
-	if (config->nr_cpus > MAX_CPUS)
+	if (config->nr_cpus > HLK_LIB_MAX_CPUS)
 		return hlk_err_text(err, EINVAL, HLK_WHAT_ARGUMENT, op_make,
 				    "%u processors, more than %u",
-				    config->nr_cpus, MAX_CPUS);
-	if (config->nr_cpus > 1)
-		return hlk_err_text(err, EOPNOTSUPP, HLK_WHAT_ARGUMENT, op_make,
-				    "%u processors: machines have one so far",
+				    config->nr_cpus, HLK_LIB_MAX_CPUS);
+	if (config->nr_cpus > 1 && config->flags & HLK_MACHINE_NO_IRQCHIP)
+		return hlk_err_text(err, EINVAL, HLK_WHAT_ARGUMENT, op_make,
+				    "%u processors, which start each other by interrupt controllers",
 				    config->nr_cpus);
 	return check_ram(config, err);
 }
@@ -191,28 +190,41 @@ static int add_irqchip(struct hlk_machine *machine, struct hlk_err *err)
 	return 0;
 }
 
-static int add_cpu(struct hlk_machine *machine, struct hlk_err *err)
+static int add_cpu(struct hlk_machine *machine, struct kvm_cpuid2 *cpuid,
+		   struct hlk_err *err)
 {
-	struct kvm_cpuid2 *cpuid;
+	struct hlk_cpu *cpu = &machine->cpus[machine->nr_cpus];
 	void *run;
-	int ret;
 
-	machine->vcpu_fd = ioctl(machine->vm_fd, KVM_CREATE_VCPU, 0);
-	if (machine->vcpu_fd < 0)
+	cpu->fd = ioctl(machine->vm_fd, KVM_CREATE_VCPU, machine->nr_cpus);
+	if (cpu->fd < 0)
 		return hlk_err_system(err, op_make);
+	hlk_cpuid_number(cpuid, machine->nr_cpus);
+	machine->nr_cpus++;
 	run = mmap(NULL, machine->ctx->run_size, PROT_READ | PROT_WRITE,
-		   MAP_SHARED, machine->vcpu_fd, 0);
+		   MAP_SHARED, cpu->fd, 0);
 	if (run == MAP_FAILED)
 		return hlk_err_system(err, op_make);
-	machine->run = run;
-	ret = hlk_cpuid_machine(machine->ctx, machine->irqchip, &cpuid, err);
-	if (ret)
-		return ret;
-	ret = ioctl(machine->vcpu_fd, KVM_SET_CPUID2, cpuid);
-	free(cpuid);
-	if (ret || ioctl(machine->vcpu_fd, KVM_GET_SREGS, &machine->reset))
+	cpu->run = run;
+	if (ioctl(cpu->fd, KVM_SET_CPUID2, cpuid))
 		return hlk_err_system(err, op_make);
 	return 0;
+}
+
+static int add_cpus(struct hlk_machine *machine, uint32_t nr, struct hlk_err *err)
+{
+	struct kvm_cpuid2 *cpuid;
+	int ret;
+
+	ret = hlk_cpuid_machine(machine->ctx, nr, machine->irqchip, &cpuid, err);
+	if (ret)
+		return ret;
+	while (!ret && machine->nr_cpus < nr)
+		ret = add_cpu(machine, cpuid, err);
+	free(cpuid);
+	if (!ret && ioctl(machine->cpus[0].fd, KVM_GET_SREGS, &machine->reset))
+		ret = hlk_err_system(err, op_make);
+	return ret;
 }
 
 static int create(struct hlk_machine *machine,
@@ -228,7 +240,7 @@ static int create(struct hlk_machine *machine,
 				    &machine->hlk_fd, err);
 	if (!ret)
 		ret = add_memory(machine, config, err);
-	return ret ? ret : add_cpu(machine, err);
+	return ret ? ret : add_cpus(machine, config->nr_cpus ? config->nr_cpus : 1, err);
 }
 
 static void free_machine(struct hlk_machine *machine)
@@ -236,10 +248,11 @@ static void free_machine(struct hlk_machine *machine)
 	uint32_t i;
 
 	hlk_snapshot_close(machine->last);
-	if (machine->run)
-		munmap(machine->run, machine->ctx->run_size);
-	if (machine->vcpu_fd >= 0)
-		close(machine->vcpu_fd);
+	for (i = 0; i < machine->nr_cpus; i++) {
+		if (machine->cpus[i].run)
+			munmap(machine->cpus[i].run, machine->ctx->run_size);
+		close(machine->cpus[i].fd);
+	}
 	if (machine->vm_fd >= 0)
 		close(machine->vm_fd);
 	for (i = 0; i < machine->nr_ram; i++)
@@ -275,7 +288,6 @@ EXPORT int hlk_machine_create(struct hlk_ctx *ctx,
 	atomic_init(&machine->busy, false);
 	machine->hlk_fd = -1;
 	machine->vm_fd = -1;
-	machine->vcpu_fd = -1;
 	machine->irqchip = !(own.flags & HLK_MACHINE_NO_IRQCHIP);
 	machine->print = own.print;
 	machine->print_arg = own.print_arg;
@@ -323,8 +335,8 @@ static int load(struct hlk_machine *machine, const struct hlk_kernel *kernel,
 		return hlk_machine_budget(machine, -ret, op_load);
 	if (ret)
 		return ret;
-	if (ioctl(machine->vcpu_fd, KVM_SET_SREGS, &sregs) ||
-	    ioctl(machine->vcpu_fd, KVM_SET_REGS, &regs))
+	if (ioctl(machine->cpus[0].fd, KVM_SET_SREGS, &sregs) ||
+	    ioctl(machine->cpus[0].fd, KVM_SET_REGS, &regs))
 		return hlk_err_system(&machine->err, op_load);
 	machine->state = HLK_MACHINE_READY;
 	return 0;
@@ -345,6 +357,24 @@ EXPORT int hlk_machine_load_sized(struct hlk_machine *machine,
 					       placed ? placed : &own, size));
 }
 
+static int settle(struct hlk_machine *machine, struct hlk_cpu *cpu)
+{
+	int ret;
+
+	if (!cpu->pending)
+		return 0;
+	cpu->run->immediate_exit = 1;
+	ret = ioctl(cpu->fd, KVM_RUN, 0);
+	cpu->run->immediate_exit = 0;
+	if (ret && errno == EINTR) {
+		cpu->pending = false;
+		return 0;
+	}
+	if (!ret)
+		errno = EIO;
+	return hlk_err_system(&machine->err, "cannot bring the machine to rest");
+}
+
 /**
  * hlk_machine_settle() - have KVM complete I/O and load what is to be loaded
  * @machine: the machine
@@ -353,20 +383,12 @@ EXPORT int hlk_machine_load_sized(struct hlk_machine *machine,
  */
 int hlk_machine_settle(struct hlk_machine *machine)
 {
-	int ret;
+	uint32_t i;
+	int ret = 0;
 
-	if (!machine->pending)
-		return 0;
-	machine->run->immediate_exit = 1;
-	ret = ioctl(machine->vcpu_fd, KVM_RUN, 0);
-	machine->run->immediate_exit = 0;
-	if (ret && errno == EINTR) {
-		machine->pending = false;
-		return 0;
-	}
-	if (!ret)
-		errno = EIO;
-	return hlk_err_system(&machine->err, "cannot bring the machine to rest");
+	for (i = 0; !ret && i < machine->nr_cpus; i++)
+		ret = settle(machine, &machine->cpus[i]);
+	return ret;
 }
 
 static int take(struct hlk_machine *machine, const struct hlk_program *program,
@@ -388,11 +410,15 @@ static int snapshot(struct hlk_machine *machine, struct hlk_snap **snap)
 {
 	struct hlk_program program = {
 		.vm_fd = machine->vm_fd,
-		.vcpu_fd = machine->vcpu_fd,
+		.nr_cpus = machine->nr_cpus,
 		.err = &machine->err,
 	};
 	int fd = -1;
+	uint32_t i;
 	int ret;
+
+	for (i = 0; i < machine->nr_cpus; i++)
+		program.vcpu_fds[i] = machine->cpus[i].fd;
 
 	if (!(machine->ctx->features & HLK_FEATURE_PROGRAM))
 		return hlk_err_text(&machine->err, EOPNOTSUPP, HLK_WHAT_FEATURE,
@@ -435,6 +461,7 @@ EXPORT int hlk_machine_snapshot(struct hlk_machine *machine,
 int hlk_machine_prepare(struct hlk_machine *machine, struct hlk_snap *snap)
 {
 	struct hlk_program_tail tail;
+	uint32_t i;
 	int ret = hlk_program_map(snap, &machine->err);
 
 	if (ret)
@@ -446,13 +473,20 @@ int hlk_machine_prepare(struct hlk_machine *machine, struct hlk_snap *snap)
 		return hlk_err_text(&machine->err, EINVAL, HLK_WHAT_ARGUMENT,
 				    op_restore, "the snapshot's machine has %s interrupt controllers",
 				    tail.irqchip ? "its" : "no");
+	if (tail.nr_cpus != machine->nr_cpus)
+		return hlk_err_text(&machine->err, EINVAL, HLK_WHAT_ARGUMENT,
+				    op_restore,
+				    "the snapshot's machine has %u processors, not %u",
+				    tail.nr_cpus, machine->nr_cpus);
 	ret = hlk_machine_set_irq(machine, hlk_serial_irq(&tail.devices.serial));
 	if (ret)
 		return ret;
 	machine->devices = tail.devices;
-	machine->run->cr8 = tail.cr8;
-	machine->pending = true;
-	machine->entered = false;
+	machine->cpus[0].run->cr8 = tail.cr8;
+	for (i = 0; i < machine->nr_cpus; i++) {
+		machine->cpus[i].pending = true;
+		machine->cpus[i].entered = false;
+	}
 	return 0;
 }
 

@@ -23,6 +23,24 @@ enum hlk_machine_state {
 };
 
 /**
+ * struct hlk_cpu - a processor of a machine
+ * @fd: the vCPU
+ * @run: its shared page
+ * @pending: registers in @run are not loaded yet, or an I/O is not completed
+ * @entered: since the last restore: KVM has its registers
+ * @looks: how often in a row it was found halted
+ * @arg: the request of the run under way
+ */
+struct hlk_cpu {
+	int fd;
+	struct kvm_run *run;
+	bool pending;
+	bool entered;
+	uint32_t looks;
+	struct hlk_run arg;
+};
+
+/**
  * struct hlk_machine - see hlk_machine_create()
  *
  * All of it belongs to who has it entered.
@@ -33,14 +51,12 @@ enum hlk_machine_state {
  * @err: why the last call failed
  * @hlk_fd: the hlk VM
  * @vm_fd: the KVM VM
- * @vcpu_fd: its vCPU
- * @run: the vCPU's shared page
+ * @nr_cpus: its processors
+ * @cpus: these; the first starts by itself
  * @irqchip: it has interrupt controllers and a timer
  * @nr_ram: length of @ram
  * @ram: its memory
  * @state: what it is good for
- * @pending: registers in @run are not loaded yet, or an I/O is not completed
- * @entered: since the last restore: KVM has its registers
  * @devices: its devices
  * @irq: level of the serial port's line, as KVM was told
  * @print: see struct hlk_machine_config
@@ -50,8 +66,6 @@ enum hlk_machine_state {
  * @reset: registers after reset
  * @last: the snapshot restored last, or NULL
  * @over_budget: writes refused so far, as last seen
- * @looks: how often in a row it was found halted
- * @arg: the request of the run under way
  */
 struct hlk_machine {
 	struct hlk_ctx *ctx;
@@ -60,14 +74,12 @@ struct hlk_machine {
 	struct hlk_err err;
 	int hlk_fd;
 	int vm_fd;
-	int vcpu_fd;
-	struct kvm_run *run;
+	uint32_t nr_cpus;
+	struct hlk_cpu cpus[HLK_LIB_MAX_CPUS];
 	bool irqchip;
 	uint32_t nr_ram;
 	struct hlk_ram ram[HLK_LIB_MAX_WINDOWS];
 	enum hlk_machine_state state;
-	bool pending;
-	bool entered;
 	struct hlk_devices devices;
 	bool irq;
 	hlk_print_fn print;
@@ -77,8 +89,6 @@ struct hlk_machine {
 	struct kvm_sregs reset;
 	struct hlk_snap *last;
 	uint64_t over_budget;
-	uint32_t looks;
-	struct hlk_run arg;
 };
 
 int hlk_machine_enter(struct hlk_machine *machine, const char *op);
@@ -89,7 +99,8 @@ int hlk_machine_prepare(struct hlk_machine *machine, struct hlk_snap *snap);
 int hlk_machine_budget(struct hlk_machine *machine, int code, const char *op);
 
 /* cpuid.c */
-int hlk_cpuid_machine(struct hlk_ctx *ctx, bool irqchip, struct kvm_cpuid2 **cpuid,
-		      struct hlk_err *err);
+int hlk_cpuid_machine(struct hlk_ctx *ctx, uint32_t nr_cpus, bool irqchip,
+		      struct kvm_cpuid2 **cpuid, struct hlk_err *err);
+void hlk_cpuid_number(struct kvm_cpuid2 *cpuid, uint32_t cpu);
 
 #endif /* LIBHLK_MACHINE_H */

@@ -32,10 +32,8 @@
 static const char op[] = "cannot read the machine's state";
 
 /* All calls of a program have a place before their arguments. */
-#define MAX_CALLS	16
-#define ARGS		(sizeof(struct hlk_program_header) + \
-			 MAX_CALLS * sizeof(struct hlk_program_entry))
-#define MAX_BYTES	(ARGS + 65536)
+#define MAX_CALLS	8U	/* of the VM, and of each processor */
+#define MAX_BYTES	32768U	/* of arguments, the same */
 
 static struct hlk_program_header *header(struct hlk_program *program)
 {
@@ -51,8 +49,8 @@ static void *room(struct hlk_program *program, uint32_t bytes)
 	return at;
 }
 
-static void add(struct hlk_program *program, uint32_t cmd, uint32_t target,
-		const void *arg, uint32_t bytes, uint32_t flags)
+static void add_call(struct hlk_program *program, uint32_t cmd, uint32_t target,
+		     const void *arg, uint32_t bytes, uint32_t flags)
 {
 	struct hlk_program_header *head = header(program);
 	struct hlk_program_entry *entry =
@@ -66,6 +64,19 @@ static void add(struct hlk_program *program, uint32_t cmd, uint32_t target,
 		.flags = flags,
 	};
 	memcpy(room(program, bytes), arg, bytes);
+}
+
+/* A call of the processor whose turn it is */
+static void add(struct hlk_program *program, uint32_t cmd, const void *arg,
+		uint32_t bytes)
+{
+	add_call(program, cmd, program->cpu, arg, bytes, 0);
+}
+
+static void add_vm(struct hlk_program *program, uint32_t cmd, const void *arg,
+		   uint32_t bytes, uint32_t flags)
+{
+	add_call(program, cmd, HLK_PROGRAM_VM, arg, bytes, flags);
 }
 
 static int failed(struct hlk_program *program, const char *what)
@@ -96,36 +107,42 @@ static int add_sregs(struct hlk_ctx *ctx, struct hlk_program *program)
 		if (ioctl(program->vcpu_fd, KVM_GET_SREGS2, &two))
 			return failed(program, "KVM_GET_SREGS2");
 		set_tr(&two.tr);
-		add(program, KVM_SET_SREGS2, 0, &two, sizeof(two), 0);
+		add(program, KVM_SET_SREGS2, &two, sizeof(two));
 		return 0;
 	}
 	if (ioctl(program->vcpu_fd, KVM_GET_SREGS, &one))
 		return failed(program, "KVM_GET_SREGS");
 	set_tr(&one.tr);
-	add(program, KVM_SET_SREGS, 0, &one, sizeof(one), 0);
+	add(program, KVM_SET_SREGS, &one, sizeof(one));
 	return 0;
 }
 
 static int add_irqchip(struct hlk_program *program)
 {
 	struct kvm_irqchip chip;
-	struct kvm_lapic_state lapic;
 	struct kvm_pit_state2 pit;
 	uint32_t i;
 
 	if (ioctl(program->vm_fd, KVM_GET_PIT2, &pit))
 		return failed(program, "KVM_GET_PIT2");
-	add(program, KVM_SET_PIT2, HLK_PROGRAM_VM, &pit, sizeof(pit), 0);
+	add_vm(program, KVM_SET_PIT2, &pit, sizeof(pit), 0);
 	for (i = 0; i < KVM_NR_IRQCHIPS; i++) {
 		memset(&chip, 0, sizeof(chip));
 		chip.chip_id = i;
 		if (ioctl(program->vm_fd, KVM_GET_IRQCHIP, &chip))
 			return failed(program, "KVM_GET_IRQCHIP");
-		add(program, KVM_SET_IRQCHIP, HLK_PROGRAM_VM, &chip, sizeof(chip), 0);
+		add_vm(program, KVM_SET_IRQCHIP, &chip, sizeof(chip), 0);
 	}
+	return 0;
+}
+
+static int add_lapic(struct hlk_program *program)
+{
+	struct kvm_lapic_state lapic;
+
 	if (ioctl(program->vcpu_fd, KVM_GET_LAPIC, &lapic))
 		return failed(program, "KVM_GET_LAPIC");
-	add(program, KVM_SET_LAPIC, 0, &lapic, sizeof(lapic), 0);
+	add(program, KVM_SET_LAPIC, &lapic, sizeof(lapic));
 	return 0;
 }
 
@@ -219,8 +236,8 @@ static int add_msrs(struct hlk_ctx *ctx, struct hlk_program *program)
 	if (list && msrs) {
 		ret = read_msrs(program, list, msrs);
 		if (!ret)
-			add(program, KVM_SET_MSRS, 0, msrs, sizeof(*msrs) +
-			    msrs->nmsrs * sizeof(msrs->entries[0]), 0);
+			add(program, KVM_SET_MSRS, msrs, sizeof(*msrs) +
+			    msrs->nmsrs * sizeof(msrs->entries[0]));
 	} else {
 		ret = failed(program, "KVM_GET_MSR_INDEX_LIST");
 	}
@@ -229,21 +246,24 @@ static int add_msrs(struct hlk_ctx *ctx, struct hlk_program *program)
 	return ret;
 }
 
-static int add_rest(struct hlk_program *program, bool irqchip)
+static int add_debugregs(struct hlk_program *program)
 {
 	struct kvm_debugregs debug;
-	struct kvm_clock_data clock;
 
 	if (ioctl(program->vcpu_fd, KVM_GET_DEBUGREGS, &debug))
 		return failed(program, "KVM_GET_DEBUGREGS");
-	add(program, KVM_SET_DEBUGREGS, 0, &debug, sizeof(debug), 0);
-	if (!irqchip)
-		return 0;
+	add(program, KVM_SET_DEBUGREGS, &debug, sizeof(debug));
+	return 0;
+}
+
+static int add_clock(struct hlk_program *program)
+{
+	struct kvm_clock_data clock;
+
 	if (ioctl(program->vm_fd, KVM_GET_CLOCK, &clock))
 		return failed(program, "KVM_GET_CLOCK");
 	clock = (struct kvm_clock_data) { .clock = clock.clock };
-	add(program, KVM_SET_CLOCK, HLK_PROGRAM_VM, &clock, sizeof(clock),
-	    HLK_PROGRAM_TIME_BACK);
+	add_vm(program, KVM_SET_CLOCK, &clock, sizeof(clock), HLK_PROGRAM_TIME_BACK);
 	return 0;
 }
 
@@ -254,15 +274,75 @@ static int add_tail(struct hlk_program *program, bool irqchip,
 		.magic = HLK_PROGRAM_MAGIC,
 		.size = sizeof(tail),
 		.irqchip = irqchip,
+		.nr_cpus = program->nr_cpus,
 		.devices = *devices,
 	};
 	struct kvm_sregs sregs;
 
-	if (ioctl(program->vcpu_fd, KVM_GET_SREGS, &sregs))
+	if (ioctl(program->vcpu_fds[0], KVM_GET_SREGS, &sregs))
 		return failed(program, "KVM_GET_SREGS");
 	tail.cr8 = sregs.cr8;
 	memcpy(room(program, sizeof(tail)), &tail, sizeof(tail));
 	return 0;
+}
+
+/*
+ * INIT and SIPI that are under way are in no state that can be asked for. Who asks for the
+ * MP state has KVM take them, so that there are none.
+ */
+static int accept_starts(struct hlk_program *program)
+{
+	struct kvm_mp_state mp;
+	uint32_t i;
+
+	for (i = 0; i < program->nr_cpus; i++)
+		if (ioctl(program->vcpu_fds[i], KVM_GET_MP_STATE, &mp))
+			return failed(program, "KVM_GET_MP_STATE");
+	return 0;
+}
+
+static void take_turn(struct hlk_program *program, uint32_t cpu)
+{
+	program->cpu = cpu;
+	program->vcpu_fd = program->vcpu_fds[cpu];
+}
+
+static int add_control(struct hlk_ctx *ctx, struct hlk_program *program)
+{
+	uint32_t i;
+	int ret = 0;
+
+	for (i = 0; !ret && i < program->nr_cpus; i++) {
+		take_turn(program, i);
+		ret = add_sregs(ctx, program);
+	}
+	return ret;
+}
+
+static int add_controllers(struct hlk_program *program)
+{
+	uint32_t i;
+	int ret = add_irqchip(program);
+
+	for (i = 0; !ret && i < program->nr_cpus; i++) {
+		take_turn(program, i);
+		ret = add_lapic(program);
+	}
+	return ret;
+}
+
+static int add_rest(struct hlk_ctx *ctx, struct hlk_program *program)
+{
+	uint32_t i;
+	int ret = 0;
+
+	for (i = 0; !ret && i < program->nr_cpus; i++) {
+		take_turn(program, i);
+		ret = add_msrs(ctx, program);
+		if (!ret)
+			ret = add_debugregs(program);
+	}
+	return ret;
 }
 
 /**
@@ -272,31 +352,37 @@ static int add_tail(struct hlk_program *program, bool irqchip,
  * @irqchip: it has interrupt controllers and a timer
  * @devices: its devices
  *
- * KVM has to have all of the machine's state: nothing waits in struct kvm_run.
+ * KVM has to have all of the machine's state: nothing waits in struct kvm_run, and no
+ * processor runs.
  *
  * Return: 0 or a negative errno
  */
 int hlk_program_make(struct hlk_ctx *ctx, struct hlk_program *program, bool irqchip,
 		     const struct hlk_devices *devices)
 {
+	uint32_t args = sizeof(struct hlk_program_header) +
+			(program->nr_cpus + 1) * MAX_CALLS *
+			sizeof(struct hlk_program_entry);
 	int ret;
 
 	_Static_assert(sizeof(struct hlk_program_tail) % 8 == 0, "programs are words");
-	program->data = calloc(1, MAX_BYTES);
+	program->data = calloc(1, args + (program->nr_cpus + 1) * MAX_BYTES);
 	if (!program->data)
 		return hlk_err_system(program->err, op);
-	program->used = ARGS;
+	program->used = args;
 	*header(program) = (struct hlk_program_header) {
 		.size = sizeof(struct hlk_program_header),
 		.entry_size = sizeof(struct hlk_program_entry),
 	};
-	ret = add_sregs(ctx, program);
+	ret = program->nr_cpus > 1 ? accept_starts(program) : 0;
+	if (!ret)
+		ret = add_control(ctx, program);
 	if (!ret && irqchip)
-		ret = add_irqchip(program);
+		ret = add_controllers(program);
 	if (!ret)
-		ret = add_msrs(ctx, program);
-	if (!ret)
-		ret = add_rest(program, irqchip);
+		ret = add_rest(ctx, program);
+	if (!ret && irqchip)
+		ret = add_clock(program);
 	if (!ret)
 		ret = add_tail(program, irqchip, devices);
 	if (ret) {

@@ -11,8 +11,9 @@
  * @magic: HLK_PROGRAM_MAGIC
  * @size: of this struct
  * @irqchip: the machine has interrupt controllers
- * @__pad: 0
- * @cr8: CR8, which KVM takes from struct kvm_run without these
+ * @cr8: CR8 of the first processor, which KVM takes from struct kvm_run without these
+ * @nr_cpus: processors that it has
+ * @__pad2: 0
  * @devices: the devices
  */
 struct hlk_program_tail {
@@ -20,14 +21,19 @@ struct hlk_program_tail {
 	uint32_t size;
 	uint32_t irqchip;
 	uint64_t cr8;
+	uint32_t nr_cpus;
+	uint32_t __pad2;
 	struct hlk_devices devices;
 };
 
-#define HLK_PROGRAM_MAGIC		0x31656e696863616dULL	/* "machine1" */
+#define HLK_PROGRAM_MAGIC		0x32656e696863616dULL	/* "machine2" */
 
 /**
  * struct hlk_program - a program that is being written
  * @vm_fd: the VM
+ * @nr_cpus: its processors
+ * @vcpu_fds: these
+ * @cpu: number of the one whose state is being written
  * @vcpu_fd: its vCPU
  * @data: the program
  * @used: bytes of it
@@ -35,6 +41,9 @@ struct hlk_program_tail {
  */
 struct hlk_program {
 	int vm_fd;
+	uint32_t nr_cpus;
+	int vcpu_fds[HLK_LIB_MAX_CPUS];
+	uint32_t cpu;
 	int vcpu_fd;
 	unsigned char *data;
 	uint32_t used;

@@ -1345,7 +1345,7 @@ struct hlk_machine;
  * @size: sizeof(struct hlk_machine_config), see HLK_MACHINE_CONFIG_INIT
  * @flags: HLK_MACHINE_NO_IRQCHIP: without interrupt controllers and timer. Nothing
  *	interrupts the guest then, and HLT is its end
- * @nr_cpus: processors; 0 and 1 are one, more are not there yet
+ * @nr_cpus: processors, up to 16; 0 is one. More than one want interrupt controllers
  * @nr_ram: length of @ram, at most 64
  * @ram: its memory: where each piece is and its size; @mem must be NULL
  * @mem_size: without @ram: bytes of memory, as a PC has it: up to 3 GiB from 0 on,

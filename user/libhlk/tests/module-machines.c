@@ -367,7 +367,8 @@ static void test_config(void)
 	config.nr_cpus = 17;
 	refused(config, EINVAL);
 	config.nr_cpus = 2;
-	refused(config, EOPNOTSUPP);
+	config.flags = HLK_MACHINE_NO_IRQCHIP;
+	refused(config, EINVAL);
 	config.nr_cpus = 1;
 	config.flags = 0x80;
 	refused(config, EOPNOTSUPP);

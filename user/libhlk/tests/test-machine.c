@@ -71,6 +71,7 @@ static struct {
 	unsigned int irqchips;
 	struct kvm_regs regs;
 	struct kvm_cpuid2 *cpuid;
+	unsigned int cpuids;
 } play;
 
 static struct hlk_ctx ctx = {
@@ -105,7 +106,7 @@ static void note_input(const struct kvm_run *run)
 
 static int play_run(struct hlk_run *arg)
 {
-	struct kvm_run *run = machine->run;
+	struct kvm_run *run = machine->cpus[0].run;
 	const struct step *step = play.step++;
 
 	note_input(run);
@@ -223,6 +224,7 @@ static int play_take_cpuid(const struct kvm_cpuid2 *cpuid)
 {
 	size_t bytes = sizeof(*cpuid) + cpuid->nent * sizeof(cpuid->entries[0]);
 
+	play.cpuids++;
 	free(play.cpuid);
 	play.cpuid = malloc(bytes);
 	memcpy(play.cpuid, cpuid, bytes);
@@ -281,7 +283,7 @@ static int play_kvm(unsigned long cmd, void *arg)
 	case KVM_CHECK_EXTENSION:
 		return 1;
 	case KVM_RUN:
-		return fail(machine->run->immediate_exit ? EINTR : EIO);
+		return fail(machine->cpus[0].run->immediate_exit ? EINTR : EIO);
 	case KVM_SET_GUEST_DEBUG:
 		play.watches++;
 		return 0;
@@ -332,7 +334,7 @@ static void begin(const struct step *steps)
 	free(play.cpuid);
 	memset(&play, 0, sizeof(play));
 	memset(&machine->devices, 0, sizeof(machine->devices));
-	memset(machine->run, 0, RUN_SIZE);
+	memset(machine->cpus[0].run, 0, RUN_SIZE);
 	play.step = steps;
 	said[0] = '\0';
 	machine->state = HLK_MACHINE_READY;
@@ -609,6 +611,41 @@ static void test_program(void)
 	ctx.features |= HLK_FEATURE_PROGRAM;
 }
 
+/* For each what a processor has, and what the machine has once */
+static void test_program_of_two(void)
+{
+	static const struct {
+		uint32_t cmd;
+		uint32_t target;
+	} order[] = {
+		{ KVM_SET_SREGS2, 0 }, { KVM_SET_SREGS2, 1 },
+		{ KVM_SET_PIT2, HLK_PROGRAM_VM }, { KVM_SET_IRQCHIP, HLK_PROGRAM_VM },
+		{ KVM_SET_IRQCHIP, HLK_PROGRAM_VM }, { KVM_SET_IRQCHIP, HLK_PROGRAM_VM },
+		{ KVM_SET_LAPIC, 0 }, { KVM_SET_LAPIC, 1 },
+		{ KVM_SET_MSRS, 0 }, { KVM_SET_DEBUGREGS, 0 },
+		{ KVM_SET_MSRS, 1 }, { KVM_SET_DEBUGREGS, 1 },
+		{ KVM_SET_CLOCK, HLK_PROGRAM_VM }
+	};
+	const unsigned int nr = sizeof(order) / sizeof(*order);
+	const struct hlk_program_header *head = (void *)play.program;
+	struct hlk_program_tail tail;
+	struct hlk_snap *snap;
+	bool good = true;
+	unsigned int i;
+
+	begin(NULL);
+	machine->nr_cpus = 2;
+	tap(!hlk_machine_snapshot(machine, &snap), "a snapshot of two processors");
+	hlk_snapshot_close(snap);
+	for (i = 0; i < nr && i < head->nr_entries; i++)
+		good &= entry_of(i)->cmd == order[i].cmd &&
+			entry_of(i)->target == order[i].target;
+	tap(good && head->nr_entries == nr, "calls of both, in KVM's order");
+	tap(!hlk_program_tail(play.program, play.program_bytes, &tail) &&
+	    tail.nr_cpus == 2, "how many they are");
+	machine->nr_cpus = 1;
+}
+
 static void test_restore(void)
 {
 	static const struct step first[] = { { .error = ETIMEDOUT }, OVER };
@@ -617,6 +654,7 @@ static void test_restore(void)
 		.magic = HLK_PROGRAM_MAGIC,
 		.size = sizeof(tail),
 		.irqchip = 1,
+		.nr_cpus = 1,
 		.cr8 = 5,
 		.devices.serial = { .ier = 2, .mcr = 8, .sent = 1 },
 	};
@@ -629,7 +667,7 @@ static void test_restore(void)
 	tap(hlk_machine_restore(machine, NULL) == -EINVAL, "nothing yet");
 	tap(!hlk_machine_restore(machine, &snap) && play.restores == 1 &&
 	    machine->devices.serial.sent == 1 && play.nr_lines == 1 &&
-	    play.lines[0] == 1 && machine->run->cr8 == 5 && machine->last == &snap,
+	    play.lines[0] == 1 && machine->cpus[0].run->cr8 == 5 && machine->last == &snap,
 	    "devices, their line and CR8");
 	begin(first);
 	run.flags = HLK_MACHINE_RESTORE | HLK_MACHINE_TIME_BACK;
@@ -643,6 +681,9 @@ static void test_restore(void)
 	run.flags = HLK_MACHINE_RESTORE;
 	tap(hlk_machine_go(machine, &run) == -EINVAL && !run.rip &&
 	    machine->state == HLK_MACHINE_OVER, "one that fails");
+	tail.nr_cpus = 2;
+	tap(hlk_machine_restore(machine, &snap) == -EINVAL &&
+	    strstr(machine->err.text, "2 processors"), "a machine of two processors");
 	tail.irqchip = 0;
 	tap(hlk_machine_restore(machine, &snap) == -EINVAL,
 	    "a machine without controllers");
@@ -716,6 +757,32 @@ static void test_cpuid(void)
 	hlk_machine_close(new);
 }
 
+/* Three of them, of which the last is looked at */
+static void test_cpus(void)
+{
+	struct hlk_machine_config config = HLK_MACHINE_CONFIG_INIT;
+	struct hlk_machine *new;
+
+	forget_cpuid();
+	config.mem_size = 1 << 20;
+	config.nr_cpus = 3;
+	tap(!hlk_machine_create(&ctx, &config, &new, NULL) && new->nr_cpus == 3 &&
+	    new->cpus[2].run && play.cpuids == 3, "three processors");
+	tap(leaf(1, 0)->ebx == 0x02030800 && leaf(1, 0)->edx == 0xffffffff &&
+	    leaf(4, 0)->eax == (3U << 26 | 0x121) && leaf(0x80000008, 0)->ecx == 0x2002,
+	    "each knows its number, and how many there are");
+	tap(leaf(0xb, 0)->edx == 2 && !leaf(0xb, 0)->eax && leaf(0xb, 0)->ebx == 1 &&
+	    leaf(0xb, 1)->edx == 2 && leaf(0xb, 1)->eax == 2 && leaf(0xb, 1)->ebx == 3,
+	    "cores of one package");
+	hlk_machine_close(new);
+	config.nr_cpus = 17;
+	tap(hlk_machine_create(&ctx, &config, &new, NULL) == -EINVAL, "too many");
+	config.nr_cpus = 2;
+	config.flags = HLK_MACHINE_NO_IRQCHIP;
+	tap(hlk_machine_create(&ctx, &config, &new, NULL) == -EINVAL,
+	    "nobody starts the second");
+}
+
 static void test_memory(void)
 {
 	struct hlk_machine_config config = HLK_MACHINE_CONFIG_INIT;
@@ -777,7 +844,7 @@ static void test_snapshot_fails(void)
 
 	do {
 		begin(NULL);
-		machine->pending = true;
+		machine->cpus[0].pending = true;
 		play.fail_at = ++i;
 		ret = hlk_machine_snapshot(machine, &snap);
 		failed += !!ret;
@@ -818,7 +885,8 @@ int main(void)
 {
 	machine = calloc(1, sizeof(*machine));
 	machine->ctx = &ctx;
-	machine->run = calloc(1, RUN_SIZE);
+	machine->nr_cpus = 1;
+	machine->cpus[0].run = calloc(1, RUN_SIZE);
 	machine->print = print;
 	test_print();
 	test_io();
@@ -828,16 +896,18 @@ int main(void)
 	test_failures();
 	test_refused();
 	test_program();
+	test_program_of_two();
 	test_restore();
 	test_watch();
 	ctx.refs = 1;
 	test_cpuid();
+	test_cpus();
 	test_memory();
 	test_create_fails();
 	test_snapshot_fails();
 	test_load();
 	forget_cpuid();
-	free(machine->run);
+	free(machine->cpus[0].run);
 	free(machine);
 	return tap_done();
 }
