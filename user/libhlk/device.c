@@ -6,6 +6,8 @@
 #include "device.h"
 
 #define SLEEP_ENABLE	0x2000U	/* of ACPI's PM1 control register; S5 is type 0 */
+#define SCI_ENABLED	0x01U	/* and of its low byte: ACPI is on, always */
+#define PM_BYTES	6
 #define PULSE_RESET	0xfeU
 #define RTC_PORTS	2
 
@@ -26,6 +28,8 @@ static struct hlk_effect out_byte(struct hlk_devices *devices, uint16_t port,
 		return effect(HLK_EFFECT_PRINT, sent);
 	if (port - HLK_PORT_RTC < RTC_PORTS)
 		hlk_rtc_write(&devices->rtc, port - HLK_PORT_RTC, value);
+	if (port - HLK_PORT_PM_ENABLE < sizeof(devices->pm.enable))
+		devices->pm.enable[port - HLK_PORT_PM_ENABLE] = value;
 	if (port == HLK_PORT_DEBUG)
 		return effect(HLK_EFFECT_PRINT, value);
 	if (port == HLK_PORT_KEYBOARD && value == PULSE_RESET)
@@ -61,6 +65,16 @@ struct hlk_effect hlk_devices_out(struct hlk_devices *devices, uint16_t port,
 	return first;
 }
 
+/* No event comes, so the status of all is 0. */
+static uint8_t pm_read(const struct hlk_pm *pm, unsigned int port)
+{
+	if (port == HLK_PORT_ACPI)
+		return SCI_ENABLED;
+	if (port - HLK_PORT_PM_ENABLE < sizeof(pm->enable))
+		return pm->enable[port - HLK_PORT_PM_ENABLE];
+	return 0;
+}
+
 static uint8_t in_byte(struct hlk_devices *devices, uint16_t port, int64_t now)
 {
 	if (port - HLK_PORT_SERIAL < HLK_SERIAL_PORTS)
@@ -73,8 +87,8 @@ static uint8_t in_byte(struct hlk_devices *devices, uint16_t port, int64_t now)
 	/* Nothing to read, and it takes what is written */
 	if (port == HLK_PORT_KEYBOARD)
 		return 0;
-	if (port - HLK_PORT_ACPI < 2)
-		return 0;
+	if (port - HLK_PORT_PM < PM_BYTES)
+		return pm_read(&devices->pm, port);
 	return 0xff;
 }
 

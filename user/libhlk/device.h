@@ -15,6 +15,8 @@
 #define HLK_PORT_KEYBOARD	0x64U
 #define HLK_PORT_DEBUG		0xe9U
 #define HLK_PORT_EXIT		0xf4U
+#define HLK_PORT_PM		0x600U
+#define HLK_PORT_PM_ENABLE	0x602U
 #define HLK_PORT_ACPI		0x604U
 
 #define HLK_SERIAL_PORTS	8
@@ -75,13 +77,25 @@ void hlk_rtc_write(struct hlk_rtc *rtc, unsigned int reg, uint8_t value);
 uint8_t hlk_rtc_read(const struct hlk_rtc *rtc, unsigned int reg, int64_t now);
 
 /**
+ * struct hlk_pm - ACPI's registers of power management
+ * @enable: events that are enabled, of which none comes
+ * @__pad: 0
+ */
+struct hlk_pm {
+	uint8_t enable[2];
+	uint8_t __pad[6];
+};
+
+/**
  * struct hlk_devices - all devices of a machine
  * @serial: COM1
  * @rtc: the clock
+ * @pm: power management
  */
 struct hlk_devices {
 	struct hlk_serial serial;
 	struct hlk_rtc rtc;
+	struct hlk_pm pm;
 };
 
 /**

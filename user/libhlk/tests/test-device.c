@@ -196,7 +196,10 @@ static void test_ports(void)
 	tap(effect.kind == HLK_EFFECT_OFF, "ACPI: off");
 	effect = hlk_devices_out(&devices, 0x604, 2, 0x0001);
 	tap(effect.kind == HLK_EFFECT_NONE &&
-	    hlk_devices_in(&devices, 0x604, 2, NOW) == 0, "ACPI: on");
+	    hlk_devices_in(&devices, 0x604, 2, NOW) == 1, "ACPI: on");
+	hlk_devices_out(&devices, 0x600, 4, 0x0120ffff);
+	tap(hlk_devices_in(&devices, 0x600, 4, NOW) == 0x01200000,
+	    "ACPI: events are enabled, and none comes");
 	effect = out(0x604, 0x20);
 	tap(effect.kind == HLK_EFFECT_NONE, "ACPI: by words");
 	effect = out(0x64, 0xfe);
@@ -216,7 +219,7 @@ static void test_ports(void)
 	out(0x80, 1);
 	hlk_devices_out(&devices, 0xffff, 4, 0);
 	hlk_devices_in(&devices, 0xffff, 4, NOW);
-	tap(sizeof(devices) == 32 + 136, "the bytes of a snapshot");
+	tap(sizeof(devices) == 32 + 136 + 8, "the bytes of a snapshot");
 }
 
 int main(int argc, char **argv)
