@@ -4,7 +4,7 @@
 # check-vmx.sh does; costs nothing where it is there.
 . "$(dirname "$0")/common.sh"
 
-packages=(bc bison busybox-static codespell cpio debian-archive-keyring
+packages=(acpica-tools bc bison busybox-static codespell cpio debian-archive-keyring
 	  debootstrap dwarves e2fsprogs flex gcc gcc-12 git gcc-multilib g++ kmod libc6-dev
 	  libc6-dev-i386 libcjson-dev libelf-dev libssl-dev liburing-dev make mandoc
 	  pkg-config qemu-system-x86 reuse rsync shellcheck sparse xz-utils)
