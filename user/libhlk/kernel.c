@@ -5,6 +5,7 @@
  * The image is read through hlk_image_get() or the ELF parser, and memory is written by
  * load.c, and nowhere else: what is in a header cannot lead out of either.
  */
+#include "acpi.h"
 #include "kernel.h"
 
 #include <errno.h>
@@ -24,6 +25,7 @@ enum has {
 	HAS_MODULES	= 1 << 2,
 	HAS_GPA		= 1 << 3,
 	HAS_RSDP	= 1 << 4,
+	FINDS_RSDP	= 1 << 5,	/* by itself, where a PC has it */
 };
 
 /* What each protocol takes beside the image */
@@ -43,7 +45,8 @@ static const struct {
 		hlk_pvh_load
 	},
 	[HLK_PROTOCOL_MULTIBOOT] = {
-		"multiboot", HAS_CMDLINE | HAS_MODULES, hlk_multiboot_load
+		"multiboot", HAS_CMDLINE | HAS_MODULES | FINDS_RSDP,
+		hlk_multiboot_load
 	},
 	[HLK_PROTOCOL_FLAT16] = { "flat16", HAS_GPA, hlk_flat_load },
 	[HLK_PROTOCOL_FLAT32] = { "flat32", HAS_GPA, hlk_flat_load },
@@ -255,6 +258,25 @@ static int check_sizes(struct hlk_booting *booting)
 	return 0;
 }
 
+/* Who has no memory there, or has seen to it himself, gets none. */
+static int add_acpi(struct hlk_booting *booting)
+{
+	unsigned int has = protocols[booting->placed.protocol].has;
+	unsigned char tables[HLK_ACPI_BYTES];
+	int ret;
+
+	if (!booting->acpi_cpus || booting->kernel.rsdp ||
+	    !(has & (HAS_RSDP | FINDS_RSDP)) ||
+	    !hlk_load_is_ram(&booting->load, HLK_ACPI_GPA, sizeof(tables)))
+		return 0;
+	hlk_acpi_write(tables, booting->acpi_cpus);
+	ret = hlk_load_put(&booting->load, "ACPI", HLK_ACPI_GPA, sizeof(tables),
+			   tables, sizeof(tables));
+	if (!ret && has & HAS_RSDP)
+		booting->kernel.rsdp = HLK_ACPI_TABLES;
+	return ret;
+}
+
 static int load(struct hlk_booting *booting)
 {
 	uint32_t protocol = booting->kernel.protocol;
@@ -273,6 +295,8 @@ static int load(struct hlk_booting *booting)
 		return ret;
 	booting->placed.protocol = protocol;
 	ret = check_extras(booting);
+	if (!ret)
+		ret = add_acpi(booting);
 	return ret ? ret : protocols[protocol].load(booting);
 }
 
@@ -281,6 +305,7 @@ static int load(struct hlk_booting *booting)
  * @kernel: as there
  * @ram: as there
  * @nr_ram: as there
+ * @acpi_cpus: processors that ACPI is to name, if there is room for it; 0: no ACPI
  * @reach: called before memory is written; what it returns, if not 0, ends all
  * @regs: as there
  * @sregs: as there
@@ -291,13 +316,17 @@ static int load(struct hlk_booting *booting)
  * Return: as there
  */
 int hlk_kernel_place(const struct hlk_kernel *kernel, const struct hlk_ram *ram,
-		     uint32_t nr_ram,
+		     uint32_t nr_ram, uint32_t acpi_cpus,
 		     int (*reach)(unsigned char *mem, uint64_t bytes),
 		     struct kvm_regs *regs, struct kvm_sregs *sregs,
 		     struct hlk_placed *placed, size_t size,
 		     struct hlk_err *err)
 {
-	struct hlk_booting booting = { .sregs = *sregs, .err = err };
+	struct hlk_booting booting = {
+		.sregs = *sregs,
+		.acpi_cpus = acpi_cpus,
+		.err = err,
+	};
 	int ret;
 
 	memset(placed, 0, size);
@@ -323,6 +352,6 @@ EXPORT int hlk_kernel_load_sized(const struct hlk_kernel *kernel,
 				 struct hlk_placed *placed, size_t size,
 				 struct hlk_err *err)
 {
-	return hlk_kernel_place(kernel, ram, nr_ram, NULL, regs, sregs, placed,
+	return hlk_kernel_place(kernel, ram, nr_ram, 0, NULL, regs, sregs, placed,
 				size, err);
 }

@@ -13,6 +13,7 @@
  * @regs: registers at its start
  * @sregs: the others
  * @placed: what was put where
+ * @acpi_cpus: processors that ACPI is to name, or 0 for no ACPI
  * @err: out: why it cannot be
  */
 struct hlk_booting {
@@ -21,6 +22,7 @@ struct hlk_booting {
 	struct kvm_regs regs;
 	struct kvm_sregs sregs;
 	struct hlk_placed placed;
+	uint32_t acpi_cpus;
 	struct hlk_err *err;
 };
 
@@ -31,7 +33,7 @@ struct hlk_booting {
 
 /* kernel.c */
 int hlk_kernel_place(const struct hlk_kernel *kernel, const struct hlk_ram *ram,
-		     uint32_t nr_ram,
+		     uint32_t nr_ram, uint32_t acpi_cpus,
 		     int (*reach)(unsigned char *mem, uint64_t bytes),
 		     struct kvm_regs *regs, struct kvm_sregs *sregs,
 		     struct hlk_placed *placed, size_t size,

@@ -81,6 +81,19 @@ static uint64_t reach(const struct hlk_load *load, uint64_t gpa)
 	return end - gpa;
 }
 
+/**
+ * hlk_load_is_ram() - whether there is memory, in use or not
+ * @load: the memory
+ * @gpa: where it starts
+ * @bytes: its size
+ *
+ * Return: whether all of it is
+ */
+bool hlk_load_is_ram(const struct hlk_load *load, uint64_t gpa, uint64_t bytes)
+{
+	return bytes <= reach(load, gpa);
+}
+
 static const struct hlk_load_place *
 in_use(const struct hlk_load *load, uint64_t gpa, uint64_t bytes)
 {

@@ -77,6 +77,7 @@ struct hlk_load_area {
 
 int hlk_load_init(struct hlk_load *load, const struct hlk_ram *ram, uint32_t nr,
 		  struct hlk_err *err);
+bool hlk_load_is_ram(const struct hlk_load *load, uint64_t gpa, uint64_t bytes);
 int hlk_load_put(struct hlk_load *load, const char *what, uint64_t gpa,
 		 uint64_t bytes, const void *data, uint64_t data_bytes);
 bool hlk_load_room(const struct hlk_load *load, const struct hlk_load_wish *wish,

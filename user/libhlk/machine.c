@@ -23,6 +23,10 @@ static const char op_restore[] = "cannot restore";
 #define HIGH_START	(4ULL << 30)
 #define PAGE		4096U
 
+#define PICS		2
+#define PIC_PINS	8
+#define TIMER_PIN	2
+
 /**
  * hlk_machine_enter() - have a machine for oneself
  * @machine: the machine
@@ -124,7 +128,8 @@ static int check_ram(const struct hlk_machine_config *config, struct hlk_err *er
 static int check_config(const struct hlk_machine_config *config,
 			struct hlk_err *err)
 {
-	int ret = hlk_grow_flags(config->flags, HLK_MACHINE_NO_IRQCHIP,
+	int ret = hlk_grow_flags(config->flags,
+				 HLK_MACHINE_NO_IRQCHIP | HLK_MACHINE_NO_ACPI,
 				 "hlk_machine_config", op_make, err);
 
 	if (ret)
@@ -178,6 +183,37 @@ static int add_memory(struct hlk_machine *machine,
 	return ret;
 }
 
+/* As on a PC: the timer comes to pin 2 of the I/O APIC, all else to its own. */
+static int route(int vm_fd)
+{
+	struct {
+		struct kvm_irq_routing head;
+		struct kvm_irq_routing_entry entry[PICS * PIC_PINS + KVM_IOAPIC_NUM_PINS];
+	} all = {};
+	struct kvm_irq_routing_entry *to = all.entry;
+	uint32_t i;
+
+	for (i = 0; i < PICS * PIC_PINS; i++)
+		*to++ = (struct kvm_irq_routing_entry) {
+			.gsi = i,
+			.type = KVM_IRQ_ROUTING_IRQCHIP,
+			.u.irqchip.irqchip = i / PIC_PINS,
+			.u.irqchip.pin = i % PIC_PINS,
+		};
+	for (i = 0; i < KVM_IOAPIC_NUM_PINS; i++) {
+		if (i == TIMER_PIN)
+			continue;
+		*to++ = (struct kvm_irq_routing_entry) {
+			.gsi = i,
+			.type = KVM_IRQ_ROUTING_IRQCHIP,
+			.u.irqchip.irqchip = KVM_IRQCHIP_IOAPIC,
+			.u.irqchip.pin = i ? i : TIMER_PIN,
+		};
+	}
+	all.head.nr = to - all.entry;
+	return ioctl(vm_fd, KVM_SET_GSI_ROUTING, &all);
+}
+
 static int add_irqchip(struct hlk_machine *machine, struct hlk_err *err)
 {
 	struct kvm_pit_config pit = { .flags = KVM_PIT_SPEAKER_DUMMY };
@@ -185,6 +221,7 @@ static int add_irqchip(struct hlk_machine *machine, struct hlk_err *err)
 	if (!machine->irqchip)
 		return 0;
 	if (ioctl(machine->vm_fd, KVM_CREATE_IRQCHIP, 0) ||
+	    route(machine->vm_fd) ||
 	    ioctl(machine->vm_fd, KVM_CREATE_PIT2, &pit))
 		return hlk_err_system(err, op_make);
 	return 0;
@@ -289,6 +326,7 @@ EXPORT int hlk_machine_create(struct hlk_ctx *ctx,
 	machine->hlk_fd = -1;
 	machine->vm_fd = -1;
 	machine->irqchip = !(own.flags & HLK_MACHINE_NO_IRQCHIP);
+	machine->acpi = machine->irqchip && !(own.flags & HLK_MACHINE_NO_ACPI);
 	machine->print = own.print;
 	machine->print_arg = own.print_arg;
 	ret = create(machine, &own, err);
@@ -329,7 +367,8 @@ static int load(struct hlk_machine *machine, const struct hlk_kernel *kernel,
 		return hlk_err_text(&machine->err, EINVAL, HLK_WHAT_ARGUMENT,
 				    op_load, "the machine has a kernel");
 	machine->state = HLK_MACHINE_OVER;
-	ret = hlk_kernel_place(kernel, machine->ram, machine->nr_ram, reach,
+	ret = hlk_kernel_place(kernel, machine->ram, machine->nr_ram,
+			       machine->acpi ? machine->nr_cpus : 0, reach,
 			       &regs, &sregs, placed, size, &machine->err);
 	if (ret == -ENOMEM || ret == -EDQUOT)
 		return hlk_machine_budget(machine, -ret, op_load);

@@ -54,6 +54,7 @@ struct hlk_cpu {
  * @nr_cpus: its processors
  * @cpus: these; the first starts by itself
  * @irqchip: it has interrupt controllers and a timer
+ * @acpi: it has ACPI, too
  * @nr_ram: length of @ram
  * @ram: its memory
  * @state: what it is good for
@@ -77,6 +78,7 @@ struct hlk_machine {
 	uint32_t nr_cpus;
 	struct hlk_cpu cpus[HLK_LIB_MAX_CPUS];
 	bool irqchip;
+	bool acpi;
 	uint32_t nr_ram;
 	struct hlk_ram ram[HLK_LIB_MAX_WINDOWS];
 	enum hlk_machine_state state;

@@ -238,7 +238,8 @@ static int make(struct hlk_ctx *ctx, struct rounds *rounds,
 	struct hlk_err err;
 	int ret = RUN_OK;
 
-	config.flags = opt->no_irqchip ? HLK_MACHINE_NO_IRQCHIP : 0;
+	config.flags = (opt->no_irqchip ? HLK_MACHINE_NO_IRQCHIP : 0) |
+		       (opt->no_acpi ? HLK_MACHINE_NO_ACPI : 0);
 	config.nr_cpus = opt->cpus;
 	config.mem_size = opt->mem;
 	config.max_private = opt->max_private;

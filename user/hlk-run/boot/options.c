@@ -16,6 +16,7 @@ enum {
 	OPT_ADDR = OPT_OWN,
 	OPT_CPUS,
 	OPT_NO_IRQCHIP,
+	OPT_NO_ACPI,
 	OPT_SNAPSHOT_AT,
 	OPT_UNTIL,
 	OPT_TIME_BACK,
@@ -33,6 +34,7 @@ static const struct argp_option boot_options[] = {
 	{ "cpus", OPT_CPUS, "N", 0, "Processors (1)", 2 },
 	{ "no-irqchip", OPT_NO_IRQCHIP, NULL, 0,
 	  "Without interrupt controllers and timer", 2 },
+	{ "no-acpi", OPT_NO_ACPI, NULL, 0, "Without ACPI", 2 },
 	{ "max-private", OPT_MAX_PRIVATE, "PAGES", 0,
 	  "Most pages that the guest may write between two restores", 2 },
 	{ "snapshot-at", OPT_SNAPSHOT_AT, "POINT", 0,
@@ -196,6 +198,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPT_NO_IRQCHIP:
 		boot->no_irqchip = true;
+		return 0;
+	case OPT_NO_ACPI:
+		boot->no_acpi = true;
 		return 0;
 	case OPT_MAX_PRIVATE:
 		boot->max_private = option_number(state, "max-private", arg, 0,

@@ -50,6 +50,7 @@ struct point {
  * @cpus: processors
  * @mem: bytes of memory
  * @no_irqchip: without interrupt controllers
+ * @no_acpi: without ACPI
  * @snapshot_at: where the snapshot is made, if anywhere
  * @has_snapshot: it is
  * @until: where each round ends
@@ -71,6 +72,7 @@ struct boot_options {
 	uint32_t cpus;
 	uint64_t mem;
 	bool no_irqchip;
+	bool no_acpi;
 	struct point snapshot_at;
 	bool has_snapshot;
 	struct point until;

@@ -1339,12 +1339,15 @@ struct hlk_machine;
 
 /* flags of struct hlk_machine_config */
 #define HLK_MACHINE_NO_IRQCHIP	(1U << 0)
+#define HLK_MACHINE_NO_ACPI	(1U << 1)
 
 /**
  * struct hlk_machine_config - how a machine is to be
  * @size: sizeof(struct hlk_machine_config), see HLK_MACHINE_CONFIG_INIT
  * @flags: HLK_MACHINE_NO_IRQCHIP: without interrupt controllers and timer. Nothing
- *	interrupts the guest then, and HLT is its end
+ *	interrupts the guest then, and HLT is its end; nor is there ACPI.
+ *	HLK_MACHINE_NO_ACPI: without ACPI, which kernels for a PC get else, from
+ *	0xE0000 on, if there is memory
  * @nr_cpus: processors, up to 16; 0 is one. More than one want interrupt controllers
  * @nr_ram: length of @ram, at most 64
  * @ram: its memory: where each piece is and its size; @mem must be NULL

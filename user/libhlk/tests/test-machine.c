@@ -69,6 +69,10 @@ static struct {
 	unsigned int windows;
 	unsigned int slots;
 	unsigned int irqchips;
+	struct {
+		struct kvm_irq_routing head;
+		struct kvm_irq_routing_entry entry[64];
+	} routing;
 	struct kvm_regs regs;
 	struct kvm_cpuid2 *cpuid;
 	unsigned int cpuids;
@@ -240,6 +244,10 @@ static int play_make(unsigned long cmd, void *arg)
 	case KVM_CREATE_IRQCHIP:
 	case KVM_CREATE_PIT2:
 		play.irqchips++;
+		return 0;
+	case KVM_SET_GSI_ROUTING:
+		memcpy(&play.routing, arg, sizeof(play.routing.head) +
+		       ((struct kvm_irq_routing *)arg)->nr * sizeof(play.routing.entry[0]));
 		return 0;
 	case KVM_SET_USER_MEMORY_REGION:
 		play.slots++;
@@ -881,6 +889,90 @@ static void test_load(void)
 	hlk_machine_close(new);
 }
 
+/* Which pin of a chip has this number, or -1 */
+static int pin_of(uint32_t gsi, uint32_t chip)
+{
+	const struct kvm_irq_routing_entry *entry;
+	int pin = -1;
+	uint32_t i;
+
+	for (i = 0; i < play.routing.head.nr; i++) {
+		entry = &play.routing.entry[i];
+		if (entry->gsi == gsi && entry->type == KVM_IRQ_ROUTING_IRQCHIP &&
+		    entry->u.irqchip.irqchip == chip && pin < 0)
+			pin = entry->u.irqchip.pin;
+		else if (entry->gsi == gsi && entry->u.irqchip.irqchip == chip)
+			pin = 99;
+	}
+	return pin;
+}
+
+static void test_routes(void)
+{
+	struct hlk_machine_config config = HLK_MACHINE_CONFIG_INIT;
+	struct hlk_machine *new;
+	unsigned int wrong = 0;
+	uint32_t i;
+
+	forget_cpuid();
+	config.mem_size = 1 << 20;
+	hlk_machine_create(&ctx, &config, &new, NULL);
+	tap(pin_of(0, KVM_IRQCHIP_IOAPIC) == 2 && pin_of(0, KVM_IRQCHIP_PIC_MASTER) == 0 &&
+	    pin_of(2, KVM_IRQCHIP_IOAPIC) == -1, "the timer comes to pin 2 of the I/O APIC");
+	for (i = 3; i < 24; i++)
+		wrong += pin_of(i, KVM_IRQCHIP_IOAPIC) != (int)i;
+	for (i = 0; i < 24; i++)
+		wrong += pin_of(i, i < 8 ? KVM_IRQCHIP_PIC_MASTER : KVM_IRQCHIP_PIC_SLAVE) !=
+			 (i < 16 ? (int)i % 8 : -1);
+	tap(!wrong && pin_of(1, KVM_IRQCHIP_IOAPIC) == 1, "all else to its own");
+	hlk_machine_close(new);
+}
+
+/* A Multiboot kernel of a header alone, at 1 MiB */
+static bool has_acpi(uint32_t flags, uint32_t protocol, uint64_t gpa, uint64_t hole)
+{
+	static const uint32_t image[] = {
+		0x1badb002, 0x10000, -(0x1badb002 + 0x10000), 0x100000, 0x100000, 0, 0,
+		0x100000,
+	};
+	const struct hlk_ram ram[] = {
+		{ .gpa = 0, .bytes = hole }, { .gpa = 0x100000, .bytes = 0x100000 },
+	};
+	struct hlk_machine_config config = HLK_MACHINE_CONFIG_INIT;
+	struct hlk_kernel kernel = HLK_KERNEL_INIT;
+	struct hlk_machine *new;
+	bool found;
+
+	config.flags = flags;
+	config.ram = ram;
+	config.nr_ram = 2;
+	kernel.protocol = protocol;
+	kernel.image = image;
+	kernel.image_size = sizeof(image);
+	kernel.gpa = gpa;
+	if (hlk_machine_create(&ctx, &config, &new, NULL))
+		return false;
+	if (hlk_machine_load(new, &kernel, NULL))
+		tap(false, "it loads: %s", new->err.text);
+	found = hole > 0xe2048 && !memcmp((char *)new->ram[0].mem + 0xe2040, "RSD PTR ", 8);
+	hlk_machine_close(new);
+	return found;
+}
+
+static void test_acpi(void)
+{
+	forget_cpuid();
+	tap(has_acpi(0, HLK_PROTOCOL_MULTIBOOT, 0, 0x100000), "ACPI is there");
+	tap(!has_acpi(HLK_MACHINE_NO_ACPI, HLK_PROTOCOL_MULTIBOOT, 0, 0x100000),
+	    "but where it is not wanted");
+	tap(!has_acpi(HLK_MACHINE_NO_IRQCHIP, HLK_PROTOCOL_MULTIBOOT, 0, 0x100000),
+	    "or without interrupts");
+	tap(!has_acpi(0, HLK_PROTOCOL_FLAT16, 0xe2000, 0x100000),
+	    "or where a flat binary has all memory");
+	tap(!has_acpi(0, HLK_PROTOCOL_MULTIBOOT, 0, 0xe4000) &&
+	    !has_acpi(0, HLK_PROTOCOL_MULTIBOOT, 0, 0xa0000), "or where there is no room");
+}
+
 int main(void)
 {
 	machine = calloc(1, sizeof(*machine));
@@ -906,6 +998,8 @@ int main(void)
 	test_create_fails();
 	test_snapshot_fails();
 	test_load();
+	test_routes();
+	test_acpi();
 	forget_cpuid();
 	free(machine->cpus[0].run);
 	free(machine);
