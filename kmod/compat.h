@@ -155,8 +155,10 @@ static inline bool hlk_hlt_in_guest(const struct kvm *kvm)
 /* From 6.2 on KVM can be built without system management mode. */
 #ifdef KVM_REQ_SMI
 #define HLK_KVM_HAS_SMM	true
+#define HLK_HF_SMM	HF_SMM_MASK
 #else
 #define HLK_KVM_HAS_SMM	false
+#define HLK_HF_SMM	0
 #endif
 
 /* From 6.3, 6.4 and 6.6 on; kernels before do not offer them to a guest. */

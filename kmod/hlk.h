@@ -484,6 +484,7 @@ int hlk_vcpus_audit(struct hlk_vm *vm, const struct hlk_snap *snap,
 void hlk_vcpu_loads(struct hlk_snap *snap, u32 nr, u32 loads);
 u32 hlk_vcpus_scaled(struct hlk_vm *vm, const struct hlk_snap *snap, bool time_back);
 bool hlk_vcpus_await(const struct hlk_snap *snap);
+bool hlk_vcpus_shadow_stacks(const struct hlk_snap *snap);
 u64 hlk_vcpu_cr3(const struct hlk_snap *snap, u32 nr);
 void hlk_vcpu_set_cr3(struct hlk_snap *snap, u32 nr, u64 cr3);
 int hlk_vcpu_paging(struct hlk_vm *vm, const struct hlk_snap *snap,

@@ -99,10 +99,23 @@ static int look_value(struct program_new *new)
 	return 0;
 }
 
-/* KVM returns how many it took. */
+static void program_does(struct program_new *new, enum hlk_program_part part, u32 bit)
+{
+	if (new->entry.flags != HLK_PROGRAM_TIME_BACK)
+		new->program->does[false][part] |= BIT(bit);
+	if (new->entry.flags != HLK_PROGRAM_TIME_GOES_ON)
+		new->program->does[true][part] |= BIT(bit);
+}
+
+/*
+ * KVM returns how many it took. Which MSRs its guest can write the caller knows, but for
+ * one: what SWAPGS writes no filter closes, so a list without it does not do.
+ */
 static int look_msrs(struct program_new *new)
 {
 	struct kvm_msrs msrs;
+	u32 index;
+	u32 i;
 
 	if (new->entry.bytes < sizeof(msrs))
 		return program_wrong(new, -EINVAL, ENTRY(bytes));
@@ -111,6 +124,13 @@ static int look_msrs(struct program_new *new)
 	    new->entry.bytes != struct_size(&msrs, entries, msrs.nmsrs))
 		return program_wrong(new, -EINVAL, ENTRY(bytes));
 	new->call->success = msrs.nmsrs;
+	for (i = 0; i < msrs.nmsrs; i++) {
+		hlk_program_read(new->program, new->entry.offset +
+				 offsetof(struct kvm_msrs, entries[i]),
+				 &index, sizeof(index));
+		if (index == MSR_KERNEL_GS_BASE)
+			program_does(new, HLK_PROGRAM_MSRS, new->entry.target);
+	}
 	return 0;
 }
 
@@ -135,14 +155,6 @@ static int look_nested(struct program_new *new)
 	if (state.size > new->entry.bytes)
 		return program_wrong(new, -EINVAL, ENTRY(bytes));
 	return 0;
-}
-
-static void program_does(struct program_new *new, enum hlk_program_part part, u32 bit)
-{
-	if (new->entry.flags != HLK_PROGRAM_TIME_BACK)
-		new->program->does[false][part] |= BIT(bit);
-	if (new->entry.flags != HLK_PROGRAM_TIME_GOES_ON)
-		new->program->does[true][part] |= BIT(bit);
 }
 
 static int look_sregs2(struct program_new *new)
@@ -187,13 +199,13 @@ static const struct program_row program_rows[] = {
 	{ KVM_SET_SREGS, .sync = KVM_SYNC_X86_SREGS },
 	{ KVM_SET_SREGS2, .sync = KVM_SYNC_X86_SREGS, .look = look_sregs2 },
 	{ KVM_SET_VCPU_EVENTS, .sync = KVM_SYNC_X86_EVENTS },
-	{ KVM_SET_FPU },
-	{ KVM_SET_XSAVE, .look = look_xsave },
-	{ KVM_SET_XCRS },
+	{ KVM_SET_FPU, .part = HLK_PROGRAM_FPU },
+	{ KVM_SET_XSAVE, .part = HLK_PROGRAM_FPU, .look = look_xsave },
+	{ KVM_SET_XCRS, .part = HLK_PROGRAM_XCRS },
 	{ KVM_SET_DEBUGREGS, .part = HLK_PROGRAM_DEBUGREGS },
-	{ KVM_SET_MP_STATE },
+	{ KVM_SET_MP_STATE, .part = HLK_PROGRAM_MP_STATE },
 	{ KVM_SET_LAPIC, .part = HLK_PROGRAM_LAPIC },
-	{ KVM_SET_MSRS, .part = HLK_PROGRAM_MSRS, .look = look_msrs },
+	{ KVM_SET_MSRS, .look = look_msrs },
 	{ KVM_SET_TSC_KHZ, .part = HLK_PROGRAM_TSC_KHZ, .look = look_value },
 	{ KVM_SET_NESTED_STATE, .part = HLK_PROGRAM_NESTED, .look = look_nested },
 };

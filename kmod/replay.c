@@ -36,7 +36,7 @@ u32 hlk_program_residue(const struct hlk_snap *snap, const struct kvm *kvm,
 	if (!snap->program || !all)
 		return 0;
 	does = snap->program->does[time_back];
-	if (does[HLK_PROGRAM_MSRS] == all)
+	if (does[HLK_PROGRAM_MSRS] == all && !hlk_vcpus_shadow_stacks(snap))
 		residue |= HLK_RESIDUE_MSRS;
 	if (does[HLK_PROGRAM_DEBUGREGS] == all)
 		residue |= HLK_RESIDUE_DEBUGREGS;

@@ -333,14 +333,16 @@ static int restore(struct hlk_vm *vm, struct hlk_snap *snap, u32 flags, u64 prog
 unlock:
 	hlk_assert(restore_sum(vm) == atomic64_read(&vm->nr_private));
 	restore_unlock(vm, vm->nr_windows);
-	return !ret && flags & HLK_RESTORE_AUDIT ? hlk_audit(vm, snap, flags, at) : ret;
+	/* with a program: when that was run */
+	return !ret && flags & HLK_RESTORE_AUDIT && !snap->program ?
+	       hlk_audit(vm, snap, flags, at) : ret;
 }
 
 /*
  * What the module cannot reach itself, when all else is back. KVM takes the locks of
- * the VM and its vCPUs for each call.
+ * the VM and its vCPUs for each call. An audit sees what these did, to memory as well.
  */
-static int restore_program(struct hlk_vm *vm, const struct hlk_snap *snap, u32 flags,
+static int restore_program(struct hlk_vm *vm, struct hlk_snap *snap, u32 flags,
 			   u64 program, struct hlk_restored *r, struct hlk_why_at *at)
 {
 	bool time_back = flags & HLK_RESTORE_TIME_BACK;
@@ -352,7 +354,14 @@ static int restore_program(struct hlk_vm *vm, const struct hlk_snap *snap, u32 f
 	r->residue &= ~hlk_program_residue(snap, vm->kvm, time_back);
 	r->residue |= hlk_vcpus_scaled(vm, snap, time_back);
 	vm->half = false;
-	return 0;
+	if (!(flags & HLK_RESTORE_AUDIT))
+		return 0;
+	ret = hlk_vcpus_hold(vm, false, at);
+	if (ret)
+		return ret;
+	ret = hlk_audit(vm, snap, flags, at);
+	hlk_vcpus_release(vm);
+	return ret;
 }
 
 /**

@@ -106,13 +106,16 @@ struct hlk_touched_set {
  * enum hlk_program_part - what of a machine a state program may bring back
  * @HLK_PROGRAM_OTHER: nothing that anybody asks for
  * @HLK_PROGRAM_LAPIC: local APICs
- * @HLK_PROGRAM_MSRS: MSRs
+ * @HLK_PROGRAM_MSRS: MSRs, the one that SWAPGS writes among them
  * @HLK_PROGRAM_DEBUGREGS: debug registers
  * @HLK_PROGRAM_NESTED: whether there is a guest of the guest, and which
  * @HLK_PROGRAM_PDPTRS: page directory pointers
  * @HLK_PROGRAM_CHIPS: interrupt controllers of the VM
  * @HLK_PROGRAM_PIT: its PIT
  * @HLK_PROGRAM_TSC_KHZ: how fast TSCs run
+ * @HLK_PROGRAM_FPU: the FPU
+ * @HLK_PROGRAM_XCRS: XCR0
+ * @HLK_PROGRAM_MP_STATE: halted or not
  * @HLK_PROGRAM_PARTS: how many there are
  */
 enum hlk_program_part {
@@ -125,6 +128,9 @@ enum hlk_program_part {
 	HLK_PROGRAM_CHIPS,
 	HLK_PROGRAM_PIT,
 	HLK_PROGRAM_TSC_KHZ,
+	HLK_PROGRAM_FPU,
+	HLK_PROGRAM_XCRS,
+	HLK_PROGRAM_MP_STATE,
 	HLK_PROGRAM_PARTS,
 };
 
@@ -162,6 +168,13 @@ static inline bool hlk_program_does(const struct hlk_program *program,
 				    enum hlk_program_part part, u32 nr)
 {
 	return program && program->does[0][part] & program->does[1][part] & BIT(nr);
+}
+
+/* Does it set a part of a vCPU, be it only where time goes on, or comes back? */
+static inline bool hlk_program_touches(const struct hlk_program *program,
+				       enum hlk_program_part part, u32 nr)
+{
+	return program && (program->does[0][part] | program->does[1][part]) & BIT(nr);
 }
 
 /**

@@ -585,13 +585,33 @@ u32 hlk_vcpus_scaled(struct hlk_vm *vm, const struct hlk_snap *snap, bool time_b
 }
 
 /*
- * SWAPGS writes an MSR and is no WRMSR, so no filter closes it; nor are shadow
- * stacks closed to who has them.
+ * SWAPGS writes an MSR and is no WRMSR, so no filter closes it to who is in long mode,
+ * or about to be; nor are shadow stacks closed to who has them.
  */
 static u32 vcpu_residue(const struct hlk_vcpu_state *state)
 {
-	return state->sync.sregs.efer & EFER_LMA || state->sync.sregs.cr4 & X86_CR4_CET ?
-	       HLK_RESIDUE_MSRS : 0;
+	return state->sync.sregs.efer & (EFER_LME | EFER_LMA) ||
+	       state->sync.sregs.cr4 & X86_CR4_CET ? HLK_RESIDUE_MSRS : 0;
+}
+
+/**
+ * hlk_vcpus_shadow_stacks() - does a vCPU of a snapshot use shadow stacks?
+ * @snap: the snapshot
+ *
+ * KVM has their pointer by KVM_SET_ONE_REG alone, which programs may not call: its
+ * argument is a pointer.
+ */
+bool hlk_vcpus_shadow_stacks(const struct hlk_snap *snap)
+{
+	const struct hlk_vcpu_state *state;
+	bool any = false;
+	u32 i;
+
+	for (i = 0; i < snap->nr_vcpus; i++) {
+		state = snap->vcpus[i];
+		any |= state->sync.sregs.cr4 & X86_CR4_CET;
+	}
+	return any;
 }
 
 /**
@@ -692,34 +712,51 @@ u32 hlk_vcpus_restore(struct hlk_vm *vm, const struct hlk_snap *snap, bool time_
 	return residue;
 }
 
-static enum hlk_audit_reg vcpu_audit(struct kvm_vcpu *vcpu,
-				     struct hlk_vcpu_state *state)
+/* An FPU as an image has it, or as after FNINIT */
+static bool vcpu_fpu_same(const struct fpstate *fpstate, struct hlk_vcpu_state *state)
 {
-	struct fpstate *fpstate = hlk_vcpu_fpstate(vcpu);
+	const struct fxregs_state *fx = &fpstate->regs.fxsave;
+
+	if (state->fpu_bytes)
+		return fpstate->xfd == state->xfd &&
+		       !memcmp(&fpstate->regs, state->fpu, fpu_bytes(state));
+	return fx->cwd == FPU_FCW_RESET && fx->mxcsr == FPU_MXCSR_RESET &&
+	       !memchr_inv(fx->st_space, 0, sizeof(fx->st_space)) &&
+	       !memchr_inv(fx->xmm_space, 0, sizeof(fx->xmm_space));
+}
+
+static bool vcpu_debug_same(const struct kvm_vcpu *vcpu,
+			    const struct hlk_vcpu_state *state)
+{
+	return vcpu_db_same(vcpu, state) && vcpu->arch.dr6 == state->dr6 &&
+	       vcpu->arch.dr7 == state->dr7 &&
+	       (vcpu_debugged(vcpu) ||
+		!memcmp(vcpu->arch.eff_db, state->db, sizeof(state->db)));
+}
+
+/* What a program sets is the program's to say. */
+static enum hlk_audit_reg vcpu_audit(struct kvm_vcpu *vcpu, const struct hlk_snap *snap,
+				     u32 nr)
+{
+	const struct hlk_program *program = snap->program;
+	struct hlk_vcpu_state *state = snap->vcpus[nr];
 
 	lockdep_assert_held(&vcpu->mutex);
 	if ((vcpu->run->kvm_dirty_regs & HLK_SYNC_ALL) != state->loads ||
 	    memcmp(&vcpu->run->s.regs, &state->sync, sizeof(state->sync)) ||
 	    vcpu->run->cr8 != state->sync.sregs.cr8)
 		return HLK_AUDIT_REGS;
-	if (state->fpu_bytes ?
-	    fpstate->xfd != state->xfd ||
-	    memcmp(&fpstate->regs, state->fpu, fpu_bytes(state)) :
-	    fpstate->regs.fxsave.cwd != FPU_FCW_RESET ||
-	    fpstate->regs.fxsave.mxcsr != FPU_MXCSR_RESET ||
-	    memchr_inv(fpstate->regs.fxsave.st_space, 0,
-		       sizeof(fpstate->regs.fxsave.st_space)) ||
-	    memchr_inv(fpstate->regs.fxsave.xmm_space, 0,
-		       sizeof(fpstate->regs.fxsave.xmm_space)))
+	if (!hlk_program_touches(program, HLK_PROGRAM_FPU, nr) &&
+	    !vcpu_fpu_same(hlk_vcpu_fpstate(vcpu), state))
 		return HLK_AUDIT_FPU;
-	if (vcpu->arch.mp_state != state->mp_state)
+	if (!hlk_program_touches(program, HLK_PROGRAM_MP_STATE, nr) &&
+	    vcpu->arch.mp_state != state->mp_state)
 		return HLK_AUDIT_MP_STATE;
-	if (memcmp(vcpu->arch.db, state->db, sizeof(state->db)) ||
-	    vcpu->arch.dr6 != state->dr6 || vcpu->arch.dr7 != state->dr7 ||
-	    (!vcpu_debugged(vcpu) &&
-	     memcmp(vcpu->arch.eff_db, state->db, sizeof(state->db))))
+	if (!hlk_program_touches(program, HLK_PROGRAM_DEBUGREGS, nr) &&
+	    !vcpu_debug_same(vcpu, state))
 		return HLK_AUDIT_DEBUGREGS;
-	if (vcpu->arch.xcr0 != state->xcr0)
+	if (!hlk_program_touches(program, HLK_PROGRAM_XCRS, nr) &&
+	    vcpu->arch.xcr0 != state->xcr0)
 		return HLK_AUDIT_XCR0;
 	if (vcpu->arch.complete_userspace_io || vcpu->arch.pio.count ||
 	    vcpu->mmio_needed || kvm_test_request(KVM_REQ_TRIPLE_FAULT, vcpu))
@@ -744,7 +781,7 @@ int hlk_vcpus_audit(struct hlk_vm *vm, const struct hlk_snap *snap,
 	u32 i;
 
 	for (i = 0; i < snap->nr_vcpus; i++) {
-		reg = vcpu_audit(vm->vcpus[i], snap->vcpus[i]);
+		reg = vcpu_audit(vm->vcpus[i], snap, i);
 		if (reg)
 			return hlk_fail(at, -EUCLEAN, HLK_WHY_AUDIT_VCPU, i, reg);
 	}

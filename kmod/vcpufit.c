@@ -36,6 +36,23 @@ static int vcpus_unshadowed(struct hlk_vm *vm, struct hlk_why_at *at)
 	return hlk_fail(at, -EOPNOTSUPP, HLK_WHY_NESTED, 0, shadows);
 }
 
+/*
+ * In SMM a guest shows no VMXE, and KVM keeps to itself that it was in VMX operation
+ * before, until RSM. It forgets that when it is taken out of SMM, so only who is in
+ * it and shall be is in question.
+ */
+static bool vcpu_smm_hides(struct kvm_vcpu *vcpu, const struct hlk_snap *snap, u32 nr)
+{
+	const struct hlk_vcpu_state *state = nr < snap->nr_vcpus ? snap->vcpus[nr] : NULL;
+	const struct kvm_cpuid_entry2 *features;
+
+	if (likely(!(vcpu->arch.hflags & HLK_HF_SMM)) || !boot_cpu_has(X86_FEATURE_VMX) ||
+	    (state && !state->sync.events.smi.smm))
+		return false;
+	features = hlk_vcpu_cpuid(vcpu, 1, 0);
+	return features && features->ecx & BIT(5);
+}
+
 /**
  * hlk_vcpus_restorable() - can all that vCPUs have be brought back?
  * @vm: the VM, whose vCPUs are held
@@ -58,7 +75,8 @@ int hlk_vcpus_restorable(struct hlk_vm *vm, const struct hlk_snap *snap,
 	    hlk_hlt_in_guest(vm->kvm))
 		return hlk_fail(at, -EOPNOTSUPP, HLK_WHY_HLT_IN_GUEST, 0, 0);
 	for (i = 0; i < hlk_vcpus_nr(vm); i++)
-		if (unlikely(vcpu_nested(vm->vcpus[i])) &&
+		if (unlikely(vcpu_nested(vm->vcpus[i]) ||
+			     vcpu_smm_hides(vm->vcpus[i], snap, i)) &&
 		    !hlk_program_does(snap->program, HLK_PROGRAM_NESTED, i))
 			return hlk_fail(at, -EOPNOTSUPP, HLK_WHY_NESTED, i, 0);
 	return vcpus_unshadowed(vm, at);

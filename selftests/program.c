@@ -19,6 +19,7 @@
 #define MSR_PAT			0x277
 #define MSR_LSTAR		0xc0000082
 #define MSR_KERNEL_GS_BASE	0xc0000102
+#define MSR_WALL_CLOCK		0x4b564d00
 #define MSR_NONE		0xdeadbeef
 
 #define MAX_MSRS	250
@@ -842,6 +843,85 @@ TEST_F(program, the_rest_is_residue)
 	OK(prog_restore(self->t.hlk, -1, at, HLK_RESTORE_TIME_BACK, &r));
 	ASSERT_NE(0x3333, msr_get(&self->t, MSR_LSTAR));
 	munmap(at, prog_size(snap));
+	close(snap);
+}
+
+/*
+ * What a list of MSRs is worth its caller knows; but one without what SWAPGS writes, which no
+ * filter closes, or with none at all, brings MSRs back to nobody.
+ */
+TEST_F(program, msrs_without_that_of_swapgs_are_residue)
+{
+	static const struct {
+		u32 nr;
+		u32 index[2];
+		u32 residue;
+	} lists[] = {
+		{ 0, {}, HLK_RESIDUE_MSRS },
+		{ 1, { MSR_LSTAR }, HLK_RESIDUE_MSRS },
+		{ 2, { MSR_LSTAR, MSR_SYSENTER_CS }, HLK_RESIDUE_MSRS },
+		{ 1, { MSR_KERNEL_GS_BASE }, 0 },
+		{ 2, { MSR_LSTAR, MSR_KERNEL_GS_BASE }, 0 },
+	};
+	struct hlk_snapshot s;
+	u32 i, k;
+	int snap;
+
+	for (i = 0; i < ARRAY_SIZE(lists); i++) {
+		struct msrs msrs = { .head.nmsrs = lists[i].nr };
+
+		for (k = 0; k < lists[i].nr; k++)
+			msrs.entry[k].index = lists[i].index[k];
+		prog_begin(self->p);
+		prog_msrs(self->p, 0, &msrs);
+		s = (struct hlk_snapshot){ .program = (uintptr_t)self->p,
+					   .program_bytes = self->p->bytes };
+		snap = OK(hlk_snapshot(self->t.hlk, &s));
+		ASSERT_EQ(lists[i].residue, s.counts.residue & HLK_RESIDUE_MSRS) {
+			TH_LOG("list %u", i);
+		}
+		close(snap);
+	}
+}
+
+/* What KVM writes to the guest's memory for a program, the audit sees. */
+TEST_F(program, an_audit_comes_after_it)
+{
+	struct kvm_mp_state mp = { .mp_state = KVM_MP_STATE_HALTED };
+	struct kvm_debugregs debug = { .db[0] = 0x1234, .dr6 = 0xffff0ff0, .dr7 = 0x400 };
+	struct kvm_xcrs xcrs;
+	struct kvm_fpu fpu;
+	int snap;
+	u8 *at;
+
+	prog_msr(self->p, MSR_WALL_CLOCK, TVM_DATA);
+	snap = OK(prog_snapshot(self->t.hlk, self->p));
+	at = prog_map(snap);
+	ASSERT_NE(MAP_FAILED, at);
+	OK(prog_restore(self->t.hlk, snap, at, 0, NULL));
+	ASSERT_NE(0, tvm_word(&self->t, TVM_DATA));
+	FAILS(EUCLEAN, HLK_WHY_AUDIT_MEMORY,
+	      prog_restore(self->t.hlk, -1, at, HLK_RESTORE_AUDIT, NULL));
+	ASSERT_EQ(TVM_DATA, t_where);
+	/* that is no restore in the middle */
+	close(OK(prog_snapshot(self->t.hlk, self->p)));
+	munmap(at, PAGE);
+	close(snap);
+
+	/* what one sets is its own affair, and what it does not set is looked at */
+	ASSERT_EQ(0, ioctl(self->t.vcpu, KVM_GET_XCRS, &xcrs));
+	ASSERT_EQ(0, ioctl(self->t.vcpu, KVM_GET_FPU, &fpu));
+	fpu.fpr[0][0] ^= 1;
+	prog_begin(self->p);
+	prog_add(self->p, KVM_SET_XCRS, 0, &xcrs, sizeof(xcrs));
+	prog_add(self->p, KVM_SET_FPU, 0, &fpu, sizeof(fpu));
+	prog_add(self->p, KVM_SET_DEBUGREGS, 0, &debug, sizeof(debug));
+	prog_add(self->p, KVM_SET_MP_STATE, 0, &mp, sizeof(mp));
+	snap = OK(prog_snapshot(self->t.hlk, self->p));
+	at = prog_map(snap);
+	OK(prog_restore(self->t.hlk, snap, at, HLK_RESTORE_AUDIT, NULL));
+	OK(prog_restore(self->t.hlk, -1, at, HLK_RESTORE_AUDIT, NULL));
+	munmap(at, PAGE);
 	close(snap);
 }
 

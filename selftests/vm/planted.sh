@@ -56,6 +56,9 @@ bugs() {
 	msrs_beyond_their_bytes|6.12|program|program.arguments_whose_size_varies|kmod/program.c|s/new->entry.bytes != struct_size\(&msrs, entries, msrs.nmsrs\)/false/
 	any_call|6.12|program|program.calls_that_a_program_may_not_make|kmod/program.c|/^static const struct program_row \*program_row/,/^}/s/return NULL;/return \&program_rows[3];/
 	short_count_of_msrs|6.12|program|program.an_msr_that_kvm_does_not_take_is_named|kmod/replay.c|s/ret != program->calls\[i\].success/ret < 0/
+	no_msrs_are_msrs|6.12|program|program.msrs_without_that_of_swapgs_are_residue|kmod/program.c|s/if \(index == MSR_KERNEL_GS_BASE\)/if (true)/;s/	new->call->success = msrs.nmsrs;/&\n	program_does(new, HLK_PROGRAM_MSRS, new->entry.target);/
+	audit_before_the_program|6.12|program|program.an_audit_comes_after_it|kmod/restore.c|s/HLK_RESTORE_AUDIT && !snap->program \?/HLK_RESTORE_AUDIT ?/;s/if \(!\(flags & HLK_RESTORE_AUDIT\)\)/if (true)/
+	audit_of_what_a_program_sets|6.12|program|program.an_audit_comes_after_it|kmod/vcpu.c|s/!hlk_program_touches\(program, HLK_PROGRAM_FPU, nr\)/true/
 	half_restored_goes_on|6.12|program|program.an_msr_that_kvm_does_not_take_is_named|kmod/run.c|s/vm->half/false/
 	nested_all_the_same|6.12|vcpu_state|vcpu_state.a_guest_of_the_guest_by_a_program|kmod/vcpufit.c|s/!hlk_program_does\(snap->program, HLK_PROGRAM_NESTED, i\)/true/
 	half_restored_snapshot|6.12|program|program.an_msr_that_kvm_does_not_take_is_named|kmod/snapshot.c|s/if \(vm->half\)/if (false)/

@@ -706,7 +706,8 @@ struct hlk_snapshot {
  * struct hlk_restore - ioctl(HLK_RESTORE) on an hlk VM
  * @head: HLK_RESTORE_REPRODUCIBLE: do not write the unique number and the
  *	random seed into the guest's bookkeeping page. HLK_RESTORE_AUDIT: compare
- *	all that the guest can reach with the snapshot afterwards; slow.
+ *	all that the guest can reach with the snapshot afterwards, that is, when the
+ *	program was run, but for what that sets; slow.
  *	HLK_RESTORE_TIME_BACK: the TSC reads what it read when the snapshot was taken,
  *	and the program's entries are those of HLK_PROGRAM_TIME_BACK; without it time
  *	goes on
@@ -737,8 +738,10 @@ struct hlk_snapshot {
  * taken with, and its offset could not be put back: the guest's TSC does not run as
  * the host's does. HLK_RESIDUE_MEMSLOTS: the guest can write memory that lies in no
  * window. What the snapshot's program brings back is not told: HLK_RESIDUE_IRQCHIP if
- * it sets all controllers that the VM has, HLK_RESIDUE_MSRS and HLK_RESIDUE_DEBUGREGS if
- * it sets those of each vCPU.
+ * it sets all controllers that the VM has, HLK_RESIDUE_DEBUGREGS if it sets those of each
+ * vCPU, HLK_RESIDUE_MSRS if it sets MSRs of each vCPU with KERNEL_GS_BASE among them,
+ * which no filter closes, and none has shadow stacks. That all others are among them that
+ * the guest can write is up to who made the program.
  *
  * A call of the program that fails ends the restore with KVM's errno and
  * HLK_WHY_PROGRAM_CALL or HLK_WHY_PROGRAM_MSR. Memory and registers are back then, and
