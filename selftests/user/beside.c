@@ -140,6 +140,11 @@ bool hlk_vcpus_await(const struct hlk_snap *snap)
 	return false;
 }
 
+bool hlk_vcpus_shadow_stacks(const struct hlk_snap *snap)
+{
+	return false;
+}
+
 void hlk_vcpu_files_find(struct hlk_vm *vm)
 {
 	lockdep_assert_held(&vm->lock);

@@ -102,6 +102,7 @@ struct task_struct {
 
 #undef current
 #define current			(&kernel.task)
+#define MSR_KERNEL_GS_BASE	0xc0000102U	/* AMD APM volume 2, "MSR Cross-Reference" */
 #define CAP_SYS_PTRACE		19
 #define capable(cap)		((void)(cap), false)
 
