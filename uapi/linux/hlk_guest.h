@@ -57,6 +57,7 @@
 #define HLK_GUEST_PORT_ABORT	102	/* EAX is the code */
 #define HLK_GUEST_PORT_PUTC	103	/* AL is the character */
 #define HLK_GUEST_PORT_PRINT	104	/* (+) text on top of the output buffer */
+#define HLK_GUEST_PORT_AGENT	105	/* (+) all that the agent of a Linux guest says */
 
 /*
  * Abort codes. An exception that the guest does not handle is
@@ -177,6 +178,50 @@ struct hlk_guest_trap {
 };
 
 #define HLK_GUEST_TRAP_MAGIC	0x50415254	/* "TRAP" */
+
+/**
+ * struct hlk_guest_pages - pages of a buffer that follow each other
+ * @gpa: guest-physical address of the first
+ * @pages: how many
+ * @__reserved: zero
+ */
+struct hlk_guest_pages {
+	__aligned_u64 gpa;
+	__u32 pages;
+	__u32 __reserved;
+};
+
+/* of both buffers of an agent together */
+#define HLK_GUEST_AGENT_MAX_RUNS	64
+#define HLK_GUEST_AGENT_MAX_PAGES	1024
+
+/**
+ * struct hlk_guest_agent - where the I/O buffers of a Linux guest are
+ * @magic: HLK_GUEST_AGENT_MAGIC
+ * @version: HLK_GUEST_AGENT_VERSION
+ * @nr_input: how many of @runs are the input buffer, in their order
+ * @nr_output: how many, behind these, are the output buffer
+ * @__reserved: zero
+ * @runs: the pages
+ *
+ * A Linux guest has no scratch region. Its agent, an ordinary program, has a page with
+ * this struct, of which it tells by OUT of 32 bits, the page's number, to
+ * HLK_GUEST_PORT_AGENT. From then on these pages stay where they are, and the agent
+ * looks whether there is a call in the input buffer. An OUT of 8 bits to the same port is
+ * HLK_GUEST_AGENT_ANSWER, HLK_GUEST_PORT_CALL or HLK_GUEST_PORT_PRINT.
+ */
+struct hlk_guest_agent {
+	__u32 magic;
+	__u32 version;
+	__u32 nr_input;
+	__u32 nr_output;
+	__aligned_u64 __reserved[2];
+	struct hlk_guest_pages runs[HLK_GUEST_AGENT_MAX_RUNS];
+};
+
+#define HLK_GUEST_AGENT_MAGIC	0x544e4741	/* "AGNT" */
+#define HLK_GUEST_AGENT_VERSION	1
+#define HLK_GUEST_AGENT_ANSWER	0	/* the answer is on top of the output buffer */
 #endif
 
 #endif /* _UAPI_LINUX_HLK_GUEST_H */
