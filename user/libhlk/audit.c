@@ -220,7 +220,9 @@ static int audit(struct hlk_sandbox *sb)
 	if (!(sb->ctx->features & HLK_FEATURE_AUDIT))
 		return hlk_err_text(&sb->err, EOPNOTSUPP, HLK_WHAT_FEATURE, op,
 				    "audits");
-	hlk_restore_prepare(sb, NULL, HLK_RESTORE_AUDIT);
+	ret = hlk_restore_prepare(sb, NULL, HLK_RESTORE_AUDIT);
+	if (ret)
+		return ret;
 	ret = ioctl(sb->hlk_fd, HLK_RESTORE, &sb->restored) ? -errno : 0;
 	ret = hlk_restore_finish(sb, NULL, ret);
 	if (ret)

@@ -217,7 +217,9 @@ static int put_restore(struct hlk_batch *batch, struct hlk_sandbox *sb,
 		errno = -ret;
 		return hlk_err_system(&sb->err, op_ring);
 	}
-	hlk_restore_prepare(sb, snap, 0);
+	ret = hlk_restore_prepare(sb, snap, 0);
+	if (ret)
+		return ret;
 	*e = (struct entry) {
 		.sb = sb,
 		.snap = snap ? hlk_snap_get(snap) : NULL,

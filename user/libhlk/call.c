@@ -152,7 +152,7 @@ static int start_over(struct hlk_sandbox *sb)
 {
 	int ret;
 
-	ret = hlk_set_fpu(sb);
+	ret = sb->agent ? 0 : hlk_set_fpu(sb);
 	if (ret)
 		return ret;
 	ret = hlk_buffer_reset(&sb->input);
@@ -244,8 +244,10 @@ int hlk_call_now(struct hlk_sandbox *sb, const struct hlk_answer *answer,
 		ret = hlk_push_call(sb, &sb->input, answer->name, in, in_len);
 	if (ret)
 		return ret;
-	hlk_call_regs(sb, &sb->run->s.regs.regs);
-	sb->run->kvm_dirty_regs |= KVM_SYNC_X86_REGS;
+	if (!sb->agent) {
+		hlk_call_regs(sb, &sb->run->s.regs.regs);
+		sb->run->kvm_dirty_regs |= KVM_SYNC_X86_REGS;
+	}
 	sb->fresh = false;
 	ret = hlk_run(sb, timeout_us);
 	return ret ? ret : hlk_pop_answer(sb, answer);

@@ -3,6 +3,8 @@
  * Which device has which port. What no device has reads as ones and takes what is written
  * to it, as on a PC.
  */
+#include <linux/hlk_guest.h>
+
 #include "device.h"
 
 #define SLEEP_ENABLE	0x2000U	/* of ACPI's PM1 control register; S5 is type 0 */
@@ -54,6 +56,11 @@ struct hlk_effect hlk_devices_out(struct hlk_devices *devices, uint16_t port,
 
 	if (port == HLK_PORT_EXIT)
 		return effect(HLK_EFFECT_EXIT, value);
+	if (port == HLK_GUEST_PORT_AGENT) {
+		if (size == sizeof(value))
+			devices->agent.page = value;
+		return effect(HLK_EFFECT_NONE, 0);
+	}
 	if (port == HLK_PORT_ACPI && size == 2)
 		return effect(value & SLEEP_ENABLE ? HLK_EFFECT_OFF :
 						     HLK_EFFECT_NONE, 0);

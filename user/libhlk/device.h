@@ -87,15 +87,27 @@ struct hlk_pm {
 };
 
 /**
+ * struct hlk_agent_port - where a guest's agent has its page
+ * @page: the page's number, or 0; see struct hlk_guest_agent
+ * @__pad: 0
+ */
+struct hlk_agent_port {
+	uint32_t page;
+	uint32_t __pad;
+};
+
+/**
  * struct hlk_devices - all devices of a machine
  * @serial: COM1
  * @rtc: the clock
  * @pm: power management
+ * @agent: the agent's port
  */
 struct hlk_devices {
 	struct hlk_serial serial;
 	struct hlk_rtc rtc;
 	struct hlk_pm pm;
+	struct hlk_agent_port agent;
 };
 
 /**

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include "agent.h"
 #include "internal.h"
 #include "trap.h"
 
@@ -24,6 +25,7 @@ static const char * const reason_text[] = {
 	[HLK_EXIT_FAIL_ENTRY] = "the processor refused its state",
 	[HLK_EXIT_INTERNAL] = "KVM gave up",
 	[HLK_EXIT_UNKNOWN] = "exit that is not known",
+	[HLK_EXIT_OFF] = "it came to its end",
 };
 
 EXPORT const char *hlk_exit_reason_text(uint32_t reason)
@@ -61,8 +63,10 @@ EXPORT int hlk_sandbox_regs(struct hlk_sandbox *sb, struct hlk_regs *regs)
 {
 	int ret = hlk_enter(sb, "cannot read registers");
 
+	if (!ret && sb->agent)
+		ret = hlk_agent_regs(sb);
 	if (ret)
-		return ret;
+		return ret == -EBUSY || ret == -EPERM ? ret : hlk_leave(sb, ret);
 	copy_regs(regs, &sb->run->s.regs);
 	return hlk_leave(sb, 0);
 }
@@ -91,7 +95,8 @@ static void start_report(struct hlk_sandbox *sb, enum hlk_exit_reason reason,
 		.reason = reason,
 		.code = code,
 	};
-	copy_regs(&sb->exit.regs, regs);
+	if (!sb->agent || !hlk_agent_regs(sb))
+		copy_regs(&sb->exit.regs, regs);
 	/* AMD's processors reset themselves on a triple fault. */
 	if (reason == HLK_EXIT_SHUTDOWN && regs->regs.rip == 0xfff0 &&
 	    !(regs->sregs.cr0 & 1))
@@ -113,7 +118,8 @@ int hlk_exit_set(struct hlk_sandbox *sb, enum hlk_exit_reason reason,
 
 	start_report(sb, reason, code);
 	return hlk_err_text(&sb->err, err, HLK_WHAT_GUEST_EXIT, NULL, "%s",
-			    hlk_exit_reason_text(reason));
+			    reason == HLK_EXIT_OFF ? hlk_stop_text(code) :
+						     hlk_exit_reason_text(reason));
 }
 
 /**

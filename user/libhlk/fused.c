@@ -17,10 +17,13 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include "agent.h"
 #include "internal.h"
 
 /* Two of these and what is around them are less than the module takes. */
 #define MAX_PART	(HLK_MAX_INPUT_BYTES / 4)
+#define AROUND		(HLK_GUEST_BUFFER_EMPTY + sizeof(struct hlk_guest_call) + \
+			 sizeof(uint64_t))
 
 static const char op[] = "restore and call failed";
 
@@ -35,9 +38,13 @@ static const char op[] = "restore and call failed";
 bool hlk_fused_can(const struct hlk_sandbox *sb, const char *name,
 		   size_t in_len)
 {
-	return sb->ctx->features & HLK_FEATURE_RUN && !sb->switched &&
-	       !sb->debug_residue && in_len <= MAX_PART &&
-	       strlen(name) <= MAX_PART;
+	size_t name_len = strlen(name);
+
+	if (!(sb->ctx->features & HLK_FEATURE_RUN) || sb->switched ||
+	    sb->debug_residue || in_len > MAX_PART || name_len > MAX_PART)
+		return false;
+	return !sb->agent || hlk_agent_inputs(sb, NULL, AROUND + name_len + in_len,
+					      NULL) < HLK_MAX_INPUTS;
 }
 
 /* The input buffer as the guest is to find it */
@@ -56,6 +63,24 @@ static int make_image(struct hlk_sandbox *sb, const char *name, const void *in,
 	if (!ret)
 		memcpy(bytes, image.mem, sizeof(*bytes));
 	return ret;
+}
+
+/* Where the image goes: to scratch, or to where the agent has its pages */
+static void put_image(struct hlk_sandbox *sb, uint64_t bytes)
+{
+	unsigned char *image = sb->bounce + sb->output.size;
+	struct hlk_fused *fused = &sb->fused;
+
+	if (sb->agent) {
+		fused->nr_parts = hlk_agent_inputs(sb, image, bytes, fused->inputs);
+		return;
+	}
+	fused->nr_parts = 1;
+	fused->inputs[0] = (struct hlk_segment) {
+		.gpa = sb->scratch->gpa,
+		.bytes = bytes,
+		.data = (uintptr_t)image,
+	};
 }
 
 /**
@@ -90,29 +115,29 @@ int hlk_fused_prepare(struct hlk_sandbox *sb, const char *name, const void *in,
 	int ret;
 
 	ret = make_image(sb, name, in, in_len, &bytes);
+	if (!ret && sb->agent)
+		ret = hlk_agent_prepare(sb, sb->last);
 	if (ret)
 		return ret;
-	fused->inputs[0] = (struct hlk_segment) {
-		.gpa = sb->scratch->gpa,
-		.bytes = bytes,
-		.data = (uintptr_t)sb->bounce + sb->output.size,
-	};
 	/* From the sandbox, so that a thread that counts now is not lost */
-	fused->inputs[1] = (struct hlk_segment) {
+	put_image(sb, bytes);
+	fused->inputs[fused->nr_parts] = (struct hlk_segment) {
 		.gpa = HLK_GUEST_SCRATCH_TOP - HLK_GUEST_OFF_COUNTER,
 		.bytes = sizeof(sb->counter),
 		.data = (uintptr_t)&sb->counter,
 	};
 	hlk_call_regs(sb, &fused->regs);
 	counts = hlk_counter_lose(sb);
-	hlk_fused_request(sb, HLK_RUN_REGS);
+	hlk_fused_request(sb, sb->agent ? sb->agent->flags : HLK_RUN_REGS);
 	fused->arg.inputs = (uintptr_t)fused->inputs;
-	fused->arg.nr_inputs = counts ? 2 : 1;
+	fused->arg.nr_inputs = fused->nr_parts + counts;
 	fused->arg.input_size = sizeof(fused->inputs[0]);
 	fused->arg.regs = (uintptr_t)&fused->regs;
-	fused->arg.log_port = HLK_GUEST_PORT_PUTC;
+	fused->arg.log_port = sb->agent ? HLK_PORT_DEBUG : HLK_GUEST_PORT_PUTC;
 	fused->arg.log = (uintptr_t)fused->log;
 	fused->arg.log_size = sizeof(fused->log);
+	if (sb->agent)
+		fused->arg.program = (uintptr_t)atomic_load(&sb->last->program);
 	sb->run->cr8 = sb->cr8;
 	hlk_exit_none(sb);
 	return 0;
@@ -126,7 +151,7 @@ int hlk_fused_prepare(struct hlk_sandbox *sb, const char *name, const void *in,
  */
 void hlk_fused_go(struct hlk_sandbox *sb)
 {
-	sb->fused.arg.nr_inputs = hlk_counter_used(sb) ? 2 : 1;
+	sb->fused.arg.nr_inputs = sb->fused.nr_parts + hlk_counter_used(sb);
 }
 
 static int submit(struct hlk_sandbox *sb)

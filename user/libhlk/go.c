@@ -235,6 +235,18 @@ static int handle_exit(struct hlk_machine *machine, struct hlk_cpu *cpu,
 	}
 }
 
+/**
+ * hlk_machine_exit() - the guest came out: do what its devices have to do
+ * @machine: the machine, whose first processor it is
+ * @run: what is waited for; out: whether it is to stop, and why
+ *
+ * Return: 0 or a negative errno
+ */
+int hlk_machine_exit(struct hlk_machine *machine, struct hlk_machine_run *run)
+{
+	return handle_exit(machine, &machine->cpus[0], run);
+}
+
 /* The slice is over, or the time. */
 static int look(struct hlk_machine *machine, struct hlk_cpu *cpu,
 		struct hlk_machine_run *run, uint64_t deadline)

@@ -149,13 +149,15 @@ enum hlk_state {
 /**
  * struct hlk_fused - a restore and a call in one system call, or a call in time
  * @arg: what the module gets
- * @inputs: the image of the input buffer, and the counter
+ * @inputs: the image of the input buffer, in one or more parts, and the counter
+ * @nr_parts: how many parts
  * @regs: the registers that the call starts with
  * @log: what the guest printed byte by byte
  */
 struct hlk_fused {
 	struct hlk_run arg;
-	struct hlk_segment inputs[2];
+	struct hlk_segment inputs[HLK_MAX_INPUTS];
+	uint32_t nr_parts;
 	struct kvm_regs regs;
 	char log[HLK_LIB_LOG];
 };
@@ -181,6 +183,7 @@ struct hlk_answer {
  *
  * @ctx: the context
  * @slot: its place in a pool, or NULL
+ * @agent: its guest is one of a machine, in which an agent answers; else NULL
  * @hlk_fd: the hlk VM
  * @vm_fd: the KVM VM
  * @vcpu_fd: its vCPU
@@ -229,6 +232,7 @@ struct hlk_answer {
 struct hlk_sandbox {
 	struct hlk_ctx *ctx;
 	struct hlk_slot *slot;
+	struct hlk_agent *agent;
 	int hlk_fd;
 	int vm_fd;
 	int vcpu_fd;
@@ -303,8 +307,8 @@ int hlk_settle(struct hlk_sandbox *sb);
 
 /* restore.c */
 int hlk_restore_now(struct hlk_sandbox *sb, struct hlk_snap *snap);
-void hlk_restore_prepare(struct hlk_sandbox *sb, struct hlk_snap *snap,
-			 uint32_t flags);
+int hlk_restore_prepare(struct hlk_sandbox *sb, struct hlk_snap *snap,
+			uint32_t flags);
 int hlk_restore_finish(struct hlk_sandbox *sb, struct hlk_snap *snap, int ret);
 int hlk_restore_again(struct hlk_sandbox *sb);
 int hlk_restore_ready(struct hlk_sandbox *sb);
@@ -366,6 +370,8 @@ static inline int hlk_leave(struct hlk_sandbox *sb, int ret)
 
 int hlk_elsewhere(struct hlk_err *err, const char *op);
 void hlk_sandbox_free(struct hlk_sandbox *sb);
+int hlk_place_buffers(struct hlk_sandbox *sb, unsigned char *mem,
+		      uint32_t input_size, uint32_t output_size);
 int hlk_set_buffers(struct hlk_sandbox *sb, uint32_t input_size,
 		    uint32_t output_size);
 void hlk_forget_pages(struct hlk_sandbox *sb);

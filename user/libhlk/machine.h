@@ -98,6 +98,7 @@ int hlk_machine_leave(struct hlk_machine *machine, int ret);
 int hlk_machine_settle(struct hlk_machine *machine);
 int hlk_machine_set_irq(struct hlk_machine *machine, bool level);
 int hlk_machine_prepare(struct hlk_machine *machine, struct hlk_snap *snap);
+int hlk_machine_exit(struct hlk_machine *machine, struct hlk_machine_run *run);
 int hlk_machine_budget(struct hlk_machine *machine, int code, const char *op);
 
 /* cpuid.c */

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <sys/ioctl.h>
 
+#include "agent.h"
 #include "internal.h"
 
 static const char op[] = "cannot restore";
@@ -36,6 +37,12 @@ static int after_switch(struct hlk_sandbox *sb)
 	int ret;
 
 	hlk_forget_pages(sb);
+	if (sb->agent) {
+		ret = hlk_agent_switch(sb);
+		if (!ret)
+			sb->switched = false;
+		return ret;
+	}
 	if (snap->input_size) {
 		ret = hlk_set_buffers(sb, snap->input_size,
 				      snap->output_size);
@@ -90,16 +97,28 @@ int hlk_restore_ready(struct hlk_sandbox *sb)
  * @sb: the sandbox
  * @snap: the snapshot, or NULL for the one restored last
  * @flags: HLK_RESTORE_* bits
+ *
+ * Return: 0 or a negative errno
  */
-void hlk_restore_prepare(struct hlk_sandbox *sb, struct hlk_snap *snap,
-			 uint32_t flags)
+int hlk_restore_prepare(struct hlk_sandbox *sb, struct hlk_snap *snap,
+			uint32_t flags)
 {
+	struct hlk_snap *to = snap ? snap : sb->last;
+	int ret = sb->agent ? hlk_agent_prepare(sb, to) : 0;
+
+	if (ret)
+		return ret;
 	hlk_counter_lose(sb);
 	sb->restored = (struct hlk_restore) {
 		.head.size = sizeof(sb->restored),
 		.head.flags = flags,
 		.snapshot_fd = snap && snap != sb->last ? snap->fd : -1,
 	};
+	if (sb->agent) {
+		sb->restored.head.flags |= sb->agent->flags;
+		sb->restored.program = (uintptr_t)atomic_load(&to->program);
+	}
+	return 0;
 }
 
 /*
@@ -160,7 +179,10 @@ int hlk_restore_finish(struct hlk_sandbox *sb, struct hlk_snap *snap, int ret)
  */
 int hlk_restore_again(struct hlk_sandbox *sb)
 {
-	hlk_restore_prepare(sb, NULL, 0);
+	int ret = hlk_restore_prepare(sb, NULL, 0);
+
+	if (ret)
+		return ret;
 	if (ioctl(sb->hlk_fd, HLK_RESTORE, &sb->restored))
 		return hlk_restore_finish(sb, NULL, -errno);
 	sb->restored.residue |= HLK_RESIDUE_DEBUGREGS;
@@ -176,9 +198,10 @@ int hlk_restore_again(struct hlk_sandbox *sb)
  */
 int hlk_restore_now(struct hlk_sandbox *sb, struct hlk_snap *snap)
 {
-	int ret;
+	int ret = hlk_restore_prepare(sb, snap, 0);
 
-	hlk_restore_prepare(sb, snap, 0);
+	if (ret)
+		return ret;
 	ret = ioctl(sb->hlk_fd, HLK_RESTORE, &sb->restored) ? -errno : 0;
 	return hlk_restore_finish(sb, snap, ret);
 }

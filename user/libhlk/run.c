@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include "agent.h"
 #include "internal.h"
 
 #define HALTED	1
@@ -64,6 +65,8 @@ static int handle_exit(struct hlk_sandbox *sb)
 {
 	const struct kvm_run *run = sb->run;
 
+	if (sb->agent)
+		return hlk_agent_exit(sb);
 	switch (run->exit_reason) {
 	case KVM_EXIT_HLT:
 		return HALTED;

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent.h"
 #include "internal.h"
 
 #define PAGE	HLK_GUEST_PAGE_SIZE
@@ -65,6 +66,36 @@ void hlk_forget_pages(struct hlk_sandbox *sb)
 }
 
 /**
+ * hlk_place_buffers() - have I/O buffers somewhere
+ * @sb: the sandbox
+ * @mem: where they are mapped, one behind the other
+ * @input_size: bytes of the input buffer
+ * @output_size: bytes of the output buffer, which follows
+ *
+ * Return: 0 or a negative errno
+ */
+int hlk_place_buffers(struct hlk_sandbox *sb, unsigned char *mem,
+		      uint32_t input_size, uint32_t output_size)
+{
+	unsigned char *bounce;
+
+	/* First half: what was popped; second half: what is to be pushed */
+	bounce = realloc(sb->bounce, (size_t)input_size + output_size);
+	if (!bounce)
+		return hlk_err_system(&sb->err, op);
+	sb->bounce = bounce;
+	sb->input = (struct hlk_buffer) {
+		.mem = mem,
+		.size = input_size,
+	};
+	sb->output = (struct hlk_buffer) {
+		.mem = mem + input_size,
+		.size = output_size,
+	};
+	return 0;
+}
+
+/**
  * hlk_set_buffers() - note where the I/O buffers are
  * @sb: the sandbox
  * @input_size: bytes of the input buffer, at the start of scratch
@@ -75,8 +106,6 @@ void hlk_forget_pages(struct hlk_sandbox *sb)
 int hlk_set_buffers(struct hlk_sandbox *sb, uint32_t input_size,
 		    uint32_t output_size)
 {
-	unsigned char *bounce;
-
 	if (sb->input.size == input_size && sb->output.size == output_size)
 		return 0;
 	if (input_size < HLK_GUEST_BUFFER_MIN || input_size % PAGE ||
@@ -85,20 +114,7 @@ int hlk_set_buffers(struct hlk_sandbox *sb, uint32_t input_size,
 		return hlk_err_text(&sb->err, EINVAL, HLK_WHAT_LAYOUT, op,
 				    "I/O buffers of 0x%x and 0x%x bytes",
 				    input_size, output_size);
-	/* First half: what was popped; second half: what is to be pushed */
-	bounce = realloc(sb->bounce, (size_t)input_size + output_size);
-	if (!bounce)
-		return hlk_err_system(&sb->err, op);
-	sb->bounce = bounce;
-	sb->input = (struct hlk_buffer) {
-		.mem = sb->scratch->mem,
-		.size = input_size,
-	};
-	sb->output = (struct hlk_buffer) {
-		.mem = sb->scratch->mem + input_size,
-		.size = output_size,
-	};
-	return 0;
+	return hlk_place_buffers(sb, sb->scratch->mem, input_size, output_size);
 }
 
 /* @from: what the caller gave, or NULL for the defaults */
@@ -113,8 +129,8 @@ static int take_config(struct hlk_config *config, const struct hlk_config *from,
 	ret = hlk_grow_take(config, sizeof(*config), HLK_FIRST_CONFIG, from,
 			    "hlk_config", op, err);
 	if (!ret)
-		ret = hlk_grow_flags(config->flags, HLK_CONFIG_NO_PREFAULT,
-				     "hlk_config", op, err);
+		ret = hlk_grow_flags(config->flags, HLK_CONFIG_NO_PREFAULT |
+				     HLK_CONFIG_TIME_BACK, "hlk_config", op, err);
 	if (ret)
 		return ret;
 	signal = config->signal ? (int)config->signal : SIGRTMAX;
@@ -184,7 +200,8 @@ EXPORT void hlk_sandbox_close(struct hlk_sandbox *sb)
  * make_sandbox() - what all sandboxes have in common
  * @ctx: the context
  * @config: how it is to be
- * @windows: its memory; the last one is scratch
+ * @snap: what it is to be restored to, or NULL for one that is to be loaded
+ * @windows: its memory; the last one is scratch, if it is not a machine's
  * @nr: how many
  * @sb: out: the sandbox, in which nothing was restored yet
  * @err: out: why it cannot be
@@ -192,7 +209,7 @@ EXPORT void hlk_sandbox_close(struct hlk_sandbox *sb)
  * Return: 0 or a negative errno
  */
 static int make_sandbox(struct hlk_ctx *ctx, const struct hlk_config *config,
-			const struct hlk_window *windows, uint32_t nr,
+			struct hlk_snap *snap, const struct hlk_window *windows, uint32_t nr,
 			struct hlk_sandbox **sb, struct hlk_err *err)
 {
 	struct hlk_sandbox *new;
@@ -201,7 +218,10 @@ static int make_sandbox(struct hlk_ctx *ctx, const struct hlk_config *config,
 	new = alloc_sandbox(ctx, config);
 	if (!new)
 		return hlk_err_system(err, op);
-	ret = hlk_vm_create(new, config, windows, nr, err);
+	if (snap && snap->program_bytes)
+		ret = hlk_agent_create(new, config, snap, windows, nr, err);
+	else
+		ret = hlk_vm_create(new, config, windows, nr, err);
 	if (ret) {
 		hlk_sandbox_close(new);
 		return ret;
@@ -303,7 +323,7 @@ EXPORT int hlk_sandbox_from_image(struct hlk_ctx *ctx, const void *image,
 {
 	struct hlk_config own;
 	struct hlk_window windows[2];
-	struct hlk_sandbox *new;
+	struct hlk_sandbox *new = NULL;
 	struct hlk_plan plan;
 	struct hlk_elf elf;
 	int ret;
@@ -318,7 +338,7 @@ EXPORT int hlk_sandbox_from_image(struct hlk_ctx *ctx, const void *image,
 	if (ret)
 		return ret;
 	hlk_plan_windows(plan.boot.mem_end, plan.boot.scratch_size, windows);
-	ret = make_sandbox(ctx, &own, windows, 2, &new, err);
+	ret = make_sandbox(ctx, &own, NULL, windows, 2, &new, err);
 	if (ret)
 		return ret;
 	ret = load(new, &plan, &own, windows);
@@ -416,7 +436,7 @@ static int fail_layout(struct hlk_err *err, const char *text)
 	return hlk_err_text(err, EINVAL, HLK_WHAT_LAYOUT, op, "%s", text);
 }
 
-/* The windows of a snapshot; the last one has to be scratch */
+/* The windows of a snapshot; the last one has to be scratch, if it is not a machine's */
 static int read_windows(const struct hlk_snap *snap,
 			struct hlk_window *windows, uint32_t *nr,
 			struct hlk_err *err)
@@ -436,11 +456,13 @@ static int read_windows(const struct hlk_snap *snap,
 		return fail_layout(err, "it has too many windows");
 	if (info.nr_vcpus != 1)
 		return fail_layout(err, "it has not one vCPU");
+	*nr = info.nr_windows;
+	if (snap->program_bytes)
+		return 0;
 	last = &windows[info.nr_windows - 1];
 	if (!(last->flags & HLK_WINDOW_SCRATCH) ||
 	    last->gpa + last->bytes != HLK_GUEST_SCRATCH_TOP)
 		return fail_layout(err, "it has no scratch window");
-	*nr = info.nr_windows;
 	return 0;
 }
 
@@ -480,6 +502,12 @@ static int check_sizes(const struct hlk_config *config,
 {
 	struct hlk_window asked[2];
 
+	if (snap->program_bytes && !config->mem_size && !config->scratch_size &&
+	    !config->input_size && !config->output_size)
+		return 0;
+	if (snap->program_bytes)
+		return hlk_err_text(err, EINVAL, HLK_WHAT_ARGUMENT, op,
+				    "sizes of a machine are those of its snapshot");
 	hlk_plan_windows(config->mem_size, windows[nr - 1].bytes, asked);
 	if ((config->mem_size && asked[0].bytes != windows[0].bytes) ||
 	    !agrees(config->scratch_size, windows[nr - 1].bytes) ||
@@ -497,7 +525,7 @@ EXPORT int hlk_sandbox_from_snapshot(struct hlk_ctx *ctx, struct hlk_snap *snap,
 {
 	struct hlk_config own;
 	struct hlk_window windows[HLK_LIB_MAX_WINDOWS];
-	struct hlk_sandbox *new;
+	struct hlk_sandbox *new = NULL;
 	uint32_t nr = 0;
 	int ret;
 
@@ -509,11 +537,11 @@ EXPORT int hlk_sandbox_from_snapshot(struct hlk_ctx *ctx, struct hlk_snap *snap,
 	if (!ret)
 		ret = check_sizes(&own, snap, windows, nr, err);
 	if (!ret)
-		ret = make_sandbox(ctx, &own, windows, nr, &new, err);
+		ret = make_sandbox(ctx, &own, snap, windows, nr, &new, err);
 	if (ret)
 		return ret;
 	ret = hlk_sandbox_restore(new, snap);
-	if (!ret && !snap->input_size)
+	if (!ret && !snap->input_size && !new->agent)
 		ret = guess_buffers(new, &own);
 	if (ret)
 		return drop_sandbox(new, err, ret);

@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "agent.h"
 #include "internal.h"
 
 static const char op_make[] = "cannot make a snapshot";
@@ -207,6 +208,8 @@ static int make(struct hlk_sandbox *sb, const struct hlk_snapshot_config *config
 				    &sb->err);
 	if (!ret)
 		ret = check_config(sb, &own);
+	if (!ret && sb->agent)
+		return hlk_agent_snapshot(sb, &own, snap);
 	if (!ret)
 		ret = make_ready(sb);
 	if (!ret)

@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "agent.h"
 #include "internal.h"
 
 static const char op[] = "cannot create the VM";
@@ -254,6 +255,10 @@ void hlk_vm_destroy(struct hlk_sandbox *sb)
 {
 	uint32_t i;
 
+	if (sb->agent) {
+		hlk_agent_destroy(sb);
+		return;
+	}
 	if (sb->run)
 		munmap(sb->run, sb->ctx->run_size);
 	if (sb->vcpu_fd >= 0)

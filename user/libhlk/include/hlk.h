@@ -248,12 +248,15 @@ typedef int (*hlk_host_fn)(void *arg, const void *in, size_t in_len,
 
 /* flags of struct hlk_config */
 #define HLK_CONFIG_NO_PREFAULT	(1U << 0)
+#define HLK_CONFIG_TIME_BACK	(1U << 1)
 
 /**
  * struct hlk_config - how a sandbox is to be
  * @size: sizeof(struct hlk_config), see HLK_CONFIG_INIT
  * @flags: HLK_CONFIG_NO_PREFAULT: a sandbox that is made from a snapshot does
- *	not get ahead of its first call the pages that calls of others touched
+ *	not get ahead of its first call the pages that calls of others touched.
+ *	HLK_CONFIG_TIME_BACK: of a snapshot of a machine: time comes back with each
+ *	restore, see struct hlk_restore; for others it has no meaning
  * @mem_size: end of the guest's low memory, in bytes; 0 is 16 MiB
  * @scratch_size: bytes of scratch; 0 is HLK_GUEST_SCRATCH_SIZE, or more if the
  *	first page tables want more
@@ -623,6 +626,7 @@ void hlk_snapshot_close(struct hlk_snap *snap);
  *	reason
  * @HLK_EXIT_INTERNAL: KVM gave up; @code is its suberror
  * @HLK_EXIT_UNKNOWN: another reason of KVM, @code
+ * @HLK_EXIT_OFF: a machine's guest came to its end; @code is one of enum hlk_stop
  */
 enum hlk_exit_reason {
 	HLK_EXIT_NONE = 0,
@@ -640,6 +644,7 @@ enum hlk_exit_reason {
 	HLK_EXIT_FAIL_ENTRY,
 	HLK_EXIT_INTERNAL,
 	HLK_EXIT_UNKNOWN,
+	HLK_EXIT_OFF,
 };
 
 /* Registers of the guest, and selectors of its segments */
