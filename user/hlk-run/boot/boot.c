@@ -6,6 +6,7 @@
 
 #include "../fail.h"
 #include "boot.h"
+#include "calls.h"
 #include "file.h"
 #include "rounds.h"
 
@@ -205,11 +206,23 @@ static int run_rounds(struct rounds *rounds)
 	return ret;
 }
 
-static int boot(struct rounds *rounds)
+static const struct point agent_ready = {
+	.when = WHEN_PORT,
+	.said = "where its agent is ready",
+	.number = HLK_GUEST_PORT_AGENT,
+};
+
+static const struct point *first_point(const struct boot_options *opt)
+{
+	if (opt->call)
+		return &agent_ready;
+	return opt->has_snapshot ? &opt->snapshot_at : &opt->until;
+}
+
+static int boot(struct hlk_ctx *ctx, struct rounds *rounds)
 {
 	const struct boot_options *opt = rounds->opt;
-	const struct point *point = opt->has_snapshot ? &opt->snapshot_at :
-							&opt->until;
+	const struct point *point = first_point(opt);
 	uint64_t start = now();
 	char what[320];
 	int ret;
@@ -217,12 +230,18 @@ static int boot(struct rounds *rounds)
 	rounds->silent = opt->quiet;
 	ret = go(rounds, point, 0);
 	rounds->boot_ns = now() - start;
+	if (!ret && opt->call && opt->has_snapshot) {
+		point = &opt->snapshot_at;
+		ret = go(rounds, point, 0);
+	}
 	if (ret == RUN_GUEST || ret == RUN_TIMEOUT) {
 		snprintf(what, sizeof(what), "the guest did not come to %s",
 			 point->said ? point->said : "an end of its own");
 		say_stop(rounds, what);
 	}
-	if (!ret && opt->has_snapshot)
+	if (!ret && opt->call)
+		ret = calls_run(ctx, rounds);
+	else if (!ret && opt->has_snapshot)
 		ret = run_rounds(rounds);
 	print_flush(rounds);
 	rounds->exit_code = ret;
@@ -250,7 +269,7 @@ static int make(struct hlk_ctx *ctx, struct rounds *rounds,
 	if (hlk_machine_load(rounds->machine, &files->kernel, &rounds->placed))
 		ret = fail_machine(rounds);
 	if (!ret)
-		ret = boot(rounds);
+		ret = boot(ctx, rounds);
 	hlk_snapshot_close(rounds->snap);
 	hlk_machine_close(rounds->machine);
 	return ret;
@@ -289,6 +308,7 @@ int cmd_boot(int argc, char **argv)
 	if (!ret)
 		ret = open_hlk(rounds, &files);
 	files_free(&files);
+	free(opt.own_append);
 	samples_free(&rounds->both);
 	free(rounds);
 	return ret;

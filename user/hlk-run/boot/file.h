@@ -11,13 +11,15 @@
  * struct files - a kernel and what goes with it
  * @kernel: all of it
  * @modules: those of @kernel
+ * @call: what the agent is called with, if that is a file
  */
 struct files {
 	struct hlk_kernel kernel;
+	const void *call;
 	struct hlk_module modules[HLK_KERNEL_MAX_MODULES];
 };
 
-int files_read(const struct boot_options *opt, struct files *files);
+int files_read(struct boot_options *opt, struct files *files);
 void files_free(struct files *files);
 
 #endif /* HLK_RUN_BOOT_FILE_H */

@@ -20,10 +20,18 @@ enum {
 	OPT_SNAPSHOT_AT,
 	OPT_UNTIL,
 	OPT_TIME_BACK,
+	OPT_CALL_FILE,
+	OPT_FUNCTION,
+	OPT_ROOTFS,
+	OPT_WARM,
 };
 
 static const struct argp_option boot_options[] = {
 	{ "initrd", OPT_INITRD, "FILE", 0, "The initial RAM disk", 1 },
+	{ "rootfs", OPT_ROOTFS, "DIR", 0,
+	  "Make one of this folder, or image in an OCI layout, with hlk's agent as its first program", 1 },
+	{ "warm", OPT_WARM, "COMMAND", 0,
+	  "With --rootfs: a program that the agent starts, and that waits for calls", 1 },
 	{ "append", OPT_APPEND, "TEXT", 0, "The kernel's command line", 1 },
 	{ "module", OPT_MODULE, "FILE[,TEXT]", 0,
 	  "A file that goes with the kernel, and its command line; can be given again and again", 1 },
@@ -44,6 +52,11 @@ static const struct argp_option boot_options[] = {
 	{ "repeat", OPT_REPEAT, "N", 0, "So many rounds, each from the snapshot (default 1)", 3 },
 	{ "time-back", OPT_TIME_BACK, NULL, 0,
 	  "Time comes back with each restore, and does not go on", 3 },
+	{ "call", OPT_CALL, "TEXT", 0,
+	  "When the guest's agent is ready, make a snapshot, and call it with this, after a restore each", 3 },
+	{ "call-file", OPT_CALL_FILE, "FILE", 0, "As --call, with what is in the file", 3 },
+	{ "function", OPT_FUNCTION, "NAME", 0,
+	  "Call this function of the agent: call (the default), ask, sh or echo", 3 },
 	{ "timeout", OPT_TIMEOUT, "MS", 0,
 	  "Stop the guest when boot or a round takes longer", 3 },
 	OPTION_JSON(4),
@@ -123,8 +136,17 @@ static error_t parse_end(struct argp_state *state, const struct boot_options *bo
 {
 	if (!boot->kernel)
 		argp_error(state, "which kernel?");
-	if (!boot->has_snapshot && (boot->repeat != 1 || boot->time_back))
-		argp_error(state, "--repeat and --time-back want --snapshot-at");
+	if (!boot->has_snapshot && !boot->call && !boot->call_file &&
+	    (boot->repeat != 1 || boot->time_back))
+		argp_error(state, "--repeat and --time-back want --snapshot-at or --call");
+	if (boot->initrd && boot->rootfs)
+		argp_error(state, "either --initrd or --rootfs");
+	if (boot->warm && !boot->rootfs)
+		argp_error(state, "--warm wants --rootfs");
+	if (boot->call && boot->call_file)
+		argp_error(state, "either --call or --call-file");
+	if ((boot->call || boot->call_file) && boot->until.when)
+		argp_error(state, "a call ends with its answer, and not --until something");
 	return 0;
 }
 
@@ -144,6 +166,16 @@ static error_t parse_rounds(int key, char *arg, struct argp_state *state,
 		return 0;
 	case OPT_TIME_BACK:
 		boot->time_back = true;
+		return 0;
+	case OPT_CALL:
+		boot->call = arg;
+		boot->call_len = strlen(arg);
+		return 0;
+	case OPT_CALL_FILE:
+		boot->call_file = arg;
+		return 0;
+	case OPT_FUNCTION:
+		boot->function = arg;
 		return 0;
 	case OPT_TIMEOUT:
 		boot->timeout_us = option_number(state, "timeout", arg, 0,
@@ -174,6 +206,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	switch (key) {
 	case OPT_INITRD:
 		boot->initrd = arg;
+		return 0;
+	case OPT_ROOTFS:
+		boot->rootfs = arg;
+		return 0;
+	case OPT_WARM:
+		boot->warm = arg;
 		return 0;
 	case OPT_APPEND:
 		boot->append = arg;
@@ -231,6 +269,7 @@ static const struct argp boot_argp = {
  */
 int boot_parse(int argc, char **argv, struct boot_options *boot)
 {
-	*boot = (struct boot_options) { .repeat = 1, .cpus = 1 };
+	*boot = (struct boot_options) { .repeat = 1, .cpus = 1,
+					 .function = "call" };
 	return argp_parse(&boot_argp, argc, argv, 0, NULL, boot);
 }

@@ -42,7 +42,10 @@ struct point {
  * struct boot_options - the command line
  * @kernel: the kernel's file
  * @initrd: the initial RAM disk's file, or NULL
+ * @rootfs: a folder of which one is made, or NULL
+ * @warm: command line of the program that waits warm in it, or NULL
  * @append: the command line, or NULL
+ * @own_append: @append, if it is to be freed
  * @nr_modules: length of @modules
  * @modules: files, each perhaps with a comma and a text behind
  * @protocol: one of enum hlk_protocol
@@ -56,6 +59,10 @@ struct point {
  * @until: where each round ends
  * @repeat: rounds
  * @time_back: time comes back with each restore
+ * @call: what a Linux guest's agent is called with, or NULL
+ * @call_len: length of @call
+ * @call_file: the file that has it, or NULL
+ * @function: the agent's function
  * @timeout_us: limit of the boot, and of each round
  * @max_private: budget of private pages
  * @json: print JSON and nothing else
@@ -64,7 +71,10 @@ struct point {
 struct boot_options {
 	const char *kernel;
 	const char *initrd;
+	const char *rootfs;
+	const char *warm;
 	const char *append;
+	char *own_append;
 	uint32_t nr_modules;
 	char *modules[HLK_KERNEL_MAX_MODULES];
 	uint32_t protocol;
@@ -78,6 +88,10 @@ struct boot_options {
 	struct point until;
 	uint64_t repeat;
 	bool time_back;
+	const char *call;
+	uint64_t call_len;
+	const char *call_file;
+	const char *function;
 	uint64_t timeout_us;
 	uint64_t max_private;
 	bool json;

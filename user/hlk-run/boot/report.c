@@ -16,6 +16,7 @@ static void count(const char *name, unsigned long long value, const char *more)
 
 static void print_table(const struct rounds *rounds)
 {
+	const char *what = rounds->opt->call ? "restore + call" : "restore + run";
 	const struct hlk_snapshot_counts *counts = &rounds->info.counts;
 	char more[128], text[24];
 	struct term term;
@@ -29,16 +30,20 @@ static void print_table(const struct rounds *rounds)
 	snprintf(more, sizeof(more), "%llu of zeroes",
 		 (unsigned long long)counts->zero);
 	count("snapshot pages", counts->pages, more);
-	snprintf(more, sizeof(more), "%.1f exits, %.1f pages copied back each",
-		 per_round(rounds, rounds->exits),
-		 per_round(rounds, rounds->copied));
-	count("rounds", rounds->done, more);
+	if (rounds->opt->call)
+		snprintf(more, sizeof(more), "%.1f pages copied back each",
+			 per_round(rounds, rounds->copied));
+	else
+		snprintf(more, sizeof(more), "%.1f exits, %.1f pages copied back each",
+			 per_round(rounds, rounds->exits),
+			 per_round(rounds, rounds->copied));
+	count(rounds->opt->call ? "calls" : "rounds", rounds->done, more);
 	if (!rounds->both.nr)
 		return;
 	latency_head(&term);
-	latency_row("restore + run", &rounds->both);
+	latency_row(what, &rounds->both);
 	if (rounds->both.nr >= 10) {
-		printf("\n%srestore + run%s\n", term_on(&term, "\033[1m"),
+		printf("\n%s%s%s\n", term_on(&term, "\033[1m"), what,
 		       term_off(&term));
 		samples_draw(&rounds->both, stdout, term.width, term.unicode);
 	}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* hlk-run boot: files that are read. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../fail.h"
+#include "../term.h"
+#include "input.h"
+
+#define AT_ONCE		(1U << 20)
+
+/**
+ * input_fail() - say why a file cannot be taken
+ * @name: its name
+ * @why: the reason
+ *
+ * Return: RUN_ERROR
+ */
+int input_fail(const char *name, const char *why)
+{
+	fprintf(stderr, "hlk-run: ");
+	print_safe(stderr, name, strlen(name));
+	fprintf(stderr, ": ");
+	print_safe(stderr, why, strlen(why));
+	fputc('\n', stderr);
+	return RUN_ERROR;
+}
+
+/* A file that gets shorter meanwhile is as long as it was in the end. */
+static int read_all(const char *name, int fd, char *data, size_t *size)
+{
+	size_t done = 0;
+	ssize_t got;
+
+	while (done < *size) {
+		got = read(fd, data + done,
+			   *size - done < AT_ONCE ? *size - done : AT_ONCE);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return input_fail(name, strerror(errno));
+		if (!got)
+			break;
+		done += got;
+	}
+	*size = done;
+	return RUN_OK;
+}
+
+/**
+ * input_read() - read a regular file
+ * @fd: the file
+ * @name: its name, for people
+ * @most: bytes
+ * @data: out: its bytes, to be freed, or NULL
+ * @size: out: its size
+ *
+ * Return: RUN_OK, or RUN_ERROR after the reason was printed
+ */
+int input_read(int fd, const char *name, uint64_t most, void **data, size_t *size)
+{
+	struct stat st;
+	int ret;
+
+	*data = NULL;
+	if (fstat(fd, &st))
+		return input_fail(name, strerror(errno));
+	if (!S_ISREG(st.st_mode))
+		return input_fail(name, "not a regular file");
+	if ((uint64_t)st.st_size > most)
+		return input_fail(name, most < INPUT_LARGEST - 1 ? "too large" :
+				  "larger than 4 GiB");
+	*size = st.st_size;
+	*data = malloc(*size ? *size : 1);
+	if (!*data)
+		return input_fail(name, strerror(errno));
+	ret = read_all(name, fd, *data, size);
+	if (ret) {
+		free(*data);
+		*data = NULL;
+	}
+	return ret;
+}
+
+/**
+ * input_open() - open a regular file and read it
+ * @path: where it is
+ * @name: its name, for people
+ * @most: bytes
+ * @data: out: its bytes, to be freed, or NULL
+ * @size: out: its size
+ *
+ * Return: RUN_OK, or RUN_ERROR after the reason was printed
+ */
+int input_open(const char *path, const char *name, uint64_t most, void **data,
+	       size_t *size)
+{
+	/* A FIFO is not waited for. */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	int ret;
+
+	*data = NULL;
+	if (fd < 0)
+		return input_fail(name, strerror(errno));
+	ret = input_read(fd, name, most, data, size);
+	close(fd);
+	return ret;
+}
