@@ -24,6 +24,7 @@ static struct buffers buffers = {
 	.input_size = DEFAULT_BUFFER,
 	.output_size = DEFAULT_BUFFER,
 };
+
 static struct child warm;
 
 static const char *warm_command;

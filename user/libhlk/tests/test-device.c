@@ -219,7 +219,12 @@ static void test_ports(void)
 	out(0x80, 1);
 	hlk_devices_out(&devices, 0xffff, 4, 0);
 	hlk_devices_in(&devices, 0xffff, 4, NOW);
-	tap(sizeof(devices) == 32 + 136 + 8, "the bytes of a snapshot");
+	effect = hlk_devices_out(&devices, 105, 4, 0x12345);
+	tap(effect.kind == HLK_EFFECT_NONE && devices.agent.page == 0x12345,
+	    "the agent's page");
+	hlk_devices_out(&devices, 105, 1, 7);
+	tap(devices.agent.page == 0x12345 && in(105) == 0xff, "and nothing else of it");
+	tap(sizeof(devices) == 32 + 136 + 8 + 8, "the bytes of a snapshot");
 }
 
 int main(int argc, char **argv)
