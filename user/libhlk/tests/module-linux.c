@@ -1,15 +1,23 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
  * Calls into a Linux guest, against the module: KERNEL and INITRD, whose agent answers, are
- * booted; snapshots are made where the agent is ready and at random moments; and each is
- * called again and again, in place and in a process that got its fd over a socket.
- * Runs in the test VM.
+ * booted once; snapshots are made where the agent is ready and at random moments, idle and
+ * busy; and each is called again and again, each time after a restore, some of the calls
+ * cut off in the middle, in place and in a process that got the snapshot's fd over a
+ * socket. Runs in the test VM.
  *
- *   libhlk-linux KERNEL INITRD [CALLS [MOMENTS]]
+ *   libhlk-linux KERNEL INITRD [CALLS [MOMENTS [CPUS]]]
+ *
+ * A tenth of CALLS is cut off, every 50th audited. Without a shell in INITRD fewer things
+ * are tried. SEED= is for what is random.
  */
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -17,8 +25,13 @@
 
 #define SECOND	1000000ULL
 #define LONG	(900 * SECOND)
+#define AUDIT	50
+#define ANSWER	4096
+#define IF	0x200
 
 static uint64_t seed;
+static uint64_t mean_us = 2000;
+static bool has_shell;
 
 static uint32_t any(uint32_t below)
 {
@@ -31,7 +44,7 @@ static uint64_t now_us(void)
 	struct timespec ts;
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000ULL + ts.tv_nsec / 1000;
+	return ts.tv_sec * SECOND + ts.tv_nsec / 1000;
 }
 
 static void print(void *arg UNUSED, const char *text, size_t len)
@@ -39,7 +52,15 @@ static void print(void *arg UNUSED, const char *text, size_t len)
 	fwrite(text, 1, len, stderr);
 }
 
-static void *read_file(const char *name, size_t *size)
+static void __attribute__((noreturn)) bail(const char *what, const struct hlk_err *err)
+{
+	printf("Bail out! %s: %s\n", what, words(err));
+	exit(1);
+}
+
+/* ---- the guest ---- */
+
+static void *read_file(const char *name, uint64_t *size)
 {
 	int fd = open(name, O_RDONLY | O_CLOEXEC);
 	struct stat st;
@@ -55,83 +76,554 @@ static void *read_file(const char *name, size_t *size)
 	return mem;
 }
 
-static struct hlk_machine *boot(char **argv)
+static struct hlk_machine *boot(char **argv, uint32_t cpus)
 {
 	struct hlk_machine_config config = HLK_MACHINE_CONFIG_INIT;
 	struct hlk_machine_run run = HLK_MACHINE_RUN_INIT;
 	struct hlk_kernel kernel = HLK_KERNEL_INIT;
+	uint64_t start = now_us();
 	struct hlk_machine *machine;
 	struct hlk_err err;
-	size_t size;
 
-	config.mem_size = 96ULL << 20;
+	config.nr_cpus = cpus;
+	config.mem_size = 128ULL << 20;
 	config.print = print;
-	if (hlk_machine_create(ctx, &config, &machine, &err)) {
-		printf("Bail out! no machine: %s\n", words(&err));
-		exit(1);
-	}
-	kernel.image = read_file(argv[1], &size);
-	kernel.image_size = size;
-	kernel.initrd = read_file(argv[2], &size);
-	kernel.initrd_size = size;
-	kernel.cmdline = "console=ttyS0 panic=-1";
+	if (hlk_machine_create(ctx, &config, &machine, &err))
+		bail("no machine", &err);
+	kernel.image = read_file(argv[1], &kernel.image_size);
+	kernel.initrd = read_file(argv[2], &kernel.initrd_size);
+	kernel.cmdline = "console=ttyS0 panic=-1 rdinit=/hlk-agent";
 	run.flags = HLK_MACHINE_PORT;
 	run.port = HLK_GUEST_PORT_AGENT;
 	run.timeout_us = LONG;
 	if (hlk_machine_load(machine, &kernel, NULL) ||
-	    hlk_machine_go(machine, &run) || run.stop != HLK_STOP_PORT) {
-		printf("Bail out! it did not come up: %s, %s\n",
-		       words(hlk_machine_error(machine)), hlk_stop_text(run.stop));
+	    hlk_machine_go(machine, &run))
+		bail("it did not come up", hlk_machine_error(machine));
+	if (run.stop != HLK_STOP_PORT) {
+		printf("Bail out! it did not come up: %s\n", hlk_stop_text(run.stop));
 		exit(1);
 	}
+	printf("# booted in %llu ms\n", (unsigned long long)(now_us() - start) / 1000);
 	return machine;
 }
 
-static struct hlk_sandbox *clone_of(struct hlk_snap *snap)
+static struct hlk_sandbox *clone_of(struct hlk_snap *snap, uint32_t flags)
 {
 	struct hlk_config config = HLK_CONFIG_INIT;
 	struct hlk_sandbox *sb = NULL;
 	struct hlk_err err;
 
-	config.flags = HLK_CONFIG_TIME_BACK;
+	config.flags = flags;
 	config.print = print;
-	tap_err(&err, !hlk_sandbox_from_snapshot(ctx, snap, &config, &sb, &err),
-		"a sandbox of the snapshot");
+	if (hlk_sandbox_from_snapshot(ctx, snap, &config, &sb, &err))
+		tap(false, "a sandbox of the snapshot: %s", words(&err));
 	return sb;
+}
+
+/* ---- calls ---- */
+
+/**
+ * struct question - a call whose answer is known
+ * @name: the function
+ * @in: its argument
+ * @len: length of that
+ * @want: the answer
+ * @want_len: length of that
+ */
+struct question {
+	const char *name;
+	char in[ANSWER];
+	size_t len;
+	char want[ANSWER];
+	size_t want_len;
+};
+
+static void ask_echo(struct question *q)
+{
+	size_t i;
+
+	q->name = "echo";
+	/* now and then over more pages than one */
+	q->len = any(8) ? any(200) : any(ANSWER);
+	for (i = 0; i < q->len; i++)
+		q->in[i] = any(256);
+	memcpy(q->want, q->in, q->len);
+	q->want_len = q->len;
+}
+
+/* Files, processes, a pipe, and what a guest that is as new has of those before: nothing */
+static void ask_shell(struct question *q)
+{
+	uint32_t a = any(10000), b = any(10000);
+
+	q->name = "sh";
+	q->len = snprintf(q->in, sizeof(q->in),
+			  "ls /tmp; echo $((%u + %u)) > /tmp/%u; cat /tmp/* | cat", a, b, a);
+	q->want_len = snprintf(q->want, sizeof(q->want), "%u\n", a + b);
+}
+
+static void ask(struct question *q)
+{
+	if (has_shell && !any(4))
+		ask_shell(q);
+	else
+		ask_echo(q);
+}
+
+static bool is_answer(const struct question *q, const char *answer, size_t len)
+{
+	return len == q->want_len && !memcmp(answer, q->want, len);
+}
+
+static bool call(struct hlk_sandbox *sb, const struct question *q)
+{
+	char answer[ANSWER];
+	size_t len = 0;
+
+	if (!hlk_sandbox_restore_call(sb, q->name, q->in, q->len, answer,
+				      sizeof(answer), &len, 120 * SECOND) &&
+	    is_answer(q, answer, len))
+		return true;
+	printf("# %s: %s; %zu bytes, wanted %zu\n", q->name, why(sb), len, q->want_len);
+	return false;
+}
+
+/* A call that has no time to end; whether it did is of no interest. */
+static bool cut(struct hlk_sandbox *sb, const struct question *q)
+{
+	uint64_t us = 1 + any(2 * mean_us);
+	char answer[ANSWER];
+	size_t len = 0;
+	int ret;
+
+	ret = hlk_sandbox_restore_call(sb, q->name, q->in, q->len, answer,
+				       sizeof(answer), &len, us);
+	return ret == -ETIMEDOUT || (!ret && is_answer(q, answer, len));
+}
+
+/**
+ * struct counts - what came of calls
+ * @right: answers that were right
+ * @cut: calls that were cut off
+ * @audited: audits without a difference
+ * @wrong: whatever else
+ */
+struct counts {
+	unsigned int right;
+	unsigned int cut;
+	unsigned int audited;
+	unsigned int wrong;
+};
+
+static void one(struct hlk_sandbox *sb, struct counts *counts, unsigned int nr)
+{
+	static struct question q;
+
+	ask(&q);
+	if (nr % 5 == 1) {
+		if (cut(sb, &q))
+			counts->cut++;
+		else
+			counts->wrong++;
+	}
+	if (nr % AUDIT == AUDIT - 1) {
+		if (!hlk_sandbox_audit(sb)) {
+			counts->audited++;
+		} else {
+			printf("# audit: %s\n", why(sb));
+			counts->wrong++;
+		}
+	}
+	if (call(sb, &q))
+		counts->right++;
+	else
+		counts->wrong++;
+}
+
+static void calls(struct hlk_sandbox *sb, unsigned int nr, const char *where)
+{
+	struct counts counts = {};
+	uint64_t start = now_us();
+	unsigned int i;
+
+	if (!sb)
+		return;
+	for (i = 0; i < nr && counts.wrong < 10; i++) {
+		one(sb, &counts, i);
+		mean_us = (now_us() - start) / (i + 1);
+	}
+	tap(counts.right == nr && !counts.wrong,
+	    "%s: %u of %u answers right, %u calls cut off before, %u audits without a difference",
+	    where, counts.right, nr, counts.cut, counts.audited);
+	printf("# %llu us for each\n", (unsigned long long)mean_us);
+}
+
+/* ---- another process ---- */
+
+static int send_fd(int to, int fd, unsigned int nr)
+{
+	char control[CMSG_SPACE(sizeof(int))] = {};
+	struct iovec data = { &nr, sizeof(nr) };
+	struct msghdr msg = {
+		.msg_iov = &data,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *part = CMSG_FIRSTHDR(&msg);
+
+	part->cmsg_level = SOL_SOCKET;
+	part->cmsg_type = SCM_RIGHTS;
+	part->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(part), &fd, sizeof(fd));
+	return sendmsg(to, &msg, 0) == sizeof(nr) ? 0 : -1;
+}
+
+static int receive_fd(int from, unsigned int *nr)
+{
+	char control[CMSG_SPACE(sizeof(int))];
+	struct iovec data = { nr, sizeof(*nr) };
+	struct msghdr msg = {
+		.msg_iov = &data,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control),
+	};
+	int fd;
+
+	if (recvmsg(from, &msg, 0) != sizeof(*nr) || !CMSG_FIRSTHDR(&msg))
+		return -1;
+	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(fd));
+	return fd;
+}
+
+/* Between two calls of getppid() the parent counts. */
+static void be_counted(struct hlk_sandbox *sb)
+{
+	static struct question q;
+
+	ask_echo(&q);
+	if (ptrace(PTRACE_TRACEME, 0, NULL, NULL))
+		return;
+	raise(SIGSTOP);
+	getppid();
+	call(sb, &q);
+	getppid();
+}
+
+/* What another process does: a sandbox of each snapshot that comes */
+static int other(int from)
+{
+	struct counts counts;
+	struct hlk_sandbox *sb = NULL;
+	struct hlk_snap *snap;
+	struct hlk_err err;
+	unsigned int nr, i;
+	int fd;
+
+	if (hlk_open(&ctx, &err))
+		return 1;
+	while ((fd = receive_fd(from, &nr)) >= 0) {
+		hlk_sandbox_close(sb);
+		counts = (struct counts) {};
+		if (hlk_snapshot_from_fd(fd, &snap, &err))
+			return 1;
+		/* Here time goes on, there it comes back. */
+		sb = clone_of(snap, 0);
+		close(fd);
+		hlk_snapshot_close(snap);
+		for (i = 0; sb && i < nr && counts.wrong < 10; i++)
+			one(sb, &counts, i);
+		fflush(stdout);
+		if (write(from, &counts, sizeof(counts)) != sizeof(counts))
+			return 1;
+	}
+	if (sb)
+		be_counted(sb);
+	return 0;
+}
+
+static pid_t other_pid;
+static int other_end = -1;
+
+static void start_other(void)
+{
+	int ends[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends))
+		return;
+	fflush(stdout);
+	other_pid = fork();
+	if (!other_pid) {
+		close(ends[0]);
+		_exit(other(ends[1]));
+	}
+	close(ends[1]);
+	other_end = ends[0];
+}
+
+static void calls_of_other(const struct hlk_snap *snap, unsigned int nr,
+			   const char *where)
+{
+	struct counts counts = {};
+
+	fflush(stdout);
+	if (send_fd(other_end, hlk_snapshot_fd(snap), nr) ||
+	    read(other_end, &counts, sizeof(counts)) != sizeof(counts))
+		counts.wrong++;
+	tap(counts.right == nr && !counts.wrong,
+	    "another process, %s: %u of %u answers right, %u cut off before, %u audits",
+	    where, counts.right, nr, counts.cut, counts.audited);
+}
+
+/* System calls that it makes between its two of getppid(), or -1 */
+static int count_calls(pid_t pid)
+{
+	struct __ptrace_syscall_info info;
+	int status, marks = 0, nr = 0;
+
+	while (marks < 2) {
+		if (ptrace(PTRACE_SYSCALL, pid, NULL, NULL) ||
+		    waitpid(pid, &status, 0) != pid || !WIFSTOPPED(status))
+			return -1;
+		if (ptrace(PTRACE_GET_SYSCALL_INFO, pid, sizeof(info), &info) <= 0 ||
+		    info.op != PTRACE_SYSCALL_INFO_ENTRY)
+			continue;
+		if (info.entry.nr == SYS_getppid)
+			marks++;
+		else if (marks)
+			nr++;
+	}
+	ptrace(PTRACE_DETACH, pid, NULL, NULL);
+	return nr;
+}
+
+static void end_other(void)
+{
+	int status = 0, nr = -1;
+
+	close(other_end);
+	if (waitpid(other_pid, &status, WUNTRACED) == other_pid && WIFSTOPPED(status))
+		nr = count_calls(other_pid);
+	tap(nr == 1, "restore and call were %d system call(s) of its process", nr);
+	if (WIFSTOPPED(status))
+		waitpid(other_pid, &status, 0);
+	tap(WIFEXITED(status) && !WEXITSTATUS(status), "and it ended well");
+}
+
+/* ---- pools and batches ---- */
+
+static void test_pool(struct hlk_snap *snap)
+{
+	struct hlk_pool_config config = HLK_POOL_CONFIG_INIT;
+	struct hlk_pool *pool;
+	struct hlk_err err;
+	struct question q;
+	char answer[ANSWER];
+	unsigned int i, right = 0;
+	size_t len;
+
+	config.sandboxes = 2;
+	if (hlk_pool_open(ctx, snap, &config, &pool, &err)) {
+		tap(false, "a pool: %s", words(&err));
+		return;
+	}
+	for (i = 0; i < 10; i++) {
+		ask(&q);
+		right += !hlk_pool_call(pool, 120 * SECOND, q.name, q.in, q.len, answer,
+					sizeof(answer), &len, 120 * SECOND, &err) &&
+			 is_answer(&q, answer, len);
+	}
+	tap(right == 10 && !hlk_pool_close(pool), "a pool: %u of 10 answers right", right);
+}
+
+static void test_batch(struct hlk_snap *snap)
+{
+	struct hlk_sandbox *sb[3] = {};
+	struct hlk_batch *batch = NULL;
+	static struct question q[3];
+	static char answer[3][ANSWER];
+	size_t len[3] = {};
+	unsigned int i, round, right = 0;
+	struct hlk_err err;
+
+	if (hlk_batch_open(ctx, 3, &batch, &err)) {
+		tap(true, "# SKIP batches: %s", words(&err));
+		return;
+	}
+	for (i = 0; i < 3; i++)
+		sb[i] = clone_of(snap, HLK_CONFIG_TIME_BACK);
+	for (round = 0; round < 5 && sb[0] && sb[1] && sb[2]; round++) {
+		for (i = 0; i < 3; i++)
+			hlk_batch_restore(batch, sb[i], round ? NULL : snap,
+					  i ? HLK_BATCH_ASYNC : 0);
+		right += !hlk_batch_submit(batch);
+		for (i = 0; i < 3; i++) {
+			ask(&q[i]);
+			hlk_batch_restore_call(batch, sb[i], q[i].name, q[i].in,
+					       q[i].len, answer[i], ANSWER, &len[i],
+					       120 * SECOND);
+		}
+		hlk_batch_submit(batch);
+		for (i = 0; i < 3; i++)
+			right += !hlk_batch_result(batch, i) &&
+				 is_answer(&q[i], answer[i], len[i]);
+	}
+	tap(right == 20, "batches: %u of 5 of restores, and of 15 answers, right", right);
+	hlk_batch_close(batch);
+	for (i = 0; i < 3; i++)
+		hlk_sandbox_close(sb[i]);
+}
+
+/* ---- random moments ---- */
+
+static unsigned int in_user, in_kernel, closed, halted;
+
+static uint8_t byte_at(struct hlk_sandbox *sb, uint32_t va)
+{
+	struct hlk_translate to = { .root = HLK_ROOT_CR3, .va = va };
+	uint8_t byte = 0;
+
+	if (!hlk_sandbox_translate(sb, &to))
+		hlk_sandbox_read(sb, to.gpa, &byte, 1);
+	return byte;
+}
+
+/* Where it is: not a test, but to know what was tested */
+static void note_moment(struct hlk_sandbox *sb)
+{
+	struct hlk_regs regs;
+
+	if (hlk_sandbox_regs(sb, &regs))
+		return;
+	if (regs.cs & 3) {
+		in_user++;
+		return;
+	}
+	in_kernel++;
+	closed += !(regs.eflags & IF);
+	/* HLT, after STI or not: what comes next is behind it. */
+	halted += byte_at(sb, regs.eip - 1) == 0xf4;
+}
+
+static struct hlk_snap *moment(struct hlk_machine *machine, struct hlk_snap *snap)
+{
+	struct hlk_machine_run run = HLK_MACHINE_RUN_INIT;
+	struct hlk_snap *new = NULL;
+
+	run.flags = HLK_MACHINE_RESTORE | HLK_MACHINE_TIME_BACK;
+	run.timeout_us = 1 + any(200000);
+	if (hlk_machine_restore(machine, snap) || hlk_machine_go(machine, &run) ||
+	    run.stop != HLK_STOP_TIME || hlk_machine_snapshot(machine, &new))
+		tap(false, "a random moment: %s, %s", words(hlk_machine_error(machine)),
+		    hlk_stop_text(run.stop));
+	return new;
+}
+
+static void moments(struct hlk_machine *machine, struct hlk_snap *snap,
+		    unsigned int nr, const char *what)
+{
+	struct counts counts = {};
+	unsigned int i, k;
+	char where[64];
+
+	in_user = 0;
+	in_kernel = 0;
+	closed = 0;
+	halted = 0;
+	for (i = 0; i < nr; i++) {
+		struct hlk_snap *new = moment(machine, snap);
+		struct hlk_sandbox *sb = new ? clone_of(new, i % 2 ? HLK_CONFIG_TIME_BACK : 0) :
+					       NULL;
+
+		if (!sb) {
+			hlk_snapshot_close(new);
+			return;
+		}
+		note_moment(sb);
+		for (k = 0; k < 4; k++)
+			one(sb, &counts, k);
+		counts.wrong += hlk_sandbox_audit(sb) != 0;
+		hlk_sandbox_close(sb);
+		if (!any(4)) {
+			snprintf(where, sizeof(where), "%s, moment %u", what, i);
+			calls_of_other(new, 4, where);
+		}
+		hlk_snapshot_close(new);
+	}
+	tap(counts.right == 4 * nr && !counts.wrong,
+	    "%s, %u random moments: %u of %u answers right", what, nr, counts.right, 4 * nr);
+	printf("# %u in user mode; %u in the kernel, of these %u with interrupts off, %u at HLT\n",
+	       in_user, in_kernel, closed, halted);
+}
+
+/* A guest in which something else goes on all the time */
+static struct hlk_snap *busy(struct hlk_snap *snap)
+{
+	static const char command[] =
+		"(while :; do read x < /proc/uptime; echo $x; done > /dev/null) "
+		"< /dev/null > /dev/null 2>&1 &";
+	struct hlk_sandbox *sb = clone_of(snap, HLK_CONFIG_TIME_BACK);
+	struct hlk_snap *new = NULL;
+	char answer[16];
+
+	if (!sb)
+		return NULL;
+	if (hlk_sandbox_call(sb, "sh", command, strlen(command), answer, sizeof(answer),
+			     NULL, 120 * SECOND) ||
+	    hlk_sandbox_snapshot(sb, NULL, &new))
+		tap(false, "a busy guest: %s", why(sb));
+	hlk_sandbox_close(sb);
+	return new;
+}
+
+static bool find_shell(struct hlk_sandbox *sb)
+{
+	char answer[16];
+
+	return sb && !hlk_sandbox_restore_call(sb, "sh", "true", 4, answer,
+					       sizeof(answer), NULL, 120 * SECOND);
 }
 
 int main(int argc, char **argv)
 {
+	unsigned int nr, nr_moments, cpus;
+	struct hlk_snap *snap = NULL, *second;
 	struct hlk_machine *machine;
 	struct hlk_sandbox *sb;
-	struct hlk_snap *snap;
 	struct hlk_err err;
-	uint64_t start;
-	char answer[256];
-	size_t len;
-	int i, ret;
+	const char *given = getenv("SEED");
 
 	if (argc < 3)
 		return 2;
-	seed = now_us();
-	printf("TAP version 13\n");
-	if (hlk_open(&ctx, &err)) {
-		printf("Bail out! %s\n", words(&err));
-		return 1;
-	}
-	start = now_us();
-	machine = boot(argv);
-	printf("# booted in %llu ms\n", (unsigned long long)(now_us() - start) / 1000);
-	ret = hlk_machine_snapshot(machine, &snap);
-	tap_err(hlk_machine_error(machine), !ret, "a snapshot");
-	sb = clone_of(snap);
-	for (i = 0; sb && i < 20; i++) {
-		start = now_us();
-		ret = hlk_sandbox_restore_call(sb, "echo", "hello, guest", 12, answer,
-					       sizeof(answer), &len, 60 * SECOND);
-		tap_why(sb, !ret && len == 12 && !memcmp(answer, "hello, guest", 12),
-			"call %d, %llu us (%u)", i,
-			(unsigned long long)(now_us() - start), any(2));
-	}
+	nr = argc > 3 ? strtoul(argv[3], NULL, 0) : 50;
+	nr_moments = argc > 4 ? strtoul(argv[4], NULL, 0) : 4;
+	cpus = argc > 5 ? strtoul(argv[5], NULL, 0) : 1;
+	seed = given ? strtoull(given, NULL, 0) : now_us();
+	printf("TAP version 13\n# SEED=%llu\n", (unsigned long long)seed);
+	start_other();
+	if (hlk_open(&ctx, &err))
+		bail("no hlk", &err);
+	machine = boot(argv, cpus);
+	if (hlk_machine_snapshot(machine, &snap))
+		bail("no snapshot", hlk_machine_error(machine));
+	sb = clone_of(snap, HLK_CONFIG_TIME_BACK);
+	has_shell = find_shell(sb);
+	calls(sb, nr, "ready");
+	hlk_sandbox_close(sb);
+	calls_of_other(snap, nr, "ready");
+	test_pool(snap);
+	test_batch(snap);
+	moments(machine, snap, nr_moments, "idle");
+	second = has_shell ? busy(snap) : NULL;
+	if (second)
+		moments(machine, second, nr_moments, "busy");
+	hlk_snapshot_close(second);
+	/* The snapshot in which all is as it was is the last that the other one has. */
+	calls_of_other(snap, 5, "again");
+	end_other();
+	hlk_snapshot_close(snap);
+	hlk_machine_close(machine);
+	hlk_close(ctx);
 	return tap_done();
 }
