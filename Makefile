@@ -9,12 +9,13 @@ export KERNELS
 
 vm	:= selftests/vm
 
-.PHONY: help setup modules user demo check check-all check-native check-debug check-long check-vmx \
+.PHONY: help setup modules user demo demo-linux check check-all check-native check-debug check-long check-vmx \
 	check-machines coverage coverage-user bench lint install \
 	update-kernels clean distclean
 
 help:
 	@echo 'make demo          run two guests in a throw-away VM (HOST=1: on this host)'
+	@echo 'make demo-linux    run Python in a guest of Debian, 100 times as new, in such a VM'
 	@echo 'make check         all tests on FIRST=6.12, the core on the others of'
 	@echo '                   KERNELS="$(KERNELS)"; JOBS= at a time, one a processor'
 	@echo 'make check-all     all tests on each of KERNELS'
@@ -56,6 +57,9 @@ demo: setup
 	@$(MAKE) -s user > /dev/null
 	@$(vm)/demo-vm.sh $(DEMO_KERNEL)
 endif
+
+demo-linux: setup
+	@$(vm)/demo-linux.sh $(DEMO_KERNEL)
 
 check: setup
 	@$(vm)/check.sh

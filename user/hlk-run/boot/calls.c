@@ -57,14 +57,27 @@ static bool is_same(const struct output *a, const struct output *b)
 	       !memcmp(a->text, b->text, a->len < OUTPUT_KEPT ? a->len : OUTPUT_KEPT);
 }
 
+static int check_first(const struct rounds *rounds)
+{
+	const char *expect = rounds->opt->expect;
+	const struct output *first = &rounds->first;
+
+	if (!rounds->opt->json)
+		show(stdout, "answer", first);
+	if (!expect || (first->len == strlen(expect) &&
+			!memcmp(first->text, expect, first->len)))
+		return RUN_OK;
+	fprintf(stderr, "hlk-run: the answer is not the one expected\n");
+	show(stderr, "it is", first);
+	return RUN_MISMATCH;
+}
+
 static int check(struct rounds *rounds)
 {
 	if (rounds->done == 1) {
 		rounds->first = rounds->now;
 		rounds->silent = true;
-		if (!rounds->opt->json)
-			show(stdout, "answer", &rounds->first);
-		return RUN_OK;
+		return check_first(rounds);
 	}
 	if (is_same(&rounds->first, &rounds->now))
 		return RUN_OK;

@@ -55,6 +55,8 @@ static const struct argp_option boot_options[] = {
 	{ "call", OPT_CALL, "TEXT", 0,
 	  "When the guest's agent is ready, make a snapshot, and call it with this, after a restore each", 3 },
 	{ "call-file", OPT_CALL_FILE, "FILE", 0, "As --call, with what is in the file", 3 },
+	{ "expect", OPT_EXPECT, "TEXT", 0,
+	  "Compare the first answer with this; all others are compared with the first", 3 },
 	{ "function", OPT_FUNCTION, "NAME", 0,
 	  "Call this function of the agent: call (the default), ask, sh or echo", 3 },
 	{ "timeout", OPT_TIMEOUT, "MS", 0,
@@ -145,6 +147,8 @@ static error_t parse_end(struct argp_state *state, const struct boot_options *bo
 		argp_error(state, "--warm wants --rootfs");
 	if (boot->call && boot->call_file)
 		argp_error(state, "either --call or --call-file");
+	if (boot->expect && !boot->call && !boot->call_file)
+		argp_error(state, "--expect wants --call");
 	if ((boot->call || boot->call_file) && boot->until.when)
 		argp_error(state, "a call ends with its answer, and not --until something");
 	return 0;
@@ -173,6 +177,9 @@ static error_t parse_rounds(int key, char *arg, struct argp_state *state,
 		return 0;
 	case OPT_CALL_FILE:
 		boot->call_file = arg;
+		return 0;
+	case OPT_EXPECT:
+		boot->expect = arg;
 		return 0;
 	case OPT_FUNCTION:
 		boot->function = arg;

@@ -63,6 +63,7 @@ struct point {
  * @call_len: length of @call
  * @call_file: the file that has it, or NULL
  * @function: the agent's function
+ * @expect: what it has to answer, or NULL
  * @timeout_us: limit of the boot, and of each round
  * @max_private: budget of private pages
  * @json: print JSON and nothing else
@@ -92,6 +93,7 @@ struct boot_options {
 	uint64_t call_len;
 	const char *call_file;
 	const char *function;
+	const char *expect;
 	uint64_t timeout_us;
 	uint64_t max_private;
 	bool json;
