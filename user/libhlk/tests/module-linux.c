@@ -382,6 +382,9 @@ static int count_calls(pid_t pid)
 	struct __ptrace_syscall_info info;
 	int status, marks = 0, nr = 0;
 
+	/* else the kernel does not say what kind of stop it is */
+	if (ptrace(PTRACE_SETOPTIONS, pid, NULL, PTRACE_O_TRACESYSGOOD))
+		return -1;
 	while (marks < 2) {
 		if (ptrace(PTRACE_SYSCALL, pid, NULL, NULL) ||
 		    waitpid(pid, &status, 0) != pid || !WIFSTOPPED(status))
