@@ -224,7 +224,7 @@ static void test_warm(void)
 	"    a = b\"%d:\" % len(r) + r\n"				\
 	"    if r == b\"long\": a = b\"y\" * 99999\n"			\
 	"    if r == b\"bad\": o.write(b\"what\\n\"); o.flush(); a = b\"\"\n" \
-	"'"
+	"' 2> /dev/null"
 
 int main(void)
 {
