@@ -1,14 +1,37 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The first program of a Linux guest, i386, without a C library: it says that it is ready,
- * sleeps ten times, so that timers have to work, looks whether the monotonic clock went
- * on meanwhile, and says so.
+ * The first program of a Linux guest, i386 or x86-64, without a C library: it says that it is
+ * ready, sleeps ten times, so that timers have to work, looks whether the monotonic clock
+ * went on meanwhile, and says so.
  */
-#define SYS_EXIT		1
-#define SYS_WRITE		4
-#define SYS_REBOOT		88
-#define SYS_NANOSLEEP		162
-#define SYS_CLOCK_GETTIME	265
+#ifdef __x86_64__
+# define SYS_WRITE		1
+# define SYS_NANOSLEEP		35
+# define SYS_REBOOT		169
+# define SYS_CLOCK_GETTIME	228
+# define A			%rax
+# define ARG1			%rdi
+# define ARG2			%rsi
+# define ARG3			%rdx
+# define COUNT			%rbx
+# define INTO_KERNEL		syscall
+# define WORD			.quad
+# define BYTES			8
+#else
+# define SYS_WRITE		4
+# define SYS_NANOSLEEP		162
+# define SYS_REBOOT		88
+# define SYS_CLOCK_GETTIME	265
+# define A			%eax
+# define ARG1			%ebx
+# define ARG2			%ecx
+# define ARG3			%edx
+# define COUNT			%edi
+# define INTO_KERNEL		int $0x80
+# define WORD			.long
+# define BYTES			4
+#endif
+#define STDOUT			1
 #define CLOCK_MONOTONIC		1
 #define MAGIC1			0xfee1dead
 #define MAGIC2			672274793
@@ -17,59 +40,60 @@
 	.text
 	.globl _start
 _start:
-	mov	$ready, %ecx
-	mov	$ready_len, %edx
+	mov	$ready, ARG2
+	mov	$ready_len, ARG3
 	call	write
-	mov	$before, %ecx
+	mov	$before, ARG2
 	call	clock
-	mov	$10, %esi
-1:	mov	$SYS_NANOSLEEP, %eax
-	mov	$nap, %ebx
-	xor	%ecx, %ecx
-	int	$0x80
-	test	%eax, %eax
+	mov	$10, COUNT
+1:	mov	$SYS_NANOSLEEP, A
+	mov	$nap, ARG1
+	xor	ARG2, ARG2
+	INTO_KERNEL
+	test	A, A
 	jnz	bad
-	mov	$dot, %ecx
-	mov	$1, %edx
+	mov	$dot, ARG2
+	mov	$1, ARG3
 	call	write
-	dec	%esi
+	dec	COUNT
 	jnz	1b
-	mov	$after, %ecx
+	mov	$after, ARG2
 	call	clock
-	mov	after, %eax		/* seconds, or nanoseconds of the same one */
-	cmp	before, %eax
+	mov	after, A		/* seconds, or nanoseconds of the same one */
+	cmp	before, A
 	jl	bad
 	jg	2f
-	mov	after + 4, %eax
-	cmp	before + 4, %eax
+	mov	after + BYTES, A
+	cmp	before + BYTES, A
 	jle	bad
-2:	mov	$done, %ecx
-	mov	$done_len, %edx
+2:	mov	$done, ARG2
+	mov	$done_len, ARG3
 	call	write
 	jmp	halt
-bad:	mov	$wrong, %ecx
-	mov	$wrong_len, %edx
+bad:	mov	$wrong, ARG2
+	mov	$wrong_len, ARG3
 	call	write
-halt:	mov	$SYS_REBOOT, %eax
-	mov	$MAGIC1, %ebx
-	mov	$MAGIC2, %ecx
-	mov	$HALT, %edx
-	int	$0x80
+halt:	mov	$SYS_REBOOT, A
+	mov	$MAGIC1, ARG1
+	mov	$MAGIC2, ARG2
+	mov	$HALT, ARG3
+	INTO_KERNEL
 	jmp	halt
 
-	/* %ecx, %edx: what, and how much */
-write:	mov	$SYS_WRITE, %eax
-	mov	$1, %ebx
-	int	$0x80
+	/* ARG2, ARG3: what, and how much */
+write:	mov	$SYS_WRITE, A
+	mov	$STDOUT, ARG1
+	INTO_KERNEL
 	ret
-	/* %ecx: where to */
-clock:	mov	$SYS_CLOCK_GETTIME, %eax
-	mov	$CLOCK_MONOTONIC, %ebx
-	int	$0x80
+	/* ARG2: where to */
+clock:	mov	$SYS_CLOCK_GETTIME, A
+	mov	$CLOCK_MONOTONIC, ARG1
+	INTO_KERNEL
 	ret
 
 	.data
-nap:	.long	0, 5000000
+	.balign	8
+nap:	WORD	0, 5000000
 dot:	.ascii	"."
 ready:	.ascii	"init: ready\n"
 	.set	ready_len, . - ready
@@ -79,5 +103,6 @@ wrong:	.ascii	"init: WRONG\n"
 	.set	wrong_len, . - wrong
 
 	.bss
-before:	.skip	8
-after:	.skip	8
+	.balign	8
+before:	.skip	2 * BYTES
+after:	.skip	2 * BYTES
