@@ -14,6 +14,15 @@ enum {
 	RUN_GUEST = 3,
 	RUN_MISMATCH = 4,
 	RUN_TIMEOUT = 5,
+	/* of hlk-run boot alone */
+	RUN_FILE = 6,		/* a file cannot be read, or is none */
+	RUN_IMAGE = 7,		/* a kernel that is none, or not for this */
+	RUN_ROOM = 8,		/* something does not fit the memory */
+	RUN_ENDED = 9,		/* the guest switched itself off too early */
+	RUN_CRASH = 10,		/* triple fault */
+	RUN_WAITS = 11,		/* the guest waits, and nothing comes */
+	RUN_UNFIT = 12,		/* a snapshot that does not fit the machine */
+	RUN_HOST = 13,		/* this host's KVM does not take something */
 };
 
 int fail_err(const char *what, const struct hlk_err *err);

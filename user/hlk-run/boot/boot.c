@@ -7,6 +7,7 @@
 #include "../fail.h"
 #include "boot.h"
 #include "calls.h"
+#include "code.h"
 #include "file.h"
 #include "rounds.h"
 
@@ -44,10 +45,16 @@ static void print_flush(struct rounds *rounds)
 	fflush(file);
 }
 
+static int fail(const struct hlk_err *err)
+{
+	fail_err(NULL, err);
+	return boot_error_code(err);
+}
+
 static int fail_machine(struct rounds *rounds)
 {
 	print_flush(rounds);
-	return fail_err(NULL, hlk_machine_error(rounds->machine));
+	return fail(hlk_machine_error(rounds->machine));
 }
 
 static const char *mode_text(const struct hlk_machine_run *run)
@@ -55,6 +62,12 @@ static const char *mode_text(const struct hlk_machine_run *run)
 	if (!(run->cr0 & 1))
 		return "real mode";
 	return run->cr0 >> 31 ? "with paging" : "protected mode without paging";
+}
+
+/* AMD's processors do so at a triple fault. */
+static bool was_reset(const struct hlk_machine_run *run)
+{
+	return run->rip == 0xfff0 && run->cs_base == 0xffff0000 && !(run->cr0 & 1);
 }
 
 /* What the guest did, and where it was */
@@ -66,6 +79,10 @@ static void say_stop(struct rounds *rounds, const char *what)
 	fprintf(stderr, "hlk-run: %s: %s", what, hlk_stop_text(run->stop));
 	if (run->stop == HLK_STOP_EXIT || run->stop >= HLK_STOP_ENTRY)
 		fprintf(stderr, " (0x%llx)", (unsigned long long)run->value);
+	if (run->stop == HLK_STOP_SHUTDOWN && was_reset(run)) {
+		fprintf(stderr, "\nguest: the processor reset itself, and where it was is lost\n");
+		return;
+	}
 	fprintf(stderr, "\nguest: at 0x%llx, %s, cr3 0x%llx\n",
 		(unsigned long long)(run->rip + (run->cr0 & 1 ? 0 : run->cs_base)),
 		mode_text(run), (unsigned long long)run->cr3);
@@ -96,6 +113,13 @@ static bool good_end(const struct hlk_machine_run *run)
 	       run->stop == HLK_STOP_EXIT || run->stop == HLK_STOP_HALT;
 }
 
+static uint64_t limit(const struct boot_options *opt, uint32_t flags)
+{
+	if (!(flags & HLK_MACHINE_RESTORE) && opt->boot_timeout_us)
+		return opt->boot_timeout_us;
+	return opt->timeout_us;
+}
+
 static int go(struct rounds *rounds, const struct point *point, uint32_t flags)
 {
 	struct hlk_machine_run *run = &rounds->run;
@@ -106,13 +130,15 @@ static int go(struct rounds *rounds, const struct point *point, uint32_t flags)
 	run->addr = point->when == WHEN_ADDR ? point->number : 0;
 	run->port = point->when == WHEN_PORT ? point->number : 0;
 	run->timeout_us = point->when == WHEN_AFTER ? point->number :
-						      rounds->opt->timeout_us;
-	if (hlk_machine_go(rounds->machine, run))
+						      limit(rounds->opt, flags);
+	if (hlk_machine_go(rounds->machine, run)) {
+		run->stop = HLK_STOP_NONE;
 		return fail_machine(rounds);
+	}
 	if (point->when == WHEN_END ? good_end(run) :
 	    run->stop == stop_of[point->when])
 		return RUN_OK;
-	return run->stop == HLK_STOP_TIME ? RUN_TIMEOUT : RUN_GUEST;
+	return boot_stop_code(run->stop);
 }
 
 static int take(struct rounds *rounds)
@@ -123,7 +149,7 @@ static int take(struct rounds *rounds)
 	    hlk_machine_restore(rounds->machine, rounds->snap))
 		return fail_machine(rounds);
 	if (hlk_snapshot_get_info(rounds->snap, &rounds->info, &err))
-		return fail_err(NULL, &err);
+		return fail(&err);
 	return RUN_OK;
 }
 
@@ -186,10 +212,11 @@ static int turn(struct rounds *rounds)
 	rounds->done++;
 	rounds->copied += rounds->run.copied;
 	rounds->exits += rounds->run.exits;
-	if (ret == RUN_GUEST || ret == RUN_TIMEOUT) {
+	if (ret && rounds->run.stop) {
 		snprintf(what, sizeof(what), "round %llu",
 			 (unsigned long long)rounds->done);
 		say_stop(rounds, what);
+		show("it printed", &rounds->now);
 	}
 	return ret ? ret : check(rounds);
 }
@@ -234,7 +261,7 @@ static int boot(struct hlk_ctx *ctx, struct rounds *rounds)
 		point = &opt->snapshot_at;
 		ret = go(rounds, point, 0);
 	}
-	if (ret == RUN_GUEST || ret == RUN_TIMEOUT) {
+	if (ret && rounds->run.stop) {
 		snprintf(what, sizeof(what), "the guest did not come to %s",
 			 point->said ? point->said : "an end of its own");
 		say_stop(rounds, what);
@@ -265,7 +292,7 @@ static int make(struct hlk_ctx *ctx, struct rounds *rounds,
 	config.print = print;
 	config.print_arg = rounds;
 	if (hlk_machine_create(ctx, &config, &rounds->machine, &err))
-		return fail_err(NULL, &err);
+		return fail(&err);
 	if (hlk_machine_load(rounds->machine, &files->kernel, &rounds->placed))
 		ret = fail_machine(rounds);
 	if (!ret)
@@ -282,7 +309,7 @@ static int open_hlk(struct rounds *rounds, const struct files *files)
 	int ret;
 
 	if (hlk_open(&ctx, &err))
-		return fail_err(NULL, &err);
+		return fail(&err);
 	ret = make(ctx, rounds, files);
 	hlk_close(ctx);
 	return ret;

@@ -36,7 +36,7 @@ static int read_module(char *arg, struct hlk_module *module)
  * @opt: the command line; out: @call, if that is a file
  * @files: out: the files, which files_free() frees, also after a failure
  *
- * Return: RUN_OK, or RUN_ERROR after the reason was printed
+ * Return: RUN_OK, or RUN_FILE after the reason was printed
  */
 int files_read(struct boot_options *opt, struct files *files)
 {

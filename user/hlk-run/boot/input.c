@@ -19,7 +19,7 @@
  * @name: its name
  * @why: the reason
  *
- * Return: RUN_ERROR
+ * Return: RUN_FILE
  */
 int input_fail(const char *name, const char *why)
 {
@@ -28,7 +28,7 @@ int input_fail(const char *name, const char *why)
 	fprintf(stderr, ": ");
 	print_safe(stderr, why, strlen(why));
 	fputc('\n', stderr);
-	return RUN_ERROR;
+	return RUN_FILE;
 }
 
 /* A file that gets shorter meanwhile is as long as it was in the end. */
@@ -60,7 +60,7 @@ static int read_all(const char *name, int fd, char *data, size_t *size)
  * @data: out: its bytes, to be freed, or NULL
  * @size: out: its size
  *
- * Return: RUN_OK, or RUN_ERROR after the reason was printed
+ * Return: RUN_OK, or RUN_FILE after the reason was printed
  */
 int input_read(int fd, const char *name, uint64_t most, void **data, size_t *size)
 {
@@ -95,7 +95,7 @@ int input_read(int fd, const char *name, uint64_t most, void **data, size_t *siz
  * @data: out: its bytes, to be freed, or NULL
  * @size: out: its size
  *
- * Return: RUN_OK, or RUN_ERROR after the reason was printed
+ * Return: RUN_OK, or RUN_FILE after the reason was printed
  */
 int input_open(const char *path, const char *name, uint64_t most, void **data,
 	       size_t *size)

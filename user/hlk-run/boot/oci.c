@@ -386,7 +386,7 @@ static struct cJSON *find_manifest(const char *name, bool is64)
  * @name: the layout's folder
  * @is64: for a kernel of 64 bits
  *
- * Return: RUN_OK, or RUN_ERROR after the reason was printed
+ * Return: RUN_OK, or RUN_FILE after the reason was printed
  */
 int oci_read(struct tree *tree, const char *name, bool is64)
 {

@@ -24,6 +24,7 @@ enum {
 	OPT_FUNCTION,
 	OPT_ROOTFS,
 	OPT_WARM,
+	OPT_BOOT_TIMEOUT,
 };
 
 static const struct argp_option boot_options[] = {
@@ -61,6 +62,8 @@ static const struct argp_option boot_options[] = {
 	  "Call this function of the agent: call (the default), ask, sh or echo", 3 },
 	{ "timeout", OPT_TIMEOUT, "MS", 0,
 	  "Stop the guest when boot or a round takes longer", 3 },
+	{ "boot-timeout", OPT_BOOT_TIMEOUT, "MS", 0,
+	  "Another limit for the boot", 3 },
 	OPTION_JSON(4),
 	{ "quiet", OPT_QUIET, NULL, 0, "Do not print what the guest prints", 4 },
 	{ 0 }
@@ -188,6 +191,10 @@ static error_t parse_rounds(int key, char *arg, struct argp_state *state,
 		boot->timeout_us = option_number(state, "timeout", arg, 0,
 						 86400000) * 1000;
 		return 0;
+	case OPT_BOOT_TIMEOUT:
+		boot->boot_timeout_us = option_number(state, "boot-timeout", arg, 1,
+						      86400000) * 1000;
+		return 0;
 	case OPT_JSON:
 		boot->json = true;
 		return 0;
@@ -263,7 +270,11 @@ static const struct argp boot_argp = {
 	.doc = "Boot a kernel that was not written for hlk, snapshot it at a point, and restore it again and again.\v"
 	       "Exit status: 0 all well, 1 hlk or the host failed, 2 usage, "
 	       "3 the guest did not come to where it should, "
-	       "4 a round printed something else than the first, 5 timeout.",
+	       "4 a round printed something else than the first, 5 timeout, "
+	       "6 a file cannot be read, 7 a kernel that is none or not for this, "
+	       "8 something does not fit the memory, 9 the guest ended itself too early, "
+	       "10 triple fault, 11 the guest waits and nothing comes, "
+	       "12 the snapshot does not fit, 13 this host's KVM does not take something.",
 };
 
 /**

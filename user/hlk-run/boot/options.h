@@ -65,6 +65,7 @@ struct point {
  * @function: the agent's function
  * @expect: what it has to answer, or NULL
  * @timeout_us: limit of the boot, and of each round
+ * @boot_timeout_us: limit of the boot, if it is another one
  * @max_private: budget of private pages
  * @json: print JSON and nothing else
  * @quiet: do not print what the guest prints
@@ -95,6 +96,7 @@ struct boot_options {
 	const char *function;
 	const char *expect;
 	uint64_t timeout_us;
+	uint64_t boot_timeout_us;
 	uint64_t max_private;
 	bool json;
 	bool quiet;

@@ -224,7 +224,7 @@ static int add_option(struct boot_options *opt)
  * @opt: the command line; out: the kernel's, with its first program
  * @kernel: the kernel; out: its initrd
  *
- * Return: RUN_OK, or RUN_ERROR after the reason was printed
+ * Return: RUN_OK, or RUN_FILE after the reason was printed
  */
 int rootfs_make(struct boot_options *opt, struct hlk_kernel *kernel)
 {

@@ -199,13 +199,13 @@ step "more roots than there can be" many --root=0 pt a
 step "more modules than there can be" many --module=x boot a
 step "more configurations than there can be" many --config=1,1024,16 bench
 
-# failure PATTERN COMMAND...: exit code 1, and why
+# failure PATTERN COMMAND...: exit code 6, a file that is none, and why
 failure()
 {
 	pattern=$1
 	shift
 	"$hlk_run" "$@" > "$build/failure" 2>&1
-	[ $? -eq 1 ] && grep "$pattern" "$build/failure"
+	[ $? -eq 6 ] && grep "$pattern" "$build/failure"
 }
 rm -f "$build/fifo"
 mkfifo "$build/fifo"
