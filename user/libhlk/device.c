@@ -13,6 +13,36 @@
 #define PULSE_RESET	0xfeU
 #define RTC_PORTS	2
 
+static const struct {
+	uint16_t port;
+	uint16_t nr;
+} ours[] = {
+	{ HLK_PORT_SERIAL, HLK_SERIAL_PORTS },
+	{ HLK_PORT_RTC, RTC_PORTS },
+	{ HLK_PORT_KEYBOARD, 1 },
+	{ HLK_PORT_DEBUG, 1 },
+	{ HLK_PORT_EXIT, 1 },
+	{ HLK_PORT_PM, PM_BYTES },
+	{ HLK_GUEST_PORT_AGENT, 1 },
+};
+
+/**
+ * hlk_devices_take() - whether an access is to one of the devices
+ * @port: the port
+ * @size: bytes; of which one is enough
+ *
+ * Return: whether it is
+ */
+bool hlk_devices_take(uint16_t port, unsigned int size)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(ours) / sizeof(*ours); i++)
+		if (port < ours[i].port + ours[i].nr && port + size > ours[i].port)
+			return true;
+	return false;
+}
+
 static struct hlk_effect effect(enum hlk_effect_kind kind, uint32_t value)
 {
 	return (struct hlk_effect) { .kind = kind, .value = value };

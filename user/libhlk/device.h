@@ -138,6 +138,7 @@ struct hlk_effect {
 
 struct hlk_effect hlk_devices_out(struct hlk_devices *devices, uint16_t port,
 				  unsigned int size, uint32_t value);
+bool hlk_devices_take(uint16_t port, unsigned int size);
 uint32_t hlk_devices_in(struct hlk_devices *devices, uint16_t port,
 			unsigned int size, int64_t now);
 

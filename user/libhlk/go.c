@@ -21,6 +21,8 @@ static const char op[] = "cannot run the machine";
 #define SLICE		100000000ULL
 #define IDLE_LOOKS	10
 #define FLAG_IF		0x200U
+#define CR0_PE		0x1U
+#define EFER_LMA	0x400U
 
 #define STOPS		(HLK_MACHINE_PRINT | HLK_MACHINE_PORT | \
 			 HLK_MACHINE_ADDR | HLK_MACHINE_IDLE)
@@ -41,6 +43,7 @@ static const char * const stop_text[] = {
 	[HLK_STOP_ENTRY] = "the processor refused its state",
 	[HLK_STOP_INTERNAL] = "KVM gave up",
 	[HLK_STOP_UNKNOWN] = "exit that is not known",
+	[HLK_STOP_ASKED] = "it was asked to",
 };
 
 EXPORT const char *hlk_stop_text(uint32_t stop)
@@ -132,6 +135,20 @@ static int update_irq(struct hlk_machine *machine, bool gave)
 	return ret ? ret : hlk_machine_set_irq(machine, level);
 }
 
+static uint64_t outside(struct hlk_machine *machine, uint32_t flags, uint64_t addr,
+			uint32_t size, uint64_t value)
+{
+	struct hlk_access access = {
+		.flags = flags,
+		.size = size,
+		.addr = addr,
+		.value = value,
+	};
+
+	hlk_outside_access(machine, &access);
+	return access.value;
+}
+
 static void handle_out(struct hlk_machine *machine, struct hlk_machine_run *run,
 		       const struct kvm_run *kvm, const unsigned char *data)
 {
@@ -142,6 +159,10 @@ static void handle_out(struct hlk_machine *machine, struct hlk_machine_run *run,
 	/* What is waited for comes before what the port does. */
 	if (run->flags & HLK_MACHINE_PORT && port == run->port)
 		stop(run, HLK_STOP_PORT, value);
+	if (!hlk_devices_take(port, kvm->io.size)) {
+		outside(machine, HLK_ACCESS_WRITE, port, kvm->io.size, value);
+		return;
+	}
 	handle_effect(machine, run, hlk_devices_out(&machine->devices, port,
 						    kvm->io.size, value));
 }
@@ -149,9 +170,13 @@ static void handle_out(struct hlk_machine *machine, struct hlk_machine_run *run,
 static void handle_in(struct hlk_machine *machine, const struct kvm_run *kvm,
 		      unsigned char *data)
 {
-	uint32_t value = hlk_devices_in(&machine->devices, kvm->io.port, kvm->io.size,
-					time(NULL));
+	uint32_t value;
 
+	if (hlk_devices_take(kvm->io.port, kvm->io.size))
+		value = hlk_devices_in(&machine->devices, kvm->io.port, kvm->io.size,
+				       time(NULL));
+	else
+		value = outside(machine, 0, kvm->io.port, kvm->io.size, 0);
 	memcpy(data, &value, kvm->io.size);
 }
 
@@ -171,11 +196,16 @@ static int handle_io(struct hlk_machine *machine, struct hlk_machine_run *run,
 	return update_irq(machine, out && kvm->io.port == HLK_PORT_SERIAL);
 }
 
-/* Memory that is not there reads as ones. */
-static int handle_mmio(struct kvm_run *kvm)
+static int handle_mmio(struct hlk_machine *machine, struct kvm_run *kvm)
 {
+	uint32_t flags = HLK_ACCESS_MEMORY | (kvm->mmio.is_write ? HLK_ACCESS_WRITE : 0);
+	uint64_t value = 0;
+
+	if (kvm->mmio.is_write)
+		memcpy(&value, kvm->mmio.data, sizeof(value));
+	value = outside(machine, flags, kvm->mmio.phys_addr, kvm->mmio.len, value);
 	if (!kvm->mmio.is_write)
-		memset(kvm->mmio.data, 0xff, sizeof(kvm->mmio.data));
+		memcpy(kvm->mmio.data, &value, sizeof(value));
 	return 0;
 }
 
@@ -211,7 +241,7 @@ static int handle_exit(struct hlk_machine *machine, struct hlk_cpu *cpu,
 	case KVM_EXIT_IO:
 		return handle_io(machine, run, kvm);
 	case KVM_EXIT_MMIO:
-		return handle_mmio(kvm);
+		return handle_mmio(machine, kvm);
 	case KVM_EXIT_HLT:
 		return handle_halt(machine, cpu, run);
 	case KVM_EXIT_DEBUG:
@@ -247,6 +277,15 @@ int hlk_machine_exit(struct hlk_machine *machine, struct hlk_machine_run *run)
 	return handle_exit(machine, &machine->cpus[0], run);
 }
 
+static uint32_t looks_until_idle(const struct hlk_machine_run *run)
+{
+	uint64_t looks = run->idle_us / (IDLE_SLICE / 1000);
+
+	if (!run->idle_us)
+		return IDLE_LOOKS;
+	return looks < UINT32_MAX ? looks + 1 : UINT32_MAX;
+}
+
 /* The slice is over, or the time. */
 static int look(struct hlk_machine *machine, struct hlk_cpu *cpu,
 		struct hlk_machine_run *run, uint64_t deadline)
@@ -270,7 +309,7 @@ static int look(struct hlk_machine *machine, struct hlk_cpu *cpu,
 	ret = interrupts_on(machine, cpu, &on);
 	if (!ret && !on)
 		stop(run, HLK_STOP_HALT, 0);
-	if (++cpu->looks >= IDLE_LOOKS && run->flags & HLK_MACHINE_IDLE)
+	if (++cpu->looks >= looks_until_idle(run) && run->flags & HLK_MACHINE_IDLE)
 		stop(run, HLK_STOP_IDLE, 0);
 	return ret;
 }
@@ -370,6 +409,11 @@ static void note_place(struct hlk_machine *machine, struct hlk_machine_run *run)
 	    ioctl(cpu->fd, KVM_GET_SREGS, &sregs))
 		return;
 	run->rip = regs.rip;
+	run->rflags = regs.rflags;
+	run->ring = sregs.cs.dpl;
+	if (!(sregs.cr0 & CR0_PE))
+		run->ring = 0;
+	run->bits = sregs.cs.l && sregs.efer & EFER_LMA ? 64 : sregs.cs.db ? 32 : 16;
 	run->cr0 = sregs.cr0;
 	run->cr3 = sregs.cr3;
 	run->cs_base = sregs.cs.base;
@@ -386,9 +430,15 @@ static int go_on(struct hlk_machine *machine, struct hlk_machine_run *run)
 		    __builtin_add_overflow(deadline, clock_ns(), &deadline))
 			deadline = UINT64_MAX;
 	}
-	while (!ret && !run->stop)
-		ret = enter(machine, run, deadline, &restore);
-	if (run->stop > HLK_STOP_TIME || ret)
+	/* What was restored runs, at least to its first way out. */
+	while (!ret && !run->stop) {
+		if (!restore && hlk_machine_asked(machine))
+			stop(run, HLK_STOP_ASKED, 0);
+		else
+			ret = enter(machine, run, deadline, &restore);
+	}
+	machine->was_asked = run->stop == HLK_STOP_ASKED;
+	if ((run->stop > HLK_STOP_TIME && !machine->was_asked) || ret)
 		machine->state = HLK_MACHINE_OVER;
 	return ret;
 }
@@ -444,8 +494,10 @@ static int go(struct hlk_machine *machine, struct hlk_machine_run *run)
 	}
 	if (ret)
 		return ret;
-	machine->tail_len = 0;
-	wake(machine);
+	if (!machine->was_asked || run->flags & HLK_MACHINE_RESTORE) {
+		machine->tail_len = 0;
+		wake(machine);
+	}
 	ret = go_on(machine, run);
 	note_place(machine, run);
 	return ret ? ret : unwatch(machine, run);
@@ -470,6 +522,9 @@ EXPORT int hlk_machine_go(struct hlk_machine *machine, struct hlk_machine_run *r
 		own.cs_base = 0;
 		own.copied = 0;
 		own.exits = 0;
+		own.rflags = 0;
+		own.ring = 0;
+		own.bits = 0;
 		ret = go(machine, &own);
 		/* What an older caller does not have is not written. */
 		size = run->size;

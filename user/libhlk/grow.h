@@ -18,6 +18,8 @@
 	(offsetof(struct hlk_machine_config, print_arg) + sizeof(void *))
 #define HLK_FIRST_MACHINE_RUN \
 	(offsetof(struct hlk_machine_run, exits) + sizeof(uint64_t))
+#define HLK_FIRST_MACHINE_DEVICE \
+	(offsetof(struct hlk_machine_device, load) + sizeof(void *))
 
 int hlk_grow_take(void *to, size_t known, size_t first, const void *from,
 		  const char *name, const char *op, struct hlk_err *err);

@@ -61,6 +61,14 @@ EXPORT const struct hlk_err *hlk_machine_error(const struct hlk_machine *machine
 	return &machine->err;
 }
 
+static int line_failed(struct hlk_machine *machine, int ret)
+{
+	if (!ret)
+		return 0;
+	return hlk_err_set(&machine->err, -ret, HLK_WHAT_SYSTEM,
+			   "cannot interrupt the guest");
+}
+
 /**
  * hlk_machine_set_irq() - drive the line of the serial port
  * @machine: the machine
@@ -70,17 +78,9 @@ EXPORT const struct hlk_err *hlk_machine_error(const struct hlk_machine *machine
  */
 int hlk_machine_set_irq(struct hlk_machine *machine, bool level)
 {
-	struct kvm_irq_level line = {
-		.irq = HLK_SERIAL_IRQ,
-		.level = level,
-	};
-
-	if (!machine->irqchip || machine->irq == level)
+	if (!machine->irqchip)
 		return 0;
-	if (ioctl(machine->vm_fd, KVM_IRQ_LINE, &line))
-		return hlk_err_system(&machine->err, "cannot interrupt the guest");
-	machine->irq = level;
-	return 0;
+	return line_failed(machine, hlk_machine_set_line(machine, HLK_SERIAL_IRQ, level));
 }
 
 /**
@@ -297,6 +297,7 @@ static void free_machine(struct hlk_machine *machine)
 	if (machine->hlk_fd >= 0)
 		close(machine->hlk_fd);
 	hlk_close(machine->ctx);
+	pthread_mutex_destroy(&machine->line_lock);
 	free(machine);
 }
 
@@ -323,13 +324,17 @@ EXPORT int hlk_machine_create(struct hlk_ctx *ctx,
 	machine->ctx = hlk_ctx_get(ctx);
 	machine->home = hlk_home(ctx);
 	atomic_init(&machine->busy, false);
+	atomic_init(&machine->asked, false);
+	pthread_mutex_init(&machine->line_lock, NULL);
 	machine->hlk_fd = -1;
 	machine->vm_fd = -1;
 	machine->irqchip = !(own.flags & HLK_MACHINE_NO_IRQCHIP);
 	machine->acpi = machine->irqchip && !(own.flags & HLK_MACHINE_NO_ACPI);
 	machine->print = own.print;
 	machine->print_arg = own.print_arg;
-	ret = create(machine, &own, err);
+	ret = hlk_outside_init(machine, own.device, err);
+	if (!ret)
+		ret = create(machine, &own, err);
 	if (ret)
 		free_machine(machine);
 	else
@@ -450,8 +455,11 @@ static int snapshot(struct hlk_machine *machine, struct hlk_snap **snap)
 	struct hlk_program program = {
 		.vm_fd = machine->vm_fd,
 		.nr_cpus = machine->nr_cpus,
+		.lines = machine->lines,
+		.state_bytes = machine->outside.state_bytes,
 		.err = &machine->err,
 	};
+	uint64_t state[HLK_MACHINE_MAX_STATE / sizeof(uint64_t)] = {};
 	int fd = -1;
 	uint32_t i;
 	int ret;
@@ -467,9 +475,12 @@ static int snapshot(struct hlk_machine *machine, struct hlk_snap **snap)
 				    op_snapshot,
 				    "the machine has no kernel, or came to its end");
 	ret = hlk_machine_settle(machine);
-	if (!ret)
-		ret = hlk_program_make(machine->ctx, &program, machine->irqchip,
-				       &machine->devices);
+	if (ret)
+		return ret;
+	hlk_outside_save(machine, state);
+	program.state = state;
+	ret = hlk_program_make(machine->ctx, &program, machine->irqchip,
+			       &machine->devices);
 	if (ret)
 		return ret;
 	ret = take(machine, &program, &fd);
@@ -487,27 +498,48 @@ EXPORT int hlk_machine_snapshot(struct hlk_machine *machine,
 	return ret ? ret : hlk_machine_leave(machine, snapshot(machine, snap));
 }
 
+/* Those of the serial port's are what the devices say. */
+static int set_lines(struct hlk_machine *machine, const struct hlk_program_tail *tail)
+{
+	uint32_t lines = tail->lines & ~(1U << HLK_SERIAL_IRQ);
+
+	if (!machine->irqchip)
+		return 0;
+	if (hlk_serial_irq(&tail->devices.serial))
+		lines |= 1U << HLK_SERIAL_IRQ;
+	return line_failed(machine, hlk_machine_set_lines(machine, lines));
+}
+
 /**
  * hlk_machine_prepare() - before a restore: what does not come by the program
  * @machine: the machine
  * @snap: the snapshot
  *
- * The line of the serial port is driven first: what that does to the interrupt
- * controllers is overwritten, and KVM and the devices agree of its level.
+ * Interrupt lines are driven first: what that does to the interrupt controllers is
+ * overwritten, and KVM and the devices agree of their levels.
  *
  * Return: 0 or a negative errno
  */
 int hlk_machine_prepare(struct hlk_machine *machine, struct hlk_snap *snap)
 {
 	struct hlk_program_tail tail;
+	const void *state = NULL;
 	uint32_t i;
 	int ret = hlk_program_map(snap, &machine->err);
 
 	if (ret)
 		return ret;
-	if (hlk_program_tail(atomic_load(&snap->program), snap->program_bytes, &tail))
+	if (!hlk_program_tail(atomic_load(&snap->program), snap->program_bytes, &tail))
+		state = hlk_program_state(atomic_load(&snap->program),
+					  snap->program_bytes, &tail);
+	if (!state)
 		return hlk_err_text(&machine->err, EINVAL, HLK_WHAT_ARGUMENT,
 				    op_restore, "the snapshot is not one of a machine");
+	if (tail.state_bytes != machine->outside.state_bytes)
+		return hlk_err_text(&machine->err, EINVAL, HLK_WHAT_ARGUMENT,
+				    op_restore,
+				    "the snapshot has %u bytes of a device of the caller's, not %u",
+				    tail.state_bytes, machine->outside.state_bytes);
 	if (tail.irqchip != machine->irqchip)
 		return hlk_err_text(&machine->err, EINVAL, HLK_WHAT_ARGUMENT,
 				    op_restore, "the snapshot's machine has %s interrupt controllers",
@@ -517,10 +549,11 @@ int hlk_machine_prepare(struct hlk_machine *machine, struct hlk_snap *snap)
 				    op_restore,
 				    "the snapshot's machine has %u processors, not %u",
 				    tail.nr_cpus, machine->nr_cpus);
-	ret = hlk_machine_set_irq(machine, hlk_serial_irq(&tail.devices.serial));
+	ret = set_lines(machine, &tail);
 	if (ret)
 		return ret;
 	machine->devices = tail.devices;
+	hlk_outside_load(machine, state);
 	machine->cpus[0].run->cr8 = tail.cr8;
 	for (i = 0; i < machine->nr_cpus; i++) {
 		machine->cpus[i].pending = true;
@@ -529,10 +562,11 @@ int hlk_machine_prepare(struct hlk_machine *machine, struct hlk_snap *snap)
 	return 0;
 }
 
-static int restore(struct hlk_machine *machine, struct hlk_snap *snap)
+static int restore(struct hlk_machine *machine, struct hlk_snap *snap, uint32_t flags)
 {
 	struct hlk_restore arg = {
 		.head.size = sizeof(arg),
+		.head.flags = flags,
 		.snapshot_fd = -1,
 	};
 	int ret;
@@ -563,7 +597,21 @@ EXPORT int hlk_machine_restore(struct hlk_machine *machine, struct hlk_snap *sna
 {
 	int ret = hlk_machine_enter(machine, op_restore);
 
-	return ret ? ret : hlk_machine_leave(machine, restore(machine, snap));
+	return ret ? ret : hlk_machine_leave(machine, restore(machine, snap, 0));
+}
+
+EXPORT int hlk_machine_audit(struct hlk_machine *machine)
+{
+	int ret = hlk_machine_enter(machine, op_restore);
+
+	if (ret)
+		return ret;
+	if (!(machine->ctx->features & HLK_FEATURE_AUDIT))
+		ret = hlk_err_text(&machine->err, EOPNOTSUPP, HLK_WHAT_FEATURE,
+				   op_restore, "audits");
+	else
+		ret = restore(machine, NULL, HLK_RESTORE_AUDIT);
+	return hlk_machine_leave(machine, ret);
 }
 
 EXPORT int hlk_machine_receive(struct hlk_machine *machine, const void *data,

@@ -3,6 +3,8 @@
 #ifndef LIBHLK_MACHINE_H
 #define LIBHLK_MACHINE_H
 
+#include <pthread.h>
+
 #include "device.h"
 #include "internal.h"
 #include "load.h"
@@ -59,7 +61,11 @@ struct hlk_cpu {
  * @ram: its memory
  * @state: what it is good for
  * @devices: its devices
- * @irq: level of the serial port's line, as KVM was told
+ * @line_lock: guards @lines
+ * @lines: levels of interrupt lines, as KVM was told
+ * @outside: the embedder's device
+ * @asked: it is to stop
+ * @was_asked: that is why it stopped last
  * @print: see struct hlk_machine_config
  * @print_arg: see struct hlk_machine_config
  * @tail: the end of what it printed since the run began
@@ -83,7 +89,11 @@ struct hlk_machine {
 	struct hlk_ram ram[HLK_LIB_MAX_WINDOWS];
 	enum hlk_machine_state state;
 	struct hlk_devices devices;
-	bool irq;
+	pthread_mutex_t line_lock;
+	uint32_t lines;
+	struct hlk_machine_device outside;
+	atomic_bool asked;
+	bool was_asked;
 	hlk_print_fn print;
 	void *print_arg;
 	char tail[HLK_MACHINE_TEXT];
@@ -100,6 +110,16 @@ int hlk_machine_set_irq(struct hlk_machine *machine, bool level);
 int hlk_machine_prepare(struct hlk_machine *machine, struct hlk_snap *snap);
 int hlk_machine_exit(struct hlk_machine *machine, struct hlk_machine_run *run);
 int hlk_machine_budget(struct hlk_machine *machine, int code, const char *op);
+
+/* outside.c */
+int hlk_outside_init(struct hlk_machine *machine,
+		     const struct hlk_machine_device *device, struct hlk_err *err);
+void hlk_outside_access(struct hlk_machine *machine, struct hlk_access *access);
+void hlk_outside_save(struct hlk_machine *machine, void *state);
+void hlk_outside_load(struct hlk_machine *machine, const void *state);
+bool hlk_machine_asked(struct hlk_machine *machine);
+int hlk_machine_set_line(struct hlk_machine *machine, uint32_t irq, bool level);
+int hlk_machine_set_lines(struct hlk_machine *machine, uint32_t lines);
 
 /* cpuid.c */
 int hlk_cpuid_machine(struct hlk_ctx *ctx, uint32_t nr_cpus, bool irqchip,

@@ -275,6 +275,8 @@ static int add_tail(struct hlk_program *program, bool irqchip,
 		.size = sizeof(tail),
 		.irqchip = irqchip,
 		.nr_cpus = program->nr_cpus,
+		.lines = program->lines,
+		.state_bytes = program->state_bytes,
 		.devices = *devices,
 	};
 	struct kvm_sregs sregs;
@@ -282,6 +284,9 @@ static int add_tail(struct hlk_program *program, bool irqchip,
 	if (ioctl(program->vcpu_fds[0], KVM_GET_SREGS, &sregs))
 		return failed(program, "KVM_GET_SREGS");
 	tail.cr8 = sregs.cr8;
+	if (program->state_bytes)
+		memcpy(room(program, program->state_bytes), program->state,
+		       program->state_bytes);
 	memcpy(room(program, sizeof(tail)), &tail, sizeof(tail));
 	return 0;
 }
@@ -366,7 +371,8 @@ int hlk_program_make(struct hlk_ctx *ctx, struct hlk_program *program, bool irqc
 	int ret;
 
 	_Static_assert(sizeof(struct hlk_program_tail) % 8 == 0, "programs are words");
-	program->data = calloc(1, args + (program->nr_cpus + 1) * MAX_BYTES);
+	program->data = calloc(1, args + (program->nr_cpus + 1) * MAX_BYTES +
+				  program->state_bytes + 8);
 	if (!program->data)
 		return hlk_err_system(program->err, op);
 	program->used = args;
@@ -409,6 +415,24 @@ int hlk_program_tail(const unsigned char *program, uint64_t bytes,
 	if (tail->magic != HLK_PROGRAM_MAGIC || tail->size != sizeof(*tail))
 		return -EINVAL;
 	return 0;
+}
+
+/**
+ * hlk_program_state() - what an embedder's device has in a program
+ * @program: the program; it may be anybody's
+ * @bytes: its size
+ * @tail: its tail
+ *
+ * Return: that, or NULL if there is not that much
+ */
+const void *hlk_program_state(const unsigned char *program, uint64_t bytes,
+			      const struct hlk_program_tail *tail)
+{
+	uint64_t size = (tail->state_bytes + 7ULL) / 8 * 8;
+
+	if (bytes - sizeof(*tail) < size)
+		return NULL;
+	return program + bytes - sizeof(*tail) - size;
 }
 
 /**

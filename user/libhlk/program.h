@@ -13,7 +13,9 @@
  * @irqchip: the machine has interrupt controllers
  * @cr8: CR8 of the first processor, which KVM takes from struct kvm_run without these
  * @nr_cpus: processors that it has
- * @__pad2: 0
+ * @lines: levels of interrupt lines, a bit each
+ * @state_bytes: what an embedder's device has before this struct, up to a multiple of 8
+ * @__pad: 0
  * @devices: the devices
  */
 struct hlk_program_tail {
@@ -22,11 +24,13 @@ struct hlk_program_tail {
 	uint32_t irqchip;
 	uint64_t cr8;
 	uint32_t nr_cpus;
-	uint32_t __pad2;
+	uint32_t lines;
+	uint32_t state_bytes;
+	uint32_t __pad;
 	struct hlk_devices devices;
 };
 
-#define HLK_PROGRAM_MAGIC		0x32656e696863616dULL	/* "machine2" */
+#define HLK_PROGRAM_MAGIC		0x33656e696863616dULL	/* "machine3" */
 
 /**
  * struct hlk_program - a program that is being written
@@ -35,6 +39,9 @@ struct hlk_program_tail {
  * @vcpu_fds: these
  * @cpu: number of the one whose state is being written
  * @vcpu_fd: its vCPU
+ * @lines: levels of its interrupt lines
+ * @state: what an embedder's device has, or NULL
+ * @state_bytes: how much
  * @data: the program
  * @used: bytes of it
  * @err: out: why it cannot be
@@ -45,6 +52,9 @@ struct hlk_program {
 	int vcpu_fds[HLK_LIB_MAX_CPUS];
 	uint32_t cpu;
 	int vcpu_fd;
+	uint32_t lines;
+	const void *state;
+	uint32_t state_bytes;
 	unsigned char *data;
 	uint32_t used;
 	struct hlk_err *err;
@@ -54,6 +64,8 @@ int hlk_program_make(struct hlk_ctx *ctx, struct hlk_program *program, bool irqc
 		     const struct hlk_devices *devices);
 int hlk_program_tail(const unsigned char *program, uint64_t bytes,
 		     struct hlk_program_tail *tail);
+const void *hlk_program_state(const unsigned char *program, uint64_t bytes,
+			      const struct hlk_program_tail *tail);
 int hlk_program_map(struct hlk_snap *snap, struct hlk_err *err);
 
 #endif /* LIBHLK_PROGRAM_H */

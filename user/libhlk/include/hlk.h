@@ -1342,6 +1342,53 @@ const char *hlk_protocol_text(uint32_t protocol);
 
 struct hlk_machine;
 
+/* flags of struct hlk_access */
+#define HLK_ACCESS_WRITE	(1U << 0)
+#define HLK_ACCESS_MEMORY	(1U << 1)
+
+/**
+ * struct hlk_access - an access of the guest to a port or to an address without memory
+ * @flags: HLK_ACCESS_WRITE: it writes, else it reads; HLK_ACCESS_MEMORY: @addr is an
+ *	address, else a port
+ * @size: bytes: 1, 2 or 4, and 8 for memory
+ * @addr: the address, as the machine sees it, or the port
+ * @value: what is written; or out: what is read, all ones before
+ */
+struct hlk_access {
+	uint32_t flags;
+	uint32_t size;
+	uint64_t addr;
+	uint64_t value;
+};
+
+#define HLK_MACHINE_IRQS	24U
+#define HLK_MACHINE_MAX_STATE	16384U
+
+/**
+ * struct hlk_machine_device - a device of the embedder's own
+ * @size: sizeof(struct hlk_machine_device), see HLK_MACHINE_DEVICE_INIT
+ * @state_bytes: how many bytes of it are part of each snapshot, at most
+ *	HLK_MACHINE_MAX_STATE
+ * @arg: first argument of the others
+ * @access: called with each access that no device of libhlk takes, or NULL
+ * @save: called for each snapshot: write @state_bytes bytes. They are 0 before
+ * @load: called before each restore, with the @state_bytes bytes of the snapshot, which
+ *	may be from anybody who gave the caller its fd
+ *
+ * The functions are called while the machine is in use: of its functions they may call
+ * hlk_machine_irq() and hlk_machine_stop() alone.
+ */
+struct hlk_machine_device {
+	uint32_t size;
+	uint32_t state_bytes;
+	void *arg;
+	void (*access)(void *arg, struct hlk_access *access);
+	void (*save)(void *arg, void *state);
+	void (*load)(void *arg, const void *state);
+};
+
+#define HLK_MACHINE_DEVICE_INIT	{ .size = sizeof(struct hlk_machine_device) }
+
 /* flags of struct hlk_machine_config */
 #define HLK_MACHINE_NO_IRQCHIP	(1U << 0)
 #define HLK_MACHINE_NO_ACPI	(1U << 1)
@@ -1362,6 +1409,7 @@ struct hlk_machine;
  * @keep_private: see struct hlk_config
  * @print: called with what the guest writes to its serial port and to port 0xE9, or NULL
  * @print_arg: its first argument
+ * @device: a device of the caller's own, or NULL; it is copied
  *
  * Sizes and addresses are multiples of 4 KiB. Memory that the guest did not touch costs
  * nothing.
@@ -1377,6 +1425,7 @@ struct hlk_machine_config {
 	uint64_t keep_private;
 	hlk_print_fn print;
 	void *print_arg;
+	const struct hlk_machine_device *device;
 };
 
 #define HLK_MACHINE_CONFIG_INIT	{ .size = sizeof(struct hlk_machine_config) }
@@ -1461,8 +1510,9 @@ static inline int hlk_machine_load(struct hlk_machine *machine,
  * @HLK_STOP_ENTRY: the processor refused its state, for @value
  * @HLK_STOP_INTERNAL: KVM gave up, for @value
  * @HLK_STOP_UNKNOWN: an exit that is not known, @value
+ * @HLK_STOP_ASKED: hlk_machine_stop() was called
  *
- * After the first six it can go on; after the others it is over, until it is restored.
+ * After the first six and the last it can go on; after the others it is over, until it is restored.
  */
 enum hlk_stop {
 	HLK_STOP_NONE = 0,
@@ -1479,6 +1529,7 @@ enum hlk_stop {
 	HLK_STOP_ENTRY,
 	HLK_STOP_INTERNAL,
 	HLK_STOP_UNKNOWN,
+	HLK_STOP_ASKED,
 };
 
 /**
@@ -1499,6 +1550,10 @@ enum hlk_stop {
  * @cs_base: out: base of the code segment
  * @copied: out: with HLK_MACHINE_RESTORE: private pages copied back
  * @exits: out: how often it came out
+ * @idle_us: HLK_MACHINE_IDLE: how long it has to wait, in microseconds; 0 is 100 ms
+ * @rflags: out: RFLAGS
+ * @ring: out: its privilege level; 0 is that of a kernel
+ * @bits: out: of the code that it is in: 16, 32 or 64; 0 if that is not known
  */
 struct hlk_machine_run {
 	uint32_t size;
@@ -1515,6 +1570,10 @@ struct hlk_machine_run {
 	uint64_t cs_base;
 	uint64_t copied;
 	uint64_t exits;
+	uint64_t idle_us;
+	uint64_t rflags;
+	uint32_t ring;
+	uint32_t bits;
 };
 
 #define HLK_MACHINE_RUN_INIT	{ .size = sizeof(struct hlk_machine_run) }
@@ -1525,11 +1584,37 @@ struct hlk_machine_run {
  * @run: until when; out: why it stopped
  *
  * It always stops at its own end. That it is idle is looked for every 10 ms: it is, when it
- * was in HLT each of ten times and had nothing printed meanwhile.
+ * was in HLT each time for as long as @idle_us says, and had nothing printed meanwhile.
+ * After HLK_STOP_ASKED what it printed and how long it waited counts on.
  *
  * Return: 0, or a negative errno: EDQUOT if it used up its private pages, ESTALE if it is over
  */
 int hlk_machine_go(struct hlk_machine *machine, struct hlk_machine_run *run);
+
+/**
+ * hlk_machine_stop() - have hlk_machine_go() stop
+ * @machine: the machine
+ *
+ * From any thread, and from a signal handler. It stops at the next look, 100 ms later at the
+ * latest, or at once if a signal interrupts the thread that runs it; the next run does if
+ * there is none.
+ */
+void hlk_machine_stop(struct hlk_machine *machine);
+
+/**
+ * hlk_machine_irq() - drive an interrupt line
+ * @machine: the machine
+ * @irq: which line, below HLK_MACHINE_IRQS; not 4, which is the serial port's
+ * @level: whether it interrupts
+ *
+ * From any thread of the process that made the machine, at any time. How it is driven is part
+ * of each snapshot, and comes back with each restore, before struct hlk_machine_device's
+ * @load is called.
+ *
+ * Return: 0; -EOPNOTSUPP: there are no interrupt controllers; -EINVAL: no such line; or
+ * another negative errno. hlk_machine_error() says nothing of it
+ */
+int hlk_machine_irq(struct hlk_machine *machine, uint32_t irq, int level);
 
 /**
  * hlk_stop_text() - words for why a machine stopped
@@ -1559,6 +1644,16 @@ int hlk_machine_receive(struct hlk_machine *machine, const void *data, size_t le
  * Return: 0 or a negative errno
  */
 int hlk_machine_snapshot(struct hlk_machine *machine, struct hlk_snap **snap);
+
+/**
+ * hlk_machine_audit() - restore a machine, and look whether it is what the snapshot says
+ * @machine: the machine
+ *
+ * As hlk_machine_restore() of the snapshot restored last, with each byte of memory compared.
+ *
+ * Return: 0, or a negative errno: EUCLEAN if it is not
+ */
+int hlk_machine_audit(struct hlk_machine *machine);
 
 /**
  * hlk_machine_restore() - bring a machine back to a snapshot

@@ -5,6 +5,9 @@
  * Runs in the test VM.
  */
 #include <linux/kvm.h>
+#include <pthread.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
 
 #include "module.h"
 
@@ -350,6 +353,244 @@ static void test_refused(void)
 	hlk_snapshot_close(snap);
 }
 
+/*
+ * A device of this test's own: port 0x500 reads how often it was read, and lowers line 5;
+ * 0x80000 takes a byte, 0x80004 gives it back, as a letter.
+ */
+struct own {
+	struct hlk_machine *machine;
+	struct {
+		uint8_t reads;
+		uint8_t byte;
+	} state;
+	unsigned int loads;
+	unsigned int others;
+};
+
+static void own_access(void *arg, struct hlk_access *access)
+{
+	struct own *own = arg;
+
+	switch (access->addr | (uint64_t)access->flags << 32) {
+	case 0x500:
+		access->value = '0' + own->state.reads++;
+		hlk_machine_irq(own->machine, 5, 0);
+		break;
+	case 0x80000 | (uint64_t)(HLK_ACCESS_MEMORY | HLK_ACCESS_WRITE) << 32:
+		own->state.byte = access->value;
+		break;
+	case 0x80004 | (uint64_t)HLK_ACCESS_MEMORY << 32:
+		access->value = own->state.byte - '0' + 'a';
+		break;
+	default:
+		own->others++;
+	}
+}
+
+static void own_save(void *arg, void *state)
+{
+	memcpy(state, &((struct own *)arg)->state, 2);
+}
+
+static void own_load(void *arg, const void *state)
+{
+	struct own *own = arg;
+
+	memcpy(&own->state, state, 2);
+	own->loads++;
+}
+
+static struct hlk_machine *make_own(struct own *own)
+{
+	/*
+	 * Real mode: a PIC that lets interrupt 5 through, which prints what it reads from
+	 * the port and from memory; says by port 0x80 that it is ready, and halts.
+	 */
+	static const unsigned char code[] = {
+		0xfa, 0x31, 0xc0, 0x8e, 0xd8, 0x8e, 0xd0, 0xbc, 0x00, 0x70, 0xc7, 0x06,
+		0x94, 0x00, 0x35, 0x7c, 0xa3, 0x96, 0x00, 0xb0, 0x11, 0xe6, 0x20, 0xb0,
+		0x20, 0xe6, 0x21, 0xb0, 0x04, 0xe6, 0x21, 0xb0, 0x01, 0xe6, 0x21, 0xb0,
+		0xdf, 0xe6, 0x21, 0xb8, 0x00, 0x80, 0x8e, 0xc0, 0xba, 0x00, 0x05, 0xe6,
+		0x80, 0xfb, 0xf4, 0xeb, 0xfd, 0xec, 0xe6, 0xe9, 0x26, 0xa2, 0x00, 0x00,
+		0x26, 0xa0, 0x04, 0x00, 0xe6, 0xe9, 0xb0, 0x20, 0xe6, 0x20, 0xcf
+	};
+	struct hlk_machine_config config = HLK_MACHINE_CONFIG_INIT;
+	struct hlk_machine_device device = HLK_MACHINE_DEVICE_INIT;
+	struct hlk_ram ram = { 0, 0x10000, NULL };
+	struct hlk_err err;
+
+	memset(own, 0, sizeof(*own));
+	device.state_bytes = sizeof(own->state);
+	device.arg = own;
+	device.access = own_access;
+	device.save = own_save;
+	device.load = own_load;
+	config.ram = &ram;
+	config.nr_ram = 1;
+	config.print = print;
+	config.device = &device;
+	if (hlk_machine_create(ctx, &config, &own->machine, &err)) {
+		tap(false, "no machine: %s", words(&err));
+		return NULL;
+	}
+	load_flat(own->machine, code, sizeof(code));
+	forget();
+	return own->machine;
+}
+
+/* Its interrupt comes once, and the device is as it was. */
+static bool own_rounds(struct own *own, unsigned int nr)
+{
+	struct hlk_machine_run run = HLK_MACHINE_RUN_INIT;
+	unsigned int i;
+
+	for (i = 0; i < nr; i++) {
+		forget();
+		if (go(own->machine, HLK_MACHINE_RESTORE | HLK_MACHINE_IDLE, &run) !=
+		    HLK_STOP_IDLE || strcmp(said, "0a") || own->state.reads != 1) {
+			printf("# round %u: %s\n", i, said);
+			return false;
+		}
+	}
+	return true;
+}
+
+/* Another process, that has nothing but the snapshot's fd */
+static bool own_clone(int fd)
+{
+	struct hlk_snap *snap;
+	struct own own;
+	struct hlk_err err;
+	bool good;
+
+	if (hlk_open(&ctx, &err) || !make_own(&own) ||
+	    hlk_snapshot_from_fd(fd, &snap, &err))
+		return false;
+	good = !hlk_machine_restore(own.machine, snap) && own.loads == 1 &&
+	       own_rounds(&own, 3) && own.loads == 4;
+	hlk_snapshot_close(snap);
+	hlk_machine_close(own.machine);
+	hlk_close(ctx);
+	return good;
+}
+
+static int receive_fd(int from)
+{
+	char control[CMSG_SPACE(sizeof(int))], byte;
+	struct iovec iov = { &byte, 1 };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = control, .msg_controllen = sizeof(control),
+	};
+	int fd;
+
+	if (recvmsg(from, &msg, 0) != 1 || !CMSG_FIRSTHDR(&msg))
+		return -1;
+	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(fd));
+	return fd;
+}
+
+static void send_fd(int to, int fd)
+{
+	union {
+		char room[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr head;
+	} control = {
+		.head.cmsg_len = CMSG_LEN(sizeof(int)),
+		.head.cmsg_level = SOL_SOCKET,
+		.head.cmsg_type = SCM_RIGHTS,
+	};
+	struct iovec iov = { (void *)"s", 1 };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = &control, .msg_controllen = sizeof(control),
+	};
+
+	memcpy(CMSG_DATA(&control.head), &fd, sizeof(fd));
+	if (sendmsg(to, &msg, 0) != 1)
+		printf("# cannot send an fd\n");
+}
+
+static bool in_another_process(struct hlk_snap *snap)
+{
+	int pair[2], status = 1;
+	pid_t child;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair))
+		return false;
+	fflush(stdout);
+	child = fork();
+	if (!child) {
+		status = !own_clone(receive_fd(pair[1]));
+		fflush(stdout);
+		_exit(status);
+	}
+	send_fd(pair[0], hlk_snapshot_fd(snap));
+	close(pair[0]);
+	close(pair[1]);
+	return waitpid(child, &status, 0) == child && !status;
+}
+
+static void test_device(void)
+{
+	struct hlk_machine_run run = HLK_MACHINE_RUN_INIT;
+	struct hlk_machine *machine, *other;
+	struct hlk_snap *snap;
+	struct own own;
+	int ret;
+
+	machine = make_own(&own);
+	if (!machine)
+		return;
+	run.port = 0x80;
+	tap(go(machine, HLK_MACHINE_PORT, &run) == HLK_STOP_PORT, "it is ready");
+	tap(!hlk_machine_irq(machine, 5, 1), "a line is raised");
+	snap = take(machine);
+	if (!snap)
+		return;
+	tap(go(machine, HLK_MACHINE_IDLE, &run) == HLK_STOP_IDLE && !strcmp(said, "0a"),
+	    "a device of the embedder's interrupts: %s", said);
+	tap(!hlk_machine_irq(machine, 5, 1) &&
+	    go(machine, HLK_MACHINE_IDLE, &run) == HLK_STOP_IDLE &&
+	    !strcmp(said, "0a1b") && own.others >= 1, "and again: %s", said);
+	tap(!hlk_machine_restore(machine, snap) && !own.state.reads && own.loads == 1,
+	    "its bytes come back");
+	tap(own_rounds(&own, 10), "and its line, again and again");
+	tap(!hlk_machine_audit(machine) && own_rounds(&own, 1), "audited: %s",
+	    reason(machine));
+	tap(in_another_process(snap), "and in another process that has the fd");
+	other = make_machine(0, 0x10000);
+	ret = hlk_machine_restore(other, snap);
+	tap(ret == -EINVAL, "a machine without such a device: %s", reason(other));
+	hlk_machine_close(other);
+	hlk_machine_close(machine);
+	hlk_snapshot_close(snap);
+}
+
+static void *stop_soon(void *arg)
+{
+	usleep(300000);
+	hlk_machine_stop(arg);
+	return NULL;
+}
+
+static void test_stop(void)
+{
+	struct hlk_machine_run run = HLK_MACHINE_RUN_INIT;
+	struct hlk_machine *machine = boot("l");
+	pthread_t thread;
+	bool good;
+
+	if (pthread_create(&thread, NULL, stop_soon, machine))
+		return;
+	good = go(machine, 0, &run) == HLK_STOP_ASKED && run.bits == 32 && !run.ring;
+	pthread_join(thread, NULL);
+	run.timeout_us = SECOND / 5;
+	tap(good && go(machine, 0, &run) == HLK_STOP_TIME,
+	    "it stops when it is asked to, and goes on");
+	hlk_machine_close(machine);
+}
+
 static void refused(struct hlk_machine_config config, int code)
 {
 	struct hlk_machine *machine;
@@ -419,5 +660,7 @@ int main(void)
 	test_small();
 	test_rounds();
 	test_refused();
+	test_device();
+	test_stop();
 	return finish();
 }

@@ -59,8 +59,11 @@ static struct {
 	bool lost_msr;
 	uint64_t over_budget;
 	unsigned int restores;
+	uint32_t restore_flags;
+	unsigned int kicks;
+	uint32_t ask_at;
 	unsigned int snapshots;
-	unsigned char program[70000];
+	unsigned char program[70000] __attribute__((aligned(8)));
 	uint32_t program_bytes;
 	unsigned int watches;
 	unsigned int fail_at;
@@ -114,6 +117,8 @@ static int play_run(struct hlk_run *arg)
 	const struct step *step = play.step++;
 
 	note_input(run);
+	if (play.ask_at && play.runs + 1 == play.ask_at)
+		hlk_machine_stop(machine);
 	if (play.runs < STEPS)
 		play.arg[play.runs] = *arg;
 	play.runs++;
@@ -136,6 +141,12 @@ static int play_run(struct hlk_run *arg)
 		if (step->data)
 			memcpy((char *)run + DATA, step->data,
 			       step->size * step->count);
+	} else if (step->exit == KVM_EXIT_MMIO) {
+		run->mmio.phys_addr = step->port;
+		run->mmio.len = step->size;
+		run->mmio.is_write = !!step->data;
+		if (step->data)
+			memcpy(run->mmio.data, step->data, step->size);
 	} else if (step->exit == KVM_EXIT_FAIL_ENTRY) {
 		run->fail_entry.hardware_entry_failure_reason = step->port;
 	} else if (step->exit == KVM_EXIT_INTERNAL_ERROR) {
@@ -321,6 +332,10 @@ int ioctl(int fd, unsigned long cmd, ...)
 		return play_run(arg);
 	case HLK_RESTORE:
 		play.restores++;
+		play.restore_flags = ((struct hlk_restore *)arg)->head.flags;
+		return 0;
+	case HLK_KICK:
+		play.kicks++;
 		return 0;
 	case HLK_SNAPSHOT:
 		return play_snapshot(arg);
@@ -347,7 +362,10 @@ static void begin(const struct step *steps)
 	said[0] = '\0';
 	machine->state = HLK_MACHINE_READY;
 	machine->irqchip = true;
-	machine->irq = false;
+	machine->lines = 0;
+	memset(&machine->outside, 0, sizeof(machine->outside));
+	atomic_store(&machine->asked, false);
+	machine->was_asked = false;
 	machine->over_budget = 0;
 }
 
@@ -436,7 +454,7 @@ static void test_irq(void)
 	machine->devices.serial.mcr = 8;
 	tap(!hlk_machine_receive(machine, "xyz", 3, &taken) && taken == 1 &&
 	    play.nr_lines == 1 && play.lines[0], "input interrupts");
-	machine->irq = false;
+	machine->lines = 0;
 	machine->irqchip = false;
 	play.nr_lines = 0;
 	tap(!hlk_machine_receive(machine, "xyz", 3, &taken) && !taken &&
@@ -700,6 +718,204 @@ static void test_restore(void)
 	machine->last = NULL;
 }
 
+static void forget_cpuid(void)
+{
+	free(play.cpuid);
+	memset(&play, 0, sizeof(play));
+}
+
+#define OUTSIDE	0x1234
+
+/* An embedder's device: it notes what is asked of it, and answers with a count. */
+static struct {
+	struct hlk_access access[STEPS];
+	unsigned int nr;
+	uint32_t state[3];
+	unsigned int loads;
+	int irq;
+} mine;
+
+static void mine_access(void *arg, struct hlk_access *access)
+{
+	if (mine.nr < STEPS && arg == &mine)
+		mine.access[mine.nr++] = *access;
+	if (!(access->flags & HLK_ACCESS_WRITE))
+		access->value = 0x1122334455667788;
+	if (mine.irq)
+		hlk_machine_irq(machine, mine.irq, 1);
+}
+
+static void mine_save(void *arg, void *state)
+{
+	(void)arg;
+	memcpy(state, mine.state, sizeof(mine.state));
+}
+
+static void mine_load(void *arg, const void *state)
+{
+	(void)arg;
+	mine.loads++;
+	memcpy(mine.state, state, sizeof(mine.state));
+}
+
+static const struct hlk_machine_device my_device = {
+	.size = sizeof(my_device),
+	.state_bytes = sizeof(mine.state),
+	.arg = &mine,
+	.access = mine_access,
+	.save = mine_save,
+	.load = mine_load,
+};
+
+static bool accessed(unsigned int at, uint32_t flags, uint32_t size, uint64_t addr,
+		     uint64_t value)
+{
+	const struct hlk_access *access = &mine.access[at];
+
+	return access->flags == flags && access->size == size &&
+	       access->addr == addr && access->value == value;
+}
+
+static void test_outside(void)
+{
+	static const struct step ports[] = {
+		OUT(OUTSIDE, 2, 2, "\x01\x02\x03\x04"), OUT(0xe9, 1, 1, "x"),
+		OUT(0x3f7, 2, 1, "ab"), IN(OUTSIDE, 4, 1), OVER
+	};
+	static const struct step memory[] = {
+		{ .exit = KVM_EXIT_MMIO, .port = 0xd0000000, .size = 4, .data = "\x78\x56\x34\x12" },
+		{ .exit = KVM_EXIT_MMIO, .port = 0xd0000008, .size = 8 }, OVER
+	};
+	struct hlk_machine_run run = HLK_MACHINE_RUN_INIT;
+
+	memset(&mine, 0, sizeof(mine));
+	begin(ports);
+	machine->outside = my_device;
+	run.flags = 0;
+	tap(!hlk_machine_go(machine, &run) && run.stop == HLK_STOP_EXIT && mine.nr == 3 &&
+	    accessed(0, HLK_ACCESS_WRITE, 2, OUTSIDE, 0x0201) &&
+	    accessed(1, HLK_ACCESS_WRITE, 2, OUTSIDE, 0x0403) &&
+	    accessed(2, 0, 4, OUTSIDE, UINT64_MAX) && !memcmp(got, "\x88\x77\x66\x55", 4),
+	    "ports that no device has, and none of those");
+	memset(&mine, 0, sizeof(mine));
+	begin(memory);
+	machine->outside = my_device;
+	mine.irq = 9;
+	tap(!hlk_machine_go(machine, &run) && mine.nr == 2 &&
+	    accessed(0, HLK_ACCESS_WRITE | HLK_ACCESS_MEMORY, 4, 0xd0000000, 0x12345678) &&
+	    accessed(1, HLK_ACCESS_MEMORY, 8, 0xd0000008, UINT64_MAX) &&
+	    !memcmp(got, "\x88\x77\x66\x55\x44\x33\x22\x11", 8) &&
+	    play.nr_lines == 1 && machine->lines == 1U << 9,
+	    "memory that is not there, and a line");
+	tap(hlk_machine_irq(machine, 4, 1) == -EINVAL &&
+	    hlk_machine_irq(machine, 24, 1) == -EINVAL &&
+	    !hlk_machine_irq(machine, 9, 0) && !machine->lines, "lines");
+	machine->irqchip = false;
+	tap(hlk_machine_irq(machine, 9, 1) == -EOPNOTSUPP, "without controllers none");
+}
+
+/* What a device has goes into a snapshot, and comes from there. */
+static void test_outside_state(void)
+{
+	struct hlk_snap snap = { .fd = 77 }, *taken;
+	struct hlk_program_tail *tail;
+
+	memset(&mine, 0, sizeof(mine));
+	begin(NULL);
+	machine->outside = my_device;
+	mine.state[0] = 1;
+	mine.state[2] = 0x33333333;
+	hlk_machine_irq(machine, 11, 1);
+	tap(!hlk_machine_snapshot(machine, &taken), "a snapshot with a device");
+	hlk_snapshot_close(taken);
+	snap.program_bytes = play.program_bytes;
+	atomic_init(&snap.refs, 10);
+	atomic_init(&snap.program, malloc(snap.program_bytes));
+	memcpy((void *)snap.program, play.program, snap.program_bytes);
+	tail = (void *)((unsigned char *)snap.program + snap.program_bytes - sizeof(*tail));
+	memset(&mine, 0, sizeof(mine));
+	machine->lines = 0;
+	play.nr_lines = 0;
+	tap(!hlk_machine_restore(machine, &snap) && mine.loads == 1 && mine.state[0] == 1 &&
+	    mine.state[2] == 0x33333333 && play.nr_lines == 1 && play.lines[0] == 1 &&
+	    machine->lines == 1U << 11, "it comes back, with its line");
+	tap(hlk_machine_audit(machine) == -EOPNOTSUPP, "no audits in an old module");
+	ctx.features |= HLK_FEATURE_AUDIT;
+	tap(!hlk_machine_audit(machine) && play.restore_flags == HLK_RESTORE_AUDIT &&
+	    mine.loads == 2, "an audit restores");
+	ctx.features &= ~HLK_FEATURE_AUDIT;
+	machine->outside.state_bytes = 8;
+	tap(hlk_machine_restore(machine, &snap) == -EINVAL && mine.loads == 2 &&
+	    strstr(machine->err.text, "12 bytes"), "another device: %s", machine->err.text);
+	machine->outside.state_bytes = UINT32_MAX;
+	tail->state_bytes = UINT32_MAX;
+	tap(hlk_machine_restore(machine, &snap) == -EINVAL && mine.loads == 2,
+	    "more than there is");
+	free((void *)snap.program);
+	machine->last = NULL;
+}
+
+static void test_outside_config(void)
+{
+	struct hlk_machine_config config = HLK_MACHINE_CONFIG_INIT;
+	struct hlk_machine_device device = my_device;
+	struct hlk_machine *new;
+
+	config.mem_size = 1 << 20;
+	config.device = &device;
+	forget_cpuid();
+	tap(!hlk_machine_create(&ctx, &config, &new, NULL) &&
+	    new->outside.access == mine_access, "a device of the caller's");
+	hlk_machine_close(new);
+	device.state_bytes = HLK_MACHINE_MAX_STATE + 1;
+	tap(hlk_machine_create(&ctx, &config, &new, NULL) == -E2BIG, "too much state");
+	device = my_device;
+	device.load = NULL;
+	tap(hlk_machine_create(&ctx, &config, &new, NULL) == -EINVAL, "that is never loaded");
+	device.size = 8;
+	tap(hlk_machine_create(&ctx, &config, &new, NULL) == -EINVAL, "a struct that is none");
+	config.size = offsetof(struct hlk_machine_config, device);
+	tap(!hlk_machine_create(&ctx, &config, &new, NULL) && !new->outside.access,
+	    "a caller that knows none");
+	hlk_machine_close(new);
+}
+
+/* Asked to stop: before it runs, while it does, and what it printed counts on. */
+static void test_stop(void)
+{
+	static const struct step halves[] = {
+		OUT(0xe9, 1, 3, "abc"), { .error = EINTR }, OUT(0xe9, 1, 3, "def"), OVER
+	};
+	static const struct step waits[] = { [0 ... 30] = { .error = ETIMEDOUT } };
+	struct hlk_machine_run run = HLK_MACHINE_RUN_INIT;
+
+	begin(halves);
+	play.ask_at = 2;
+	run.flags = HLK_MACHINE_PRINT;
+	run.print = "cd";
+	tap(!hlk_machine_go(machine, &run) && run.stop == HLK_STOP_ASKED && play.runs == 2 &&
+	    play.kicks == 1 && machine->state == HLK_MACHINE_READY &&
+	    !machine->cpus[0].run->immediate_exit, "asked to stop");
+	tap(!hlk_machine_go(machine, &run) && run.stop == HLK_STOP_PRINT &&
+	    !strcmp(said, "abcdef"), "half of a text was printed before");
+	begin(halves);
+	hlk_machine_stop(machine);
+	tap(!hlk_machine_go(machine, &run) && run.stop == HLK_STOP_ASKED && !play.runs,
+	    "before it runs");
+	begin(waits);
+	play.mp_state = KVM_MP_STATE_HALTED;
+	play.ask_at = 6;
+	run.flags = HLK_MACHINE_IDLE;
+	tap(!hlk_machine_go(machine, &run) && run.stop == HLK_STOP_ASKED &&
+	    !hlk_machine_go(machine, &run) && run.stop == HLK_STOP_IDLE && play.runs == 10,
+	    "how long it was idle counts on");
+	begin(waits);
+	play.mp_state = KVM_MP_STATE_HALTED;
+	run.idle_us = 200000;
+	tap(!hlk_machine_go(machine, &run) && run.stop == HLK_STOP_IDLE && play.runs == 21,
+	    "idle for 200 ms");
+}
+
 static void test_watch(void)
 {
 	static const struct step steps[] = { { .exit = KVM_EXIT_DEBUG } };
@@ -732,12 +948,6 @@ static const struct kvm_cpuid_entry2 *leaf(uint32_t function, uint32_t index)
 		    play.cpuid->entries[i].index == index)
 			return &play.cpuid->entries[i];
 	return &none;
-}
-
-static void forget_cpuid(void)
-{
-	free(play.cpuid);
-	memset(&play, 0, sizeof(play));
 }
 
 static void test_cpuid(void)
@@ -990,8 +1200,12 @@ int main(void)
 	test_program();
 	test_program_of_two();
 	test_restore();
+	test_outside();
+	test_outside_state();
+	test_stop();
 	test_watch();
 	ctx.refs = 1;
+	test_outside_config();
 	test_cpuid();
 	test_cpus();
 	test_memory();
