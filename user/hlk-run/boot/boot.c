@@ -7,11 +7,14 @@
 #include "../fail.h"
 #include "boot.h"
 #include "calls.h"
+#include "clone.h"
 #include "code.h"
+#include "console.h"
 #include "file.h"
 #include "rounds.h"
 
 #define NSEC		1000000000ULL
+#define IDLE_LIMIT	30000000ULL	/* microseconds */
 
 static uint64_t now(void)
 {
@@ -35,6 +38,9 @@ static void print(void *arg, const char *text, size_t len)
 		if (!rounds->silent && *text != '\r')
 			print_text(&rounds->shown, file, text, 1);
 	}
+	/* A prompt has no end of line. */
+	if (rounds->console)
+		fflush(file);
 }
 
 static void print_flush(struct rounds *rounds)
@@ -57,11 +63,14 @@ static int fail_machine(struct rounds *rounds)
 	return fail(hlk_machine_error(rounds->machine));
 }
 
-static const char *mode_text(const struct hlk_machine_run *run)
+static const char *mode_text(const struct hlk_machine_run *run, char *text, size_t size)
 {
 	if (!(run->cr0 & 1))
-		return "real mode";
-	return run->cr0 >> 31 ? "with paging" : "protected mode without paging";
+		return "in real mode";
+	snprintf(text, size, "in %u-bit code of %s%s", run->bits,
+		 run->ring == 3 ? "a program" : "the kernel",
+		 run->cr0 >> 31 ? "" : ", without paging");
+	return text;
 }
 
 /* AMD's processors do so at a triple fault. */
@@ -74,6 +83,7 @@ static bool was_reset(const struct hlk_machine_run *run)
 static void say_stop(struct rounds *rounds, const char *what)
 {
 	const struct hlk_machine_run *run = &rounds->run;
+	char text[80];
 
 	print_flush(rounds);
 	fprintf(stderr, "hlk-run: %s: %s", what, hlk_stop_text(run->stop));
@@ -83,9 +93,12 @@ static void say_stop(struct rounds *rounds, const char *what)
 		fprintf(stderr, "\nguest: the processor reset itself, and where it was is lost\n");
 		return;
 	}
-	fprintf(stderr, "\nguest: at 0x%llx, %s, cr3 0x%llx\n",
+	fprintf(stderr, "\nguest: at 0x%llx, %s, interrupts %s",
 		(unsigned long long)(run->rip + (run->cr0 & 1 ? 0 : run->cs_base)),
-		mode_text(run), (unsigned long long)run->cr3);
+		mode_text(run, text, sizeof(text)), run->rflags & 0x200 ? "on" : "off");
+	if (run->cr0 >> 31)
+		fprintf(stderr, ", page tables at 0x%llx", (unsigned long long)run->cr3);
+	fprintf(stderr, "\n");
 }
 
 static const uint32_t stop_of[] = {
@@ -110,7 +123,8 @@ static const uint32_t flag_of[] = {
 static bool good_end(const struct hlk_machine_run *run)
 {
 	return run->stop == HLK_STOP_OFF || run->stop == HLK_STOP_RESET ||
-	       run->stop == HLK_STOP_EXIT || run->stop == HLK_STOP_HALT;
+	       run->stop == HLK_STOP_EXIT || run->stop == HLK_STOP_HALT ||
+	       run->stop == HLK_STOP_ASKED;
 }
 
 static uint64_t limit(const struct boot_options *opt, uint32_t flags)
@@ -118,6 +132,40 @@ static uint64_t limit(const struct boot_options *opt, uint32_t flags)
 	if (!(flags & HLK_MACHINE_RESTORE) && opt->boot_timeout_us)
 		return opt->boot_timeout_us;
 	return opt->timeout_us;
+}
+
+static void kick(void *arg)
+{
+	hlk_machine_stop(((struct rounds *)arg)->machine);
+}
+
+static size_t take_keys(void *arg, const void *text, size_t len)
+{
+	size_t taken = 0;
+
+	hlk_machine_receive(((struct rounds *)arg)->machine, text, len, &taken);
+	return taken;
+}
+
+/* On, as long as it only stops for what was typed */
+static int go_typed(struct rounds *rounds)
+{
+	struct hlk_machine_run *run = &rounds->run;
+	uint64_t begin = now(), limit = run->timeout_us, gone;
+	int ret;
+
+	for (;;) {
+		ret = hlk_machine_go(rounds->machine, run);
+		rounds->copied += run->copied;
+		rounds->exits += run->exits;
+		if (ret || run->stop != HLK_STOP_ASKED ||
+		    !console_give(rounds->console, take_keys, rounds))
+			return ret;
+		run->flags &= ~(HLK_MACHINE_RESTORE | HLK_MACHINE_TIME_BACK);
+		gone = (now() - begin) / 1000;
+		if (limit)
+			run->timeout_us = gone < limit ? limit - gone : 1;
+	}
 }
 
 static int go(struct rounds *rounds, const struct point *point, uint32_t flags)
@@ -131,7 +179,12 @@ static int go(struct rounds *rounds, const struct point *point, uint32_t flags)
 	run->port = point->when == WHEN_PORT ? point->number : 0;
 	run->timeout_us = point->when == WHEN_AFTER ? point->number :
 						      limit(rounds->opt, flags);
-	if (hlk_machine_go(rounds->machine, run)) {
+	/* Without a limit, who only waits would be waited for. */
+	if (!run->timeout_us && !rounds->console && !(run->flags & HLK_MACHINE_IDLE)) {
+		run->flags |= HLK_MACHINE_IDLE;
+		run->idle_us = IDLE_LIMIT;
+	}
+	if (go_typed(rounds)) {
 		run->stop = HLK_STOP_NONE;
 		return fail_machine(rounds);
 	}
@@ -180,7 +233,8 @@ static int check(struct rounds *rounds)
 {
 	char what[64];
 
-	if (rounds->done == 1) {
+	if (!rounds->has_first) {
+		rounds->has_first = true;
 		rounds->first = rounds->now;
 		rounds->stop = rounds->run.stop;
 		rounds->value = rounds->run.value;
@@ -198,20 +252,65 @@ static int check(struct rounds *rounds)
 	return RUN_MISMATCH;
 }
 
+static uint32_t restore_flags(const struct boot_options *opt)
+{
+	return HLK_MACHINE_RESTORE | (opt->time_back ? HLK_MACHINE_TIME_BACK : 0);
+}
+
+static bool is_due(const struct rounds *rounds, uint64_t every)
+{
+	return every && (rounds->done + 1) % every == 0;
+}
+
+static int audit(struct rounds *rounds)
+{
+	if (!is_due(rounds, rounds->opt->audit))
+		return RUN_OK;
+	if (hlk_machine_audit(rounds->machine))
+		return fail_machine(rounds);
+	rounds->audits++;
+	return RUN_OK;
+}
+
+/* It ends anywhere between the snapshot and where the last one ended. */
+static int cut_off(struct rounds *rounds, uint64_t last_ns)
+{
+	struct point point = { .when = WHEN_AFTER };
+	uint64_t copied = rounds->copied, exits = rounds->exits;
+	bool silent = rounds->silent;
+	int ret;
+
+	if (!rounds->done || !is_due(rounds, rounds->opt->cut_off))
+		return RUN_OK;
+	point.number = 1 + (uint64_t)random() % (last_ns / 1000 + 1);
+	rounds->silent = true;
+	ret = go(rounds, &point, restore_flags(rounds->opt));
+	rounds->silent = silent;
+	rounds->copied = copied;
+	rounds->exits = exits;
+	rounds->cuts++;
+	/* It may have come to its end, as it does. */
+	return rounds->run.stop ? RUN_OK : ret;
+}
+
 static int turn(struct rounds *rounds)
 {
 	const struct boot_options *opt = rounds->opt;
-	uint64_t start = now();
+	uint64_t start;
 	char what[64];
 	int ret;
 
+	ret = audit(rounds);
+	if (!ret)
+		ret = cut_off(rounds, rounds->last_ns);
+	if (ret)
+		return ret;
 	rounds->now.len = 0;
-	ret = go(rounds, &opt->until, HLK_MACHINE_RESTORE |
-		 (opt->time_back ? HLK_MACHINE_TIME_BACK : 0));
-	samples_add(&rounds->both, now() - start);
+	start = now();
+	ret = go(rounds, &opt->until, restore_flags(opt));
+	rounds->last_ns = now() - start;
+	samples_add(&rounds->both, rounds->last_ns);
 	rounds->done++;
-	rounds->copied += rounds->run.copied;
-	rounds->exits += rounds->run.exits;
 	if (ret && rounds->run.stop) {
 		snprintf(what, sizeof(what), "round %llu",
 			 (unsigned long long)rounds->done);
@@ -221,16 +320,25 @@ static int turn(struct rounds *rounds)
 	return ret ? ret : check(rounds);
 }
 
-static int run_rounds(struct rounds *rounds)
+static int run_rounds(struct rounds *rounds, uint64_t nr)
 {
 	uint64_t start = now();
-	int ret = take(rounds);
+	int ret = RUN_OK;
 
-	while (!ret && rounds->done < rounds->opt->repeat)
+	while (!ret && rounds->done < nr)
 		ret = turn(rounds);
 	rounds->elapsed = now() - start;
 	samples_sort(&rounds->both);
 	return ret;
+}
+
+static int rounds_of_snapshot(struct rounds *rounds)
+{
+	int ret = take(rounds);
+
+	if (!ret)
+		ret = run_rounds(rounds, rounds->opt->repeat);
+	return ret ? ret : clones_run(rounds->clones, rounds);
 }
 
 static const struct point agent_ready = {
@@ -261,6 +369,8 @@ static int boot(struct hlk_ctx *ctx, struct rounds *rounds)
 		point = &opt->snapshot_at;
 		ret = go(rounds, point, 0);
 	}
+	rounds->copied = 0;
+	rounds->exits = 0;
 	if (ret && rounds->run.stop) {
 		snprintf(what, sizeof(what), "the guest did not come to %s",
 			 point->said ? point->said : "an end of its own");
@@ -269,20 +379,18 @@ static int boot(struct hlk_ctx *ctx, struct rounds *rounds)
 	if (!ret && opt->call)
 		ret = calls_run(ctx, rounds);
 	else if (!ret && opt->has_snapshot)
-		ret = run_rounds(rounds);
+		ret = rounds_of_snapshot(rounds);
 	print_flush(rounds);
 	rounds->exit_code = ret;
 	rounds_report(rounds);
 	return ret;
 }
 
-static int make(struct hlk_ctx *ctx, struct rounds *rounds,
-		const struct files *files)
+static int make_machine(struct hlk_ctx *ctx, struct rounds *rounds)
 {
 	const struct boot_options *opt = rounds->opt;
 	struct hlk_machine_config config = HLK_MACHINE_CONFIG_INIT;
 	struct hlk_err err;
-	int ret = RUN_OK;
 
 	config.flags = (opt->no_irqchip ? HLK_MACHINE_NO_IRQCHIP : 0) |
 		       (opt->no_acpi ? HLK_MACHINE_NO_ACPI : 0);
@@ -291,14 +399,59 @@ static int make(struct hlk_ctx *ctx, struct rounds *rounds,
 	config.max_private = opt->max_private;
 	config.print = print;
 	config.print_arg = rounds;
-	if (hlk_machine_create(ctx, &config, &rounds->machine, &err))
-		return fail(&err);
+	return hlk_machine_create(ctx, &config, &rounds->machine, &err) ? fail(&err) : RUN_OK;
+}
+
+static int make(struct hlk_ctx *ctx, struct rounds *rounds,
+		const struct files *files)
+{
+	int ret = make_machine(ctx, rounds);
+
+	if (ret)
+		return ret;
 	if (hlk_machine_load(rounds->machine, &files->kernel, &rounds->placed))
 		ret = fail_machine(rounds);
+	if (!ret && !rounds->opt->json)
+		rounds->console = console_open(kick, rounds);
 	if (!ret)
 		ret = boot(ctx, rounds);
+	console_close(rounds->console);
 	hlk_snapshot_close(rounds->snap);
 	hlk_machine_close(rounds->machine);
+	return ret;
+}
+
+/* In another process: of the snapshot, with no kernel */
+static int make_clone(struct hlk_ctx *ctx, struct rounds *rounds)
+{
+	int ret = make_machine(ctx, rounds);
+
+	if (ret)
+		return ret;
+	if (hlk_machine_restore(rounds->machine, rounds->snap))
+		ret = fail_machine(rounds);
+	if (!ret)
+		ret = run_rounds(rounds, rounds->opt->clone_rounds ?
+					 rounds->opt->clone_rounds : rounds->opt->repeat);
+	hlk_machine_close(rounds->machine);
+	return ret;
+}
+
+static int run_clone(struct rounds *rounds, int fd)
+{
+	struct hlk_ctx *ctx;
+	struct hlk_err err;
+	int ret;
+
+	if (hlk_open(&ctx, &err))
+		return fail(&err);
+	if (hlk_snapshot_from_fd(fd, &rounds->snap, &err)) {
+		ret = fail(&err);
+	} else {
+		ret = make_clone(ctx, rounds);
+		hlk_snapshot_close(rounds->snap);
+	}
+	hlk_close(ctx);
 	return ret;
 }
 
@@ -333,7 +486,10 @@ int cmd_boot(int argc, char **argv)
 	rounds->opt = &opt;
 	ret = files_read(&opt, &files);
 	if (!ret)
+		ret = clones_start(&opt, run_clone, &rounds->clones);
+	if (!ret)
 		ret = open_hlk(rounds, &files);
+	clones_end(rounds->clones);
 	files_free(&files);
 	free(opt.own_append);
 	samples_free(&rounds->both);

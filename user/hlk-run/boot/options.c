@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../option.h"
+#include "clone.h"
 #include "options.h"
 
 enum {
@@ -25,6 +26,10 @@ enum {
 	OPT_ROOTFS,
 	OPT_WARM,
 	OPT_BOOT_TIMEOUT,
+	OPT_AUDIT,
+	OPT_CUT_OFF,
+	OPT_CLONES,
+	OPT_CLONE_ROUNDS,
 };
 
 static const struct argp_option boot_options[] = {
@@ -64,6 +69,13 @@ static const struct argp_option boot_options[] = {
 	  "Stop the guest when boot or a round takes longer", 3 },
 	{ "boot-timeout", OPT_BOOT_TIMEOUT, "MS", 0,
 	  "Another limit for the boot", 3 },
+	{ "audit", OPT_AUDIT, "N", 0,
+	  "Audit before every so many rounds: is all memory what the snapshot says?", 3 },
+	{ "cut-off", OPT_CUT_OFF, "N", 0,
+	  "Before every so many rounds run one that is cut off anywhere", 3 },
+	{ "clones", OPT_CLONES, "N", 0,
+	  "So many other processes, each with a machine of its own, run the same rounds after it", 3 },
+	{ "clone-rounds", OPT_CLONE_ROUNDS, "N", 0, "Rounds of each of them (default as --repeat)", 3 },
 	OPTION_JSON(4),
 	{ "quiet", OPT_QUIET, NULL, 0, "Do not print what the guest prints", 4 },
 	{ 0 }
@@ -154,6 +166,9 @@ static error_t parse_end(struct argp_state *state, const struct boot_options *bo
 		argp_error(state, "--expect wants --call");
 	if ((boot->call || boot->call_file) && boot->until.when)
 		argp_error(state, "a call ends with its answer, and not --until something");
+	if ((!boot->has_snapshot || boot->call || boot->call_file) &&
+	    (boot->audit || boot->cut_off || boot->clones))
+		argp_error(state, "--audit, --cut-off and --clones want --snapshot-at, and no --call");
 	return 0;
 }
 
@@ -194,6 +209,18 @@ static error_t parse_rounds(int key, char *arg, struct argp_state *state,
 	case OPT_BOOT_TIMEOUT:
 		boot->boot_timeout_us = option_number(state, "boot-timeout", arg, 1,
 						      86400000) * 1000;
+		return 0;
+	case OPT_AUDIT:
+		boot->audit = option_number(state, "audit", arg, 0, 1ULL << 40);
+		return 0;
+	case OPT_CUT_OFF:
+		boot->cut_off = option_number(state, "cut-off", arg, 0, 1ULL << 40);
+		return 0;
+	case OPT_CLONES:
+		boot->clones = option_number(state, "clones", arg, 0, MAX_CLONES);
+		return 0;
+	case OPT_CLONE_ROUNDS:
+		boot->clone_rounds = option_number(state, "clone-rounds", arg, 0, 1ULL << 40);
 		return 0;
 	case OPT_JSON:
 		boot->json = true;

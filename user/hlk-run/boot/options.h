@@ -66,6 +66,10 @@ struct point {
  * @expect: what it has to answer, or NULL
  * @timeout_us: limit of the boot, and of each round
  * @boot_timeout_us: limit of the boot, if it is another one
+ * @audit: audit before every so many rounds; 0 is none
+ * @cut_off: before every so many rounds one is cut off; 0 is none
+ * @clones: other processes that run the same rounds
+ * @clone_rounds: how many each; 0 is @repeat
  * @max_private: budget of private pages
  * @json: print JSON and nothing else
  * @quiet: do not print what the guest prints
@@ -97,6 +101,10 @@ struct boot_options {
 	const char *expect;
 	uint64_t timeout_us;
 	uint64_t boot_timeout_us;
+	uint64_t audit;
+	uint64_t cut_off;
+	uint32_t clones;
+	uint64_t clone_rounds;
 	uint64_t max_private;
 	bool json;
 	bool quiet;

@@ -38,6 +38,12 @@ static void print_table(const struct rounds *rounds)
 			 per_round(rounds, rounds->exits),
 			 per_round(rounds, rounds->copied));
 	count(rounds->opt->call ? "calls" : "rounds", rounds->done, more);
+	if (rounds->audits)
+		count("audits", rounds->audits, "0 differences");
+	if (rounds->cuts)
+		count("rounds cut off", rounds->cuts, "");
+	if (rounds->opt->clones)
+		count("clones", rounds->opt->clones, rounds->exit_code ? "" : "in processes of their own, with the same rounds");
 	if (!rounds->both.nr)
 		return;
 	latency_head(&term);
@@ -77,6 +83,9 @@ static void print_json(const struct rounds *rounds)
 	json_u64(root, "elapsed_ns", rounds->elapsed);
 	json_u64(root, "exits", rounds->exits);
 	json_u64(root, "copied", rounds->copied);
+	json_u64(root, "audits", rounds->audits);
+	json_u64(root, "cut_off", rounds->cuts);
+	json_u64(root, "clones", rounds->opt->clones);
 	json_stop(root, rounds);
 	if (rounds->done)
 		json_text(root, "output", rounds->first.text, kept);

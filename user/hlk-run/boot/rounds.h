@@ -35,6 +35,12 @@ struct output {
  * @copied: pages copied back in all of them
  * @exits: how often the guest came out in all of them
  * @both: latencies of restore and run
+ * @audits: audits
+ * @cuts: rounds that were cut off
+ * @last_ns: how long the last round took
+ * @clones: other processes that are to do the same, or NULL
+ * @console: the user's terminal, or NULL
+ * @has_first: @first, @stop and @value are known
  * @silent: nothing is shown of what the guest prints
  * @shown: a character that was begun
  * @first: what the first round printed
@@ -56,6 +62,12 @@ struct rounds {
 	uint64_t copied;
 	uint64_t exits;
 	struct samples both;
+	uint64_t audits;
+	uint64_t cuts;
+	uint64_t last_ns;
+	struct clones *clones;
+	struct console *console;
+	bool has_first;
 	bool silent;
 	struct hlk_text shown;
 	struct output first;
