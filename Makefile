@@ -27,7 +27,7 @@ help:
 	@echo 'make check-vmx     all tests on kvm-intel, in Bochs; takes hours'
 	@echo '                   of what check* did a note is left in build/results'
 	@echo 'make check-machines    kernels of Debian and others under hlk-run boot, ROUNDS=1000'
-	@echo '                   times each, on each of KERNELS; GUESTS= names some of them'
+	@echo '                   times each, on each of KERNELS; MACHINES= names some of them'
 	@echo 'make coverage      which lines of kmod/ the tests reach'
 	@echo 'make coverage-user which lines of libhlk and hlk-run'
 	@echo 'make bench         what a restore costs, on each of KERNELS; and compaction'

@@ -6,7 +6,7 @@
 # snapshot's fd over a UNIX socket, does the same CLONE_ROUNDS times in a machine of its own. What the
 # first round prints has to be right, and what all others print has to be that.
 #
-# GUESTS names some of them. Runs beside the guests; TAP. See vm/check-machines.sh.
+# MACHINES names some of them. Runs beside the guests; TAP. See vm/check-machines.sh.
 
 rounds=${ROUNDS:-1000}
 clone_rounds=${CLONE_ROUNDS:-$(((rounds + 9) / 10))}
@@ -113,7 +113,7 @@ check_cloud() {
 
 # Whoever adds a guest or a way to use one adds a function, and its name here.
 echo "TAP version 13"
-for guest in ${GUESTS:-nanvix three pae gnumach 686 cloud}; do
+for guest in ${MACHINES:-nanvix three pae gnumach 686 cloud}; do
 	case $guest in
 	nanvix) check_nanvix ;;
 	three) check_three ;;

@@ -6,14 +6,14 @@
 # CHECK_DEBUG=1 in one of the debug kernel too, a twentieth as often.
 #
 # Each is restored ROUNDS=1000 times, and CLONE_ROUNDS times in another process, a tenth of
-# that if it is not given. GUESTS= names some of them. TAP; the last line is
+# that if it is not given. MACHINES= names some of them. TAP; the last line is
 # `N passed, N failed, N skipped`.
 . "$(dirname "$0")/common.sh"
 
 ROUNDS=${ROUNDS:-1000}
-guests=${GUESTS:-nanvix three pae gnumach 686 cloud}
+guests=${MACHINES:-nanvix three pae gnumach 686 cloud}
 "$VM_DIR/setup.sh"
-record check-machines KERNELS ROUNDS CLONE_ROUNDS GUESTS CHECK_DEBUG
+record check-machines KERNELS ROUNDS CLONE_ROUNDS MACHINES CHECK_DEBUG
 build_user
 
 dir=$BUILD/machines
@@ -56,7 +56,7 @@ check() { # check SERIES ROUNDS OPTION-OF-RUN...
 	shift 2
 	"$VM_DIR/run.sh" "$series" --timeout 3600 --total 14400 --limit 14400 "$@" \
 		"${data[@]}" --env "ROUNDS=$rounds" --env "CLONE_ROUNDS=${CLONE_ROUNDS:-}" \
-		--env "GUESTS=$guests" -- "$TOP/selftests/machines.sh" |
+		--env "MACHINES=$guests" -- "$TOP/selftests/machines.sh" |
 		tee "$dir/output-$series" || rc=$?
 	read -r p _ f _ s _ < <(tail -n 1 "$dir/output-$series" |
 		grep -E '^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$' ||
