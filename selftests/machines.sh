@@ -62,7 +62,17 @@ check_three() {
 check_pae() {
 	processes '0x50000000, code 0x15'
 	boot "three processes, PAE, local APIC" pae.elf --snapshot-at 'print:three: ready'
-	boot "the same, with memory above 4 GiB" pae.elf --mem 3200 --snapshot-at 'print:three: ready'
+	# 4 GiB are below; the highest piece ends at 64 GiB, one of 20 GiB is at 32 GiB.
+	pieces='--ram 0:16 --ram 0x800000000:20480'
+	gib=4
+	while [ $gib -le 63 ]; do
+		[ $gib -ge 32 ] && [ $gib -lt 52 ] ||
+			pieces="$pieces --ram $((gib << 30 | 1023 << 20)):1"
+		gib=$((gib + 1))
+	done
+	# shellcheck disable=SC2086
+	boot "the same, in pieces of memory up to 64 GiB" pae.elf $pieces \
+		--snapshot-at 'print:three: ready'
 }
 
 check_nanvix() {

@@ -22,9 +22,9 @@
 #define AFTER		8U	/* and after it */
 
 #ifdef PAE
-#define HAS_NX		1
+#define IS_PAE		1
 #else
-#define HAS_NX		0
+#define IS_PAE		0
 #endif
 
 #endif /* GUEST_CALLS_H */

@@ -2,8 +2,8 @@
 /*
  * A Multiboot kernel that knows nothing of hlk: three processes in ring 3, each with page
  * tables and memory of its own, between which a timer changes; pages come when they are
- * touched, who touches others is ended. With PAE it has 64-bit entries, takes the pages of
- * heaps from the highest memory there is, executes nothing there, and has the local APIC's
+ * touched, who touches others is ended. With PAE it has 64-bit entries, takes pages of heaps
+ * from all pieces of memory above 4 GiB, executes nothing there, and has the local APIC's
  * timer; else 32-bit entries and the PIT.
  *
  * It says "ready" when all three were interrupted and met, and in the end what each found.
@@ -97,7 +97,13 @@ void interrupt(struct frame *frame);
 static struct process process[PROCESSES];
 static struct process *current;
 static uint32_t low_next;
-static uint64_t high_next;
+
+/* Pieces of memory above 4 GiB: heaps take pages from one after the other, from the end. */
+static struct {
+	uint64_t start;
+	uint64_t next;
+} high[64];
+static unsigned int nr_high, high_turn;
 static uint32_t meetings;
 
 static void outb(uint16_t port, uint8_t value)
@@ -186,19 +192,43 @@ static void map(uint32_t cr3, uint32_t va, uint64_t pa, entry_t flags)
 	asm volatile("invlpg %0" : : "m"(*(char *)va) : "memory");
 }
 
-/* A page of a heap, of the highest memory there is, empty */
+/* Or 0, if there is none above 4 GiB */
+static uint64_t new_high_page(void)
+{
+	unsigned int i, at;
+
+	for (i = 0; i < nr_high; i++) {
+		at = high_turn++ % nr_high;
+		if (high[at].next - high[at].start < PAGE)
+			continue;
+		high[at].next -= PAGE;
+		return high[at].next;
+	}
+	return 0;
+}
+
+/* A page of a heap, empty */
 static uint64_t new_heap_page(void)
 {
 	uint32_t *window = (uint32_t *)WINDOW;
+	uint64_t page = new_high_page();
 	unsigned int i;
 
-	if (!high_next)
+	if (!page)
 		return (uint32_t)new_page();
-	high_next -= PAGE;
-	map(current->cr3, WINDOW, high_next, WRITE | NX);
+	map(current->cr3, WINDOW, page, WRITE | NX);
 	for (i = 0; i < WORDS; i++)
 		window[i] = 0;
-	return high_next;
+	return page;
+}
+
+static void add_high(uint64_t start, uint64_t end)
+{
+	if (start < 1ULL << 32 || nr_high == sizeof(high) / sizeof(*high))
+		return;
+	high[nr_high].start = start;
+	high[nr_high].next = end & -(uint64_t)PAGE;
+	nr_high++;
 }
 
 static void find_memory(const struct info *info)
@@ -208,16 +238,17 @@ static void find_memory(const struct info *info)
 	uint64_t highest = 0;
 
 	low_next = (uint32_t)kernel_end;
-	for (; one < end; one = (const struct map *)((uint32_t)one + one->size + 4))
-		if (one->type == AVAILABLE && one->addr + one->length > highest)
+	for (; one < end; one = (const struct map *)((uint32_t)one + one->size + 4)) {
+		if (one->type != AVAILABLE)
+			continue;
+		if (one->addr + one->length > highest)
 			highest = one->addr + one->length;
-#ifdef PAE
-	if (highest > 1ULL << 32)
-		high_next = highest & -(uint64_t)PAGE;
-	print_number("three: PAE, memory ends at ", highest, "\n");
-#else
-	print_number("three: no PAE, memory ends at ", highest, "\n");
-#endif
+		if (IS_PAE)
+			add_high(one->addr, one->addr + one->length);
+	}
+	print(IS_PAE ? "three: PAE, " : "three: no PAE, ");
+	print_number("memory ends at ", highest, "");
+	print_number(", pieces above 4 GiB in use: ", nr_high, "\n");
 }
 
 static void make_space(struct process *new, unsigned int nr)

@@ -104,7 +104,7 @@ static void run(unsigned int nr)
 	/* What each may not do; the third behaves. */
 	if (nr == 0)
 		*(volatile unsigned int *)KERNEL_PAGE = 1;
-	if (nr == 1 && HAS_NX)
+	if (nr == 1 && IS_PAE)
 		((void (*)(void))page(0))();
 	if (nr == 1)
 		call(CALL_END, *(volatile unsigned int *)HEAP_END);

@@ -396,6 +396,8 @@ static int make_machine(struct hlk_ctx *ctx, struct rounds *rounds)
 		       (opt->no_acpi ? HLK_MACHINE_NO_ACPI : 0);
 	config.nr_cpus = opt->cpus;
 	config.mem_size = opt->mem;
+	config.ram = opt->ram;
+	config.nr_ram = opt->nr_ram;
 	config.max_private = opt->max_private;
 	config.print = print;
 	config.print_arg = rounds;

@@ -30,6 +30,7 @@ enum {
 	OPT_CUT_OFF,
 	OPT_CLONES,
 	OPT_CLONE_ROUNDS,
+	OPT_RAM,
 };
 
 static const struct argp_option boot_options[] = {
@@ -45,6 +46,8 @@ static const struct argp_option boot_options[] = {
 	  "linux32, linux64, pvh, multiboot, flat16, flat32 or nanvix; auto (the default) takes what the image says", 1 },
 	{ "addr", OPT_ADDR, "GPA", 0, "Where a flat binary goes and starts", 1 },
 	{ "mem", OPT_MEM, "MIB", 0, "Memory (default 128)", 2 },
+	{ "ram", OPT_RAM, "GPA:MIB", 0,
+	  "A piece of memory there, instead of --mem; can be given again and again", 2 },
 	{ "cpus", OPT_CPUS, "N", 0, "Processors (1)", 2 },
 	{ "no-irqchip", OPT_NO_IRQCHIP, NULL, 0,
 	  "Without interrupt controllers and timer", 2 },
@@ -80,6 +83,8 @@ static const struct argp_option boot_options[] = {
 	{ "quiet", OPT_QUIET, NULL, 0, "Do not print what the guest prints", 4 },
 	{ 0 }
 };
+
+#define MAX_MIB		65536
 
 static bool number(const char *arg, uint64_t most, uint64_t *value)
 {
@@ -127,6 +132,41 @@ bool point_parse(const char *arg, struct point *point)
 	return false;
 }
 
+/**
+ * ram_parse() - a piece of memory
+ * @arg: as it was given: where it is, and how many MiB it has
+ * @ram: out: the piece
+ *
+ * Return: whether it is one
+ */
+bool ram_parse(const char *arg, struct hlk_ram *ram)
+{
+	const char *colon = strchr(arg, ':');
+	char gpa[32];
+
+	*ram = (struct hlk_ram) {};
+	if (!colon || colon - arg >= (ptrdiff_t)sizeof(gpa))
+		return false;
+	memcpy(gpa, arg, colon - arg);
+	gpa[colon - arg] = '\0';
+	if (!number(gpa, UINT64_MAX, &ram->gpa) ||
+	    !number(colon + 1, MAX_MIB, &ram->bytes) || !ram->bytes)
+		return false;
+	ram->bytes <<= 20;
+	return true;
+}
+
+static void parse_ram(struct argp_state *state, const char *arg,
+		      struct boot_options *boot)
+{
+	if (boot->nr_ram == BOOT_MAX_RAM)
+		argp_error(state, "at most %u pieces of memory", BOOT_MAX_RAM);
+	if (!ram_parse(arg, &boot->ram[boot->nr_ram]))
+		argp_error(state, "--ram wants an address and MiB, such as 0x100000000:64, not '%s'",
+			   arg);
+	boot->nr_ram++;
+}
+
 static void parse_point(struct argp_state *state, const char *name,
 			const char *arg, struct point *point)
 {
@@ -156,6 +196,8 @@ static error_t parse_end(struct argp_state *state, const struct boot_options *bo
 	if (!boot->has_snapshot && !boot->call && !boot->call_file &&
 	    (boot->repeat != 1 || boot->time_back))
 		argp_error(state, "--repeat and --time-back want --snapshot-at or --call");
+	if (boot->mem && boot->nr_ram)
+		argp_error(state, "either --mem or --ram");
 	if (boot->initrd && boot->rootfs)
 		argp_error(state, "either --initrd or --rootfs");
 	if (boot->warm && !boot->rootfs)
@@ -273,7 +315,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		boot->cpus = option_number(state, "cpus", arg, 1, 16);
 		return 0;
 	case OPT_MEM:
-		boot->mem = option_number(state, "mem", arg, 1, 65536) << 20;
+		boot->mem = option_number(state, "mem", arg, 1, MAX_MIB) << 20;
+		return 0;
+	case OPT_RAM:
+		parse_ram(state, arg, boot);
 		return 0;
 	case OPT_NO_IRQCHIP:
 		boot->no_irqchip = true;

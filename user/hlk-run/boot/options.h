@@ -6,6 +6,8 @@
 #include <hlk.h>
 #include <stdbool.h>
 
+#define BOOT_MAX_RAM	64
+
 /**
  * enum when - a kind of point in the run of a machine
  * @WHEN_END: its own end
@@ -52,6 +54,8 @@ struct point {
  * @addr: of a flat binary
  * @cpus: processors
  * @mem: bytes of memory
+ * @nr_ram: length of @ram
+ * @ram: memory, where it is not as a PC has it
  * @no_irqchip: without interrupt controllers
  * @no_acpi: without ACPI
  * @snapshot_at: where the snapshot is made, if anywhere
@@ -87,6 +91,8 @@ struct boot_options {
 	uint64_t addr;
 	uint32_t cpus;
 	uint64_t mem;
+	uint32_t nr_ram;
+	struct hlk_ram ram[BOOT_MAX_RAM];
 	bool no_irqchip;
 	bool no_acpi;
 	struct point snapshot_at;
@@ -111,6 +117,7 @@ struct boot_options {
 };
 
 int boot_parse(int argc, char **argv, struct boot_options *boot);
+bool ram_parse(const char *arg, struct hlk_ram *ram);
 bool point_parse(const char *arg, struct point *point);
 
 #endif /* HLK_RUN_BOOT_OPTIONS_H */

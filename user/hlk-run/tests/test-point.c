@@ -24,6 +24,21 @@ static const char * const bad[] = {
 	"addr:", "addr:0x10000000000000000", "after:0", "after:86400001", "never",
 };
 
+static void test_ram(void)
+{
+	static const char * const none[] = {
+		"", ":", "1", "0:", ":1", "0:0", "0:65537", "x:1", "0:1x", "-4096:1",
+		"0x10000000000000000:1", "000000000000000000000000000000000000000:1",
+	};
+	struct hlk_ram ram;
+	size_t i;
+
+	tap(ram_parse("0x100000000:64", &ram) && ram.gpa == 1ULL << 32 &&
+	    ram.bytes == 64 << 20 && !ram.mem, "a piece of memory");
+	for (i = 0; i < sizeof(none) / sizeof(*none); i++)
+		tap(!ram_parse(none[i], &ram), "no memory: '%s'", none[i]);
+}
+
 int main(void)
 {
 	struct point point;
@@ -37,6 +52,7 @@ int main(void)
 	tap(point_parse("print:a b", &point) && !strcmp(point.text, "a b"), "a text");
 	for (i = 0; i < sizeof(bad) / sizeof(*bad); i++)
 		tap(!point_parse(bad[i], &point), "none: '%s'", bad[i]);
+	test_ram();
 	memset(text + 6, 'x', 255);
 	tap(point_parse(text, &point), "a long text");
 	text[6 + 255] = 'x';
