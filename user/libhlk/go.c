@@ -174,7 +174,7 @@ static void handle_in(struct hlk_machine *machine, const struct kvm_run *kvm,
 
 	if (hlk_devices_take(kvm->io.port, kvm->io.size))
 		value = hlk_devices_in(&machine->devices, kvm->io.port, kvm->io.size,
-				       time(NULL));
+				       time(NULL) - machine->behind);
 	else
 		value = outside(machine, 0, kvm->io.port, kvm->io.size, 0);
 	memcpy(data, &value, kvm->io.size);
@@ -491,6 +491,8 @@ static int go(struct hlk_machine *machine, struct hlk_machine_run *run)
 	if (!ret && run->flags & HLK_MACHINE_RESTORE) {
 		machine->state = HLK_MACHINE_OVER;
 		ret = hlk_machine_prepare(machine, machine->last);
+		if (run->flags & HLK_MACHINE_TIME_BACK)
+			machine->behind = time(NULL) - machine->taken;
 	}
 	if (ret)
 		return ret;

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "kernel.h"
@@ -456,6 +457,7 @@ static int snapshot(struct hlk_machine *machine, struct hlk_snap **snap)
 		.vm_fd = machine->vm_fd,
 		.nr_cpus = machine->nr_cpus,
 		.lines = machine->lines,
+		.time = time(NULL) - machine->behind,
 		.state_bytes = machine->outside.state_bytes,
 		.err = &machine->err,
 	};
@@ -553,6 +555,8 @@ int hlk_machine_prepare(struct hlk_machine *machine, struct hlk_snap *snap)
 	if (ret)
 		return ret;
 	machine->devices = tail.devices;
+	machine->taken = tail.time;
+	machine->behind = 0;
 	hlk_outside_load(machine, state);
 	machine->cpus[0].run->cr8 = tail.cr8;
 	for (i = 0; i < machine->nr_cpus; i++) {

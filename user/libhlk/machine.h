@@ -63,6 +63,8 @@ struct hlk_cpu {
  * @devices: its devices
  * @line_lock: guards @lines
  * @lines: levels of interrupt lines, as KVM was told
+ * @behind: by how many seconds its CMOS clock is behind the host's
+ * @taken: what that showed in the snapshot restored last
  * @outside: the embedder's device
  * @asked: it is to stop
  * @was_asked: that is why it stopped last
@@ -91,6 +93,8 @@ struct hlk_machine {
 	struct hlk_devices devices;
 	pthread_mutex_t line_lock;
 	uint32_t lines;
+	int64_t behind;
+	int64_t taken;
 	struct hlk_machine_device outside;
 	atomic_bool asked;
 	bool was_asked;

@@ -277,6 +277,7 @@ static int add_tail(struct hlk_program *program, bool irqchip,
 		.nr_cpus = program->nr_cpus,
 		.lines = program->lines,
 		.state_bytes = program->state_bytes,
+		.time = program->time,
 		.devices = *devices,
 	};
 	struct kvm_sregs sregs;

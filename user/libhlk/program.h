@@ -16,6 +16,7 @@
  * @lines: levels of interrupt lines, a bit each
  * @state_bytes: what an embedder's device has before this struct, up to a multiple of 8
  * @__pad: 0
+ * @time: of the machine's CMOS clock, in seconds of the epoch
  * @devices: the devices
  */
 struct hlk_program_tail {
@@ -27,6 +28,7 @@ struct hlk_program_tail {
 	uint32_t lines;
 	uint32_t state_bytes;
 	uint32_t __pad;
+	int64_t time;
 	struct hlk_devices devices;
 };
 
@@ -40,6 +42,7 @@ struct hlk_program_tail {
  * @cpu: number of the one whose state is being written
  * @vcpu_fd: its vCPU
  * @lines: levels of its interrupt lines
+ * @time: of its CMOS clock
  * @state: what an embedder's device has, or NULL
  * @state_bytes: how much
  * @data: the program
@@ -53,6 +56,7 @@ struct hlk_program {
 	uint32_t cpu;
 	int vcpu_fd;
 	uint32_t lines;
+	int64_t time;
 	const void *state;
 	uint32_t state_bytes;
 	unsigned char *data;

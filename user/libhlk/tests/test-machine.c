@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../machine.h"
@@ -916,6 +917,39 @@ static void test_stop(void)
 	    "idle for 200 ms");
 }
 
+/* The CMOS clock: seconds */
+static void test_time(void)
+{
+	static const struct step reads[] = {
+		OUT(0x70, 1, 1, "\x0b"), OUT(0x71, 1, 1, "\x06"), OUT(0x70, 1, 1, "\x09"),
+		IN(0x71, 1, 1), OVER
+	};
+	struct hlk_program_tail tail = {
+		.magic = HLK_PROGRAM_MAGIC,
+		.size = sizeof(tail),
+		.irqchip = 1,
+		.nr_cpus = 1,
+		.time = 86400LL * 365 * 17,	/* in the year 86 */
+	};
+	struct hlk_machine_run run = HLK_MACHINE_RUN_INIT;
+	struct hlk_snap snap = { .fd = 77, .program_bytes = sizeof(tail) };
+	time_t host = time(NULL);
+	int year = gmtime(&host)->tm_year % 100;
+
+	atomic_init(&snap.refs, 10);
+	atomic_init(&snap.program, (const unsigned char *)&tail);
+	begin(reads);
+	tap(!hlk_machine_restore(machine, &snap) && !hlk_machine_go(machine, &run) &&
+	    got[0] == year, "time goes on: %u", got[0]);
+	begin(reads);
+	run.flags = HLK_MACHINE_RESTORE | HLK_MACHINE_TIME_BACK;
+	tap(!hlk_machine_go(machine, &run) && got[0] == 86, "or comes back: %u", got[0]);
+	begin(reads);
+	run.flags = HLK_MACHINE_RESTORE;
+	tap(!hlk_machine_go(machine, &run) && got[0] == year, "and goes on again");
+	machine->last = NULL;
+}
+
 static void test_watch(void)
 {
 	static const struct step steps[] = { { .exit = KVM_EXIT_DEBUG } };
@@ -1203,6 +1237,7 @@ int main(void)
 	test_outside();
 	test_outside_state();
 	test_stop();
+	test_time();
 	test_watch();
 	ctx.refs = 1;
 	test_outside_config();
