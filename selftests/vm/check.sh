@@ -61,6 +61,7 @@ job step user 5000 '' build_user
 for series in $KERNELS; do
 	job step "module-$series" 4000 '' "$VM_DIR/build.sh" "$series"
 done
+[ -z "$KERNELS" ] || job step linux-guest 300 user "$VM_DIR/linux-initrd.sh"
 if [ "$debug" != 0 ]; then
 	job step module-debug 6000 '' "$VM_DIR/build.sh" debug
 	job test "debug kernel" 3000 'user module-debug' \
@@ -83,6 +84,13 @@ for series in $KERNELS; do
 			"$series" -- "${programs[@]:1}"
 	done
 done
+# A kernel of Debian's as a guest: one boot, and calls
+[ -z "$KERNELS" ] ||
+	job test "kernel $first, a Linux guest" 120 "user module-$first linux-guest" \
+		"$VM_DIR/run.sh" "$first" --log "$(job_folder "kernel $first, a Linux guest")/vm" \
+		${SEED:+--env "SEED=$SEED"} --data "$BUILD/linux/vmlinuz-686" \
+		--data "$BUILD/linux/linux-initrd.cpio" \
+		--data "$BUILD/user/tests/libhlk-linux" -- "$TOP/selftests/linux.sh"
 for series in ${KERNELS%% *}; do
 	in_vm "kernel $series without nested paging" 15 "$series" --kvm npt=0 \
 		-- "$TOP/selftests/no_npt.sh" "$BUILD/selftests/no_npt"
