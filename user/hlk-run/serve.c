@@ -18,7 +18,6 @@
 
 #define NSEC		1000000000ULL
 #define ANSWER_SIZE	65536
-#define MAX_THREADS	256
 
 /**
  * struct serve - one run
@@ -412,6 +411,35 @@ static int serve_bench(struct serve *serve)
 	return ret;
 }
 
+/**
+ * serve_snapshot() - a pool of sandboxes of a snapshot under the calls of several threads
+ * @ctx: the context
+ * @snap: the snapshot
+ * @opt: what is called, how often, and what is printed
+ * @threads: how many, at most SERVE_MAX_THREADS
+ *
+ * Return: RUN_OK or an exit code, after the reason was printed
+ */
+int serve_snapshot(struct hlk_ctx *ctx, struct hlk_snap *snap,
+		   const struct options *opt, uint32_t threads)
+{
+	struct serve serve = {
+		.opt = *opt,
+		.threads = threads,
+		.sandboxes = 2 * threads,
+		.restorers = 1,
+		.wait_us = opt->timeout_us,
+	};
+	int ret = init(&serve);
+
+	if (ret)
+		fprintf(stderr, "hlk-run: out of memory\n");
+	else
+		ret = with_snapshot(&serve, ctx, snap);
+	deinit(&serve);
+	return ret;
+}
+
 /* ---- the command line ---- */
 
 enum {
@@ -452,7 +480,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case OPT_THREADS:
-		serve->threads = option_number(state, "threads", arg, 1, MAX_THREADS);
+		serve->threads = option_number(state, "threads", arg, 1, SERVE_MAX_THREADS);
 		return 0;
 	case OPT_POOL:
 		serve->sandboxes = option_number(state, "pool", arg, 1, HLK_POOL_MAX);

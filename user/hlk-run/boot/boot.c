@@ -382,7 +382,8 @@ static int boot(struct hlk_ctx *ctx, struct rounds *rounds)
 		ret = rounds_of_snapshot(rounds);
 	print_flush(rounds);
 	rounds->exit_code = ret;
-	rounds_report(rounds);
+	if (!opt->threads)
+		rounds_report(rounds);
 	return ret;
 }
 

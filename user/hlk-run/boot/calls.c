@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "../fail.h"
+#include "../serve.h"
 #include "calls.h"
 
 #define NSEC	1000000000ULL
@@ -119,6 +120,24 @@ static int call_all(struct hlk_sandbox *sb, struct rounds *rounds)
 	return ret;
 }
 
+static int serve(struct hlk_ctx *ctx, struct rounds *rounds)
+{
+	const struct boot_options *boot = rounds->opt;
+	const struct options opt = {
+		.call = boot->function,
+		.input = boot->call,
+		.input_len = boot->call_len,
+		.expect = boot->expect,
+		.expect_len = boot->expect ? strlen(boot->expect) : 0,
+		.repeat = boot->repeat,
+		.timeout_us = boot->timeout_us,
+		.max_private = boot->max_private,
+		.json = boot->json,
+	};
+
+	return serve_snapshot(ctx, rounds->snap, &opt, boot->threads);
+}
+
 /**
  * calls_run() - snapshot a machine whose agent is ready, and call it again and again
  * @ctx: the context
@@ -137,6 +156,8 @@ int calls_run(struct hlk_ctx *ctx, struct rounds *rounds)
 		return fail_err(NULL, hlk_machine_error(rounds->machine));
 	if (hlk_snapshot_get_info(rounds->snap, &rounds->info, &err))
 		return fail_err(NULL, &err);
+	if (rounds->opt->threads)
+		return serve(ctx, rounds);
 	config.flags = rounds->opt->time_back ? HLK_CONFIG_TIME_BACK : 0;
 	config.max_private = rounds->opt->max_private;
 	config.print = print;

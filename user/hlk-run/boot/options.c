@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../option.h"
+#include "../serve.h"
 #include "clone.h"
 #include "options.h"
 
@@ -31,6 +32,7 @@ enum {
 	OPT_CLONES,
 	OPT_CLONE_ROUNDS,
 	OPT_RAM,
+	OPT_THREADS = 'T',
 };
 
 static const struct argp_option boot_options[] = {
@@ -66,6 +68,8 @@ static const struct argp_option boot_options[] = {
 	{ "call-file", OPT_CALL_FILE, "FILE", 0, "As --call, with what is in the file", 3 },
 	{ "expect", OPT_EXPECT, "TEXT", 0,
 	  "Compare the first answer with this; all others are compared with the first", 3 },
+	{ "threads", OPT_THREADS, "N", 0,
+	  "So many threads call sandboxes of a pool, as serve-bench does", 3 },
 	{ "function", OPT_FUNCTION, "NAME", 0,
 	  "Call this function of the agent: call (the default), ask, sh or echo", 3 },
 	{ "timeout", OPT_TIMEOUT, "MS", 0,
@@ -204,8 +208,8 @@ static error_t parse_end(struct argp_state *state, const struct boot_options *bo
 		argp_error(state, "--warm wants --rootfs");
 	if (boot->call && boot->call_file)
 		argp_error(state, "either --call or --call-file");
-	if (boot->expect && !boot->call && !boot->call_file)
-		argp_error(state, "--expect wants --call");
+	if ((boot->expect || boot->threads) && !boot->call && !boot->call_file)
+		argp_error(state, "--expect and --threads want --call");
 	if ((boot->call || boot->call_file) && boot->until.when)
 		argp_error(state, "a call ends with its answer, and not --until something");
 	if ((!boot->has_snapshot || boot->call || boot->call_file) &&
@@ -240,6 +244,10 @@ static error_t parse_rounds(int key, char *arg, struct argp_state *state,
 		return 0;
 	case OPT_EXPECT:
 		boot->expect = arg;
+		return 0;
+	case OPT_THREADS:
+		boot->threads = option_number(state, "threads", arg, 1,
+					      SERVE_MAX_THREADS);
 		return 0;
 	case OPT_FUNCTION:
 		boot->function = arg;

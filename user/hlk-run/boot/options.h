@@ -68,6 +68,7 @@ struct point {
  * @call_file: the file that has it, or NULL
  * @function: the agent's function
  * @expect: what it has to answer, or NULL
+ * @threads: that call sandboxes of a pool; 0: one sandbox is called
  * @timeout_us: limit of the boot, and of each round
  * @boot_timeout_us: limit of the boot, if it is another one
  * @audit: audit before every so many rounds; 0 is none
@@ -105,6 +106,7 @@ struct boot_options {
 	const char *call_file;
 	const char *function;
 	const char *expect;
+	uint32_t threads;
 	uint64_t timeout_us;
 	uint64_t boot_timeout_us;
 	uint64_t audit;
