@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <time.h>
 
 #include "agent.h"
 
@@ -39,8 +40,8 @@ static int bad_agent(struct hlk_sandbox *sb, const char *text)
 /* ---- the VM ---- */
 
 static int create_machine(struct hlk_sandbox *sb, const struct hlk_config *config,
-			  const struct hlk_window *windows, uint32_t nr, bool irqchip,
-			  struct hlk_err *err)
+			  const struct hlk_window *windows, uint32_t nr,
+			  const struct hlk_program_tail *tail, struct hlk_err *err)
 {
 	struct hlk_machine_config own = HLK_MACHINE_CONFIG_INIT;
 	struct hlk_ram ram[HLK_LOAD_MAX_RAM] = {};
@@ -51,7 +52,8 @@ static int create_machine(struct hlk_sandbox *sb, const struct hlk_config *confi
 		ram[i].gpa = windows[i].gpa;
 		ram[i].bytes = windows[i].bytes;
 	}
-	own.flags = irqchip ? 0 : HLK_MACHINE_NO_IRQCHIP;
+	own.flags = tail->irqchip ? 0 : HLK_MACHINE_NO_IRQCHIP;
+	own.nr_cpus = tail->nr_cpus;
 	own.nr_ram = nr;
 	own.ram = ram;
 	own.max_private = config->max_private;
@@ -92,7 +94,7 @@ int hlk_agent_create(struct hlk_sandbox *sb, const struct hlk_config *config,
 		return hlk_err_system(err, op);
 	if (config->flags & HLK_CONFIG_TIME_BACK)
 		sb->agent->flags = HLK_RESTORE_TIME_BACK;
-	ret = create_machine(sb, config, windows, nr, tail.irqchip, err);
+	ret = create_machine(sb, config, windows, nr, &tail, err);
 	if (ret)
 		return ret;
 	machine = sb->agent->machine;
@@ -290,11 +292,8 @@ uint32_t hlk_agent_inputs(const struct hlk_sandbox *sb, const unsigned char *ima
 }
 
 /* The agent said something. */
-static int hear(struct hlk_sandbox *sb)
+static int hear(struct hlk_sandbox *sb, uint8_t what)
 {
-	const struct kvm_run *run = sb->run;
-	uint8_t what = *((const unsigned char *)run + run->io.data_offset);
-
 	switch (what) {
 	case HLK_GUEST_AGENT_ANSWER:
 		return HALTED;
@@ -303,7 +302,7 @@ static int hear(struct hlk_sandbox *sb)
 	case HLK_GUEST_PORT_CALL:
 		return hlk_host_call(sb);
 	default:
-		return hlk_exit_set(sb, HLK_EXIT_PORT, run->io.port);
+		return hlk_exit_set(sb, HLK_EXIT_PORT, HLK_GUEST_PORT_AGENT);
 	}
 }
 
@@ -342,9 +341,96 @@ int hlk_agent_exit(struct hlk_sandbox *sb)
 	if (kvm->exit_reason == KVM_EXIT_IO && kvm->io.port == HLK_GUEST_PORT_AGENT &&
 	    kvm->io.direction == KVM_EXIT_IO_OUT && kvm->io.size == 1 &&
 	    kvm->io.count == 1)
-		return hear(sb);
+		return hear(sb, *((const unsigned char *)kvm + kvm->io.data_offset));
 	ret = hlk_machine_exit(sb->agent->machine, &run);
 	return ret ? machine_failed(sb, ret) : stopped(sb, &run);
+}
+
+/**
+ * hlk_agent_several() - has the guest more than one processor?
+ * @sb: any sandbox
+ *
+ * Then it is run by the machine, which has threads for them, and a restore and a call are
+ * two steps.
+ */
+bool hlk_agent_several(const struct hlk_sandbox *sb)
+{
+	return sb->agent && sb->agent->machine->nr_cpus > 1;
+}
+
+static int machine_stopped(struct hlk_sandbox *sb, const struct hlk_machine_run *run)
+{
+	switch (run->stop) {
+	case HLK_STOP_PORT:
+		/* Else it told of its page. */
+		return run->value > UINT8_MAX ? 0 : hear(sb, run->value);
+	case HLK_STOP_TIME:
+		return hlk_timeout_over(sb);
+	case HLK_STOP_ASKED:
+		return hlk_timeout_woken(sb);
+	default:
+		return stopped(sb, run);
+	}
+}
+
+/* The time goes on while host functions run. */
+static int go(struct hlk_sandbox *sb, uint64_t end)
+{
+	struct hlk_machine_run run = HLK_MACHINE_RUN_INIT;
+	struct hlk_machine *machine = sb->agent->machine;
+	struct timespec now;
+	uint64_t us;
+	int ret;
+
+	run.flags = HLK_MACHINE_PORT;
+	run.port = HLK_GUEST_PORT_AGENT;
+	if (end) {
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		us = now.tv_sec * 1000000ULL + now.tv_nsec / 1000;
+		run.timeout_us = us < end ? end - us : 1;
+	}
+	ret = hlk_machine_go(machine, &run);
+	if (!ret)
+		return machine_stopped(sb, &run);
+	hlk_exit_set(sb, ret == -EDQUOT ? HLK_EXIT_BUDGET : HLK_EXIT_FAULT, 0);
+	return machine_failed(sb, ret);
+}
+
+static uint64_t end_of(uint64_t timeout_us)
+{
+	struct timespec now;
+	uint64_t end;
+
+	if (timeout_us == HLK_TIMEOUT_NONE || timeout_us == HLK_TIMEOUT_KICK)
+		return 0;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (__builtin_add_overflow(now.tv_sec * 1000000ULL + now.tv_nsec / 1000,
+				   timeout_us, &end))
+		return UINT64_MAX;
+	return end;
+}
+
+/**
+ * hlk_agent_run() - run a guest of several processors until there is an answer
+ * @sb: the sandbox
+ * @timeout_us: see hlk_sandbox_call()
+ *
+ * Return: 0, or a negative errno: the guest has to be restored
+ */
+int hlk_agent_run(struct hlk_sandbox *sb, uint64_t timeout_us)
+{
+	uint64_t end = end_of(timeout_us);
+	int ret = hlk_timeout_begin(sb, timeout_us);
+
+	while (!ret)
+		ret = go(sb, end);
+	hlk_timeout_end(sb);
+	if (ret < 0) {
+		sb->state = HLK_STATE_BROKEN;
+		return ret;
+	}
+	sb->exit.reason = HLK_EXIT_HALT;
+	return 0;
 }
 
 /**
@@ -384,7 +470,9 @@ int hlk_agent_snapshot(struct hlk_sandbox *sb,
 		return hlk_err_text(&sb->err, EOPNOTSUPP, HLK_WHAT_ARGUMENT,
 				    "cannot make a snapshot",
 				    "snapshots of machines are flat, and nothing else");
-	sb->agent->machine->cpus[0].pending = true;
+	/* It ran in a way that the machine does not know of. */
+	if (!hlk_agent_several(sb))
+		sb->agent->machine->cpus[0].pending = true;
 	ret = hlk_machine_snapshot(sb->agent->machine, snap);
 	if (ret)
 		return machine_failed(sb, ret);

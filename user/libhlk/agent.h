@@ -33,6 +33,8 @@ int hlk_agent_switch(struct hlk_sandbox *sb);
 uint32_t hlk_agent_inputs(const struct hlk_sandbox *sb, const unsigned char *image,
 			  uint64_t bytes, struct hlk_segment *inputs);
 int hlk_agent_exit(struct hlk_sandbox *sb);
+bool hlk_agent_several(const struct hlk_sandbox *sb);
+int hlk_agent_run(struct hlk_sandbox *sb, uint64_t timeout_us);
 int hlk_agent_regs(struct hlk_sandbox *sb);
 int hlk_agent_snapshot(struct hlk_sandbox *sb,
 		       const struct hlk_snapshot_config *config,

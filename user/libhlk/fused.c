@@ -41,7 +41,8 @@ bool hlk_fused_can(const struct hlk_sandbox *sb, const char *name,
 	size_t name_len = strlen(name);
 
 	if (!(sb->ctx->features & HLK_FEATURE_RUN) || sb->switched ||
-	    sb->debug_residue || in_len > MAX_PART || name_len > MAX_PART)
+	    sb->debug_residue || in_len > MAX_PART || name_len > MAX_PART ||
+	    hlk_agent_several(sb))
 		return false;
 	return !sb->agent || hlk_agent_inputs(sb, NULL, AROUND + name_len + in_len,
 					      NULL) < HLK_MAX_INPUTS;

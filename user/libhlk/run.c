@@ -148,6 +148,8 @@ int hlk_run(struct hlk_sandbox *sb, uint64_t timeout_us)
 	int ret;
 
 	hlk_exit_none(sb);
+	if (hlk_agent_several(sb))
+		return hlk_agent_run(sb, timeout_us);
 	if (timeout_us == HLK_TIMEOUT_NONE)
 		return hlk_run_on(sb, enter(sb), enter);
 	hlk_fused_request(sb, HLK_RUN_CONTINUE);

@@ -454,11 +454,11 @@ static int read_windows(const struct hlk_snap *snap,
 		return ret;
 	if (!info.nr_windows || info.nr_windows > HLK_LIB_MAX_WINDOWS)
 		return fail_layout(err, "it has too many windows");
-	if (info.nr_vcpus != 1)
-		return fail_layout(err, "it has not one vCPU");
 	*nr = info.nr_windows;
 	if (snap->program_bytes)
 		return 0;
+	if (info.nr_vcpus != 1)
+		return fail_layout(err, "it has not one vCPU");
 	last = &windows[info.nr_windows - 1];
 	if (!(last->flags & HLK_WINDOW_SCRATCH) ||
 	    last->gpa + last->bytes != HLK_GUEST_SCRATCH_TOP)

@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <sys/ioctl.h>
 
+#include "agent.h"
 #include "internal.h"
 
 /**
@@ -103,8 +104,13 @@ EXPORT int hlk_sandbox_kick(struct hlk_sandbox *sb)
 	pthread_mutex_lock(&sb->lock);
 	if (sb->can_kick) {
 		sb->kicked = true;
-		sb->run->immediate_exit = 1;
-		ret = ioctl(sb->hlk_fd, HLK_KICK, &kick) ? -errno : 0;
+		if (hlk_agent_several(sb)) {
+			hlk_machine_stop(sb->agent->machine);
+			ret = 0;
+		} else {
+			sb->run->immediate_exit = 1;
+			ret = ioctl(sb->hlk_fd, HLK_KICK, &kick) ? -errno : 0;
+		}
 	}
 	pthread_mutex_unlock(&sb->lock);
 	return ret;
