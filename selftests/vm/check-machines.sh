@@ -5,6 +5,9 @@
 # selftests/machines.sh, which runs in a VM of each of $KERNELS, or of SERIES alone; with
 # CHECK_DEBUG=1 in one of the debug kernel too, a twentieth as often.
 #
+# The agent of Linux guests is called ROUNDS times in place, as often in another process, and
+# at 20 random moments; see libhlk-linux.
+#
 # Each is restored ROUNDS=1000 times, and CLONE_ROUNDS times in another process, a tenth of
 # that if it is not given. MACHINES= names some of them. TAP; the last line is
 # `N passed, N failed, N skipped`.
@@ -48,6 +51,20 @@ for guest in $guests; do
 	esac
 done
 
+# calls into those that are Linux
+programs=("$TOP/selftests/machines.sh")
+for guest in $guests; do
+	case $guest in
+	686) programs+=("$TOP/selftests/linux.sh") ;;
+	cloud) programs+=("$TOP/selftests/linux-cloud.sh")
+		data+=(--data "$TOP/selftests/linux.sh") ;;
+	*) continue ;;
+	esac
+	"$VM_DIR/linux-initrd.sh" "$guest"
+	data+=(--data "$BUILD/linux/agent-$guest.cpio")
+done
+data+=(--data "$BUILD/user/tests/libhlk-linux")
+
 series=${1:-}
 shift || :
 passed=0 failed=0 skipped=0
@@ -56,7 +73,8 @@ check() { # check SERIES ROUNDS OPTION-OF-RUN...
 	shift 2
 	"$VM_DIR/run.sh" "$series" --timeout 3600 --total 14400 --limit 14400 "$@" \
 		"${data[@]}" --env "ROUNDS=$rounds" --env "CLONE_ROUNDS=${CLONE_ROUNDS:-}" \
-		--env "MACHINES=$guests" -- "$TOP/selftests/machines.sh" |
+		--env "MACHINES=$guests" --env "CALLS=$rounds" --env "MOMENTS=20" \
+		-- "${programs[@]}" |
 		tee "$dir/output-$series" || rc=$?
 	read -r p _ f _ s _ < <(tail -n 1 "$dir/output-$series" |
 		grep -E '^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$' ||

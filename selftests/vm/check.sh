@@ -89,7 +89,7 @@ done
 	job test "kernel $first, a Linux guest" 120 "user module-$first linux-guest" \
 		"$VM_DIR/run.sh" "$first" --log "$(job_folder "kernel $first, a Linux guest")/vm" \
 		${SEED:+--env "SEED=$SEED"} --data "$BUILD/linux/vmlinuz-686" \
-		--data "$BUILD/linux/linux-initrd.cpio" \
+		--data "$BUILD/linux/agent-686.cpio" \
 		--data "$BUILD/user/tests/libhlk-linux" -- "$TOP/selftests/linux.sh"
 for series in ${KERNELS%% *}; do
 	in_vm "kernel $series without nested paging" 15 "$series" --kvm npt=0 \

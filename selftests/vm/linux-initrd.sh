@@ -1,21 +1,26 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# linux-initrd.sh: what linux.sh wants in a VM: Debian's 686 kernel, and an initrd of hlk's
-# agent and a shell. Prints the folder. User space has to be built.
+# linux-initrd.sh [686|cloud]: what linux.sh wants in a VM: a kernel of Debian, and an initrd
+# of hlk's agent and a shell, in build/linux. User space has to be built.
 . "$(dirname "$0")/common.sh"
 
-kernel=$("$VM_DIR/linux-guest.sh")
-root=$("$VM_DIR/linux-root.sh")
+guest=${1:-686}
+kernel=$("$VM_DIR/linux-guest.sh" "$guest")
+case $guest in
+686) busybox=$("$VM_DIR/linux-root.sh")/bin/busybox agent=i386 ;;
+# that of Debian's package, which is static
+cloud) busybox=/bin/busybox agent=amd64 ;;
+esac
 dir=$BUILD/linux
-rm -rf "$dir/root"
-mkdir -p "$dir"/root/{bin,dev,proc,sys,tmp}
-cp "$kernel" "$dir/vmlinuz-686"
-cp "$root/bin/busybox" "$dir/root/bin/"
+root=$dir/root-$guest
+rm -rf "$root"
+mkdir -p "$root"/{bin,dev,proc,sys,tmp}
+cp "$kernel" "$dir/vmlinuz-$guest"
+cp "$busybox" "$root/bin/busybox"
 for name in sh cat ls; do
-	ln -s busybox "$dir/root/bin/$name"
+	ln -s busybox "$root/bin/$name"
 done
-cp "$BUILD/user/guest/hlk-agent-i386" "$dir/root/hlk-agent"
-mknod "$dir/root/dev/console" c 5 1
-(cd "$dir/root" && find . | cpio -o -H newc --quiet) > "$dir/linux-initrd.cpio.new"
-mv "$dir/linux-initrd.cpio.new" "$dir/linux-initrd.cpio"
-echo "$dir"
+cp "$BUILD/user/guest/hlk-agent-$agent" "$root/hlk-agent"
+mknod "$root/dev/console" c 5 1
+(cd "$root" && find . | cpio -o -H newc --quiet) > "$dir/agent-$guest.cpio.new"
+mv "$dir/agent-$guest.cpio.new" "$dir/agent-$guest.cpio"

@@ -507,8 +507,6 @@ static void note_moment(struct hlk_sandbox *sb)
 	closed += !(regs.eflags & IF);
 	/* HLT, after STI or not: what comes next is behind it. */
 	halted += byte_at(sb, regs.eip - 1) == 0xf4;
-	printf("# at 0x%x, eflags 0x%x, %02x %02x\n", regs.eip, regs.eflags,
-	       byte_at(sb, regs.eip - 1), byte_at(sb, regs.eip));
 }
 
 static struct hlk_snap *moment(struct hlk_machine *machine, struct hlk_snap *snap)
