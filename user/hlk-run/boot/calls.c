@@ -89,6 +89,18 @@ static int check(struct rounds *rounds)
 	return RUN_MISMATCH;
 }
 
+/* An audit restores, too: the first call is before it. */
+static int audit(struct hlk_sandbox *sb, struct rounds *rounds)
+{
+	if (!rounds->opt->audit || !rounds->done ||
+	    rounds->done % rounds->opt->audit)
+		return RUN_OK;
+	if (hlk_sandbox_audit(sb))
+		return fail_sandbox(sb);
+	rounds->audits++;
+	return RUN_OK;
+}
+
 static int call(struct hlk_sandbox *sb, struct rounds *rounds)
 {
 	const struct boot_options *opt = rounds->opt;
@@ -113,8 +125,11 @@ static int call_all(struct hlk_sandbox *sb, struct rounds *rounds)
 	uint64_t start = now();
 	int ret = RUN_OK;
 
-	while (!ret && rounds->done < rounds->opt->repeat)
-		ret = call(sb, rounds);
+	while (!ret && rounds->done < rounds->opt->repeat) {
+		ret = audit(sb, rounds);
+		if (!ret)
+			ret = call(sb, rounds);
+	}
 	rounds->elapsed = now() - start;
 	samples_sort(&rounds->both);
 	return ret;

@@ -213,8 +213,11 @@ static error_t parse_end(struct argp_state *state, const struct boot_options *bo
 	if ((boot->call || boot->call_file) && boot->until.when)
 		argp_error(state, "a call ends with its answer, and not --until something");
 	if ((!boot->has_snapshot || boot->call || boot->call_file) &&
-	    (boot->audit || boot->cut_off || boot->clones))
-		argp_error(state, "--audit, --cut-off and --clones want --snapshot-at, and no --call");
+	    (boot->cut_off || boot->clones))
+		argp_error(state, "--cut-off and --clones want --snapshot-at, and no --call");
+	if (boot->audit && (boot->threads ||
+			    (!boot->has_snapshot && !boot->call && !boot->call_file)))
+		argp_error(state, "--audit wants --snapshot-at or --call, and no --threads");
 	return 0;
 }
 
