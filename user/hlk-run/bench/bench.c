@@ -295,7 +295,6 @@ static int init(struct bench_options *opt)
 	if (!uname(&name))
 		snprintf(env->kernel, sizeof(env->kernel), "%s", name.release);
 	stay();
-	count_init();
 	return 0;
 }
 

@@ -20,7 +20,6 @@ enum bench_count {
 	NR_COUNTS
 };
 
-void count_init(void);
 int count_way(struct bench_way *way, uint32_t turns, double *count);
 const char *count_name(enum bench_count count);
 
