@@ -37,6 +37,7 @@
 
 #include "debug.h"
 #include "i686pt.h"
+#include "seed.h"
 #include "snap.h"
 
 struct io_uring_cmd;
@@ -168,6 +169,7 @@ struct hlk_audited {
  *	under @lock, read anywhere
  * @over_budget: writes refused; any context
  * @unique: given to the guest by the last restore
+ * @seeds: what the next ones give it
  * @restores: for statistics, as all that follow
  * @switches: restores to another snapshot than before
  * @copied: pages copied back
@@ -213,6 +215,7 @@ struct hlk_vm {
 	u64 nr_kept;
 	atomic64_t over_budget;
 	u64 unique;
+	struct hlk_seeds seeds;
 	u64 restores;
 	u64 switches;
 	u64 copied;

@@ -78,12 +78,21 @@ static struct miscdevice hlk_dev = {
 
 static int __init hlk_init(void)
 {
-	return misc_register(&hlk_dev);
+	int ret;
+
+	ret = hlk_seed_init();
+	if (ret)
+		return ret;
+	ret = misc_register(&hlk_dev);
+	if (ret)
+		hlk_seed_exit();
+	return ret;
 }
 
 static void __exit hlk_exit(void)
 {
 	misc_deregister(&hlk_dev);
+	hlk_seed_exit();
 }
 
 module_init(hlk_init);

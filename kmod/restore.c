@@ -13,7 +13,6 @@
  */
 #include <linux/file.h>
 #include <linux/highmem.h>
-#include <linux/random.h>
 #include <linux/slab.h>
 
 #include "hlk.h"
@@ -178,16 +177,10 @@ static int restore_switch(struct hlk_vm *vm, struct hlk_snap *snap,
 static void restore_unique(struct hlk_vm *vm)
 {
 	u8 *top = page_address(vm->book->pinned_page) + PAGE_SIZE;
-	u64 seed[HLK_GUEST_SEED_SIZE / sizeof(u64)];
-	u32 i;
 
-	/* drawn ahead by the kernel, a few at a time, and forgotten at once */
-	for (i = 0; i < ARRAY_SIZE(seed); i++)
-		seed[i] = get_random_u64();
+	hlk_seed_take(&vm->seeds, top - HLK_GUEST_OFF_SEED);
 	vm->unique++;
-	memcpy(top - HLK_GUEST_OFF_SEED, seed, sizeof(seed));
 	memcpy(top - HLK_GUEST_OFF_UNIQUE, &vm->unique, sizeof(vm->unique));
-	memzero_explicit(seed, sizeof(seed));
 }
 
 /* The layout of a VM that has a snapshot is constant, and was compared. */

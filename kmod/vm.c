@@ -224,6 +224,7 @@ static void vm_free(struct hlk_vm *vm)
 	hlk_vcpu_files_put(vm);
 	kvm_put_kvm(vm->kvm);
 	fput(vm->kvm_file);
+	hlk_seed_forget(&vm->seeds);
 	kfree(vm);
 	hlk_count_vms(-1);
 }

@@ -289,8 +289,13 @@ int copy_struct_from_user(void *to, size_t known, const void *from, size_t size)
 #define get_user(x, p)		(copy_from_user(&(x), p, sizeof(x)) ? -EFAULT : 0)
 
 /* Chance and time */
-u64 get_random_u64(void);
 void get_random_bytes(void *to, size_t bytes);
+struct notifier_block {
+	int (*notifier_call)(struct notifier_block *nb, unsigned long action, void *data);
+};
+#define NOTIFY_DONE		0
+#define register_random_vmfork_notifier(nb)	(kernel.vmfork = (nb), 0)
+#define unregister_random_vmfork_notifier(nb)	(kernel.vmfork = NULL)
 #define ktime_get_ns()		0ULL
 
 /* KVM */
@@ -393,6 +398,7 @@ static inline void shim_trace(u32 vm, ...)
  * @race: what happens at the same time, in the moment before pages are unmapped
  * @unlock_for: have who holds a page's lock come to the end
  * @vma: what vma_lookup() finds, for any address in it
+ * @vmfork: is told that the host was cloned
  * @find_files: finds the files of vCPUs
  */
 struct kernel {
@@ -414,6 +420,7 @@ struct kernel {
 	void (*unlock_for)(struct page *page);
 	struct vm_area_struct *vma;
 	void (*find_files)(struct hlk_vm *vm);
+	struct notifier_block *vmfork;
 };
 
 extern struct kernel kernel;

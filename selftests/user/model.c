@@ -38,11 +38,6 @@ bool chance(u32 percent)
 }
 
 /* What the kernel draws for guests */
-u64 get_random_u64(void)
-{
-	return random_u64() >> 60;
-}
-
 void get_random_bytes(void *to, size_t bytes)
 {
 	u8 *at = to;

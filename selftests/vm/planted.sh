@@ -180,7 +180,7 @@ audit_bugs() {
 	given_back_but_counted|6.12|audit|audit.pages_that_were_given_back|kmod/window.c|/^static bool window_drop/,/^}/s/atomic64_dec\(&window->vm->nr_private\);/;/
 	shared_page_writable|6.12|audit|audit.shared_pages_are_not_writable|kmod/window.c|s/err = vm_insert_page\(vmf->vma,/vmf->vma->vm_page_prot = vm_get_page_prot(vmf->vma->vm_flags); &/
 	old_unique_number|6.12|audit|audit.the_numbers_are_new|kmod/restore.c|s/memcpy\(top - HLK_GUEST_OFF_UNIQUE, &vm->unique, sizeof\(vm->unique\)\);/;/
-	old_seed|6.12|audit|audit.the_numbers_are_new|kmod/restore.c|s/memcpy\(top - HLK_GUEST_OFF_SEED, seed, sizeof\(seed\)\);/;/
+	old_seed|6.12|audit|audit.the_numbers_are_new|kmod/restore.c|s/hlk_seed_take\(&vm->seeds, top - HLK_GUEST_OFF_SEED\);/;/
 	old_registers|6.12|audit|audit.registers|kmod/vcpu.c|/^static u32 vcpu_restore\(/,/^}/s/memcpy\(&vcpu->run->s.regs, &state->sync, sizeof\(state->sync\)\);/;/
 	old_cr8|6.12|audit|audit.cr8|kmod/vcpu.c|/^static u32 vcpu_restore\(/,/^}/s/vcpu->run->cr8 = state->sync.sregs.cr8;/;/
 	old_fpu|6.12|audit|audit.the_fpu|kmod/vcpu.c|/^static void vcpu_fpu_restore/,/^}/s/memcpy\(&fpstate->regs, state->fpu, fpu_bytes\(state\)\);/;/
