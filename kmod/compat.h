@@ -161,6 +161,16 @@ static inline bool hlk_hlt_in_guest(const struct kvm *kvm)
 #define HLK_HF_SMM	0
 #endif
 
+/* Is the vCPU in a guest of its guest, or in system management mode? */
+static inline bool hlk_vcpu_modal(const struct kvm_vcpu *vcpu)
+{
+#ifdef HF_SMM_MASK
+	return vcpu->arch.hflags & (HF_GUEST_MASK | HF_SMM_MASK);
+#else
+	return vcpu->arch.hflags & HF_GUEST_MASK;
+#endif
+}
+
 /* From 6.3, 6.4 and 6.6 on; kernels before do not offer them to a guest. */
 #ifndef X86_CR4_CET
 #define X86_CR4_CET	BIT_ULL(23)

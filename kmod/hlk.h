@@ -163,6 +163,9 @@ struct hlk_audited {
  * @vcpus: these; they live as long as @kvm
  * @vcpu_files: their files, as far as somebody looked for them; held, and constant
  *	once set. They hold @kvm as @kvm_file does, and nothing that holds this VM
+ * @kept: of each vCPU: the state in @snap whose segment and control registers it had
+ *	when it was last marked, or NULL; protected by the vCPU's mutex, see
+ *	hlk_vcpu_keep()
  * @nr_private: private pages of all windows; any context
  * @nr_kept: of these, those that were there when the call began, which do not count
  *	in its budget: what the last restore kept, and what was prefaulted. Written
@@ -171,6 +174,7 @@ struct hlk_audited {
  * @unique: given to the guest by the last restore
  * @seeds: what the next ones give it
  * @restores: for statistics, as all that follow
+ * @restores_kept: of these, those that left out registers, see hlk_vcpu_keep()
  * @switches: restores to another snapshot than before
  * @copied: pages copied back
  * @cleared: pages cleared
@@ -211,12 +215,14 @@ struct hlk_vm {
 	u32 nr_vcpus;
 	struct kvm_vcpu *vcpus[HLK_MAX_VCPUS];
 	struct file *vcpu_files[HLK_MAX_VCPUS];
+	const struct hlk_vcpu_state *kept[HLK_MAX_VCPUS];
 	atomic64_t nr_private;
 	u64 nr_kept;
 	atomic64_t over_budget;
 	u64 unique;
 	struct hlk_seeds seeds;
 	u64 restores;
+	u64 restores_kept;
 	u64 switches;
 	u64 copied;
 	u64 cleared;
@@ -244,6 +250,7 @@ struct hlk_vm {
  * @failed: private pages whose memory failed, which are given back
  * @private_pages: private pages left
  * @unwritten: pages that were found unwritten
+ * @kept: the vCPU that is entered next has its segment and control registers already
  * @old: the snapshot that the VM went away from, or NULL; the caller puts it, with
  *	no lock held, since that may free all of it
  */
@@ -256,6 +263,7 @@ struct hlk_restored {
 	u64 failed;
 	u64 private_pages;
 	u64 unwritten;
+	bool kept;
 	struct hlk_snap *old;
 };
 
@@ -407,7 +415,8 @@ vm_fault_t hlk_insert_shared(const struct vm_fault *vmf, struct page *page);
 /* of hlk_restore() alone, no flag of an ioctl: rather -EAGAIN than wait */
 #define HLK_RESTORE_NOWAIT	BIT(31)
 int hlk_restore(struct hlk_vm *vm, struct hlk_snap *snap, u32 flags, u64 program,
-		struct hlk_restored *r, struct hlk_why_at *at);
+		const struct kvm_vcpu *next, struct hlk_restored *r,
+		struct hlk_why_at *at);
 int hlk_cmd_restore(void *obj, struct hlk_ucmd *ucmd);
 
 /* prefault.c */
@@ -481,7 +490,11 @@ int hlk_vcpus_capture(struct hlk_vm *vm, const struct kvm_sync_regs *sync,
 int hlk_vcpu_from_user(u64 array, u32 size, u32 nr, struct hlk_snap *snap,
 		       struct hlk_why_at *at);
 u32 hlk_vcpus_residue(struct hlk_vm *vm);
-u32 hlk_vcpus_restore(struct hlk_vm *vm, const struct hlk_snap *snap, bool time_back);
+u32 hlk_vcpus_restore(struct hlk_vm *vm, const struct hlk_snap *snap, bool time_back,
+		      const struct kvm_vcpu *kept);
+unsigned long hlk_task_switches(void);
+bool hlk_vcpu_kept(struct hlk_vm *vm, const struct kvm_vcpu *vcpu);
+void hlk_vcpu_keep(struct hlk_vm *vm, struct kvm_vcpu *vcpu, unsigned long switches);
 int hlk_vcpus_audit(struct hlk_vm *vm, const struct hlk_snap *snap,
 		    struct hlk_why_at *at);
 void hlk_vcpu_loads(struct hlk_snap *snap, u32 nr, u32 loads);

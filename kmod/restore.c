@@ -162,6 +162,7 @@ static int restore_switch(struct hlk_vm *vm, struct hlk_snap *snap,
 		hlk_window_rebase(vm->windows[i], &snap->base[nr],
 				  &snap->touched[nr]);
 	}
+	memset(vm->kept, 0, sizeof(vm->kept));
 	kref_get(&snap->ref);
 	r->old = vm->snap;
 	vm->snap = snap;
@@ -270,7 +271,8 @@ static u64 restore_sum(struct hlk_vm *vm)
  * fails: then the guest has some pages of before and some of after.
  */
 static int restore(struct hlk_vm *vm, struct hlk_snap *snap, u32 flags, u64 program,
-		   struct hlk_restored *r, struct hlk_why_at *at)
+		   const struct kvm_vcpu *next, struct hlk_restored *r,
+		   struct hlk_why_at *at)
 {
 	u64 probe = (vm->restores + 1) % PROBE_EVERY ? 0 :
 		    (vm->restores + 1) / PROBE_EVERY;
@@ -308,7 +310,10 @@ static int restore(struct hlk_vm *vm, struct hlk_snap *snap, u32 flags, u64 prog
 
 	if (vm->book && !(flags & HLK_RESTORE_REPRODUCIBLE))
 		restore_unique(vm);
-	r->residue = hlk_vcpus_restore(vm, snap, flags & HLK_RESTORE_TIME_BACK) |
+	/* of others they are always loaded: calls that set them may come before the entry */
+	r->kept = next && hlk_vcpu_kept(vm, next);
+	r->residue = hlk_vcpus_restore(vm, snap, flags & HLK_RESTORE_TIME_BACK,
+				       r->kept ? next : NULL) |
 		     (vm->beside ? HLK_RESIDUE_MEMSLOTS : 0);
 	if (nowait)
 		vm->trim = r->unwritten;
@@ -318,6 +323,7 @@ static int restore(struct hlk_vm *vm, struct hlk_snap *snap, u32 flags, u64 prog
 	/* those that a device has, beyond that, go on to count */
 	WRITE_ONCE(vm->nr_kept, min(r->private_pages, vm->keep_private));
 	vm->restores++;
+	vm->restores_kept += r->kept;
 	vm->copied += r->copied;
 	vm->cleared += r->cleared;
 	vm->freed += r->freed;
@@ -363,6 +369,7 @@ static int restore_program(struct hlk_vm *vm, struct hlk_snap *snap, u32 flags,
  * @snap: the snapshot; NULL for the one restored last
  * @flags: HLK_RESTORE_*
  * @program: where the caller has the snapshot's program mapped; 0 if it has none
+ * @next: the vCPU that the caller enters next, by itself; NULL if it is not known
  * @r: out: what was done; @r->old is to be put, after a failure too
  * @at: the reason of a failure
  *
@@ -376,7 +383,8 @@ static int restore_program(struct hlk_vm *vm, struct hlk_snap *snap, u32 flags,
  * the program
  */
 int hlk_restore(struct hlk_vm *vm, struct hlk_snap *snap, u32 flags, u64 program,
-		struct hlk_restored *r, struct hlk_why_at *at)
+		const struct kvm_vcpu *next, struct hlk_restored *r,
+		struct hlk_why_at *at)
 {
 	u64 start = trace_hlk_restore_enabled() ? ktime_get_ns() : 0;
 	int ret;
@@ -391,7 +399,7 @@ int hlk_restore(struct hlk_vm *vm, struct hlk_snap *snap, u32 flags, u64 program
 	ret = hlk_vcpus_hold(vm, flags & HLK_RESTORE_NOWAIT, at);
 	if (ret)
 		return ret;
-	ret = restore(vm, snap, flags, program, r, at);
+	ret = restore(vm, snap, flags, program, next, r, at);
 	hlk_vcpus_release(vm);
 	if (unlikely(snap->program) && !ret)
 		ret = restore_program(vm, snap, flags, program, r, at);
@@ -431,7 +439,7 @@ int hlk_cmd_restore(void *obj, struct hlk_ucmd *ucmd)
 		ret = -EAGAIN;
 	if (!ret) {
 		ret = hlk_restore(vm, file ? file->private_data : NULL,
-				  r->head.flags | nowait, r->program, &done,
+				  r->head.flags | nowait, r->program, NULL, &done,
 				  &ucmd->at);
 		mutex_unlock(&vm->lock);
 	}

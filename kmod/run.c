@@ -88,9 +88,12 @@ static int run_input(struct hlk_vm *vm, const struct hlk_segment *in, u32 nr,
 	return 0;
 }
 
-/* Restore and give input: all that comes before the guest. */
+/*
+ * Restore and give input: all that comes before the guest. @kept: KVM has some registers
+ * as they should be, and was not told to load them
+ */
 static int run_prepare(struct hlk_vm *vm, struct kvm_vcpu *vcpu, struct hlk_run *run,
-		       struct hlk_why_at *at)
+		       bool *kept, struct hlk_why_at *at)
 {
 	struct hlk_restored done __uninitialized;
 	struct run_call call __uninitialized;
@@ -105,9 +108,10 @@ static int run_prepare(struct hlk_vm *vm, struct kvm_vcpu *vcpu, struct hlk_run 
 		ret = hlk_restore(vm, NULL,
 				  run->head.flags & (HLK_RESTORE_REPRODUCIBLE |
 						     HLK_RESTORE_TIME_BACK),
-				  run->program, &done, at);
+				  run->program, vcpu, &done, at);
 		if (ret)
 			return ret;
+		*kept = done.kept;
 		run->done |= HLK_DONE_RESTORED;
 		run->residue = done.residue;
 		run->copied = done.copied;
@@ -158,15 +162,19 @@ static bool run_log(struct kvm_vcpu *vcpu, struct hlk_run *run)
 static int run_enter(struct hlk_vm *vm, struct file *file, struct kvm_vcpu *vcpu,
 		     struct hlk_run *run)
 {
+	unsigned long switches;
 	long ret;
 
 	run->done |= HLK_DONE_ENTERED;
 	do {
 		run->entries++;
 		atomic64_inc(&vm->runs);
+		switches = hlk_task_switches();
 		ret = file->f_op->unlocked_ioctl(file, KVM_RUN, 0);
 	} while (!ret && run_log(vcpu, run));
 	run->exit_reason = READ_ONCE(vcpu->run->exit_reason);
+	if (!ret)
+		hlk_vcpu_keep(vm, vcpu, switches);
 	return ret;
 }
 
@@ -218,6 +226,7 @@ int hlk_cmd_run(void *obj, struct hlk_ucmd *ucmd)
 	struct hlk_vm *vm = obj;
 	struct kvm_vcpu *vcpu;
 	struct file *file;
+	bool kept = false;
 	int ret;
 
 	run->done = 0;
@@ -242,7 +251,7 @@ int hlk_cmd_run(void *obj, struct hlk_ucmd *ucmd)
 		goto put;
 	vcpu = hlk_vcpu_of(vm, file);
 	if (vcpu)
-		ret = run_prepare(vm, vcpu, run, &ucmd->at);
+		ret = run_prepare(vm, vcpu, run, &kept, &ucmd->at);
 	else
 		ret = hlk_fail(&ucmd->at, -EBADF, HLK_WHY_NOT_VCPU, 0, 0);
 	mutex_unlock(&vm->lock);
@@ -250,6 +259,9 @@ int hlk_cmd_run(void *obj, struct hlk_ucmd *ucmd)
 		ret = run->deadline_ns ?
 		      run_in_time(vm, file, vcpu, run, &ucmd->at) :
 		      run_enter(vm, file, vcpu, run);
+	/* who enters the guest now may set registers before, and finds them set to be loaded */
+	if (kept && !(run->done & HLK_DONE_ENTERED))
+		vcpu->run->kvm_dirty_regs |= KVM_SYNC_X86_SREGS;
 	trace_hlk_run(vm->id, run, start, ret);
 put:
 	fput(file);

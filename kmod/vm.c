@@ -90,6 +90,7 @@ static int cmd_stats(void *obj, struct hlk_ucmd *ucmd)
 	stats->audit_absent = vm->audited.absent;
 	stats->audit_beside = vm->audited.beside;
 	stats->audit_elsewhere = vm->audited.elsewhere;
+	stats->kept = vm->restores_kept;
 	stats->residue = hlk_vcpus_residue(vm);
 	if (vm->snap)
 		stats->residue &= ~hlk_program_residue(vm->snap, vm->kvm, false);

@@ -69,7 +69,13 @@ int hlk_vcpus_fit(struct hlk_vm *vm, const struct hlk_snap *snap,
 	return 0;
 }
 
-u32 hlk_vcpus_restore(struct hlk_vm *vm, const struct hlk_snap *snap, bool time_back)
+bool hlk_vcpu_kept(struct hlk_vm *vm, const struct kvm_vcpu *vcpu)
+{
+	return false;
+}
+
+u32 hlk_vcpus_restore(struct hlk_vm *vm, const struct hlk_snap *snap, bool time_back,
+		      const struct kvm_vcpu *kept)
 {
 	SHIM_ASSERT(kernel.vcpus_held);
 	SHIM_ASSERT(vm->snap == snap);

@@ -850,7 +850,9 @@ enum hlk_refused {
  *	HLK_RUN_CONTINUE is held to the same
  * @program: in: see struct hlk_restore; not read with HLK_RUN_CONTINUE
  *
- * The restore is that of HLK_RESTORE to the snapshot restored last. Signals
+ * The restore is that of HLK_RESTORE to the snapshot restored last; but with
+ * KVM_SYNC_X86_SREGS in kvm_valid_regs, segment and control registers that the call
+ * before did not change are not loaded anew. Signals
  * and immediate_exit end it as they end KVM_RUN, with EINTR; the restore
  * has been done then (see @done), so go on with HLK_RUN_CONTINUE. The guest's
  * exit is in struct kvm_run, as always.
@@ -1228,6 +1230,8 @@ struct hlk_mark_cow {
  * @residue: out: HLK_RESIDUE_IRQCHIP, HLK_RESIDUE_MSRS if the VM has no MSR filter,
  *	HLK_RESIDUE_MEMSLOTS: what no restore brings back, whatever the guest does,
  *	and no audit looks at
+ * @kept: out: of @restores, those after which KVM had not to load segment and control
+ *	registers, since the call before had not changed them
  */
 struct hlk_vm_stats {
 	struct hlk_head head;
@@ -1252,6 +1256,7 @@ struct hlk_vm_stats {
 	__aligned_u64 audit_beside;
 	__aligned_u64 audit_elsewhere;
 	__aligned_u64 residue;
+	__aligned_u64 kept;
 };
 
 #define HLK_VM_STATS _IO(HLK_IOC_TYPE, HLK_CMD_VM_STATS)

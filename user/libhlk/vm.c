@@ -210,7 +210,8 @@ static int create_vcpu(struct hlk_sandbox *sb, struct hlk_err *err)
 	if (run == MAP_FAILED)
 		return hlk_err_system(err, "cannot map the vCPU");
 	sb->run = run;
-	sb->run->kvm_valid_regs = KVM_SYNC_X86_VALID_FIELDS;
+	/* what the module looks at after a call; all else it asks KVM for when it needs it */
+	sb->run->kvm_valid_regs = KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS;
 	return set_cpu(sb, err);
 }
 

@@ -190,6 +190,16 @@ static int open_a2(struct bench_way *way)
 	return sandbox_open(way, &way->m);
 }
 
+/* ---- A2l: the same with registers as libhlk has them ---- */
+
+static int open_a2l(struct bench_way *way)
+{
+	if (open_a2(way))
+		return -1;
+	way->m.run->kvm_valid_regs = KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS;
+	return 0;
+}
+
 /* @regs has to live until the run is done */
 static void fused_call(struct bench_way *way, struct machine *m,
 		       struct kvm_regs *regs)
@@ -411,6 +421,8 @@ const struct way_ops hlk_ways[] = {
 	  turn_a3, close_batch },
 	{ "A3r", "hlk: restores by io_uring, runs", WAY_HLK | WAY_BATCH,
 	  open_a3r, NULL, turn_a3r, close_batch },
+	{ "A2l", "hlk: fused, registers as libhlk", WAY_HLK, open_a2l, NULL, turn_a2,
+	  NULL },
 	{ "A0", "hlk: new sandbox", WAY_HLK | WAY_NEW_VM, NULL, before_a0,
 	  turn_a0, NULL },
 };
