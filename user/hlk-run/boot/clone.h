@@ -5,8 +5,6 @@
 
 #include "rounds.h"
 
-#define MAX_CLONES	64
-
 struct clones;
 
 int clones_start(const struct boot_options *opt, int (*run)(struct rounds *rounds, int fd),

@@ -6,7 +6,6 @@
 
 #include "../option.h"
 #include "../serve.h"
-#include "clone.h"
 #include "options.h"
 
 enum {

@@ -6,6 +6,7 @@
 #include <hlk.h>
 #include <stdbool.h>
 
+#define MAX_CLONES	64
 #define BOOT_MAX_RAM	64
 
 /**
