@@ -203,6 +203,8 @@ struct hlk_vm {
 	struct hlk_layout layout;
 	u32 nr_windows;
 	struct hlk_vm_window *windows[HLK_MAX_WINDOWS];
+ * @took: a snapshot was taken since the last restore: what is private may be what came
+ *	before it, and not what calls from it write
 	struct hlk_vm_window *book;
 	bool sealed;
 	struct hlk_snap *snap;
@@ -256,6 +258,7 @@ struct hlk_vm {
  */
 struct hlk_restored {
 	u32 residue;
+	bool took;
 	u64 copied;
 	u64 cleared;
 	u64 freed;
@@ -393,12 +396,14 @@ int hlk_vm_run(int fd, u64 run, struct hlk_why_at *at);
 int hlk_cmd_run_many(void *obj, struct hlk_ucmd *ucmd);
 
 /* window.c */
+ * @HLK_DROP_STRANGE: those that no call from the snapshot is known to write
 extern const struct vm_operations_struct hlk_window_vm_ops;
 struct hlk_vm_window *hlk_window_alloc(struct hlk_vm *vm, const struct hlk_range *range);
 void hlk_window_free(struct hlk_vm_window *window);
 int hlk_window_mmap(struct hlk_vm_window *window, struct vm_area_struct *vma);
 struct page *hlk_window_page(struct hlk_vm_window *window, u64 index, bool *frozen);
 int hlk_window_get(struct hlk_vm_window *window, u64 index, struct hlk_gpage *gpage);
+	HLK_DROP_STRANGE,
 bool hlk_window_next(struct hlk_vm_window *window, unsigned long *index);
 bool hlk_budget(const struct hlk_vm *vm, u64 pages);
 int hlk_window_pin(struct hlk_vm_window *window, u64 index);

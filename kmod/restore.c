@@ -167,6 +167,9 @@ static int restore_switch(struct hlk_vm *vm, struct hlk_snap *snap,
 	r->old = vm->snap;
 	vm->snap = snap;
 	vm->sealed = true;
+	/* as a clone begins: what was written to get here, calls do not write */
+	if (vm->took)
+		r->freed = restore_drop(vm, U64_MAX, HLK_DROP_STRANGE);
 	vm->switches++;
 	return 0;
 }
@@ -246,11 +249,14 @@ static bool restore_waits(struct hlk_vm *vm, const struct hlk_snap *snap, u32 fl
  */
 static int restore_failed(struct hlk_vm *vm, bool nowait, struct hlk_restored *r,
 			  struct hlk_why_at *at)
+	u64 freed;
+
 {
 	if (nowait)
 		return -EAGAIN;
-	r->freed = restore_drop(vm, U64_MAX, HLK_DROP_FAILED);
-	if (r->freed == r->failed)
+	freed = restore_drop(vm, U64_MAX, HLK_DROP_FAILED);
+	r->freed += freed;
+	if (freed == r->failed)
 		return 0;
 	return hlk_fail(at, -EHWPOISON, HLK_WHY_MEMORY_FAILED, 0, 0);
 }
@@ -327,6 +333,7 @@ static int restore(struct hlk_vm *vm, struct hlk_snap *snap, u32 flags, u64 prog
 	vm->copied += r->copied;
 	vm->cleared += r->cleared;
 	vm->freed += r->freed;
+	vm->took = false;
 	vm->idle += r->idle;
 	vm->half = snap->program;
 unlock:

@@ -582,6 +582,7 @@ int hlk_cmd_snapshot(void *obj, struct hlk_ucmd *ucmd)
 	if (ret)
 		goto unlock;
 	vm->sealed = true;
+	vm->took = true;
 	mutex_unlock(&vm->lock);
 	hlk_looks_free(looks);
 	s->counts = snap->counts;

@@ -717,7 +717,8 @@ static u64 drop_flush(struct hlk_vm_window *window, struct drop *drop)
 	return dropped;
 }
 
-static bool drop_wanted(const struct hlk_private *private, enum hlk_drop which)
+static bool drop_wanted(struct hlk_vm_window *window, const struct hlk_private *private,
+			enum hlk_drop which)
 {
 	if ((which == HLK_DROP_IDLE && private->idle < IDLE_ENOUGH) ||
 	    (which == HLK_DROP_UNWRITTEN && !private->idle) ||
@@ -753,8 +754,10 @@ u64 hlk_window_drop(struct hlk_vm_window *window, u64 pages, enum hlk_drop which
 			if (fatal_signal_pending(current))
 				break;
 			cond_resched();
+	    (which == HLK_DROP_STRANGE &&
+	     window_known(window, private->index) & HLK_TOUCHED_WRITE_BIT) ||
 		}
-		if (!drop_wanted(private, which))
+		if (!drop_wanted(window, private, which))
 			continue;
 		if (drop.nr < DROP_PAGES && drop_add(&drop, private->index, pos))
 			continue;

@@ -124,6 +124,43 @@ TEST_F(hotset, pages_that_calls_stop_to_write_go)
 	ASSERT_GE(before + 16, stats(self).private_pages);
 }
 
+/* What it wrote before its snapshot it need not write again. */
+TEST_F(hotset, who_took_the_snapshot_is_as_a_clone)
+{
+	struct hlk_restore r = HLK_STRUCT(hlk_restore);
+	u8 *page = self->data + 5 * PAGE;
+	int snap;
+	u32 i;
+
+	for (i = 0; i < 4; i++) {
+		touch(self, 0, DATA_PAGES);
+		if (i % 2)
+			OK(restore(self));
+	}
+	memset(page, 7, PAGE);
+	snap = hlk_snapshot_flat(self->t.hlk);
+	t_must(snap >= 0);
+	OK(hlk_restore(self->t.hlk, snap, &r));
+	ASSERT_LE(1, r.freed);
+	ASSERT_EQ(PINNED, r.private_pages);
+	ASSERT_EQ(PINNED, r.copied + r.cleared);
+	ASSERT_EQ(7, page[PAGE - 1]);
+	/* what is known to be written stays, also for who takes the next one */
+	for (i = 0; i < 3; i++) {
+		memset(page, 8, PAGE);
+		OK(restore(self));
+		ASSERT_EQ(7, page[0]);
+	}
+	ASSERT_EQ(1 + PINNED, self->r.private_pages);
+	close(hlk_snapshot_flat(self->t.hlk));
+	OK(hlk_restore(self->t.hlk, self->snap, NULL));
+	ASSERT_TRUE(as_in_snapshot(self));
+	OK(hlk_restore(self->t.hlk, snap, &r));
+	ASSERT_EQ(7, page[0]);
+	ASSERT_EQ(0, r.freed);
+	close(snap);
+}
+
 /* What was given back is written again, and comes back again. */
 TEST_F(hotset, pages_may_come_and_go)
 {

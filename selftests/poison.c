@@ -238,6 +238,8 @@ TEST_F(poison, a_base_page_is_compared_with_none)
 	struct tvm third;
 
 	OK(hlk_restore(self->t.hlk, self->snap, NULL));
+	/* private again, which it is not of whoever took the snapshot */
+	memset(first, 0x55, PAGE);
 	ASSERT_EQ(0x55, *tvm_at(&self->other, GPA - PAGE));
 	if (!fails(tvm_at(&self->other, GPA - PAGE)))
 		SKIP(return, NO_POISON);

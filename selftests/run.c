@@ -125,9 +125,9 @@ TEST_F(run, restores_gives_input_and_enters)
 		/* the counter of a call before is gone */
 		ASSERT_EQ(1, self->t.run->s.regs.regs.rbx);
 	}
-	/* the code, two pages of data, and the page with the bookkeeping */
-	ASSERT_EQ(4, self->run.copied + self->run.cleared);
-	ASSERT_EQ(4, self->run.private_pages);
+	/* two pages of data, and the page with the bookkeeping */
+	ASSERT_EQ(3, self->run.copied + self->run.cleared);
+	ASSERT_EQ(3, self->run.private_pages);
 	OK(hlk_stats(self->t.hlk, &stats));
 	ASSERT_EQ(20, stats.runs);
 	ASSERT_EQ(21, stats.restores);

@@ -117,6 +117,7 @@ struct mvm {
 	u64 keep_private;
 	u64 kept;		/* private pages that do not count in the budget */
 	bool trim;
+	bool took;	/* a snapshot, since the last restore */
 	bool half;	/* a restore came to no end */
 	struct hlk_vm_stats stats;
 	struct mpage page[MAX_SITES];

@@ -123,6 +123,8 @@ void op_snapshot(void)
 	want = m->half ? -EINVAL : any_private_failed(m) ? -EHWPOISON : 0;
 	ret = call(m, HLK_SNAPSHOT, &arg);
 	CHECK_MSG(ret == want || excused(ret), "snapshot: %d, not %d", ret, want);
+	/* one that could not be handed out was taken all the same */
+	m->took = ret ? m->vm->took : true;
 	if (ret)
 		return;
 	snap_begin(snap, arg.out_fd);

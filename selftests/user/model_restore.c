@@ -17,6 +17,8 @@
  * @cleared: pages cleared
  * @failed: private pages whose memory failed
  * @unwritten: pages that a probe found as they should be
+ * @strangers: pages of before a snapshot, which calls from it are not known to write
+ * @unsure: some of these may have gone later, after they were copied to
  * @broken: sites of private pages whose memory failed
  * @kept: sites of private pages that nobody may give back
  * @order: for each window, the sites of its list before
@@ -34,6 +36,8 @@ struct plan {
 	u64 cleared;
 	u64 failed;
 	u64 unwritten;
+	u64 strangers;
+	bool unsure;
 	bool broken[MAX_SITES];
 	bool kept[MAX_SITES];
 	u32 nr[HLK_MAX_WINDOWS];
@@ -154,13 +158,62 @@ static void plan_switch(void)
 		m->page[s].told = false;
 }
 
+/* Could it be given back, if somebody wanted to? */
+static bool droppable(u32 s)
+{
+	struct page *page = real_private(plan.m, s);
+
+	return plan.m->page[s].private && !plan.kept[s] &&
+	       !(page && page_is_pinned(page));
+}
+
+/* Is a page of the VM in somebody's hands? Then the number cannot be said. */
+static bool any_locked(void)
+{
+	struct page *page;
+	u32 s;
+
+	for (s = 0; s < world.nr_sites; s++) {
+		page = real_private(plan.m, s);
+		if (page && page->locked)
+			return true;
+	}
+	return false;
+}
+
+/* Who took a snapshot begins as a clone does; the last one takes the place of what goes. */
+static void plan_strangers(void)
+{
+	bool exact = !world.raced && !any_locked() && !shim.signal_at;
+	u32 j, w, s;
+
+	for (w = 0; w < world.nr_windows; w++)
+		for (j = plan.nr[w]; j--;) {
+			s = plan.order[w][j];
+			if (!droppable(s) ||
+			    plan.to->base[s].touched & HLK_TOUCHED_WRITE_BIT)
+				continue;
+			if (real_private(plan.m, s)) {
+				CHECK_MSG(!exact, "site %u was not given back", s);
+				continue;
+			}
+			model_drop(plan.m, s);
+			plan.order[w][j] = plan.order[w][--plan.nr[w]];
+			plan.strangers++;
+			plan.unsure = !exact;
+		}
+}
+
 /* All pages, in the order in which the module has them: that matters where one fails. */
 static int plan_copy(void)
 {
+	bool other = plan.to != plan.m->snap;
 	u32 i, j, w;
 	int ret;
 
 	plan_switch();
+	if (other && plan.m->took)
+		plan_strangers();
 	for (i = 0; i < world.nr_windows; i++) {
 		w = plan.m->order[i];
 		for (j = 0; j < plan.nr[w]; j++) {
@@ -172,15 +225,6 @@ static int plan_copy(void)
 	if (plan.failed && plan.nowait)
 		return -EAGAIN;
 	return 0;
-}
-
-/* Could it be given back, if somebody wanted to? */
-static bool droppable(u32 s)
-{
-	struct page *page = real_private(plan.m, s);
-
-	return plan.m->page[s].private && !plan.kept[s] &&
-	       !(page && page_is_pinned(page));
 }
 
 /**
@@ -258,20 +302,6 @@ static bool want_any(u32 s)
 	return s < MAX_SITES;
 }
 
-/* Is a page of the VM in somebody's hands? Then the number cannot be said. */
-static bool any_locked(void)
-{
-	struct page *page;
-	u32 s;
-
-	for (s = 0; s < world.nr_sites; s++) {
-		page = real_private(plan.m, s);
-		if (page && page->locked)
-			return true;
-	}
-	return false;
-}
-
 static u64 find_dropped(void)
 {
 	u64 nr = 0;
@@ -322,9 +352,11 @@ static void judge_drops(struct hlk_restore *arg, bool trim)
 		if (dropped[s])
 			model_drop(plan.m, s);
 	if (!plan.ret) {
+		all += plan.strangers;
 		plan.m->stats.pages_freed += all;
 		/* one that was in somebody's hands may have gone as one of another kind */
-		CHECK(exact ? plan.m->vm->idle == idle : plan.m->vm->idle <= idle);
+		CHECK(plan.unsure || (exact ? plan.m->vm->idle == idle :
+					      plan.m->vm->idle <= idle));
 		plan.m->stats.pages_idle = plan.m->vm->idle;
 		if (arg)
 			CHECK_EQ(arg->freed, all);
@@ -413,6 +445,8 @@ void op_restore(struct mvm *m, struct msnap *target)
 	plan.cleared = 0;
 	plan.failed = 0;
 	plan.unwritten = 0;
+	plan.strangers = 0;
+	plan.unsure = false;
 	plan_order();
 	plan_pages();
 	plan.ret = other ? -EPERM : plan_refused();
@@ -458,7 +492,12 @@ void op_restore(struct mvm *m, struct msnap *target)
 	CHECK((u64)shim.rescheds >= pages / 256);
 	hear_book(unique);
 	m->kept = min(m->nr_private, m->keep_private);
+	m->took = false;
 	m->trim = plan.nowait && plan.unwritten + plan.failed;
+	if (plan.unsure) {
+		plan.copied = m->vm->copied - m->stats.pages_copied;
+		plan.cleared = m->vm->cleared - m->stats.pages_cleared;
+	}
 	m->stats.pages_copied += plan.copied;
 	m->stats.pages_cleared += plan.cleared;
 	if (!arg)
