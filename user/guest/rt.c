@@ -190,8 +190,8 @@ uint32_t hlk_root(uint32_t nr)
 
 /*
  * Buffers are stacks: bytes, then a u64 with the offset at which they start. The
- * lower half of the output buffer is for what is said during a call, the upper
- * half for its answer, so that an answer costs no page of its own.
+ * lower half of the output buffer is for the answer, which so costs no page beside
+ * that of the stack pointer; the upper half is for what is said during a call.
  */
 static char *buffer_push(char *buffer, uint32_t limit, uint32_t len)
 {
@@ -230,14 +230,24 @@ static char *output_buffer(void)
 	return hlk_scratch(hlk_boot.output_gpa);
 }
 
+/* Above the answer, which may be half made */
+static char *say(uint32_t len)
+{
+	uint64_t *sp = (uint64_t *)output_buffer();
+
+	if (*sp < hlk_boot.output_size / 2)
+		*sp = hlk_boot.output_size / 2;
+	return buffer_push(output_buffer(), hlk_boot.output_size, len);
+}
+
 void hlk_write(const char *text, uint32_t len)
 {
-	uint32_t limit = hlk_boot.output_size / 2;
+	uint32_t most = hlk_boot.output_size / 4;
 	uint32_t piece;
 
 	while (len) {
-		piece = len < limit / 2 ? len : limit / 2;
-		memcpy(buffer_push(output_buffer(), limit, piece), text, piece);
+		piece = len < most ? len : most;
+		memcpy(say(piece), text, piece);
 		outl(HLK_GUEST_PORT_PRINT, piece);
 		text += piece;
 		len -= piece;
@@ -259,8 +269,7 @@ int hlk_call_host(const char *name, const void *arg, uint32_t len, void *out,
 
 	if (call.name_len > room || len > room - call.name_len)
 		return -90;	/* EMSGSIZE */
-	at = buffer_push(output_buffer(), hlk_boot.output_size / 2,
-			 sizeof(call) + call.name_len + len);
+	at = say(sizeof(call) + call.name_len + len);
 	memcpy(at, &call, sizeof(call));
 	memcpy(at + sizeof(call), name, call.name_len);
 	memcpy(at + sizeof(call) + call.name_len, arg, len);
@@ -297,7 +306,7 @@ static int call_by_name(const char *name, uint32_t len, struct hlk_req *req)
  */
 void rt_dispatch(void)
 {
-	uint32_t half = hlk_boot.output_size / 2;
+	char *answer = output_buffer() + BUFFER_HEADER;
 	struct hlk_guest_ret ret = { .magic = HLK_GUEST_RET_MAGIC };
 	struct hlk_guest_call call;
 	struct hlk_req req = {};
@@ -315,16 +324,14 @@ void rt_dispatch(void)
 
 	req.arg = at + sizeof(call) + call.name_len;
 	req.arg_len = call.arg_len;
-	req.out = output_buffer() + half;
-	req.out_size = half - sizeof(ret) - 2 * BUFFER_HEADER;
+	req.out = answer + sizeof(ret);
+	req.out_size = hlk_boot.output_size / 2 - sizeof(ret) - 2 * BUFFER_HEADER;
 	ret.status = call_by_name(at + sizeof(call), call.name_len, &req);
 	ret.len = req.out_len;
 
 	*(uint64_t *)input_buffer() = at - input_buffer();
-	at = buffer_push(output_buffer(), hlk_boot.output_size, 0);
-	*(uint64_t *)output_buffer() = at - output_buffer();
-	memmove(at + sizeof(ret), req.out, ret.len);
-	memcpy(at, &ret, sizeof(ret));
+	*(uint64_t *)output_buffer() = BUFFER_HEADER;
+	memcpy(answer, &ret, sizeof(ret));
 	buffer_push(output_buffer(), hlk_boot.output_size, sizeof(ret) + ret.len);
 	for (;;)
 		asm volatile("hlt" : : "a"(0));
