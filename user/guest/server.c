@@ -124,18 +124,45 @@ static int fn_fill(struct hlk_req *req)
 
 HLK_FUNCTION(fill, fn_fill);
 
-/* Write to as many pages as the argument says, at most 256 */
+static uint32_t touch_page(uint32_t page)
+{
+	return ++*(volatile uint32_t *)page;
+}
+
+/*
+ * "PAGES": write to so many pages, at most 256. "PAGES FIRST STRIDE OF ...": to so many of
+ * the first OF pages of the heap, begun again at their end; there can be more than one.
+ */
 static int fn_touch(struct hlk_req *req)
 {
+	uint32_t heap = (hlk_boot.stack_top - hlk_boot.stack_size - hlk_boot.heap_start) /
+			PAGE_SIZE;
+	const char *end = req->arg + req->arg_len;
 	const char *at = req->arg;
-	uint32_t pages = hlk_number(&at, at + req->arg_len);
+	uint32_t pages = hlk_number(&at, end);
+	uint32_t page, stride, of;
 	uint32_t sum = 0;
-	uint32_t i;
 
-	if (pages > sizeof(block) / PAGE_SIZE)
-		return 22;	/* EINVAL */
-	for (i = 0; i < pages; i++)
-		sum += ++*(volatile uint32_t *)&block[i * PAGE_SIZE];
+	if (at == end) {
+		if (pages > sizeof(block) / PAGE_SIZE)
+			return 22;	/* EINVAL */
+		while (pages--)
+			sum += touch_page((uint32_t)&block[pages * PAGE_SIZE]);
+	}
+	while (at < end) {
+		page = hlk_number(&at, end);
+		stride = hlk_number(&at, end);
+		of = hlk_number(&at, end);
+		if (!of || of > heap || page >= of || stride >= of)
+			return 22;	/* EINVAL */
+		for (; pages; pages--) {
+			sum += touch_page(hlk_boot.heap_start + page * PAGE_SIZE);
+			page += stride;
+			if (page >= of)
+				page -= of;
+		}
+		pages = hlk_number(&at, end);
+	}
 	hlk_answer(req, "%u", sum);
 	return 0;
 }
