@@ -266,6 +266,7 @@ AT(hlk_vm_stats, audit_beside, 168);
 AT(hlk_vm_stats, audit_elsewhere, 176);
 AT(hlk_vm_stats, residue, 184);
 AT(hlk_vm_stats, kept, 192);
+AT(hlk_vm_stats, learned, 200);
 
 FIRST(hlk_snapshot_info, 280, counts);
 AT(hlk_snapshot_info, head, 0);

@@ -75,9 +75,25 @@ static int audit_book(struct audit *a)
 	return 0;
 }
 
+/* What a page is to be; of tables that were learned, which hlk_learn_audit() looks at */
+static struct page *audit_base(struct audit *a, u64 gfn)
+{
+	int nr = hlk_layout_find(&a->vm->layout, gfn);
+	struct hlk_vm_window *window;
+	struct page *page = NULL;
+
+	if (nr >= 0) {
+		window = a->vm->windows[nr];
+		mutex_lock(&window->lock);
+		page = hlk_learned_page(window, gfn - window->range.gfn);
+		mutex_unlock(&window->lock);
+	}
+	return page ?: hlk_snap_page(a->snap, gfn) ?: ZERO_PAGE(0);
+}
+
 static int audit_page(struct audit *a, u64 gfn, struct page *page)
 {
-	struct page *base = hlk_snap_page(a->snap, gfn) ?: ZERO_PAGE(0);
+	struct page *base = audit_base(a, gfn);
 	const u8 *want = page_address(base);
 	const u8 *have = page_address(page);
 	u64 gpa = gfn << PAGE_SHIFT;
@@ -288,7 +304,7 @@ static int audit_list(struct audit *a, struct hlk_vm_window *window)
 		private = &window->list[i];
 		pos = xa_load(&window->index, private->index);
 		if (!pos || xa_to_value(pos) != i ||
-		    private->base != hlk_base_page(base, private->index))
+		    private->base != hlk_window_base(window, private->index))
 			ret = audit_fail(a, HLK_WHY_AUDIT_LIST,
 					 (window->range.gfn + private->index) << PAGE_SHIFT);
 		if (!ret && fatal_signal_pending(current))
@@ -345,7 +361,7 @@ static int audit_memory(struct audit *a)
 	u32 i;
 	int ret;
 
-	ret = audit_zero_page(a);
+	ret = audit_zero_page(a) ?: hlk_learn_audit(a->vm, a->at);
 	for (i = 0; i < a->vm->nr_windows && !ret; i++) {
 		ret = audit_private(a, a->vm->windows[i]);
 		if (!ret)

@@ -98,6 +98,9 @@ struct hlk_private {
  * @nr: how many
  * @room: how many fit @list
  * @pinned: how many, from the first on, are never given back
+ * @learned: page number -> struct hlk_learned: what a restore brings back there
+ *	instead of the snapshot's page. Changed under hlk_vm.lock as well
+ * @nr_learned: how many
  * @read_faults: shared pages mapped
  * @write_faults: private pages made
  */
@@ -114,8 +117,49 @@ struct hlk_vm_window {
 	u64 nr;
 	u64 room;
 	u64 pinned;
+	struct xarray learned;
+	u32 nr_learned;
 	u64 read_faults;
 	u64 write_faults;
+};
+
+/* Looks that are kept */
+#define HLK_LEARN_LOOKS		6
+#define HLK_LEARN_WORDS		(I686_ENTRIES / 64)
+
+/**
+ * struct hlk_learned - a table with leaves that are left writable
+ * @page: what a restore brings back: the snapshot's, but for these leaves
+ * @leaves: how many
+ * @look: the last look that found something copied
+ * @seen: what each of the last looks found, the last one first: a bit for each leaf
+ *
+ * Protected by hlk_vm.lock; @page is constant.
+ */
+struct hlk_learned {
+	struct page *page;
+	u32 leaves;
+	u64 look;
+	u64 seen[HLK_LEARN_LOOKS][HLK_LEARN_WORDS];
+};
+
+/**
+ * struct hlk_learn - how a VM learns which pages calls copy on write; see learn.c
+ * @leaves: leaves that restores leave writable
+ * @looks: how often it looked
+ * @copied: pages that guests took since the last look
+ * @wait: how many they have to take until the next one
+ * @freed: pages that had been given back when it looked for leaves to be copy-on-write
+ *	again
+ * @restores: restores, then
+ */
+struct hlk_learn {
+	u64 leaves;
+	u64 looks;
+	u64 copied;
+	u64 wait;
+	u64 freed;
+	u64 restores;
 };
 
 /**
@@ -154,6 +198,8 @@ struct hlk_audited {
  * @snap: the snapshot restored last, or NULL; held
  * @half: a restore has changed something and came to no end: a run of HLK_RUN does
  *	not go on from there, and there is nothing to take a snapshot of
+ * @took: a snapshot was taken since the last restore: what is private may be what came
+ *	before it, and not what calls from it write
  * @trim: a restore that must not wait found pages that may be given back
  * @inspect: only to be looked at; constant
  * @ibpb: a restore forgets what the branch predictors learnt; constant
@@ -181,6 +227,7 @@ struct hlk_audited {
  * @freed: pages given back
  * @idle: of these, those that were found idle
  * @prefaulted: pages made private by HLK_PREFAULT
+ * @learn: what calls copy on write, since it was restored to @snap
  * @audited: what the last audit looked at
  * @slots_generation: of KVM's memslots, the sum over its address spaces, when they
  *	were looked at; what follows was so then
@@ -203,12 +250,11 @@ struct hlk_vm {
 	struct hlk_layout layout;
 	u32 nr_windows;
 	struct hlk_vm_window *windows[HLK_MAX_WINDOWS];
- * @took: a snapshot was taken since the last restore: what is private may be what came
- *	before it, and not what calls from it write
 	struct hlk_vm_window *book;
 	bool sealed;
 	struct hlk_snap *snap;
 	bool half;
+	bool took;
 	bool trim;
 	bool inspect;
 	bool ibpb;
@@ -231,6 +277,7 @@ struct hlk_vm {
 	u64 freed;
 	u64 idle;
 	u64 prefaulted;
+	struct hlk_learn learn;
 	struct hlk_audited audited;
 	u64 slots_generation;
 	bool beside;
@@ -258,7 +305,6 @@ struct hlk_vm {
  */
 struct hlk_restored {
 	u32 residue;
-	bool took;
 	u64 copied;
 	u64 cleared;
 	u64 freed;
@@ -350,12 +396,14 @@ union hlk_cmd_buffer {
  * @HLK_DROP_UNWRITTEN: those that the last probe found unwritten
  * @HLK_DROP_ANY: any
  * @HLK_DROP_FAILED: those whose memory failed
+ * @HLK_DROP_STRANGE: those that no call from the snapshot is known to write
  */
 enum hlk_drop {
 	HLK_DROP_IDLE,
 	HLK_DROP_UNWRITTEN,
 	HLK_DROP_ANY,
 	HLK_DROP_FAILED,
+	HLK_DROP_STRANGE,
 };
 
 /* abi.c */
@@ -396,19 +444,19 @@ int hlk_vm_run(int fd, u64 run, struct hlk_why_at *at);
 int hlk_cmd_run_many(void *obj, struct hlk_ucmd *ucmd);
 
 /* window.c */
- * @HLK_DROP_STRANGE: those that no call from the snapshot is known to write
 extern const struct vm_operations_struct hlk_window_vm_ops;
 struct hlk_vm_window *hlk_window_alloc(struct hlk_vm *vm, const struct hlk_range *range);
 void hlk_window_free(struct hlk_vm_window *window);
 int hlk_window_mmap(struct hlk_vm_window *window, struct vm_area_struct *vma);
 struct page *hlk_window_page(struct hlk_vm_window *window, u64 index, bool *frozen);
 int hlk_window_get(struct hlk_vm_window *window, u64 index, struct hlk_gpage *gpage);
-	HLK_DROP_STRANGE,
 bool hlk_window_next(struct hlk_vm_window *window, unsigned long *index);
 bool hlk_budget(const struct hlk_vm *vm, u64 pages);
+bool hlk_window_has(struct hlk_vm_window *window, u64 index);
 int hlk_window_pin(struct hlk_vm_window *window, u64 index);
 struct page *hlk_window_private(struct hlk_vm_window *window, u64 index);
 int hlk_window_unmap(struct hlk_vm_window *window);
+struct page *hlk_window_base(struct hlk_vm_window *window, u64 index);
 void hlk_window_rebase(struct hlk_vm_window *window, struct xarray *base,
 		       struct hlk_touched_set *touched);
 void hlk_window_touch(struct hlk_vm_window *window, u64 index, unsigned long bits,
@@ -424,7 +472,17 @@ int hlk_restore(struct hlk_vm *vm, struct hlk_snap *snap, u32 flags, u64 program
 		struct hlk_why_at *at);
 int hlk_cmd_restore(void *obj, struct hlk_ucmd *ucmd);
 
+/* learn.c */
+void hlk_learn(struct hlk_vm *vm);
+int hlk_learn_audit(struct hlk_vm *vm, struct hlk_why_at *at);
+
+/* learned.c */
+struct page *hlk_learned_page(struct hlk_vm_window *window, u64 index);
+void hlk_learned_forget(struct hlk_vm_window *window);
+
 /* prefault.c */
+int hlk_prefault_page(struct hlk_vm *vm, struct hlk_vm_window *window, u64 index,
+		      u64 *made);
 int hlk_cmd_prefault(void *obj, struct hlk_ucmd *ucmd);
 
 /* audit.c */

@@ -56,23 +56,48 @@ static bool prefault_room(struct hlk_vm *vm)
 	return now < vm->keep_private && hlk_budget(vm, now + 1);
 }
 
-static int prefault_page(struct hlk_vm *vm, struct hlk_vm_window *window, u64 index,
-			 unsigned long bits, struct prefault *f)
+/**
+ * hlk_prefault_page() - make a page private that calls are going to write
+ * @vm: the VM; its lock is held
+ * @window: the window
+ * @index: page number in it
+ * @made: one more, if it was not private yet
+ *
+ * It is none of the next call's budget.
+ *
+ * Return: 0, -ENOSPC if there is no room for more that are kept, or what
+ * hlk_window_private() returns
+ */
+int hlk_prefault_page(struct hlk_vm *vm, struct hlk_vm_window *window, u64 index,
+		      u64 *made)
 {
 	u64 before = atomic64_read(&vm->nr_private);
 	struct page *page;
-	u32 flags = 0;
 
-	if (bits & HLK_TOUCHED_WRITE_BIT && prefault_room(vm)) {
-		page = hlk_window_private(window, index);
-		if (IS_ERR(page))
-			return PTR_ERR(page);
-		if (atomic64_read(&vm->nr_private) > before) {
-			f->p->made++;
-			/* what was there when the call began, as after a restore */
-			WRITE_ONCE(vm->nr_kept, vm->nr_kept + 1);
-		}
-		flags = HLK_TOUCHED_WRITE;
+	if (!prefault_room(vm))
+		return -ENOSPC;
+	page = hlk_window_private(window, index);
+	if (IS_ERR(page))
+		return PTR_ERR(page);
+	if (atomic64_read(&vm->nr_private) > before) {
+		++*made;
+		/* what was there when the call began, as after a restore */
+		WRITE_ONCE(vm->nr_kept, vm->nr_kept + 1);
+	}
+	return 0;
+}
+
+static int prefault_one(struct hlk_vm *vm, struct hlk_vm_window *window, u64 index,
+			unsigned long bits, struct prefault *f)
+{
+	u32 flags = 0;
+	int ret;
+
+	if (bits & HLK_TOUCHED_WRITE_BIT) {
+		ret = hlk_prefault_page(vm, window, index, &f->p->made);
+		if (ret && ret != -ENOSPC)
+			return ret;
+		flags = ret ? 0 : HLK_TOUCHED_WRITE;
 	}
 	if (fatal_signal_pending(current))
 		return -EINTR;
@@ -91,7 +116,7 @@ static int prefault(struct hlk_vm *vm, struct prefault *f)
 	for (i = 0; i < vm->layout.nr; i++) {
 		window = hlk_vm_window(vm, i);
 		xa_for_each(&vm->snap->touched[i].pages, index, entry) {
-			ret = prefault_page(vm, window, index, xa_to_value(entry), f);
+			ret = prefault_one(vm, window, index, xa_to_value(entry), f);
 			if (ret)
 				return ret;
 		}

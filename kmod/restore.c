@@ -87,8 +87,7 @@ static int restore_pages(struct hlk_vm_window *window, u64 from, u64 to, u64 pro
 /* For assertions: is this what the page has to become? */
 static bool restore_agrees(struct hlk_vm_window *window, const struct hlk_private *private)
 {
-	return window->base &&
-	       private->base == hlk_base_page(window->base, private->index);
+	return window->base && private->base == hlk_window_base(window, private->index);
 }
 
 static int restore_window(struct hlk_vm_window *window, u64 probe,
@@ -167,10 +166,10 @@ static int restore_switch(struct hlk_vm *vm, struct hlk_snap *snap,
 	r->old = vm->snap;
 	vm->snap = snap;
 	vm->sealed = true;
+	vm->switches++;
 	/* as a clone begins: what was written to get here, calls do not write */
 	if (vm->took)
 		r->freed = restore_drop(vm, U64_MAX, HLK_DROP_STRANGE);
-	vm->switches++;
 	return 0;
 }
 
@@ -249,9 +248,9 @@ static bool restore_waits(struct hlk_vm *vm, const struct hlk_snap *snap, u32 fl
  */
 static int restore_failed(struct hlk_vm *vm, bool nowait, struct hlk_restored *r,
 			  struct hlk_why_at *at)
+{
 	u64 freed;
 
-{
 	if (nowait)
 		return -EAGAIN;
 	freed = restore_drop(vm, U64_MAX, HLK_DROP_FAILED);
@@ -333,8 +332,8 @@ static int restore(struct hlk_vm *vm, struct hlk_snap *snap, u32 flags, u64 prog
 	vm->copied += r->copied;
 	vm->cleared += r->cleared;
 	vm->freed += r->freed;
-	vm->took = false;
 	vm->idle += r->idle;
+	vm->took = false;
 	vm->half = snap->program;
 unlock:
 	hlk_assert(restore_sum(vm) == atomic64_read(&vm->nr_private));
@@ -406,6 +405,8 @@ int hlk_restore(struct hlk_vm *vm, struct hlk_snap *snap, u32 flags, u64 program
 	ret = hlk_vcpus_hold(vm, flags & HLK_RESTORE_NOWAIT, at);
 	if (ret)
 		return ret;
+	if (flags & HLK_RESTORE_LEARN && snap == vm->snap && !(flags & HLK_RESTORE_NOWAIT))
+		hlk_learn(vm);
 	ret = restore(vm, snap, flags, program, next, r, at);
 	hlk_vcpus_release(vm);
 	if (unlikely(snap->program) && !ret)

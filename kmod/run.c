@@ -107,7 +107,8 @@ static int run_prepare(struct hlk_vm *vm, struct kvm_vcpu *vcpu, struct hlk_run 
 	if (!(run->head.flags & HLK_RUN_CONTINUE)) {
 		ret = hlk_restore(vm, NULL,
 				  run->head.flags & (HLK_RESTORE_REPRODUCIBLE |
-						     HLK_RESTORE_TIME_BACK),
+						     HLK_RESTORE_TIME_BACK |
+						     HLK_RESTORE_LEARN),
 				  run->program, vcpu, &done, at);
 		if (ret)
 			return ret;
@@ -203,7 +204,8 @@ static int run_check(struct hlk_vm *vm, const struct hlk_run *run,
 		return hlk_fail(at, -E2BIG, HLK_WHY_INPUT, run->nr_inputs,
 				HLK_MAX_INPUTS);
 	if (run->head.flags & HLK_RUN_CONTINUE &&
-	    run->head.flags & (HLK_RESTORE_REPRODUCIBLE | HLK_RESTORE_TIME_BACK))
+	    run->head.flags & (HLK_RESTORE_REPRODUCIBLE | HLK_RESTORE_TIME_BACK |
+			       HLK_RESTORE_LEARN))
 		return hlk_fail(at, -EINVAL, HLK_WHY_FLAGS, 0, 0);
 	if (!run->nr_inputs)
 		return 0;

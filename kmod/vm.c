@@ -84,6 +84,7 @@ static int cmd_stats(void *obj, struct hlk_ucmd *ucmd)
 	stats->generation = vm->snap ? vm->snap->generation : 0;
 	stats->pages_idle = vm->idle;
 	stats->prefaulted = vm->prefaulted;
+	stats->learned = vm->learn.leaves;
 	stats->runs = atomic64_read(&vm->runs);
 	stats->audits = vm->audited.audits;
 	stats->audit_mapped = vm->audited.mapped;
@@ -121,7 +122,7 @@ static const struct hlk_op vm_ops[] = {
 	[HLK_CMD_RESTORE - HLK_CMD_WINDOW_ADD] =
 		HLK_OP(struct hlk_restore, 64,
 		       HLK_RESTORE_REPRODUCIBLE | HLK_RESTORE_AUDIT |
-		       HLK_RESTORE_TIME_BACK,
+		       HLK_RESTORE_TIME_BACK | HLK_RESTORE_LEARN,
 		       hlk_cmd_restore),
 	[HLK_CMD_TRANSLATE - HLK_CMD_WINDOW_ADD] =
 		HLK_OP(struct hlk_translate, 160, 0, hlk_cmd_translate),
@@ -136,7 +137,7 @@ static const struct hlk_op vm_ops[] = {
 	[HLK_CMD_RUN - HLK_CMD_WINDOW_ADD] =
 		HLK_OP(struct hlk_run, 120,
 		       HLK_RESTORE_REPRODUCIBLE | HLK_RESTORE_TIME_BACK |
-		       HLK_RUN_CONTINUE | HLK_RUN_REGS,
+		       HLK_RESTORE_LEARN | HLK_RUN_CONTINUE | HLK_RUN_REGS,
 		       hlk_cmd_run),
 	[HLK_CMD_KICK - HLK_CMD_WINDOW_ADD] =
 		HLK_OP(struct hlk_kick, 32, 0, hlk_cmd_kick),
@@ -161,7 +162,7 @@ static const struct hlk_op uring_ops[] = {
 	[HLK_CMD_RESTORE - HLK_CMD_RESTORE] =
 		HLK_OP(struct hlk_restore, 64,
 		       HLK_RESTORE_REPRODUCIBLE | HLK_RESTORE_AUDIT |
-		       HLK_RESTORE_TIME_BACK,
+		       HLK_RESTORE_TIME_BACK | HLK_RESTORE_LEARN,
 		       hlk_cmd_restore),
 	[HLK_CMD_RUN - HLK_CMD_RESTORE] =
 		HLK_OP(struct hlk_run, 120, U32_MAX, uring_run),

@@ -104,10 +104,22 @@ static struct hlk_private *window_private(struct hlk_vm_window *window, u64 inde
 	return pos ? &window->list[xa_to_value(pos)] : NULL;
 }
 
-static struct page *window_base(struct hlk_vm_window *window, u64 index)
+/**
+ * hlk_window_base() - what a page is to be when it was restored
+ * @window: the window; its lock is held
+ * @index: page number in it
+ *
+ * Return: the page, or NULL for that of zeroes
+ */
+struct page *hlk_window_base(struct hlk_vm_window *window, u64 index)
 {
+	struct page *page;
+
 	lockdep_assert_held(&window->lock);
-	return window->base ? hlk_base_page(window->base, index) : NULL;
+	if (!window->base)
+		return NULL;
+	page = hlk_learned_page(window, index);
+	return page ?: hlk_base_page(window->base, index);
 }
 
 static int window_room(struct hlk_vm_window *window)
@@ -289,7 +301,7 @@ static int window_make_private(struct hlk_vm_window *window, u64 index)
 	ret = window_room(window);
 	if (ret)
 		goto uncount;
-	base = window_base(window, index);
+	base = hlk_window_base(window, index);
 	page = hlk_page_alloc(base ? 0 : __GFP_ZERO);
 	if (!page) {
 		ret = -ENOMEM;
@@ -399,7 +411,7 @@ static vm_fault_t window_fault(struct vm_fault *vmf)
 		goto unlock;
 	}
 	private = window_private(window, index);
-	page = private ? private->page : window_base(window, index);
+	page = private ? private->page : hlk_window_base(window, index);
 	if (!private) {
 		window->read_faults++;
 		hlk_window_touch(window, index, HLK_TOUCHED_READ_BIT, HLK_GFP);
@@ -505,7 +517,7 @@ struct page *hlk_window_page(struct hlk_vm_window *window, u64 index, bool *froz
 	struct hlk_private *private = window_private(window, index);
 
 	*frozen = !private;
-	return private ? private->page : window_base(window, index);
+	return private ? private->page : hlk_window_base(window, index);
 }
 
 /**
@@ -523,8 +535,27 @@ int hlk_window_get(struct hlk_vm_window *window, u64 index, struct hlk_gpage *gp
 	gpage->page = hlk_window_page(window, index, &gpage->frozen);
 	if (gpage->page)
 		get_page(gpage->page);
+	/* what was learned goes on to change, and so is nothing to be shared */
+	gpage->frozen &= !hlk_learned_page(window, index);
 	mutex_unlock(&window->lock);
 	return 0;
+}
+
+/**
+ * hlk_window_has() - is a page private?
+ * @window: the window
+ * @index: page number in it
+ *
+ * Return: whether it is
+ */
+bool hlk_window_has(struct hlk_vm_window *window, u64 index)
+{
+	bool has;
+
+	mutex_lock(&window->lock);
+	has = window_private(window, index);
+	mutex_unlock(&window->lock);
+	return has;
 }
 
 /**
@@ -640,6 +671,7 @@ void hlk_window_rebase(struct hlk_vm_window *window, struct xarray *base,
 	u64 i;
 
 	lockdep_assert_held(&window->lock);
+	hlk_learned_forget(window);
 	window->base = base;
 	window->touched = touched;
 	hlk_assert(window->nr <= window->room);
@@ -722,6 +754,8 @@ static bool drop_wanted(struct hlk_vm_window *window, const struct hlk_private *
 {
 	if ((which == HLK_DROP_IDLE && private->idle < IDLE_ENOUGH) ||
 	    (which == HLK_DROP_UNWRITTEN && !private->idle) ||
+	    (which == HLK_DROP_STRANGE &&
+	     window_known(window, private->index) & HLK_TOUCHED_WRITE_BIT) ||
 	    (which == HLK_DROP_FAILED && !PageHWPoison(private->page)))
 		return false;
 	return !folio_maybe_dma_pinned(page_folio(private->page));
@@ -754,8 +788,6 @@ u64 hlk_window_drop(struct hlk_vm_window *window, u64 pages, enum hlk_drop which
 			if (fatal_signal_pending(current))
 				break;
 			cond_resched();
-	    (which == HLK_DROP_STRANGE &&
-	     window_known(window, private->index) & HLK_TOUCHED_WRITE_BIT) ||
 		}
 		if (!drop_wanted(window, private, which))
 			continue;
@@ -786,6 +818,7 @@ struct hlk_vm_window *hlk_window_alloc(struct hlk_vm *vm, const struct hlk_range
 	window->range = *range;
 	mutex_init(&window->lock);
 	xa_init_flags(&window->index, XA_FLAGS_ACCOUNT);
+	xa_init_flags(&window->learned, XA_FLAGS_ACCOUNT);
 	return window;
 }
 
@@ -806,5 +839,7 @@ void hlk_window_free(struct hlk_vm_window *window)
 	}
 	kvfree(window->list);
 	xa_destroy(&window->index);
+	hlk_learned_forget(window);
+	xa_destroy(&window->learned);
 	kfree(window);
 }

@@ -211,14 +211,16 @@ static const struct call {
 	CALL(VM, HLK_SNAPSHOT, hlk_snapshot, 240, SNAPSHOT_FLAGS,
 	     offsetof(struct hlk_snapshot, out_fd), fill_none),
 	CALL(VM, HLK_RESTORE, hlk_restore, 64,
-	     HLK_RESTORE_REPRODUCIBLE | HLK_RESTORE_AUDIT | HLK_RESTORE_TIME_BACK, 0,
+	     HLK_RESTORE_REPRODUCIBLE | HLK_RESTORE_AUDIT | HLK_RESTORE_TIME_BACK |
+	     HLK_RESTORE_LEARN, 0,
 	     fill_restore),
 	CALL(VM, HLK_TRANSLATE, hlk_translate, 160, 0, 0, fill_translate),
 	CALL(VM, HLK_WALK, hlk_walk, 152, 0, 0, fill_walk),
 	CALL(VM, HLK_VM_STATS, hlk_vm_stats, 144, 0, 0, fill_none),
 	CALL(VM, HLK_MARK_COW, hlk_mark_cow, 168, 0, 0, fill_mark_cow),
 	CALL(VM, HLK_RUN, hlk_run, 120,
-	     HLK_RESTORE_REPRODUCIBLE | HLK_RESTORE_TIME_BACK | HLK_RUN_CONTINUE |
+	     HLK_RESTORE_REPRODUCIBLE | HLK_RESTORE_TIME_BACK |
+	     HLK_RESTORE_LEARN | HLK_RUN_CONTINUE |
 	     HLK_RUN_REGS, 0, fill_run),
 	CALL(VM, HLK_KICK, hlk_kick, 32, 0, 0, fill_none),
 	CALL(VM, HLK_PREFAULT, hlk_prefault, 48, 0, 0, fill_prefault),
@@ -836,7 +838,7 @@ TEST_F(abi, info)
 	ASSERT_LE(1, info.max_tables);
 	ASSERT_LE(1, info.max_pages);
 	ASSERT_LE(1, info.max_private);
-	ASSERT_EQ(2 * HLK_FEATURE_PROGRAM - 1,
+	ASSERT_EQ(2 * HLK_FEATURE_LEARN - 1,
 		  info.features);
 	ASSERT_EQ(1, info.live_vms);
 	ASSERT_EQ(0, info.live_snapshots);

@@ -134,6 +134,7 @@
 	F(hlk_vm_stats, audit_absent) F(hlk_vm_stats, audit_beside)	\
 	F(hlk_vm_stats, audit_elsewhere) F(hlk_vm_stats, residue)	\
 	F(hlk_vm_stats, kept)						\
+	F(hlk_vm_stats, learned)					\
 	S(hlk_snapshot_info) F(hlk_snapshot_info, flags)		\
 	F(hlk_snapshot_info, nr_vcpus)					\
 	F(hlk_snapshot_info, generation)				\

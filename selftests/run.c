@@ -517,8 +517,8 @@ TEST_F(run, only_a_vcpu_of_this_vm)
 
 TEST_F(run, flags_and_reserved_fields)
 {
-	u32 known = HLK_RESTORE_REPRODUCIBLE | HLK_RESTORE_TIME_BACK | HLK_RUN_CONTINUE |
-		    HLK_RUN_REGS;
+	u32 known = HLK_RESTORE_REPRODUCIBLE | HLK_RESTORE_TIME_BACK | HLK_RESTORE_LEARN |
+		    HLK_RUN_CONTINUE | HLK_RUN_REGS;
 	u32 bit;
 
 	for (bit = 0; bit < 32; bit++) {
@@ -530,6 +530,8 @@ TEST_F(run, flags_and_reserved_fields)
 	self->run.head.flags = HLK_RUN_CONTINUE | HLK_RESTORE_REPRODUCIBLE;
 	FAILS(EINVAL, HLK_WHY_FLAGS, call(&self->t, &self->run));
 	self->run.head.flags = HLK_RUN_CONTINUE | HLK_RESTORE_TIME_BACK;
+	FAILS(EINVAL, HLK_WHY_FLAGS, call(&self->t, &self->run));
+	self->run.head.flags = HLK_RUN_CONTINUE | HLK_RESTORE_LEARN;
 	FAILS(EINVAL, HLK_WHY_FLAGS, call(&self->t, &self->run));
 	self->run.head.flags = 0;
 	ASSERT_EQ(0, self->run.done);

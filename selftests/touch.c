@@ -579,6 +579,50 @@ TEST_F(touch, the_same_faults_and_values)
 	close(snap);
 }
 
+/*
+ * Leaves that are left writable, for what earlier rounds copied: the same again, and in
+ * a child that is made then. Which are, changes from round to round: now and then a round
+ * makes half of the touches.
+ */
+TEST_F(touch, the_same_with_what_was_learned)
+{
+	struct hlk_vm_stats stats = HLK_STRUCT(hlk_vm_stats);
+	struct hlk_restore r = HLK_STRUCT(hlk_restore);
+	int snap, child, round;
+	u64 most = 0;
+
+	run_before(_metadata, self);
+	snap = OK(compact(self, variant->flags));
+	OK(hlk_restore(self->t.hlk, snap, NULL));
+	r.head.flags = HLK_RESTORE_LEARN | HLK_RESTORE_AUDIT;
+	for (round = 0; round < 100; round++) {
+		if (round % 10 == 9) {
+			fill_machine(self);
+			set_roots(self, self->new_root);
+			self->t.run->s.regs.regs.rcx = self->nr / 2;
+			self->t.run->kvm_dirty_regs |= KVM_SYNC_X86_REGS;
+			ASSERT_EQ(KVM_EXIT_HLT, tvm_run(&self->t));
+		} else {
+			run_after(_metadata, self);
+		}
+		OK(hlk_restore(self->t.hlk, -1, &r));
+		OK(hlk_stats(self->t.hlk, &stats));
+		most = stats.learned > most ? stats.learned : most;
+	}
+	TH_LOG("%llu leaves were writable", (unsigned long long)most);
+	ASSERT_TRUE(!variant->flags || !most);
+
+	memcpy(self->root, self->new_root, sizeof(self->root));
+	set_registers(self);
+	child = OK(compact(self, variant->flags));
+	OK(hlk_restore(self->t.hlk, child, NULL));
+	OK(hlk_stats(self->t.hlk, &stats));
+	ASSERT_EQ(0, stats.learned);
+	run_after(_metadata, self);
+	close(child);
+	close(snap);
+}
+
 /* A child of that snapshot, after writes: the guest sees what it saw before. */
 TEST_F(touch, the_same_in_the_next_generation)
 {

@@ -322,7 +322,8 @@ struct hlk_run *a_run(struct fuzzer *f, int *vcpu, u32 *flags)
 
 	*vcpu = slot(f, VCPU);
 	*flags = one_in(f, 3) ? HLK_RUN_CONTINUE : rnd(f, 2) |
-						   (one_in(f, 5) ? HLK_RESTORE_TIME_BACK : 0);
+						   (one_in(f, 5) ? HLK_RESTORE_TIME_BACK : 0) |
+						   (one_in(f, 2) ? HLK_RESTORE_LEARN : 0);
 	if (one_in(f, 4))
 		*flags |= HLK_RUN_REGS;
 	at = program_at(f, -1);

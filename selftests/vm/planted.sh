@@ -34,6 +34,12 @@ bugs() {
 	pinned_page_given_back|6.1|faults|faults.pages_that_a_device_has_are_kept|kmod/window.c|s/!folio_maybe_dma_pinned\(page_folio\(private->page\)\)/true/;s/folio_maybe_dma_pinned\(folio\) \|\| //
 	mappings_without_bound|6.12|windows|windows.mappings_are_counted|kmod/window.c|s/> HLK_MAX_MAPPINGS\)/> INT_MAX - 1)/
 	mapping_not_counted_away|6.12|windows|windows.mappings_are_counted|kmod/window.c|s/	atomic_dec\(&window->mappings\);$/	;/
+	learned_where_others_map|6.12|touch|touch.guest_cow.the_same_with_what_was_learned|kmod/learn.c|s/hlk_snap_leaves\(vm->snap, gfn\) != 1/false/
+	never_unlearned|6.12|learn|learn.what_is_not_written_any_more_is_forgotten|kmod/learn.c|/^void hlk_learn/,/^}/s/unlearn\(vm\);/;/
+	learned_by_chance|6.12|learn|learn.others_each_time_are_left_to_the_guest|kmod/learn.c|s/LEARN_WAIT_DOUBT \? HLK_LEARN_LOOKS : LEARN_SURE/0 ? 1 : 1/
+	learned_beyond_what_is_kept|6.12|learn|learn.no_more_than_is_kept|kmod/prefault.c|s/if \(!prefault_room\(vm\)\)/if (0)/
+	learned_for_ever|6.12|learn|learn.a_snapshot_of_what_was_written_where_it_lies|kmod/window.c|/^void hlk_window_rebase/,/^}/s/hlk_learned_forget\(window\);/;/
+	boot_copied_back|6.12|hotset|hotset.who_took_the_snapshot_is_as_a_clone|kmod/restore.c|s/if \(vm->took\)/if (0)/
 	failed_page_mapped|6.12|poison|poison.a_base_page_reaches_nobody|kmod/window.c|s/ \|\| PageHWPoison\(page\)\)/)/
 	failed_page_stays|6.12|poison|poison.a_private_page_is_replaced|kmod/restore.c|s/if \(unlikely\(PageHWPoison\(private->page\)\)\)/if (0)/
 	failed_page_copied|6.12|poison|poison.a_base_page_cannot_be_restored|kmod/copy.h|s/PageHWPoison\(from\) \|\| //
@@ -143,7 +149,7 @@ strangers_bugs() {
 	parameter_of_another|6.12|accounting|accounting.module_wide_limits_hold|kmod/param.c|s/\(max_private, hlk_max_private,/(max_private, hlk_max_pages,/
 	read_only_copied_by_the_host|6.12|limits|limits.no_writable_page_in_a_read_only_window|kmod/place.c|/^int hlk_reloc_dense/,/^}/s/range->flags & HLK_WINDOW_READONLY/0/
 	prefault_over_the_watermark|6.12|hotset|hotset.prefault_keeps_budget_and_watermark|kmod/prefault.c|s/now < vm->keep_private && //
-	failed_page_kept_in_silence|6.12|poison|poison.a_private_page_that_cannot_be_given_back|kmod/restore.c|s/r->freed == r->failed/r->freed/
+	failed_page_kept_in_silence|6.12|poison|poison.a_private_page_that_cannot_be_given_back|kmod/restore.c|s/freed == r->failed/r->freed/
 	other_rights_of_a_window|6.12|restore|restore.another_layout|kmod/restore.c|s/ours->flags != theirs->flags/0/
 	inputs_counted_one_by_one|6.12|run|run.inputs_lie_in_windows|kmod/run.c|s/in->bytes > HLK_MAX_INPUT_BYTES - bytes/max(in->bytes, bytes) > HLK_MAX_INPUT_BYTES/
 	one_byte_behind_the_log|6.12|run|run.a_full_log_is_an_exit|kmod/run.c|s/run->log_used == run->log_size/run->log_used > run->log_size/

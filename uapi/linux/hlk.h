@@ -381,6 +381,7 @@ struct hlk_info {
 #define HLK_FEATURE_RUN_MANY	0x400ULL
 #define HLK_FEATURE_DEADLINE	0x800ULL
 #define HLK_FEATURE_PROGRAM	0x1000ULL
+#define HLK_FEATURE_LEARN	0x2000ULL
 
 /* attach flags */
 #define HLK_ATTACH_INSPECT	0x1
@@ -694,6 +695,7 @@ struct hlk_snapshot {
 #define HLK_RESTORE_REPRODUCIBLE	0x1
 #define HLK_RESTORE_AUDIT		0x2
 #define HLK_RESTORE_TIME_BACK		0x4
+#define HLK_RESTORE_LEARN		0x8
 
 /* what a restore could not bring back by itself */
 #define HLK_RESIDUE_DEBUGREGS	0x1
@@ -710,7 +712,10 @@ struct hlk_snapshot {
  *	program was run, but for what that sets; slow.
  *	HLK_RESTORE_TIME_BACK: the TSC reads what it read when the snapshot was taken,
  *	and the program's entries are those of HLK_PROGRAM_TIME_BACK; without it time
- *	goes on
+ *	goes on. HLK_RESTORE_LEARN: if the snapshot is compact and without
+ *	HLK_SNAPSHOT_HOST_COW, what the calls since the last restores copied on write
+ *	again and again is left writable in the tables that this restore and those
+ *	after it bring back; a restore to another snapshot forgets it
  * @snapshot_fd: in: the snapshot, or -1 for the one restored last, which is
  *	the fast way
  * @residue: out: what was not brought back and may not be as in the snapshot, nor
@@ -800,7 +805,7 @@ enum hlk_refused {
 	HLK_REFUSED_EVENTS,
 };
 
-/* run flags; HLK_RESTORE_REPRODUCIBLE and HLK_RESTORE_TIME_BACK are valid too */
+/* run flags; those of a restore are valid too, but for HLK_RESTORE_AUDIT */
 #define HLK_RUN_CONTINUE	0x10
 #define HLK_RUN_REGS		0x20
 
@@ -817,8 +822,8 @@ enum hlk_refused {
 
 /**
  * struct hlk_run - ioctl(HLK_RUN) on an hlk VM: restore, give input, run
- * @head: HLK_RESTORE_REPRODUCIBLE, HLK_RESTORE_TIME_BACK: as in HLK_RESTORE.
- *	HLK_RUN_CONTINUE: do not restore; go on after an exit or a signal.
+ * @head: HLK_RESTORE_REPRODUCIBLE, HLK_RESTORE_TIME_BACK, HLK_RESTORE_LEARN: as in
+ *	HLK_RESTORE. HLK_RUN_CONTINUE: do not restore; go on after an exit or a signal.
  *	HLK_RUN_REGS: @regs is given
  * @vcpu_fd: in: the vCPU that runs, an fd of KVM_CREATE_VCPU
  * @done: out: HLK_DONE_* bits, also when the call fails
@@ -1232,6 +1237,7 @@ struct hlk_mark_cow {
  *	and no audit looks at
  * @kept: out: of @restores, those after which KVM had not to load segment and control
  *	registers, since the call before had not changed them
+ * @learned: out: leaves that restores leave writable, by HLK_RESTORE_LEARN
  */
 struct hlk_vm_stats {
 	struct hlk_head head;
@@ -1257,6 +1263,7 @@ struct hlk_vm_stats {
 	__aligned_u64 audit_elsewhere;
 	__aligned_u64 residue;
 	__aligned_u64 kept;
+	__aligned_u64 learned;
 };
 
 #define HLK_VM_STATS _IO(HLK_IOC_TYPE, HLK_CMD_VM_STATS)

@@ -24,6 +24,7 @@ static const struct {
 	{ HLK_FEATURE_RUN_MANY, "run-many" },
 	{ HLK_FEATURE_DEADLINE, "deadline" },
 	{ HLK_FEATURE_PROGRAM, "program" },
+	{ HLK_FEATURE_LEARN, "learn" },
 };
 
 #define NR_FEATURES	(sizeof(features) / sizeof(*features))

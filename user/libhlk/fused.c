@@ -129,7 +129,8 @@ int hlk_fused_prepare(struct hlk_sandbox *sb, const char *name, const void *in,
 	};
 	hlk_call_regs(sb, &fused->regs);
 	counts = hlk_counter_lose(sb);
-	hlk_fused_request(sb, sb->agent ? sb->agent->flags : HLK_RUN_REGS);
+	hlk_fused_request(sb, sb->learn |
+			      (sb->agent ? sb->agent->flags : HLK_RUN_REGS));
 	fused->arg.inputs = (uintptr_t)fused->inputs;
 	fused->arg.nr_inputs = fused->nr_parts + counts;
 	fused->arg.input_size = sizeof(fused->inputs[0]);

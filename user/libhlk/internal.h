@@ -200,6 +200,7 @@ struct hlk_answer {
  * @last: the snapshot restored last
  * @switched: what depends on @last was not read from it yet
  * @restored: what that restore did
+ * @learn: HLK_RESTORE_LEARN, or 0
  * @cr8: CR8 of that snapshot
  * @debug_residue: the last restore found that the guest changed its debug
  *	registers; it may do so again
@@ -249,6 +250,7 @@ struct hlk_sandbox {
 	struct hlk_snap *last;
 	bool switched;
 	struct hlk_restore restored;
+	uint32_t learn;
 	uint8_t cr8;
 	bool debug_residue;
 	bool doubtful;

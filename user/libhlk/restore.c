@@ -111,7 +111,7 @@ int hlk_restore_prepare(struct hlk_sandbox *sb, struct hlk_snap *snap,
 	hlk_counter_lose(sb);
 	sb->restored = (struct hlk_restore) {
 		.head.size = sizeof(sb->restored),
-		.head.flags = flags,
+		.head.flags = flags | sb->learn,
 		.snapshot_fd = snap && snap != sb->last ? snap->fd : -1,
 	};
 	if (sb->agent) {

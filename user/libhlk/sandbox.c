@@ -130,7 +130,8 @@ static int take_config(struct hlk_config *config, const struct hlk_config *from,
 			    "hlk_config", op, err);
 	if (!ret)
 		ret = hlk_grow_flags(config->flags, HLK_CONFIG_NO_PREFAULT |
-				     HLK_CONFIG_TIME_BACK, "hlk_config", op, err);
+				     HLK_CONFIG_TIME_BACK | HLK_CONFIG_NO_LEARN,
+				     "hlk_config", op, err);
 	if (ret)
 		return ret;
 	signal = config->signal ? (int)config->signal : SIGRTMAX;
@@ -159,6 +160,9 @@ static struct hlk_sandbox *alloc_sandbox(struct hlk_ctx *ctx,
 	sb->hlk_fd = -1;
 	sb->vm_fd = -1;
 	sb->vcpu_fd = -1;
+	if (ctx->features & HLK_FEATURE_LEARN &&
+	    !(config->flags & HLK_CONFIG_NO_LEARN))
+		sb->learn = HLK_RESTORE_LEARN;
 	sb->print = config->print;
 	sb->print_arg = config->print_arg;
 	sb->state = HLK_STATE_BROKEN;

@@ -249,6 +249,7 @@ typedef int (*hlk_host_fn)(void *arg, const void *in, size_t in_len,
 /* flags of struct hlk_config */
 #define HLK_CONFIG_NO_PREFAULT	(1U << 0)
 #define HLK_CONFIG_TIME_BACK	(1U << 1)
+#define HLK_CONFIG_NO_LEARN	(1U << 2)
 
 /**
  * struct hlk_config - how a sandbox is to be
@@ -256,7 +257,9 @@ typedef int (*hlk_host_fn)(void *arg, const void *in, size_t in_len,
  * @flags: HLK_CONFIG_NO_PREFAULT: a sandbox that is made from a snapshot does
  *	not get ahead of its first call the pages that calls of others touched.
  *	HLK_CONFIG_TIME_BACK: of a snapshot of a machine: time comes back with each
- *	restore, see struct hlk_restore; for others it has no meaning
+ *	restore, see struct hlk_restore; for others it has no meaning.
+ *	HLK_CONFIG_NO_LEARN: each restore brings page tables back to the byte; else pages
+ *	that calls copied on write again and again are left writable in them
  * @mem_size: end of the guest's low memory, in bytes; 0 is 16 MiB
  * @scratch_size: bytes of scratch; 0 is HLK_GUEST_SCRATCH_SIZE, or more if the
  *	first page tables want more
