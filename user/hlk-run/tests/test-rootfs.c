@@ -147,7 +147,7 @@ static void test_folder(void)
 	    has("etc/hlk/warm", S_IFREG | 0755, "#!/bin/sh\nexec python3 /srv/x.py\n"),
 	    "a warm program");
 	tap(!make("folder", NULL, "rdinit=/bin/init"), "another first program");
-	tap(make("none", NULL, NULL) == 1, "a folder that is not there");
+	tap(make("none", NULL, NULL) > 0 && !archive, "a folder that is not there");
 }
 
 /* ---- images ---- */
@@ -272,7 +272,7 @@ static void test_image(void)
 
 static void refuse(const char *what)
 {
-	tap(make("image", NULL, NULL) == 1, "refused: %s", what);
+	tap(make("image", NULL, NULL) > 0 && !archive, "refused: %s", what);
 	make_image();
 }
 
