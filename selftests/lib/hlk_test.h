@@ -162,6 +162,7 @@ void tvm_open(struct tvm *t);
 void tvm_open_irqchip(struct tvm *t);
 void tvm_open_msrs(struct tvm *t);
 void tvm_open_pc(struct tvm *t);
+void tvm_open_deadline(struct tvm *t);
 void tvm_attach(struct tvm *t, u64 max_private, u64 keep_private);
 u8 *tvm_memslot(struct tvm *t, u64 gpa, u64 bytes, void *at, u32 flags);
 u8 *tvm_ram(struct tvm *t, u64 gpa, u64 bytes);

@@ -10,6 +10,7 @@
 
 #define CR0_PE	0x1
 #define CR0_ET	0x10
+#define CPUID_DEADLINE	0x1000000U	/* leaf 1, ECX */
 
 /* As libhlk does: what guests can do to MSRs is no news in every test. */
 static void deny_msrs(int vm)
@@ -23,12 +24,13 @@ static void deny_msrs(int vm)
 	t_must(!ioctl(vm, KVM_X86_SET_MSR_FILTER, &filter));
 }
 
-static void open_vm(struct tvm *t, bool irqchip, bool msrs)
+static void open_vm(struct tvm *t, bool irqchip, bool msrs, u32 ecx)
 {
 	struct {
 		struct kvm_cpuid2 head;
 		struct kvm_cpuid_entry2 entries[256];
 	} cpuid = { .head.nent = 256 };
+	u32 i;
 
 	memset(t, 0, sizeof(*t));
 	t->hlk = -1;
@@ -47,6 +49,9 @@ static void open_vm(struct tvm *t, bool irqchip, bool msrs)
 	t->vcpu = ioctl(t->vm, KVM_CREATE_VCPU, 0);
 	t_must(t->vcpu >= 0);
 	t_must(!ioctl(t->kvm, KVM_GET_SUPPORTED_CPUID, &cpuid));
+	for (i = 0; i < cpuid.head.nent; i++)
+		if (cpuid.entries[i].function == 1)
+			cpuid.entries[i].ecx |= ecx;
 	t_must(!ioctl(t->vcpu, KVM_SET_CPUID2, &cpuid));
 	t->run_bytes = ioctl(t->kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
 	t->run = mmap(NULL, t->run_bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
@@ -58,28 +63,40 @@ static void open_vm(struct tvm *t, bool irqchip, bool msrs)
 
 void tvm_open(struct tvm *t)
 {
-	open_vm(t, false, false);
+	open_vm(t, false, false, 0);
 }
 
 /* One that lets its guest at all MSRs */
 void tvm_open_msrs(struct tvm *t)
 {
-	open_vm(t, false, true);
+	open_vm(t, false, true, 0);
+}
+
+static void add_pit(struct tvm *t)
+{
+	struct kvm_pit_config pit = { .flags = KVM_PIT_SPEAKER_DUMMY };
+
+	t_must(!ioctl(t->vm, KVM_CREATE_PIT2, &pit));
 }
 
 /* One that does, with all of KVM's interrupt controllers */
 void tvm_open_pc(struct tvm *t)
 {
-	struct kvm_pit_config pit = {};
+	open_vm(t, true, true, 0);
+	add_pit(t);
+}
 
-	open_vm(t, true, true);
-	t_must(!ioctl(t->vm, KVM_CREATE_PIT2, &pit));
+/* And with deadlines of the APIC's timer, which KVM has, but does not offer by CPUID */
+void tvm_open_deadline(struct tvm *t)
+{
+	open_vm(t, true, true, CPUID_DEADLINE);
+	add_pit(t);
 }
 
 /* With KVM's interrupt controllers, so that HLT waits and does not exit */
 void tvm_open_irqchip(struct tvm *t)
 {
-	open_vm(t, true, false);
+	open_vm(t, true, false, 0);
 }
 
 void tvm_attach(struct tvm *t, u64 max_private, u64 keep_private)
