@@ -65,6 +65,10 @@ bugs() {
 	no_msrs_are_msrs|6.12|program|program.msrs_without_that_of_swapgs_are_residue|kmod/program.c|s/if \(index == MSR_KERNEL_GS_BASE\)/if (true)/;s/	new->call->success = msrs.nmsrs;/&\n	program_does(new, HLK_PROGRAM_MSRS, new->entry.target);/
 	audit_before_the_program|6.12|program|program.an_audit_comes_after_it|kmod/restore.c|s/HLK_RESTORE_AUDIT && !snap->program \?/HLK_RESTORE_AUDIT ?/;s/if \(!\(flags & HLK_RESTORE_AUDIT\)\)/if (true)/
 	audit_of_what_a_program_sets|6.12|program|program.an_audit_comes_after_it|kmod/vcpu.c|s/!hlk_program_touches\(program, HLK_PROGRAM_FPU, nr\)/true/
+	no_local_apic|6.12|pieces|pieces.i386_irqchip.each_comes_back|kmod/replay.c|s/if \(program->calls\[i\].when == other\)/if (program->calls[i].when == other || program->calls[i].cmd == KVM_SET_LAPIC)/
+	no_msrs_in_long_mode|6.12|pieces|pieces.x86_64.each_comes_back|kmod/replay.c|s/if \(program->calls\[i\].when == other\)/if (program->calls[i].when == other || program->calls[i].success)/
+	no_guest_of_the_guest|6.12|nested|nested.both_go_on_from_where_they_were|kmod/replay.c|s/if \(program->calls\[i\].when == other\)/if (program->calls[i].when == other || program->calls[i].cmd == KVM_SET_NESTED_STATE)/
+	timers_that_nobody_sets|6.12|timers|timers.the_apic_s_timer_in_the_middle_of_its_time|kmod/replay.c|s/if \(program->calls\[i\].when == other\)/if (program->calls[i].when == other || program->calls[i].cmd == KVM_SET_LAPIC)/
 	half_restored_goes_on|6.12|program|program.an_msr_that_kvm_does_not_take_is_named|kmod/run.c|s/vm->half/false/
 	nested_all_the_same|6.12|vcpu_state|vcpu_state.a_guest_of_the_guest_by_a_program|kmod/vcpufit.c|s/!hlk_program_does\(snap->program, HLK_PROGRAM_NESTED, i\)/true/
 	half_restored_snapshot|6.12|program|program.an_msr_that_kvm_does_not_take_is_named|kmod/snapshot.c|s/if \(vm->half\)/if (false)/
