@@ -640,6 +640,21 @@ static int call_restore_program(fixture *self)
 	return prog_restore(self->t.hlk, self->by_program, self->program, 0, NULL);
 }
 
+static int call_audit_program(fixture *self)
+{
+	return prog_restore(self->t.hlk, self->by_program, self->program,
+			    HLK_RESTORE_AUDIT, NULL);
+}
+
+static int call_run_program(fixture *self)
+{
+	struct hlk_run run = HLK_STRUCT(hlk_run);
+
+	run.vcpu_fd = self->t.vcpu;
+	run.program = (uintptr_t)self->program;
+	return hlk_call(self->t.hlk, HLK_RUN, &run);
+}
+
 static int call_mmap_program(fixture *self)
 {
 	void *at = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, self->by_program,
@@ -670,6 +685,10 @@ TEST_F_TIMEOUT(failnth, programs, 280)
 	FAIL_EACH("mmap of a program", .call = call_mmap_program);
 	FAIL_EACH("HLK_RESTORE with a program", .before = write_some,
 		  .call = call_restore_program);
+	FAIL_EACH("HLK_RESTORE with a program, audited", .before = write_some,
+		  .call = call_audit_program);
+	FAIL_EACH("HLK_RUN with a program", .before = unmapped,
+		  .call = call_run_program);
 	munmap(self->program, PAGE);
 	close(self->by_program);
 }

@@ -60,7 +60,7 @@ static struct hlk_paging paging(struct fuzzer *f)
 }
 
 /*
- * A state program of at most a page, somewhere in the buffer: mostly calls that are
+ * A state program of a page or two, somewhere in the buffer: mostly calls that are
  * allowed, with arguments of the right size and odd bytes in them
  */
 static u64 program(struct fuzzer *f, u32 *bytes)
@@ -74,18 +74,19 @@ static u64 program(struct fuzzer *f, u32 *bytes)
 		{ KVM_SET_DEBUGREGS, 128 }, { KVM_SET_MP_STATE, 4 }, { KVM_SET_REGS, 144 },
 		{ KVM_SET_VCPU_EVENTS, 64 }, { KVM_SET_SREGS, 312 }, { KVM_SET_TSC_KHZ, 8 },
 		{ KVM_SET_NESTED_STATE, 128 }, { KVM_SET_FPU, 416 }, { KVM_SET_SREGS2, 320 },
+		{ KVM_SET_XSAVE, sizeof(struct kvm_xsave) },
 	};
 	static const u32 msrs[] = { 0xc0000082, 0xc0000102, 0x277, 0x6e0, 0x4b564d01 };
 	struct hlk_program_entry *entry;
 	struct hlk_program_header *head;
 	u32 nr = rnd(f, 4), which, seed, i;
 	u64 at = array(f);
-	u8 page[4096] = {};
+	u8 page[2 * PAGE] = {};
 
 	*bytes = 0;
 	if (!one_in(f, 4))
 		return 0;
-	*bytes = one_in(f, 20) ? odd_number(f) : 4096;
+	*bytes = one_in(f, 20) ? odd_number(f) : PAGE;
 	head = (void *)page;
 	*head = (struct hlk_program_header){
 		.size = sizeof(*head), .entry_size = sizeof(*entry), .nr_entries = nr,
@@ -94,6 +95,8 @@ static u64 program(struct fuzzer *f, u32 *bytes)
 	for (i = 0; i < nr; i++) {
 		which = rnd(f, ARRAY_SIZE(calls));
 		entry[i].cmd = one_in(f, 30) ? odd_number(f) : calls[which].cmd;
+		if (calls[which].cmd == KVM_SET_XSAVE && *bytes == PAGE)
+			*bytes = sizeof(page);
 		entry[i].bytes = one_in(f, 30) ? odd_number(f) : calls[which].bytes;
 		entry[i].offset = one_in(f, 30) ? odd_number(f) : 256 + rnd(f, 300) * 8;
 		entry[i].target = one_in(f, 20) ? odd_number(f) :
@@ -101,7 +104,7 @@ static u64 program(struct fuzzer *f, u32 *bytes)
 		entry[i].flags = one_in(f, 10) ? rnd(f, 4) : 0;
 	}
 	seed = f->seed | 1;
-	for (i = 256; i < sizeof(page) && !one_in(f, 3); i += rnd(f, 64))
+	for (i = 256; i < PAGE && !one_in(f, 3); i += rnd(f, 64))
 		page[i] = t_rnd(&seed);
 	if (nr && entry[0].cmd == KVM_SET_MSRS && entry[0].offset < 4000) {
 		*(u64 *)(page + entry[0].offset) = 1;
@@ -121,8 +124,8 @@ static u64 program_at(struct fuzzer *f, int snap)
 	if (!one_in(f, 3))
 		return 0;
 	if (map && snap >= 0 && !f->list)
-		mmap(place, PAGE, PROT_READ, MAP_SHARED | MAP_FIXED, get_fd(snap),
-		     HLK_PROGRAM_OFFSET);
+		mmap(place, one_in(f, 4) ? 2 * PAGE : PAGE, PROT_READ,
+		     MAP_SHARED | MAP_FIXED, get_fd(snap), HLK_PROGRAM_OFFSET);
 	return one_in(f, 30) ? odd_number(f) : (uintptr_t)place;
 }
 
