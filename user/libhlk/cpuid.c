@@ -22,6 +22,11 @@
 /* and EDX */
 #define APIC		(1U << 9)
 #define HTT		(1U << 28)
+/* leaf 7, ECX and EDX; and components of XSAVE */
+#define SHSTK		(1U << 7)
+#define IBT		(1U << 20)
+#define CET_USER	11
+#define CET_KERNEL	12
 /* leaf 0x80000001, ECX */
 #define SVM		(1U << 2)
 /* KVM's features that a machine has: clocks, and no delays for I/O */
@@ -157,13 +162,26 @@ static void topology_leaf(struct kvm_cpuid_entry2 *entry, uint32_t nr_cpus)
 	}
 }
 
+/* Without what belongs to shadow stacks */
+static void xsave_leaf(struct kvm_cpuid_entry2 *entry)
+{
+	if (entry->index == 1) {
+		entry->ecx &= ~(1U << CET_USER | 1U << CET_KERNEL);
+	} else if (entry->index == CET_USER || entry->index == CET_KERNEL) {
+		entry->eax = 0;
+		entry->ebx = 0;
+		entry->ecx = 0;
+		entry->edx = 0;
+	}
+}
+
 static void machine_leaf(struct kvm_cpuid_entry2 *entry, uint32_t nr_cpus,
 			 bool irqchip, bool deadline)
 {
 	switch (entry->function) {
 	case 1:
 		entry->ebx = (entry->ebx & 0xffff) | nr_cpus << 16;
-		entry->ecx = (entry->ecx | HYPERVISOR) & ~(VMX | DEADLINE);
+		entry->ecx = (entry->ecx | HYPERVISOR) & ~(VMX | X2APIC | DEADLINE);
 		entry->edx &= ~HTT;
 		if (nr_cpus > 1)
 			entry->edx |= HTT;
@@ -171,8 +189,16 @@ static void machine_leaf(struct kvm_cpuid_entry2 *entry, uint32_t nr_cpus,
 			entry->ecx |= DEADLINE;
 		if (irqchip)
 			break;
-		entry->ecx &= ~X2APIC;
 		entry->edx &= ~APIC;
+		break;
+	case 7:
+		if (entry->index)
+			break;
+		entry->ecx &= ~SHSTK;
+		entry->edx &= ~IBT;
+		break;
+	case 0xd:
+		xsave_leaf(entry);
 		break;
 	case 0x40000001:
 		entry->eax &= PARAVIRT;
@@ -230,8 +256,9 @@ void hlk_cpuid_number(struct kvm_cpuid2 *cpuid, uint32_t cpu)
  * @cpuid: out: what KVM_SET_CPUID2 takes, after hlk_cpuid_number(); the caller frees it
  * @err: out: why it cannot be
  *
- * What KVM offers, but for guests of the guest, whose state a restore does not bring
- * back, and for what has KVM write to memory while the guest does not run.
+ * What KVM offers, but for guests of the guest and shadow stacks, whose state a restore
+ * does not bring back, for x2APIC, since hlk_vm_machine() closes what switches to it, and
+ * for what has KVM write to memory while the guest does not run.
  *
  * Return: 0 or a negative errno
  */

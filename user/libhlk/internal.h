@@ -282,6 +282,7 @@ struct hlk_sandbox {
 };
 
 /* vm.c */
+int hlk_vm_machine(int vm_fd, struct hlk_err *err);
 int hlk_vm_kvm(struct hlk_ctx *ctx, int *vm_fd, struct hlk_err *err);
 int hlk_vm_attach(struct hlk_ctx *ctx, int vm_fd, uint64_t max_private,
 		  uint64_t keep_private, int *hlk_fd, struct hlk_err *err);

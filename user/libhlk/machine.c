@@ -146,6 +146,28 @@ static int check_config(const struct hlk_machine_config *config,
 	return check_ram(config, err);
 }
 
+/*
+ * A guest with an APIC can send itself an SMI. KVM gives a VM up for good where it finds
+ * no memory then, and looks for it in an address space of its own.
+ */
+static int add_smm_ram(struct hlk_machine *machine, const struct hlk_ram *ram,
+		       uint32_t slot, struct hlk_err *err)
+{
+	struct kvm_userspace_memory_region region = {
+		.slot = 1U << 16 | slot,
+		.guest_phys_addr = ram->gpa,
+		.memory_size = ram->bytes,
+		.userspace_addr = (uintptr_t)ram->mem,
+	};
+
+	if (!machine->irqchip || ioctl(machine->vm_fd, KVM_CHECK_EXTENSION,
+				       KVM_CAP_MULTI_ADDRESS_SPACE) < 2)
+		return 0;
+	if (ioctl(machine->vm_fd, KVM_SET_USER_MEMORY_REGION, &region))
+		return hlk_err_system(err, op_make);
+	return 0;
+}
+
 static int add_ram(struct hlk_machine *machine, uint64_t gpa, uint64_t bytes,
 		   struct hlk_err *err)
 {
@@ -162,7 +184,7 @@ static int add_ram(struct hlk_machine *machine, uint64_t gpa, uint64_t bytes,
 	ram->gpa = gpa;
 	ram->bytes = bytes;
 	machine->nr_ram++;
-	return ret;
+	return ret ? ret : add_smm_ram(machine, ram, machine->nr_ram - 1, err);
 }
 
 static int add_memory(struct hlk_machine *machine,
@@ -232,6 +254,7 @@ static int add_cpu(struct hlk_machine *machine, struct kvm_cpuid2 *cpuid,
 		   struct hlk_err *err)
 {
 	struct hlk_cpu *cpu = &machine->cpus[machine->nr_cpus];
+	uint64_t mce = 1;
 	void *run;
 
 	cpu->fd = ioctl(machine->vm_fd, KVM_CREATE_VCPU, machine->nr_cpus);
@@ -244,7 +267,9 @@ static int add_cpu(struct hlk_machine *machine, struct kvm_cpuid2 *cpuid,
 	if (run == MAP_FAILED)
 		return hlk_err_system(err, op_make);
 	cpu->run = run;
-	if (ioctl(cpu->fd, KVM_SET_CPUID2, cpuid))
+	/* One bank of machine checks, and not as many as KVM has: they are state. */
+	if (ioctl(cpu->fd, KVM_SET_CPUID2, cpuid) ||
+	    ioctl(cpu->fd, KVM_X86_SETUP_MCE, &mce))
 		return hlk_err_system(err, op_make);
 	return 0;
 }
@@ -270,6 +295,8 @@ static int create(struct hlk_machine *machine,
 {
 	int ret = hlk_vm_kvm(machine->ctx, &machine->vm_fd, err);
 
+	if (!ret)
+		ret = hlk_vm_machine(machine->vm_fd, err);
 	if (!ret)
 		ret = add_irqchip(machine, err);
 	if (!ret)

@@ -18,7 +18,8 @@
 
 #include "program.h"
 
-#define MAX_MSRS	1024
+#define MAX_MSRS	1024	/* that KVM lists */
+#define MORE_MSRS	64	/* that it does not */
 #define IA32_TSC	0x10U
 #define WALL_CLOCK	0x11U
 #define WALL_CLOCK_NEW	0x4b564d00U
@@ -142,6 +143,7 @@ static int add_lapic(struct hlk_program *program)
 
 	if (ioctl(program->vcpu_fd, KVM_GET_LAPIC, &lapic))
 		return failed(program, "KVM_GET_LAPIC");
+	hlk_timers_lapic(&lapic);
 	add(program, KVM_SET_LAPIC, &lapic, sizeof(lapic));
 	return 0;
 }
@@ -175,13 +177,12 @@ static bool has_msr(struct hlk_program *program, unsigned long cmd,
 }
 
 /*
- * The time stamp counter comes back by its offset. Who writes the address of the wall clock
- * has KVM write to memory, which comes back by itself, and is to stay as it was.
+ * Who writes the address of the wall clock has KVM write the time there, once. It is not to
+ * do so at each restore, to memory that has come back; so the address is forgotten.
  */
-static bool comes_back(uint32_t index)
+static bool is_wall_clock(uint32_t index)
 {
-	return index == IA32_TSC || index == WALL_CLOCK ||
-	       index == WALL_CLOCK_NEW;
+	return index == WALL_CLOCK || index == WALL_CLOCK_NEW;
 }
 
 /*
@@ -193,8 +194,11 @@ static int read_msr(struct hlk_program *program, uint32_t index,
 {
 	struct kvm_msr_entry entry = { .index = index };
 
-	if (comes_back(index) || !has_msr(program, KVM_GET_MSRS, &entry))
+	/* the time stamp counter comes back by its offset */
+	if (index == IA32_TSC || !has_msr(program, KVM_GET_MSRS, &entry))
 		return 0;
+	if (is_wall_clock(index))
+		entry.data = 0;
 	if (!has_msr(program, KVM_SET_MSRS, &entry)) {
 		if (!entry.data)
 			return 0;
@@ -204,6 +208,40 @@ static int read_msr(struct hlk_program *program, uint32_t index,
 	}
 	msrs->entries[msrs->nmsrs++] = entry;
 	return 0;
+}
+
+/*
+ * What KVM does not list, and guests can write all the same: keys of SGX, MTRRs, the one bank
+ * of machine checks, AMD's errata and DE_CFG
+ */
+static const struct {
+	uint32_t first;
+	uint32_t nr;
+} unlisted[] = {
+	{ 0x8c, 4 }, { 0x200, 16 }, { 0x250, 1 }, { 0x258, 2 }, { 0x268, 8 }, { 0x2ff, 1 },
+	{ 0x400, 4 }, { 0xc0010140, 2 }, { 0xc0011029, 1 },
+};
+
+static bool has_index(const struct kvm_msrs *msrs, uint32_t index)
+{
+	uint32_t i;
+
+	for (i = 0; i < msrs->nmsrs; i++)
+		if (msrs->entries[i].index == index)
+			return true;
+	return false;
+}
+
+static int read_unlisted(struct hlk_program *program, struct kvm_msrs *msrs)
+{
+	uint32_t i, k;
+	int ret = 0;
+
+	for (i = 0; i < sizeof(unlisted) / sizeof(*unlisted); i++)
+		for (k = 0; !ret && k < unlisted[i].nr; k++)
+			if (!has_index(msrs, unlisted[i].first + k))
+				ret = read_msr(program, unlisted[i].first + k, msrs);
+	return ret;
 }
 
 static int read_msrs(struct hlk_program *program, const struct kvm_msr_list *list,
@@ -222,6 +260,9 @@ static int read_msrs(struct hlk_program *program, const struct kvm_msr_list *lis
 		if (ret)
 			return ret;
 	}
+	ret = read_unlisted(program, msrs);
+	if (ret)
+		return ret;
 	/* The last of them: it starts a timer. */
 	return deadline ? read_msr(program, IA32_DEADLINE, msrs) : 0;
 }
@@ -230,7 +271,7 @@ static int add_msrs(struct hlk_ctx *ctx, struct hlk_program *program)
 {
 	struct kvm_msr_list *list = list_msrs(ctx);
 	struct kvm_msrs *msrs = calloc(1, sizeof(*msrs) +
-				       (MAX_MSRS + 1) * sizeof(msrs->entries[0]));
+				       (MAX_MSRS + MORE_MSRS) * sizeof(msrs->entries[0]));
 	int ret;
 
 	if (list && msrs) {
@@ -325,6 +366,16 @@ static int add_control(struct hlk_ctx *ctx, struct hlk_program *program)
 	return ret;
 }
 
+static int deliver_timers(struct hlk_program *program)
+{
+	uint32_t i;
+	int ret = 0;
+
+	for (i = 0; !ret && i < program->nr_cpus; i++)
+		ret = hlk_timers_deliver(program->vcpu_fds[i], program->err);
+	return ret;
+}
+
 static int add_controllers(struct hlk_program *program)
 {
 	uint32_t i;
@@ -382,6 +433,8 @@ int hlk_program_make(struct hlk_ctx *ctx, struct hlk_program *program, bool irqc
 		.entry_size = sizeof(struct hlk_program_entry),
 	};
 	ret = program->nr_cpus > 1 ? accept_starts(program) : 0;
+	if (!ret && irqchip)
+		ret = deliver_timers(program);
 	if (!ret)
 		ret = add_control(ctx, program);
 	if (!ret && irqchip)

@@ -64,6 +64,9 @@ struct hlk_program {
 	struct hlk_err *err;
 };
 
+int hlk_timers_deliver(int vcpu_fd, struct hlk_err *err);
+void hlk_timers_lapic(struct kvm_lapic_state *lapic);
+
 int hlk_program_make(struct hlk_ctx *ctx, struct hlk_program *program, bool irqchip,
 		     const struct hlk_devices *devices);
 int hlk_program_tail(const unsigned char *program, uint64_t bytes,

@@ -95,6 +95,38 @@ int hlk_vm_kvm(struct hlk_ctx *ctx, int *vm_fd, struct hlk_err *err)
 	return reserve_kvm_pages(fd, err);
 }
 
+/*
+ * MSRs whose writes nobody could take back: KVM takes VM_CR.SVM_DIS for good, and memory
+ * that it may have where the local APIC is shows when that is switched off or over.
+ */
+#define APIC_BASE	0x1bU
+#define VM_CR		0xc0010114U
+
+/**
+ * hlk_vm_machine() - close to a machine's guest what a restore does not bring back
+ * @vm_fd: the VM
+ * @err: out: why it cannot be
+ *
+ * Return: 0 or a negative errno
+ */
+int hlk_vm_machine(int vm_fd, struct hlk_err *err)
+{
+	uint64_t nothing = 0;
+	struct kvm_msr_filter filter = {
+		.flags = KVM_MSR_FILTER_DEFAULT_ALLOW,
+		.ranges = {
+			{ .flags = KVM_MSR_FILTER_WRITE, .nmsrs = 1, .base = APIC_BASE,
+			  .bitmap = (uint8_t *)&nothing },
+			{ .flags = KVM_MSR_FILTER_WRITE, .nmsrs = 1, .base = VM_CR,
+			  .bitmap = (uint8_t *)&nothing },
+		},
+	};
+
+	if (ioctl(vm_fd, KVM_X86_SET_MSR_FILTER, &filter))
+		return hlk_err_system(err, "cannot keep MSRs from the guest");
+	return 0;
+}
+
 /**
  * hlk_vm_attach() - attach hlk to a KVM VM
  * @ctx: the context

@@ -22,6 +22,7 @@
 #define RIP		0x1234
 #define MSR_GOOD	0x174
 #define MSR_ABSENT	0x175
+#define MSR_UNLISTED	0x2ff	/* guests can write it, and KVM does not list it */
 #define MSR_ZERO	0x176	/* can be read, not written */
 #define MSR_LOST	0x177	/* the same, if it is there, and is not 0 */
 
@@ -56,6 +57,7 @@ static struct {
 	uint8_t lines[STEPS];
 	unsigned int nr_lines;
 	uint32_t mp_state;
+	bool masked;
 	bool interrupts_off;
 	bool lost_msr;
 	uint64_t over_budget;
@@ -156,9 +158,20 @@ static int play_run(struct hlk_run *arg)
 	return 0;
 }
 
+static const uint32_t listed[] = {
+	0x10, 0x6e0, MSR_GOOD, MSR_ABSENT, MSR_ZERO, MSR_LOST, 0x11, 0x4b564d00, 0xc0000080
+};
+
 static int play_get_msrs(struct kvm_msrs *msrs)
 {
 	struct kvm_msr_entry *entry = &msrs->entries[0];
+	bool known = entry->index == MSR_UNLISTED;
+	unsigned int i;
+
+	for (i = 0; i < sizeof(listed) / sizeof(*listed); i++)
+		known |= entry->index == listed[i];
+	if (!known)
+		return 0;
 
 	if (entry->index == MSR_ABSENT || (entry->index == MSR_LOST && !play.lost_msr))
 		return 0;
@@ -174,13 +187,8 @@ static int play_set_msrs(const struct kvm_msrs *msrs)
 
 static int play_list(struct kvm_msr_list *list)
 {
-	static const uint32_t all[] = {
-		0x10, 0x6e0, MSR_GOOD, MSR_ABSENT, MSR_ZERO, MSR_LOST, 0x11,
-		0x4b564d00, 0xc0000080
-	};
-
-	memcpy(list->indices, all, sizeof(all));
-	list->nmsrs = sizeof(all) / sizeof(*all);
+	memcpy(list->indices, listed, sizeof(listed));
+	list->nmsrs = sizeof(listed) / sizeof(*listed);
 	return 0;
 }
 
@@ -303,7 +311,11 @@ static int play_kvm(unsigned long cmd, void *arg)
 	case KVM_CHECK_EXTENSION:
 		return 1;
 	case KVM_RUN:
-		return fail(machine->cpus[0].run->immediate_exit ? EINTR : EIO);
+		return fail(machine->cpus[0].run->immediate_exit || play.masked ?
+			    EINTR : EIO);
+	case KVM_SET_SIGNAL_MASK:
+		play.masked = arg;
+		return 0;
 	case KVM_SET_GUEST_DEBUG:
 		play.watches++;
 		return 0;
@@ -614,10 +626,13 @@ static void test_program(void)
 	tap(good && head->nr_entries == nr && play.program_bytes % 8 == 0 &&
 	    play.program_bytes <= HLK_MAX_PROGRAM, "its calls, in KVM's order");
 	msrs = (const void *)(play.program + entry_of(6)->offset);
-	tap(msrs->nmsrs == 3 && msrs->entries[0].index == MSR_GOOD &&
+	tap(msrs->nmsrs == 6 && msrs->entries[0].index == MSR_GOOD &&
 	    msrs->entries[0].data == MSR_GOOD * 3 &&
-	    msrs->entries[1].index == 0xc0000080 &&
-	    msrs->entries[2].index == 0x6e0, "MSRs that can be put back, the deadline last");
+	    msrs->entries[1].index == 0x11 && !msrs->entries[1].data &&
+	    msrs->entries[2].index == 0x4b564d00 && !msrs->entries[2].data &&
+	    msrs->entries[3].index == 0xc0000080 &&
+	    msrs->entries[4].index == MSR_UNLISTED &&
+	    msrs->entries[5].index == 0x6e0, "MSRs that can be put back, the deadline last");
 	tap(!hlk_program_tail(play.program, play.program_bytes, &tail) &&
 	    tail.irqchip && tail.devices.serial.scr == 0x5a, "the devices");
 	begin(NULL);
@@ -992,8 +1007,8 @@ static void test_cpuid(void)
 	forget_cpuid();
 	config.mem_size = 1 << 20;
 	hlk_machine_create(&ctx, &config, &new, NULL);
-	tap(leaf(1, 0)->ebx == 0x00010800 && leaf(1, 0)->ecx == 0xffffffdf &&
-	    leaf(1, 0)->edx == 0xefffffff, "one processor, with its APIC, and no VMX");
+	tap(leaf(1, 0)->ebx == 0x00010800 && leaf(1, 0)->ecx == 0xffdfffdf &&
+	    leaf(1, 0)->edx == 0xefffffff, "one processor, with its APIC, and neither VMX nor x2APIC");
 	tap(!leaf(0xb, 0)->edx && leaf(0xb, 0)->ebx == 1 && leaf(0xb, 0)->ecx == 0x100 &&
 	    leaf(0xb, 1)->ebx == 1 && leaf(0xb, 1)->ecx == 0x201 && !leaf(0xb, 1)->eax &&
 	    leaf(4, 0)->eax == 0x121 && !leaf(0x80000008, 0)->ecx &&
