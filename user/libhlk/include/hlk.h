@@ -249,7 +249,7 @@ typedef int (*hlk_host_fn)(void *arg, const void *in, size_t in_len,
 /* flags of struct hlk_config */
 #define HLK_CONFIG_NO_PREFAULT	(1U << 0)
 #define HLK_CONFIG_TIME_BACK	(1U << 1)
-#define HLK_CONFIG_NO_LEARN	(1U << 2)
+#define HLK_CONFIG_NO_LEARN	(1U << 3)
 
 /**
  * struct hlk_config - how a sandbox is to be
