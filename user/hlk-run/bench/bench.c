@@ -39,6 +39,7 @@ enum {
 	OPT_COPY,
 	OPT_THREADS,
 	OPT_CONFIG,
+	OPT_GUEST,
 };
 
 struct bench_options {
@@ -63,6 +64,8 @@ static const struct argp_option options[] = {
 	  "Time for each way in each configuration (default 300)", 0 },
 	{ "two-threads", OPT_THREADS, NULL, 0,
 	  "Only compare two threads with one", 0 },
+	{ "guest", OPT_GUEST, "FILE", 0,
+	  "The example guest 'server': measure what users of libhlk get, too", 0 },
 	{ "copy", OPT_COPY, "HOW", 0,
 	  "User space copies by rep (string instructions) or libc (memcpy); default rep where emulated", 0 },
 	{ "perf-counts", OPT_PERF_COUNTS, NULL, 0,
@@ -131,6 +134,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPT_THREADS:
 		opt->env.threads_only = true;
+		return 0;
+	case OPT_GUEST:
+		opt->env.guest = arg;
 		return 0;
 	case OPT_COPY:
 		parse_copy(opt, arg, state);
@@ -318,6 +324,9 @@ static int measure(const struct bench_options *opt, struct bench_report *report)
 		if (!bench_measure(env, &cfg[i], &report->run[report->nr]))
 			report->nr++;
 	}
+	if (env->guest && env->dev >= 0 && !env->threads_only &&
+	    bench_used(env, &report->used))
+		return -1;
 	return bench_extras(env, &report->extra);
 }
 

@@ -45,6 +45,7 @@ struct bench_cfg {
  * @budget_ns: time per way and configuration
  * @stdout_busy: stdout is for JSON
  * @only: letters of the ways that are asked for, or NULL
+ * @guest: path of the example guest, or NULL
  * @kernel: what uname says
  */
 struct bench_env {
@@ -65,6 +66,7 @@ struct bench_env {
 	uint64_t budget_ns;
 	bool stdout_busy;
 	const char *only;
+	const char *guest;
 	char kernel[96];
 };
 

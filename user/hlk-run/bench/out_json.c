@@ -159,6 +159,7 @@ struct cJSON *bench_json(const struct bench_report *report,
 	json_u64(root, "module_features", env->features);
 	json_u64(root, "batch", env->batch);
 	add_runs(root, report);
+	used_json(root, &report->used);
 	add_extra(root, &report->extra);
 	add_goals(root, goal, nr_goals);
 	return root;

@@ -4,6 +4,7 @@
 #define HLK_RUN_BENCH_RESULTS_H
 
 #include "count.h"
+#include "used.h"
 #include "way.h"
 
 /**
@@ -115,12 +116,14 @@ struct bench_extra {
  * @env: the run
  * @nr: configurations
  * @run: what came out for each
+ * @used: what users of libhlk get
  * @extra: beside the matrix
  */
 struct bench_report {
 	const struct bench_env *env;
 	uint32_t nr;
 	struct bench_run *run;
+	struct bench_used used;
 	struct bench_extra extra;
 };
 

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* hlk-run bench: what users of libhlk get, for people and for programs. */
+#include <cjson/cJSON.h>
+#include <stdio.h>
+
+#include "out.h"
+
+static const char *const how_text[] = { "learns", "guest", "host" };
+static const char *const which_text[] = { "the same", "others", "drifting" };
+
+static void print_cell(const struct bench_env *env, const struct used_cell *cell)
+{
+	char p50[24], mean[24], young[24];
+
+	if (!cell->known)
+		return;
+	format_time(env, p50, sizeof(p50), cell->p50);
+	format_time(env, mean, sizeof(mean), cell->mean);
+	format_time(env, young, sizeof(young), cell->young);
+	printf(" %9s %9s %9s %8llu", p50, mean, young, (unsigned long long)cell->private);
+}
+
+/**
+ * used_table() - that, for people
+ * @env: the run
+ * @used: what came out
+ */
+void used_table(const struct bench_env *env, const struct bench_used *used)
+{
+	const struct used_cell *cell;
+	uint32_t i, which, how;
+	char a2[24];
+
+	puts("\nlibhlk as it is used: a call by name, its snapshot that of a new guest");
+	puts("young: mean of the first 32 calls on the snapshot. private: pages at the end.");
+	for (i = 0; i < NR_USED_PAGES && used->pages[i]; i++) {
+		format_time(env, a2, sizeof(a2), used->a2[i]);
+		printf("%u page%s; A2 %s%20s %9s %9s %8s\n", used->pages[i],
+		       used->pages[i] == 1 ? "" : "s", a2, "p50", "mean", "young", "private");
+		for (which = 0; which < NR_USED_WHICH; which++)
+			for (how = 0; how < NR_USED_HOW; how++) {
+				cell = &used->cell[i][which][how];
+				printf("  %-9s %-8s", which_text[which], how_text[how]);
+				print_cell(env, cell);
+				putchar('\n');
+			}
+	}
+}
+
+/**
+ * used_json() - that, for programs
+ * @root: where it goes
+ * @used: what came out
+ */
+void used_json(struct cJSON *root, const struct bench_used *used)
+{
+	struct cJSON *list = cJSON_AddArrayToObject(root, "libhlk");
+	const struct used_cell *cell;
+	uint32_t i, which, how;
+	struct cJSON *to;
+
+	for (i = 0; i < NR_USED_PAGES && used->pages[i]; i++)
+		for (which = 0; which < NR_USED_WHICH; which++)
+			for (how = 0; how < NR_USED_HOW; how++) {
+				cell = &used->cell[i][which][how];
+				to = cJSON_CreateObject();
+				cJSON_AddNumberToObject(to, "pages", used->pages[i]);
+				cJSON_AddNumberToObject(to, "a2", used->a2[i]);
+				cJSON_AddStringToObject(to, "writes", which_text[which]);
+				cJSON_AddStringToObject(to, "copy_on_write", how_text[how]);
+				cJSON_AddNumberToObject(to, "p50", cell->p50);
+				cJSON_AddNumberToObject(to, "mean", cell->mean);
+				cJSON_AddNumberToObject(to, "young", cell->young);
+				cJSON_AddNumberToObject(to, "private", cell->private);
+				cJSON_AddItemToArray(list, to);
+			}
+}

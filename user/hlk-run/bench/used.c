@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What users of libhlk get: a function of the example guest, called by its name,
+ * in a sandbox as it is by default, and with copy-on-write by the guest or by the
+ * host alone. Which pages a call writes is told by its argument.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <hlk.h>
+
+#include "../fail.h"
+#include "../samples.h"
+#include "image.h"
+#include "used.h"
+#include "ways_hlk.h"
+
+#define MIB		(1ULL << 20)
+#define MEM		(32 * MIB)
+#define SCRATCH		(24 * MIB)
+#define YOUNG		32
+#define SEED		20240607U
+
+static const uint32_t all_pages[NR_USED_PAGES] = { 1, 8, 64, 200, 2000 };
+
+/**
+ * struct user - a sandbox and what is called in it
+ * @env: the run
+ * @pages: pages that a call writes
+ * @of: of so many
+ * @which: which of them
+ * @calls: calls so far
+ * @random: for others; the same numbers in each run
+ * @sb: the sandbox
+ */
+struct user {
+	const struct bench_env *env;
+	uint32_t pages;
+	uint32_t of;
+	uint32_t which;
+	uint32_t calls;
+	uint32_t random;
+	struct hlk_sandbox *sb;
+};
+
+static uint32_t draw(struct user *u, uint32_t below)
+{
+	u->random = u->random * 1664525U + 1013904223U;
+	return (u->random >> 8) % below;
+}
+
+/*
+ * An odd stride, so that no page comes twice. What drifts is a range that goes on by a
+ * page in 16 calls, and an eighth of the pages are others each time.
+ */
+static void argument(struct user *u, char *text, size_t size)
+{
+	uint32_t others = u->pages / 8;
+
+	switch (u->which) {
+	case USED_SAME:
+		if (u->pages <= 256)
+			snprintf(text, size, "%u", u->pages);
+		else
+			snprintf(text, size, "%u 0 1 %u", u->pages, u->of);
+		return;
+	case USED_OTHER:
+		snprintf(text, size, "%u %u %u %u", u->pages, draw(u, u->of),
+			 draw(u, u->of / 2) * 2 + 1, u->of);
+		return;
+	default:
+		snprintf(text, size, "%u %u 1 %u %u %u %u %u", u->pages - others,
+			 u->calls / 16 % u->of, u->of, others, draw(u, u->of),
+			 draw(u, u->of / 2) * 2 + 1, u->of);
+	}
+}
+
+static int used_call(struct user *u, uint64_t *took)
+{
+	char text[96], answer[16];
+	uint64_t start;
+	size_t len;
+	int ret;
+
+	argument(u, text, sizeof(text));
+	u->calls++;
+	start = bench_now(u->env);
+	ret = hlk_sandbox_restore_call(u->sb, "touch", text, strlen(text), answer,
+				       sizeof(answer), &len, 0);
+	*took = bench_now(u->env) - start;
+	return ret ? fail_sandbox(u->sb) : RUN_OK;
+}
+
+static int used_calls(struct user *u, uint32_t warm, uint32_t nr, struct used_cell *cell)
+{
+	struct hlk_vm_stats stats;
+	struct samples samples;
+	uint64_t young = 0;
+	uint64_t took;
+	uint32_t i;
+	int ret = 0;
+
+	if (samples_init(&samples))
+		return -1;
+	for (i = 0; i < warm + nr && !ret; i++) {
+		ret = used_call(u, &took);
+		if (i < YOUNG)
+			young += took;
+		if (i >= warm)
+			samples_add(&samples, took);
+	}
+	if (!ret && !hlk_sandbox_stats(u->sb, &stats)) {
+		samples_sort(&samples);
+		*cell = (struct used_cell){
+			.known = true,
+			.young = young / YOUNG,
+			.p50 = samples_at(&samples, 50),
+			.mean = samples_mean(&samples),
+			.private = stats.private_pages,
+		};
+	}
+	samples_free(&samples);
+	return ret;
+}
+
+/* A snapshot of its own for each, which has no hot set yet */
+static int used_one(struct user *u, struct hlk_ctx *ctx, uint32_t how,
+		    struct used_cell *cell)
+{
+	struct hlk_snapshot_config snapshot = HLK_SNAPSHOT_CONFIG_INIT;
+	struct hlk_config config = HLK_CONFIG_INIT;
+	uint32_t warm = u->env->quick ? YOUNG : u->pages > 500 ? 64 : 400;
+	uint32_t nr = u->env->quick ? 16 : u->pages > 500 ? 64 : 400;
+	struct hlk_snap *snap;
+	struct hlk_err err;
+	int ret;
+
+	config.mem_size = MEM;
+	config.scratch_size = SCRATCH;
+	if (how == USED_GUEST)
+		config.flags = HLK_CONFIG_NO_LEARN;
+	if (how == USED_HOST)
+		snapshot.flags = HLK_SNAP_HOST_COW;
+	if (hlk_sandbox_from_path(ctx, u->env->guest, &config, &u->sb, &err))
+		return fail_err(NULL, &err);
+	if (hlk_sandbox_boot(u->sb, 0) || hlk_sandbox_snapshot(u->sb, &snapshot, &snap)) {
+		ret = fail_sandbox(u->sb);
+		goto close;
+	}
+	ret = hlk_sandbox_restore(u->sb, snap) ? fail_sandbox(u->sb) :
+						 used_calls(u, warm, nr, cell);
+	hlk_snapshot_close(snap);
+close:
+	hlk_sandbox_close(u->sb);
+	return ret;
+}
+
+/* HLK_RUN on the guest of the matrix, which writes straight into scratch */
+static uint64_t used_a2(const struct bench_env *env, uint32_t pages)
+{
+	const struct bench_cfg cfg = { pages, 16 * MIB, 16 * MIB, false };
+	const uint32_t warm = env->quick ? 8 : 64;
+	struct bench_image image;
+	struct samples samples;
+	struct bench_way way;
+	uint64_t start, p50 = 0;
+	char why[128];
+	uint32_t i;
+
+	if (image_make(env, &cfg, &image, why, sizeof(why)))
+		return 0;
+	if (samples_init(&samples))
+		goto free_image;
+	if (way_open(&way, best_hlk_way(env), env, &image))
+		goto free_samples;
+	for (i = 0; i < 2 * warm; i++) {
+		start = bench_now(env);
+		if (way.ops->turn(&way))
+			break;
+		if (i >= warm)
+			samples_add(&samples, bench_now(env) - start);
+	}
+	samples_sort(&samples);
+	if (i == 2 * warm)
+		p50 = samples_at(&samples, 50);
+	way_close(&way);
+free_samples:
+	samples_free(&samples);
+free_image:
+	image_free(&image);
+	return p50;
+}
+
+/**
+ * bench_used() - what users of libhlk get
+ * @env: the run; with a guest
+ * @used: out: that
+ *
+ * Return: 0 or -1, after the reason was printed
+ */
+int bench_used(const struct bench_env *env, struct bench_used *used)
+{
+	uint32_t nr = env->quick ? 3 : NR_USED_PAGES;
+	struct hlk_ctx *ctx;
+	struct hlk_err err;
+	uint32_t i, which, how;
+	int ret = 0;
+
+	if (hlk_open(&ctx, &err)) {
+		fail_err(NULL, &err);
+		return -1;
+	}
+	for (i = 0; i < nr && !ret; i++) {
+		used->pages[i] = all_pages[i];
+		used->a2[i] = used_a2(env, all_pages[i]);
+		for (which = 0; which < NR_USED_WHICH; which++)
+			for (how = 0; how < NR_USED_HOW && !ret; how++) {
+				struct user u = {
+					.env = env,
+					.pages = all_pages[i],
+					.of = all_pages[i] > 500 ? 4096 : 2048,
+					.which = which,
+					.random = SEED,
+				};
+
+				ret = used_one(&u, ctx, how, &used->cell[i][which][how]);
+			}
+	}
+	hlk_close(ctx);
+	return ret ? -1 : 0;
+}

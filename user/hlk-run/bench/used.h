@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* hlk-run bench: what users of libhlk get. */
+#ifndef HLK_RUN_BENCH_USED_H
+#define HLK_RUN_BENCH_USED_H
+
+#include "env.h"
+
+/* How copy-on-write is done: as it is by default, by the guest alone, by the host */
+enum { USED_LEARN, USED_GUEST, USED_HOST, NR_USED_HOW };
+
+/* Which pages calls write: the same each time, others each time, a mix that drifts */
+enum { USED_SAME, USED_OTHER, USED_DRIFT, NR_USED_WHICH };
+
+#define NR_USED_PAGES	5
+
+/**
+ * struct used_cell - restore and call, by name
+ * @known: it could be measured
+ * @young: mean of the first calls on the snapshot
+ * @p50: median, later
+ * @mean: mean, later
+ * @private: private pages at the end
+ */
+struct used_cell {
+	bool known;
+	uint64_t young;
+	uint64_t p50;
+	uint64_t mean;
+	uint64_t private;
+};
+
+/**
+ * struct bench_used - what users of libhlk get
+ * @pages: pages that a call writes
+ * @a2: HLK_RUN with as many, as in the matrix
+ * @cell: the rest
+ */
+struct bench_used {
+	uint32_t pages[NR_USED_PAGES];
+	uint64_t a2[NR_USED_PAGES];
+	struct used_cell cell[NR_USED_PAGES][NR_USED_WHICH][NR_USED_HOW];
+};
+
+int bench_used(const struct bench_env *env, struct bench_used *used);
+
+#endif /* HLK_RUN_BENCH_USED_H */
