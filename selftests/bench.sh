@@ -139,6 +139,17 @@ hlk-run bench --quick --perf-counts --ways A2,C --config 1,288,16 \
 	[ "$(grep -c "^  A2 " $out)" = 2 ]
 result $? "configurations of one's own, in instructions"
 
+report=$json.report
+hlk-run bench --quick --ways A2,C --config 1,288,16 --guest server.elf \
+	--report $report > $out 2>&1 && grep -q "^libhlk as it is used" $out &&
+	grep -q "^vendor_id" $report && grep -q "^  A2 " $report &&
+	grep -q "^model: way" $report
+result $? "calls by name, and a report to send in"
+rm -f $report
+
+hlk-run bench --model > $out 2>&1 && grep -q "^  floor" $out
+result $? "what hardware would say"
+
 # what cannot be done for want of files is said
 for files in 8 10; do
 	# shellcheck disable=SC3045

@@ -10,7 +10,7 @@
 hlk_run=$BUILD/user/hlk-run/hlk-run
 out=$BUILD/bench
 mkdir -p "$out"
-make -s -C "$TOP/user" run > "$out/build.log" 2>&1 || { cat "$out/build.log"; exit 1; }
+make -s -C "$TOP/user" all > "$out/build.log" 2>&1 || { cat "$out/build.log"; exit 1; }
 
 if make -s -C "$TOP/selftests/user" -n bench > /dev/null 2>&1; then
 	make -s -C "$TOP/selftests/user" bench | tee "$out/compact.txt"
@@ -21,9 +21,9 @@ fi
 in_vm() {
 	local series=$1 name=$2 options=$3 log="$out/$1-$2.log"
 	shift 3
-	"$VM_DIR/run.sh" "$series" --data "$hlk_run" --cpu max,-erms,-fsrm \
+	"$VM_DIR/run.sh" "$series" --data "$hlk_run" --data "$BUILD/user/guest/server.elf" --cpu max,-erms,-fsrm \
 		--mem 2048 --limit 7200 "$@" --shell "
-		hlk-run bench --emulated $options --json /tmp/json \
+		hlk-run bench --emulated --guest server.elf $options --json /tmp/json \
 			> /tmp/table 2> /tmp/err
 		rc=\$?
 		for file in err table json svg; do

@@ -40,12 +40,16 @@ enum {
 	OPT_THREADS,
 	OPT_CONFIG,
 	OPT_GUEST,
+	OPT_REPORT,
+	OPT_MODEL,
 };
 
 struct bench_options {
 	struct bench_env env;
 	const char *json;
 	const char *svg;
+	const char *report;
+	bool model;
 	const char *copy;
 	struct bench_cfg cfg[MAX_CFGS];
 	uint32_t nr_cfgs;
@@ -53,6 +57,9 @@ struct bench_options {
 
 static const struct argp_option options[] = {
 	{ "json", OPT_JSON, "FILE", 0, "Write JSON; - is standard output", 0 },
+	{ "report", OPT_REPORT, "FILE", 0,
+	  "Write what to send in: the machine, all figures, what the model predicts", 0 },
+	{ "model", OPT_MODEL, NULL, 0, "Measure nothing: print what the model predicts", 0 },
 	{ "svg", OPT_SVG, "FILE", 0, "Draw a chart", 0 },
 	{ "quick", OPT_QUICK, NULL, 0,
 	  "Two configurations, and no time for each: to see that it works", 0 },
@@ -110,6 +117,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	switch (key) {
 	case OPT_JSON:
 		opt->json = arg;
+		return 0;
+	case OPT_REPORT:
+		opt->report = arg;
+		return 0;
+	case OPT_MODEL:
+		opt->model = true;
 		return 0;
 	case OPT_SVG:
 		opt->svg = arg;
@@ -365,6 +378,8 @@ static int output(const struct bench_options *opt,
 		bench_table(report, goal, nr);
 	if (opt->json)
 		ret = write_json(opt, report, goal, nr);
+	if (opt->report && bench_report_file(report, goal, nr, opt->report))
+		ret = -1;
 	if (opt->svg && bench_svg(report, opt->svg))
 		ret = -1;
 	return ret;
@@ -385,6 +400,10 @@ int cmd_bench(int argc, char **argv)
 
 	if (argp_parse(&bench_argp, argc, argv, 0, NULL, &opt))
 		return RUN_USAGE;
+	if (opt.model) {
+		model_table();
+		return RUN_OK;
+	}
 	if (init(&opt))
 		return RUN_ERROR;
 	if (measure(&opt, &report))

@@ -238,6 +238,69 @@ static void goals_call(struct list *list)
 	}
 }
 
+/* 5: against the floor, the call alone and one copy of each page */
+static void goals_floor(struct list *list)
+{
+	static const uint32_t pages[] = { 1, 8, 64, 512 };
+	static const char *const ids[] = { "A2", "B3", "B4", "B5", "B6", "B7" };
+	const struct bench_result *call;
+	const struct bench_result *way;
+	struct bench_goal *goal;
+	double floor;
+	size_t i, k;
+
+	for (i = 0; i < 4; i++) {
+		call = base_way(list, pages[i], "C");
+		floor = call ? call->p50 + pages[i] * list->report->extra.copy : 0;
+		for (k = 0; k < 6; k++) {
+			way = base_way(list, pages[i], ids[k]);
+			goal = add(list, "5", false, 1);
+			goal->stated = true;
+			snprintf(goal->text, sizeof(goal->text),
+				 "%s to the floor: the call and a copy of each page, %u pages",
+				 ids[k], pages[i]);
+			set(goal, way && floor > 0, way && floor > 0 ? way->p50 / floor : 0);
+		}
+	}
+}
+
+static void goal_used(struct list *list, const char *what, uint32_t pages, double limit,
+		      double figure)
+{
+	struct bench_goal *goal = add(list, "9", false, limit);
+
+	snprintf(goal->text, sizeof(goal->text), "%s, %u pages", what, pages);
+	set(goal, figure > 0, figure);
+}
+
+/* 9: libhlk as it is used */
+static void goals_used(struct list *list)
+{
+	const struct bench_used *used = &list->report->used;
+	const struct used_cell *cell;
+	uint32_t i, which;
+	uint64_t best;
+
+	for (i = 0; i < NR_USED_PAGES && used->pages[i]; i++) {
+		cell = used->cell[i][USED_SAME];
+		if (used->pages[i] >= 64)
+			goal_used(list, "by name to A2", used->pages[i], 1.15,
+				  used->a2[i] ? (double)cell[USED_LEARN].p50 / used->a2[i] : 0);
+		for (which = 0; which < NR_USED_WHICH; which++) {
+			cell = used->cell[i][which];
+			best = cell[USED_GUEST].mean < cell[USED_HOST].mean ?
+			       cell[USED_GUEST].mean : cell[USED_HOST].mean;
+			goal_used(list, which == USED_SAME ?
+				  "mean of what learns to the better of both, the same pages" :
+				  which == USED_OTHER ?
+				  "mean of what learns to the better of both, others each time" :
+				  "mean of what learns to the better of both, drifting",
+				  used->pages[i], 1.05,
+				  best ? (double)cell[USED_LEARN].mean / best : 0);
+		}
+	}
+}
+
 /* 6: new sandboxes */
 static void goals_clones(struct list *list)
 {
@@ -312,8 +375,10 @@ uint32_t bench_goals(const struct bench_report *report, struct bench_goal *goal)
 		goals_size(&list);
 		goals_others(&list);
 		goals_call(&list);
+		goals_floor(&list);
 		goals_clones(&list);
 	}
 	goals_many(&list);
+	goals_used(&list);
 	return list.nr;
 }

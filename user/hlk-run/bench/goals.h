@@ -27,7 +27,7 @@ struct bench_goal {
 	char why[96];
 };
 
-#define BENCH_MAX_GOALS	48
+#define BENCH_MAX_GOALS	96
 
 static inline bool goal_met(const struct bench_goal *goal)
 {

@@ -13,6 +13,10 @@ struct cJSON *bench_json(const struct bench_report *report,
 void bench_table(const struct bench_report *report,
 		 const struct bench_goal *goal, uint32_t nr_goals);
 int bench_svg(const struct bench_report *report, const char *path);
+void model_table(void);
+void model_beside(const struct bench_report *report);
+int bench_report_file(const struct bench_report *report, const struct bench_goal *goal,
+		      uint32_t nr_goals, const char *path);
 void used_table(const struct bench_env *env, const struct bench_used *used);
 void used_json(struct cJSON *root, const struct bench_used *used);
 void format_cfg(char *buf, size_t size, const struct bench_cfg *cfg);

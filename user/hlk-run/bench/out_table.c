@@ -48,6 +48,7 @@ static void print_result(const struct bench_env *env,
 		return;
 	}
 	print_time(env, r->p50);
+	print_time(env, r->mean);
 	print_time(env, r->p90);
 	print_time(env, r->p99);
 	print_time(env, r->first);
@@ -67,7 +68,7 @@ static void print_run(const struct bench_env *env, const struct bench_run *run)
 	size_t i;
 
 	format_cfg(text, sizeof(text), &run->cfg);
-	printf("\n%s\n  %-36s %8s %8s %8s %8s %7s", text, "", "p50", "p90", "p99",
+	printf("\n%s\n  %-36s %8s %8s %8s %8s %8s %7s", text, "", "p50", "mean", "p90", "p99",
 	       "first", "ratio");
 	for (i = 0; i < NR_SHOWN; i++)
 		printf(" %7s", heading[i]);
@@ -166,8 +167,8 @@ static void print_head(const struct bench_env *env)
 	if (env->threads_only)
 		return;
 	puts("ratio: median to that of the best way of hlk. calls: system calls. npf: nested");
-	puts("page faults. pages: copied or cleared. All per restore + call. first: the first");
-	puts("call in a new VM.");
+	puts("page faults. pages: copied or cleared. All per restore + call, after warm-up, but");
+	puts("for first: the first call in a new VM.");
 }
 
 /**
