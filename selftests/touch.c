@@ -594,7 +594,6 @@ TEST_F(touch, the_same_with_what_was_learned)
 	run_before(_metadata, self);
 	snap = OK(compact(self, variant->flags));
 	OK(hlk_restore(self->t.hlk, snap, NULL));
-	r.head.flags = HLK_RESTORE_LEARN | HLK_RESTORE_AUDIT;
 	for (round = 0; round < 100; round++) {
 		if (round % 10 == 9) {
 			fill_machine(self);
@@ -605,7 +604,8 @@ TEST_F(touch, the_same_with_what_was_learned)
 		} else {
 			run_after(_metadata, self);
 		}
-		OK(hlk_restore(self->t.hlk, -1, &r));
+		OK(hlk_restore_flags(self->t.hlk, -1,
+				     HLK_RESTORE_LEARN | HLK_RESTORE_AUDIT, &r));
 		OK(hlk_stats(self->t.hlk, &stats));
 		most = stats.learned > most ? stats.learned : most;
 	}
