@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # linux-initrd.sh [686|cloud]: what linux.sh wants in a VM: a kernel of Debian, and an initrd
-# of hlk's agent and a shell, in build/linux. User space has to be built.
+# of hlk's agent and a shell, in build/linux. User space has to be built. There is no
+# console in it, which only root could make: the agent opens that of devtmpfs.
 . "$(dirname "$0")/common.sh"
 
 guest=${1:-686}
@@ -21,6 +22,5 @@ for name in sh cat ls; do
 	ln -s busybox "$root/bin/$name"
 done
 cp "$BUILD/user/guest/hlk-agent-$agent" "$root/hlk-agent"
-mknod "$root/dev/console" c 5 1
 (cd "$root" && find . | cpio -o -H newc --quiet) > "$dir/agent-$guest.cpio.new"
 mv "$dir/agent-$guest.cpio.new" "$dir/agent-$guest.cpio"
