@@ -255,6 +255,62 @@ try "an ELF file that was cut off" 1 "past the end" \
 	hlk-run run /tmp/cut.elf --call echo
 try "a 64-bit ELF file" 1 "64-bit" hlk-run run "$(command -v hlk-run)" --call echo
 
+# Kernels that know nothing of hlk; selftests/machines.sh does more of that.
+try "a kernel of others, restored" 0 "^process 0x2: .* was interrupted, code 0x0$" \
+	hlk-run boot three.elf --snapshot-at "print:three: ready" --repeat 6 \
+	--audit 2 --cut-off 3 --clones 1
+lines "of which one round is shown" 1 "^three: done$"
+lines "audited" 1 "^audits  *3  0 differences"
+lines "cut off" 1 "^rounds cut off  *2"
+try "as JSON" 0 '"rounds":' hlk-run boot nanvix.elf --protocol nanvix --initrd cli.sh \
+	--snapshot-at "print:nanvix: ready" --repeat 3 --json
+try "memory in pieces" 0 "pieces above 4 GiB in use: 0x2" hlk-run boot pae.elf \
+	--ram 0:16 --ram 0x100000000:1 --ram 0xfffff00000:1
+try "memory that there is on no machine" 1 . hlk-run boot pae.elf \
+	--ram 0:16 --ram 0x10000000000:1
+try "an image that is none" 7 "no bzImage, no ELF file and has no Multiboot header" \
+	hlk-run boot cli.sh
+try "an empty one" 7 "the image is empty" hlk-run boot /tmp/empty.elf
+head -c 6000 three.elf > /tmp/cut.elf
+try "one that was cut off" 7 "past the end of the file" hlk-run boot /tmp/cut.elf
+cp three.elf /tmp/arm.elf
+printf '\050' | dd of=/tmp/arm.elf bs=1 seek=18 conv=notrunc 2> /dev/null
+try "one for another processor" 7 "ELF is for machine 40" hlk-run boot /tmp/arm.elf
+try "a kernel that does not fit" 8 "wants 0x1000 bytes at 0x100000" \
+	hlk-run boot three.elf --mem 1
+try "an initrd that does not fit" 8 "the initrd wants 0x[0-9a-f]* bytes at 0x800000" \
+	hlk-run boot nanvix.elf --protocol nanvix --mem 8 --initrd cli.sh
+mkfifo /tmp/fifo
+try "a kernel that is a FIFO" 6 "not a regular file" hlk-run boot /tmp/fifo
+try "an initrd that is one" 6 "not a regular file" \
+	hlk-run boot nanvix.elf --protocol nanvix --initrd /tmp/fifo
+try "a guest that is off too early" 9 "did not come to print:never: it switched itself off" \
+	hlk-run boot three.elf --snapshot-at print:never
+lines "and where it was" 1 "^guest: at 0x[0-9a-f]*, in 32-bit code of the kernel, interrupts off, page tables at "
+
+# flat CODE: a flat binary in real mode that prints nothing
+# shellcheck disable=SC2317,SC2059  # called through try; octal is the format's
+flat() {
+	printf "$1" > /tmp/flat.bin
+	shift
+	hlk-run boot /tmp/flat.bin --protocol flat16 --addr 0x7c00 "$@"
+}
+try "one that halts for good" 11 "it halted for good" flat '\372\364' --snapshot-at print:x
+lines "and where" 1 "^guest: at 0x7c02, in real mode, interrupts off$"
+try "one that waits" 0 "^boot" flat '\373\364\353\375' --until idle
+try "a triple fault" 10 "triple fault" flat '\017\001\036\000\200\314' --snapshot-at print:x
+lines "and where" 1 "^guest: "
+try "one that takes too long" 5 "the time is over" \
+	flat '\353\376' --snapshot-at print:x --timeout 200
+try "one that takes too long in a round" 5 "round 1: the time is over" \
+	flat '\346\200\353\376' --snapshot-at port:0x80 --timeout 200
+try "or has another limit for that" 5 "round 1: the time is over" \
+	flat '\346\200\353\376' --snapshot-at port:0x80 --timeout 200 --boot-timeout 5000
+# out 0x80,al; rdtsc; out 0xe9,al; cli; hlt
+try "rounds that differ" 4 "is not as the first" flat '\346\200\017\061\346\351\372\364' \
+	--snapshot-at port:0x80 --repeat 100
+try "over its budget" 3 "private pages" hlk-run boot three.elf --max-private 2
+
 if [ "$(id -u)" = 0 ] && [ -n "$HLK_KO" ]; then
 	mkdir -p /etc
 	grep -qs nobody /etc/passwd ||
