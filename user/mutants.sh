@@ -135,7 +135,30 @@ mutant libhlk/load.c 'what is put over something else is not noticed' \
 	'asan/test-kernel: -' \
 	's/^\tif \(other\)/\tif (0)/'
 
+# machines
+mutant libhlk/outside.c 'a line that is up is raised again' \
+	'asan/test-machine: it comes back, with its line' \
+	's/if \(!\(machine->lines & bit\) == !level\)/if (0)/'
+mutant libhlk/outside.c 'lines stay as they are at a restore' \
+	'asan/test-machine: it comes back, with its line' \
+	's/!ret && i < HLK_MACHINE_IRQS/!ret \&\& i < 0/'
+mutant libhlk/program.c 'a device has more in a program than there is' \
+	'asan/test-machine: more than there is' \
+	's/if \(bytes - sizeof\(\*tail\) < size\)/if (0)/'
+mutant libhlk/go.c 'what was printed before it was asked to stop is forgotten' \
+	'asan/test-machine: half of a text was printed before' \
+	's/if \(!machine->was_asked \|\| run->flags/if (1 || run->flags/'
+mutant libhlk/go.c 'the CMOS clock is always of now' \
+	'asan/test-machine: or comes back: 86' \
+	's/time\(NULL\) - machine->behind/time(NULL)/'
+
 # hlk-run
+mutant hlk-run/boot/console.c 'a signal leaves the terminal raw' \
+	'asan/run-test-console: Terminated: the terminal is as it was' \
+	'/^static void on_fatal/,/^}/s/set_back\(\);/;/'
+mutant hlk-run/boot/console.c 'who is stopped leaves it raw' \
+	'asan/run-test-console: while it is stopped the terminal is as it was' \
+	'/^static void on_stop/,/^}/s/set_back\(\);/;/'
 mutant hlk-run/serve.c 'an answer that only begins as expected' \
 	"asan/run-test-commands: serve-bench: 'abc' where 'ab' is expected" \
 	's/\(len == opt->expect_len && !memcmp\(answer, opt->expect, len\)\)/!memcmp(answer, opt->expect, opt->expect_len)/'

@@ -397,10 +397,10 @@ int oci_read(struct tree *tree, const char *name, bool is64)
 	char *path;
 
 	if (!load(&lib, name))
-		return RUN_ERROR;
+		return RUN_FILE;
 	manifest = find_manifest(name, is64);
 	if (!manifest)
-		return RUN_ERROR;
+		return RUN_FILE;
 	layers = cJSON_GetObjectItemCaseSensitive(manifest, "layers");
 	if (cJSON_GetArraySize(layers) > MAX_LAYERS)
 		ret = input_fail(name, "it has too many layers");
@@ -409,7 +409,7 @@ int oci_read(struct tree *tree, const char *name, bool is64)
 			break;
 		path = blob_path(name, one);
 		tree->layer++;
-		ret = path ? read_layer(&lib, tree, path) : RUN_ERROR;
+		ret = path ? read_layer(&lib, tree, path) : RUN_FILE;
 		free(path);
 	}
 	cJSON_Delete(manifest);

@@ -88,7 +88,7 @@ static int take(struct tree *tree, const FTSENT *at, size_t skip)
 	if (read_data(at, &entry)) {
 		free(entry.path);
 		free(entry.data);
-		return RUN_ERROR;
+		return RUN_FILE;
 	}
 	return put(tree, &entry, at->fts_path);
 }
