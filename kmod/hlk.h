@@ -521,7 +521,7 @@ int hlk_program_mmap(struct hlk_snap *snap, struct vm_area_struct *vma);
 int hlk_program_ready(struct hlk_vm *vm, const struct hlk_snap *snap, u64 address,
 		      struct hlk_why_at *at);
 int hlk_program_run(struct hlk_vm *vm, const struct hlk_snap *snap, u64 address,
-		    bool time_back, struct hlk_why_at *at);
+		    u32 flags, struct hlk_why_at *at);
 
 /* vcpufile.c */
 void hlk_vcpu_files_find(struct hlk_vm *vm);

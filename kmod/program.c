@@ -101,9 +101,12 @@ static int look_value(struct program_new *new)
 
 static void program_does(struct program_new *new, enum hlk_program_part part, u32 bit)
 {
-	if (new->entry.flags != HLK_PROGRAM_TIME_BACK)
+	/* not in each restore of one time */
+	if (new->entry.flags & HLK_PROGRAM_FRESH)
+		return;
+	if (!(new->entry.flags & HLK_PROGRAM_TIME_BACK))
 		new->program->does[false][part] |= BIT(bit);
-	if (new->entry.flags != HLK_PROGRAM_TIME_GOES_ON)
+	if (!(new->entry.flags & HLK_PROGRAM_TIME_GOES_ON))
 		new->program->does[true][part] |= BIT(bit);
 }
 
@@ -190,11 +193,12 @@ static int look_pit(struct program_new *new)
 	return look_struct(new);
 }
 
-/* All that a program may call. Each puts back what a KVM_GET_* told. */
+/* All that a program may call. All but the interrupt put back what a KVM_GET_* told. */
 static const struct program_row program_rows[] = {
 	{ KVM_SET_IRQCHIP, .of_vm = true, .look = look_irqchip },
 	{ KVM_SET_PIT2, .of_vm = true, .look = look_pit },
 	{ KVM_SET_CLOCK, .of_vm = true },
+	{ KVM_IRQ_LINE, .of_vm = true },
 	{ KVM_SET_REGS, .sync = KVM_SYNC_X86_REGS },
 	{ KVM_SET_SREGS, .sync = KVM_SYNC_X86_SREGS },
 	{ KVM_SET_SREGS2, .sync = KVM_SYNC_X86_SREGS, .look = look_sregs2 },
@@ -242,19 +246,19 @@ static int program_place(struct program_new *new, u32 first)
 static int program_entry(struct program_new *new, u32 first, bool compact)
 {
 	const struct hlk_program_entry *entry = &new->entry;
-	const u32 flags = HLK_PROGRAM_TIME_GOES_ON | HLK_PROGRAM_TIME_BACK;
+	const u32 times = HLK_PROGRAM_TIME_GOES_ON | HLK_PROGRAM_TIME_BACK;
 	int ret;
 
 	if (memchr_inv(entry->__reserved, 0, sizeof(entry->__reserved)))
 		return program_wrong(new, -EOPNOTSUPP, ENTRY(__reserved));
-	if (entry->flags & ~flags)
+	if (entry->flags & ~(times | HLK_PROGRAM_FRESH))
 		return program_wrong(new, -EOPNOTSUPP, ENTRY(flags));
 	new->row = program_row(entry->cmd);
 	if (!new->row)
 		return hlk_fail(new->at, -EOPNOTSUPP, HLK_WHY_PROGRAM_CMD, new->nr,
 				entry->cmd);
 	/* who loads registers cannot depend on the restore */
-	if (entry->flags == flags || (entry->flags && new->row->sync))
+	if ((entry->flags & times) == times || (entry->flags && new->row->sync))
 		return program_wrong(new, -EINVAL, ENTRY(flags));
 	if (compact && new->row->sync & KVM_SYNC_X86_SREGS)
 		return hlk_fail(new->at, -EINVAL, HLK_WHY_PROGRAM_COMPACT, new->nr, 0);

@@ -10,7 +10,7 @@
  * @cmd: KVM's ioctl
  * @target: number of the vCPU, or HLK_PROGRAM_VM
  * @offset: of the argument, in the program
- * @when: HLK_PROGRAM_TIME_*, or 0: always
+ * @when: flags of the entry: in which restores; 0: in all
  * @by_value: the argument is @value
  * @value: it
  * @success: what KVM returns then

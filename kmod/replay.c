@@ -180,22 +180,24 @@ static int program_failed(const struct hlk_program *program, u32 nr, long ret,
  * @vm: the VM; its lock is held, and its vCPUs are not
  * @snap: the snapshot, for which hlk_program_ready() said yes
  * @address: where the program is mapped
- * @time_back: that of HLK_RESTORE_TIME_BACK
+ * @flags: HLK_RESTORE_*
  * @at: the reason of a failure
  *
  * Return: 0, -EINTR after a fatal signal, -EOPNOTSUPP for an MSR, or what KVM returns
  */
 int hlk_program_run(struct hlk_vm *vm, const struct hlk_snap *snap, u64 address,
-		    bool time_back, struct hlk_why_at *at)
+		    u32 flags, struct hlk_why_at *at)
 {
-	const u32 other = time_back ? HLK_PROGRAM_TIME_GOES_ON : HLK_PROGRAM_TIME_BACK;
+	const u32 others = (flags & HLK_RESTORE_TIME_BACK ? HLK_PROGRAM_TIME_GOES_ON :
+							    HLK_PROGRAM_TIME_BACK) |
+			   (flags & HLK_RESTORE_REPRODUCIBLE ? HLK_PROGRAM_FRESH : 0);
 	const struct hlk_program *program = snap->program;
 	long ret;
 	u32 i;
 
 	lockdep_assert_held(&vm->lock);
 	for (i = 0; i < program->nr_calls; i++) {
-		if (program->calls[i].when == other)
+		if (program->calls[i].when & others)
 			continue;
 		ret = program_call(vm, &program->calls[i], address);
 		if (unlikely(ret != program->calls[i].success))

@@ -353,7 +353,7 @@ static int restore_program(struct hlk_vm *vm, struct hlk_snap *snap, u32 flags,
 	bool time_back = flags & HLK_RESTORE_TIME_BACK;
 	int ret;
 
-	ret = hlk_program_run(vm, snap, program, time_back, at);
+	ret = hlk_program_run(vm, snap, program, flags, at);
 	if (ret)
 		return ret;
 	r->residue &= ~hlk_program_residue(snap, vm->kvm, time_back);

@@ -156,7 +156,7 @@ TEST_F(program, entries_that_are_wrong)
 	BAD_ENTRY(EINVAL, bytes, sizeof(xcrs) - 8);
 	BAD_ENTRY(EINVAL, bytes, sizeof(xcrs) + 8);
 	BAD_ENTRY(EINVAL, bytes, ~0U);
-	BAD_ENTRY(EOPNOTSUPP, flags, 4);
+	BAD_ENTRY(EOPNOTSUPP, flags, 8);
 	BAD_ENTRY(EINVAL, flags, HLK_PROGRAM_TIME_BACK | HLK_PROGRAM_TIME_GOES_ON);
 	BAD_ENTRY(EOPNOTSUPP, __reserved[0], 1);
 	prog_msr(self->p, MSR_LSTAR, 1);
@@ -1165,6 +1165,51 @@ TEST_F(program, entries_for_either_time)
 	ASSERT_EQ(0, ioctl(self->t.vm, KVM_GET_CLOCK, &clock));
 	ASSERT_LE(0x100000000000, clock.clock);
 	munmap(at, PAGE);
+	close(snap);
+}
+
+/* An edge at pin 16 of the I/O APIC, which is vector 0x71: pending where it is to be */
+static bool irq_pending(struct tvm *t)
+{
+	struct kvm_lapic_state lapic;
+
+	t_must(!ioctl(t->vcpu, KVM_GET_LAPIC, &lapic));
+	return *(u32 *)(lapic.regs + 0x200 + (0x71 / 32) * 0x10) &
+	       1U << (0x71 % 32);
+}
+
+TEST_F(program, an_interrupt_with_each_restore)
+{
+	const u32 reproducible = HLK_RESTORE_REPRODUCIBLE;
+	struct kvm_irq_level line = { .irq = 16, .level = 1 };
+	struct kvm_ioapic_state *ioapic;
+	int snap, i;
+	u8 *at;
+
+	machine_get(&self->t, self->before);
+	ioapic = &self->before->chip[KVM_IRQCHIP_IOAPIC].chip.ioapic;
+	ioapic->redirtbl[16].bits = 0x71;
+	/* spurious interrupt vector register: the APIC is on */
+	*(u32 *)(self->before->lapic.regs + 0xf0) = 0x1ff;
+	prog_machine(self->p, self->before, true);
+	prog_add(self->p, KVM_IRQ_LINE, HLK_PROGRAM_VM, &line, sizeof(line));
+	self->p->entry[self->p->header.nr_entries - 1].flags = HLK_PROGRAM_FRESH;
+	snap = OK(prog_snapshot(self->t.hlk, self->p));
+	at = prog_map(snap);
+	OK(prog_restore(self->t.hlk, snap, at, reproducible, NULL));
+	ASSERT_FALSE(irq_pending(&self->t));
+	/* each time, though nobody takes the line back */
+	for (i = 0; i < 3; i++) {
+		OK(prog_restore(self->t.hlk, -1, at, 0, NULL));
+		ASSERT_TRUE(irq_pending(&self->t));
+		OK(prog_restore(self->t.hlk, -1, at, reproducible | HLK_RESTORE_TIME_BACK,
+				NULL));
+		ASSERT_FALSE(irq_pending(&self->t));
+	}
+	OK(prog_restore(self->t.hlk, -1, at, 0, NULL));
+	OK(prog_restore(self->t.hlk, -1, at, HLK_RESTORE_TIME_BACK, NULL));
+	ASSERT_TRUE(irq_pending(&self->t));
+	munmap(at, prog_size(snap));
 	close(snap);
 }
 

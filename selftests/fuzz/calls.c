@@ -75,6 +75,7 @@ static u64 program(struct fuzzer *f, u32 *bytes)
 		{ KVM_SET_VCPU_EVENTS, 64 }, { KVM_SET_SREGS, 312 }, { KVM_SET_TSC_KHZ, 8 },
 		{ KVM_SET_NESTED_STATE, 128 }, { KVM_SET_FPU, 416 }, { KVM_SET_SREGS2, 320 },
 		{ KVM_SET_XSAVE, sizeof(struct kvm_xsave) },
+		{ KVM_IRQ_LINE, 8 },
 	};
 	static const u32 msrs[] = { 0xc0000082, 0xc0000102, 0x277, 0x6e0, 0x4b564d01 };
 	struct hlk_program_entry *entry;
@@ -100,8 +101,9 @@ static u64 program(struct fuzzer *f, u32 *bytes)
 		entry[i].bytes = one_in(f, 30) ? odd_number(f) : calls[which].bytes;
 		entry[i].offset = one_in(f, 30) ? odd_number(f) : 256 + rnd(f, 300) * 8;
 		entry[i].target = one_in(f, 20) ? odd_number(f) :
-				  which >= 2 && which <= 4 ? HLK_PROGRAM_VM : 0;
-		entry[i].flags = one_in(f, 10) ? rnd(f, 4) : 0;
+				  (which >= 2 && which <= 4) ||
+				  calls[which].cmd == KVM_IRQ_LINE ? HLK_PROGRAM_VM : 0;
+		entry[i].flags = one_in(f, 10) ? rnd(f, 8) : 0;
 	}
 	seed = f->seed | 1;
 	for (i = 256; i < PAGE && !one_in(f, 3); i += rnd(f, 64))

@@ -38,6 +38,7 @@ static const struct {
 	{ KVM_SET_IRQCHIP, sizeof(struct kvm_irqchip) },
 	{ KVM_SET_PIT2, sizeof(struct kvm_pit_state2) },
 	{ KVM_SET_CLOCK, sizeof(struct kvm_clock_data) },
+	{ KVM_IRQ_LINE, sizeof(struct kvm_irq_level) },
 };
 
 static u32 seed = 1;
@@ -52,7 +53,8 @@ static u32 draw(u32 below)
 
 static bool of_vm(u32 cmd)
 {
-	return cmd == KVM_SET_IRQCHIP || cmd == KVM_SET_PIT2 || cmd == KVM_SET_CLOCK;
+	return cmd == KVM_SET_IRQCHIP || cmd == KVM_SET_PIT2 ||
+	       cmd == KVM_SET_CLOCK || cmd == KVM_IRQ_LINE;
 }
 
 static void made_begin(struct made *made, u32 args)
@@ -309,6 +311,10 @@ static bool machine_begin(void)
 	made_entry(&made, 4)->flags = HLK_PROGRAM_TIME_BACK;
 	made_add(&made, 4);
 	made_entry(&made, 5)->target = 1;
+	made_add(&made, 16);
+	made_entry(&made, 6)->flags = HLK_PROGRAM_FRESH;
+	made_add(&made, 16);
+	made_entry(&made, 7)->flags = HLK_PROGRAM_FRESH | HLK_PROGRAM_TIME_BACK;
 	m.snap.program = take(&made, false, &at);
 	free(made.bytes);
 	if (!CHECK_MSG(!IS_ERR(m.snap.program), "why %u", at.why))
@@ -351,11 +357,11 @@ static int ready(u64 address, struct hlk_why_at *at)
 	return hlk_program_ready(&m.vm, &m.snap, address, at);
 }
 
-static int play(bool time_back, struct hlk_why_at *at)
+static int play(u32 flags, struct hlk_why_at *at)
 {
 	m.nr = 0;
 	memset(at, 0, sizeof(*at));
-	return hlk_program_run(&m.vm, &m.snap, AT, time_back, at);
+	return hlk_program_run(&m.vm, &m.snap, AT, flags, at);
 }
 
 static void mappings(void)
@@ -415,8 +421,8 @@ static void in_order(void)
 	if (!machine_begin())
 		return;
 	CHECK_EQ(ready(AT, &at), 0);
-	CHECK_EQ(play(false, &at), 0);
-	CHECK_EQ(m.nr, 5);
+	CHECK_EQ(play(0, &at), 0);
+	CHECK_EQ(m.nr, 6);
 	CHECK_EQ(m.call[0].cmd, KVM_SET_MSRS);
 	CHECK(m.call[0].file == &m.vcpu_file[0]);
 	CHECK_EQ(m.call[1].cmd, KVM_SET_IRQCHIP);
@@ -426,12 +432,20 @@ static void in_order(void)
 	CHECK(m.call[2].file == &m.vcpu_file[1]);
 	CHECK_EQ(m.call[3].cmd, KVM_SET_CLOCK);
 	CHECK_EQ(m.call[4].cmd, KVM_SET_XSAVE);
+	CHECK_EQ(m.call[5].cmd, KVM_IRQ_LINE);
+	CHECK(m.call[5].file == &m.kvm_file);
 	for (i = 0; i < m.nr; i++)
 		CHECK(m.call[i].cmd == KVM_SET_TSC_KHZ ||
 		      (m.call[i].arg > AT && m.call[i].arg < m.vma.vm_end));
-	CHECK_EQ(play(true, &at), 0);
-	CHECK_EQ(m.nr, 5);
+	CHECK_EQ(play(HLK_RESTORE_TIME_BACK, &at), 0);
+	CHECK_EQ(m.nr, 7);
 	CHECK_EQ(m.call[3].cmd, KVM_SET_PIT2);
+	CHECK_EQ(m.call[6].cmd, KVM_IRQ_LINE);
+	CHECK_EQ(play(HLK_RESTORE_REPRODUCIBLE, &at), 0);
+	CHECK_EQ(m.nr, 5);
+	CHECK_EQ(play(HLK_RESTORE_REPRODUCIBLE | HLK_RESTORE_TIME_BACK, &at), 0);
+	CHECK_EQ(m.nr, 5);
+	CHECK_EQ(m.call[4].cmd, KVM_SET_XSAVE);
 	machine_end();
 }
 
@@ -446,19 +460,19 @@ static void refused(void)
 	for (i = 1; i <= 5; i++) {
 		m.fail_at = i;
 		m.ret = -EPERM;
-		CHECK_EQ(play(false, &at), -EPERM);
+		CHECK_EQ(play(0, &at), -EPERM);
 		CHECK_EQ(m.nr, i);
 		CHECK_EQ(at.why, HLK_WHY_PROGRAM_CALL);
 		CHECK_EQ(at.index, i - 1 + (i == 5));
 		CHECK_EQ(at.where, m.call[i - 1].cmd);
 		/* what no KVM returns */
 		m.ret = 5;
-		CHECK_EQ(play(false, &at), -EINVAL);
+		CHECK_EQ(play(0, &at), -EINVAL);
 		CHECK_EQ(at.why, HLK_WHY_PROGRAM_CALL);
 	}
 	m.fail_at = 1;
 	for (m.ret = 0; m.ret < 2; m.ret++) {
-		CHECK_EQ(play(false, &at), -EOPNOTSUPP);
+		CHECK_EQ(play(0, &at), -EOPNOTSUPP);
 		CHECK_EQ(at.why, HLK_WHY_PROGRAM_MSR);
 		CHECK_EQ(at.index, 0);
 		CHECK_EQ(at.where, m.ret ? 0xc0000082 : 0x11111111);
@@ -466,7 +480,7 @@ static void refused(void)
 	m.fail_at = 0;
 	shim.checks = 0;
 	shim.signal_at = 1;
-	CHECK_EQ(play(false, &at), -EINTR);
+	CHECK_EQ(play(0, &at), -EINTR);
 	CHECK_EQ(m.nr, 1);
 	shim.signal_at = 0;
 	machine_end();

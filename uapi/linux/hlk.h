@@ -498,6 +498,7 @@ struct hlk_segment {
 /* flags of an entry */
 #define HLK_PROGRAM_TIME_GOES_ON	0x1
 #define HLK_PROGRAM_TIME_BACK		0x2
+#define HLK_PROGRAM_FRESH		0x4
 
 /**
  * struct hlk_program_header - start of a snapshot's state program
@@ -520,7 +521,8 @@ struct hlk_segment {
  * Calls: of a vCPU KVM_SET_REGS, KVM_SET_SREGS, KVM_SET_SREGS2, KVM_SET_FPU, KVM_SET_XSAVE,
  * KVM_SET_XCRS, KVM_SET_DEBUGREGS, KVM_SET_VCPU_EVENTS, KVM_SET_MP_STATE, KVM_SET_LAPIC,
  * KVM_SET_MSRS, KVM_SET_NESTED_STATE, KVM_SET_TSC_KHZ; of the VM KVM_SET_IRQCHIP,
- * KVM_SET_PIT2, KVM_SET_CLOCK. Registers, control registers or events that the
+ * KVM_SET_PIT2, KVM_SET_CLOCK, and KVM_IRQ_LINE, by which a guest is told that it was
+ * restored. Registers, control registers or events that the
  * program sets do not come by struct kvm_run: KVM has them before the entry. The
  * offset of the TSC needs no call, see struct hlk_restore.
  */
@@ -542,7 +544,8 @@ struct hlk_program_header {
  *	KVM_SET_NESTED_STATE at least its @size. KVM_SET_TSC_KHZ: 8, the argument
  *	itself, a __u64
  * @flags: HLK_PROGRAM_TIME_GOES_ON: only in restores without HLK_RESTORE_TIME_BACK;
- *	HLK_PROGRAM_TIME_BACK: only in restores with it
+ *	HLK_PROGRAM_TIME_BACK: only in restores with it; HLK_PROGRAM_FRESH: only in
+ *	restores without HLK_RESTORE_REPRODUCIBLE
  * @__reserved: zero
  */
 struct hlk_program_entry {
@@ -707,7 +710,8 @@ struct hlk_snapshot {
 /**
  * struct hlk_restore - ioctl(HLK_RESTORE) on an hlk VM
  * @head: HLK_RESTORE_REPRODUCIBLE: do not write the unique number and the
- *	random seed into the guest's bookkeeping page. HLK_RESTORE_AUDIT: compare
+ *	random seed into the guest's bookkeeping page, and leave out the program's
+ *	entries of HLK_PROGRAM_FRESH. HLK_RESTORE_AUDIT: compare
  *	all that the guest can reach with the snapshot afterwards, that is, when the
  *	program was run, but for what that sets; slow.
  *	HLK_RESTORE_TIME_BACK: the TSC reads what it read when the snapshot was taken,
