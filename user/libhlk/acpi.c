@@ -392,15 +392,25 @@ static void write_madt(struct madt *madt, uint32_t nr_cpus)
 	seal(&madt->head);
 }
 
-/* It has no time to tell: it says that time was disrupted. */
-static void write_clock(void *to)
+/**
+ * hlk_acpi_clock() - write vmclock
+ * @to: out: HLK_ACPI_CLOCK_BYTES
+ * @marker: numbers that no other restore has
+ *
+ * It has no time to tell: it says that time was disrupted.
+ */
+void hlk_acpi_clock(unsigned char *to, const uint64_t marker[2])
 {
 	struct clock clock = {
 		.magic = CLOCK_MAGIC,
 		.size = HLK_ACPI_PARAMS - HLK_ACPI_CLOCK,
 		.version = 1,
 		.counter_id = CLOCK_NO_COUNTER,
+		/* odd while it is written, which it never is when the guest looks */
+		.seq_count = (uint32_t)(marker[0] ^ marker[1]) & ~1U,
+		.disruption_marker = marker[0],
 		.flags = CLOCK_HAS_GENERATION | CLOCK_NOTIFIES,
+		.vm_generation_counter = marker[1],
 	};
 
 	memcpy(to, &clock, sizeof(clock));
@@ -413,6 +423,7 @@ static void write_clock(void *to)
  */
 void hlk_acpi_write(unsigned char *to, uint32_t nr_cpus)
 {
+	static const uint64_t none[2];
 	struct tables tables;
 
 	memset(&tables, 0, sizeof(tables));
@@ -423,7 +434,7 @@ void hlk_acpi_write(unsigned char *to, uint32_t nr_cpus)
 	write_madt(&tables.madt, nr_cpus);
 	memcpy(tables.dsdt, dsdt_aml_code, sizeof(dsdt_aml_code));
 	memset(to, 0, HLK_ACPI_BYTES);
-	write_clock(to + HLK_ACPI_CLOCK - HLK_ACPI_GPA);
+	hlk_acpi_clock(to + HLK_ACPI_CLOCK - HLK_ACPI_GPA, none);
 	memcpy(to + HLK_ACPI_PARAMS - HLK_ACPI_GPA, &nr_cpus, sizeof(nr_cpus));
 	memcpy(to + HLK_ACPI_TABLES - HLK_ACPI_GPA, &tables, sizeof(tables));
 }

@@ -29,6 +29,7 @@
 #define HLK_ACPI_MAX_CPUS	16
 
 void hlk_acpi_write(unsigned char *to, uint32_t nr_cpus);
+void hlk_acpi_clock(unsigned char *to, const uint64_t marker[2]);
 
 #endif /* HLK_ACPI_ASL */
 #endif /* LIBHLK_ACPI_H */

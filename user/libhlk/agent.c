@@ -52,7 +52,9 @@ static int create_machine(struct hlk_sandbox *sb, const struct hlk_config *confi
 		ram[i].gpa = windows[i].gpa;
 		ram[i].bytes = windows[i].bytes;
 	}
-	own.flags = tail->irqchip ? 0 : HLK_MACHINE_NO_IRQCHIP;
+	own.flags = (tail->irqchip ? 0 : HLK_MACHINE_NO_IRQCHIP) |
+		    (config->flags & HLK_CONFIG_REPRODUCIBLE ?
+		     HLK_MACHINE_REPRODUCIBLE : 0);
 	own.nr_cpus = tail->nr_cpus;
 	own.nr_ram = nr;
 	own.ram = ram;
@@ -93,7 +95,9 @@ int hlk_agent_create(struct hlk_sandbox *sb, const struct hlk_config *config,
 	if (!sb->agent)
 		return hlk_err_system(err, op);
 	if (config->flags & HLK_CONFIG_TIME_BACK)
-		sb->agent->flags = HLK_RESTORE_TIME_BACK;
+		sb->agent->flags |= HLK_RESTORE_TIME_BACK;
+	if (config->flags & HLK_CONFIG_REPRODUCIBLE)
+		sb->agent->flags |= HLK_RESTORE_REPRODUCIBLE;
 	ret = create_machine(sb, config, windows, nr, &tail, err);
 	if (ret)
 		return ret;
@@ -145,6 +149,35 @@ int hlk_agent_prepare(struct hlk_sandbox *sb, struct hlk_snap *snap)
 	ret = hlk_machine_prepare(machine, snap);
 	machine->state = HLK_MACHINE_READY;
 	return machine_failed(sb, ret);
+}
+
+/**
+ * hlk_agent_fresh() - add what a restore gives to the guest to the inputs of a run
+ * @sb: the sandbox
+ * @inputs: room for HLK_GENID_INPUTS of them
+ *
+ * Return: how many there are, or a negative errno
+ */
+int hlk_agent_fresh(struct hlk_sandbox *sb, struct hlk_segment *inputs)
+{
+	struct hlk_machine *machine = sb->agent->machine;
+	int nr = hlk_machine_fresh(machine);
+
+	if (nr > 0)
+		memcpy(inputs, machine->genid.inputs, nr * sizeof(*inputs));
+	return nr < 0 ? machine_failed(sb, nr) : nr;
+}
+
+/**
+ * hlk_agent_tell() - give it to the guest after a restore by itself
+ * @sb: the sandbox
+ *
+ * Return: 0 or a negative errno
+ */
+int hlk_agent_tell(struct hlk_sandbox *sb)
+{
+	return machine_failed(sb, hlk_machine_tell(sb->agent->machine,
+						       "cannot restore"));
 }
 
 static int read_agent(struct hlk_sandbox *sb, struct hlk_guest_agent *said)

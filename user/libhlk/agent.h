@@ -9,7 +9,7 @@
 /**
  * struct hlk_agent - what such a sandbox has beside others
  * @machine: the machine: VM, memory, devices
- * @flags: HLK_RESTORE_TIME_BACK or 0, of each restore
+ * @flags: HLK_RESTORE_TIME_BACK, HLK_RESTORE_REPRODUCIBLE, of each restore
  * @view: where both buffers are mapped in one piece, or NULL
  * @view_bytes: size of that
  * @nr_input: how many of @runs are the input buffer
@@ -29,6 +29,8 @@ int hlk_agent_create(struct hlk_sandbox *sb, const struct hlk_config *config,
 		     uint32_t nr, struct hlk_err *err);
 void hlk_agent_destroy(struct hlk_sandbox *sb);
 int hlk_agent_prepare(struct hlk_sandbox *sb, struct hlk_snap *snap);
+int hlk_agent_fresh(struct hlk_sandbox *sb, struct hlk_segment *inputs);
+int hlk_agent_tell(struct hlk_sandbox *sb);
 int hlk_agent_switch(struct hlk_sandbox *sb);
 uint32_t hlk_agent_inputs(const struct hlk_sandbox *sb, const unsigned char *image,
 			  uint64_t bytes, struct hlk_segment *inputs);

@@ -45,7 +45,7 @@ bool hlk_fused_can(const struct hlk_sandbox *sb, const char *name,
 	    hlk_agent_several(sb))
 		return false;
 	return !sb->agent || hlk_agent_inputs(sb, NULL, AROUND + name_len + in_len,
-					      NULL) < HLK_MAX_INPUTS;
+					      NULL) + HLK_GENID_INPUTS < HLK_MAX_INPUTS;
 }
 
 /* The input buffer as the guest is to find it */
@@ -67,14 +67,19 @@ static int make_image(struct hlk_sandbox *sb, const char *name, const void *in,
 }
 
 /* Where the image goes: to scratch, or to where the agent has its pages */
-static void put_image(struct hlk_sandbox *sb, uint64_t bytes)
+static int put_image(struct hlk_sandbox *sb, uint64_t bytes)
 {
 	unsigned char *image = sb->bounce + sb->output.size;
 	struct hlk_fused *fused = &sb->fused;
+	int nr;
 
 	if (sb->agent) {
 		fused->nr_parts = hlk_agent_inputs(sb, image, bytes, fused->inputs);
-		return;
+		nr = hlk_agent_fresh(sb, fused->inputs + fused->nr_parts);
+		if (nr < 0)
+			return nr;
+		fused->nr_parts += nr;
+		return 0;
 	}
 	fused->nr_parts = 1;
 	fused->inputs[0] = (struct hlk_segment) {
@@ -82,6 +87,7 @@ static void put_image(struct hlk_sandbox *sb, uint64_t bytes)
 		.bytes = bytes,
 		.data = (uintptr_t)image,
 	};
+	return 0;
 }
 
 /**
@@ -121,7 +127,9 @@ int hlk_fused_prepare(struct hlk_sandbox *sb, const char *name, const void *in,
 	if (ret)
 		return ret;
 	/* From the sandbox, so that a thread that counts now is not lost */
-	put_image(sb, bytes);
+	ret = put_image(sb, bytes);
+	if (ret)
+		return ret;
 	fused->inputs[fused->nr_parts] = (struct hlk_segment) {
 		.gpa = HLK_GUEST_SCRATCH_TOP - HLK_GUEST_OFF_COUNTER,
 		.bytes = sizeof(sb->counter),

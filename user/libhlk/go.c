@@ -344,7 +344,7 @@ static int enter(struct hlk_machine *machine, struct hlk_machine_run *run,
 	struct hlk_run *arg = &cpu->arg;
 	uint64_t now = clock_ns();
 	uint64_t left = run->flags & HLK_MACHINE_IDLE ? IDLE_SLICE : SLICE;
-	int code;
+	int code, nr;
 
 	if (deadline && deadline <= now)
 		left = 1;
@@ -357,8 +357,16 @@ static int enter(struct hlk_machine *machine, struct hlk_machine_run *run,
 		.timeout_ns = left,
 	};
 	if (*restore) {
-		arg->head.flags = run->flags & HLK_MACHINE_TIME_BACK ?
-				  HLK_RESTORE_TIME_BACK : 0;
+		nr = hlk_machine_fresh(machine);
+		if (nr < 0)
+			return nr;
+		arg->head.flags = (run->flags & HLK_MACHINE_TIME_BACK ?
+				   HLK_RESTORE_TIME_BACK : 0) |
+				  (machine->reproducible ?
+				   HLK_RESTORE_REPRODUCIBLE : 0);
+		arg->inputs = (uintptr_t)machine->genid.inputs;
+		arg->nr_inputs = nr;
+		arg->input_size = sizeof(machine->genid.inputs[0]);
 		arg->program = (uintptr_t)atomic_load(&machine->last->program);
 	}
 	cpu->pending = true;

@@ -265,6 +265,7 @@ static int add_acpi(struct hlk_booting *booting)
 	unsigned char tables[HLK_ACPI_BYTES];
 	int ret;
 
+	booting->placed.rsdp = booting->kernel.rsdp;
 	if (!booting->acpi_cpus || booting->kernel.rsdp ||
 	    !(has & (HAS_RSDP | FINDS_RSDP)) ||
 	    !hlk_load_is_ram(&booting->load, HLK_ACPI_GPA, sizeof(tables)))
@@ -272,8 +273,9 @@ static int add_acpi(struct hlk_booting *booting)
 	hlk_acpi_write(tables, booting->acpi_cpus);
 	ret = hlk_load_put(&booting->load, "ACPI", HLK_ACPI_GPA, sizeof(tables),
 			   tables, sizeof(tables));
-	if (!ret && has & HAS_RSDP)
+	if (has & HAS_RSDP)
 		booting->kernel.rsdp = HLK_ACPI_TABLES;
+	booting->placed.rsdp = HLK_ACPI_TABLES;
 	return ret;
 }
 

@@ -130,7 +130,8 @@ static int check_config(const struct hlk_machine_config *config,
 			struct hlk_err *err)
 {
 	int ret = hlk_grow_flags(config->flags,
-				 HLK_MACHINE_NO_IRQCHIP | HLK_MACHINE_NO_ACPI,
+				 HLK_MACHINE_NO_IRQCHIP | HLK_MACHINE_NO_ACPI |
+				 HLK_MACHINE_REPRODUCIBLE,
 				 "hlk_machine_config", op_make, err);
 
 	if (ret)
@@ -358,6 +359,7 @@ EXPORT int hlk_machine_create(struct hlk_ctx *ctx,
 	machine->vm_fd = -1;
 	machine->irqchip = !(own.flags & HLK_MACHINE_NO_IRQCHIP);
 	machine->acpi = machine->irqchip && !(own.flags & HLK_MACHINE_NO_ACPI);
+	machine->reproducible = own.flags & HLK_MACHINE_REPRODUCIBLE;
 	machine->print = own.print;
 	machine->print_arg = own.print_arg;
 	ret = hlk_outside_init(machine, own.device, err);
@@ -389,10 +391,70 @@ static int reach(unsigned char *mem, uint64_t bytes)
 			    true);
 }
 
+/**
+ * hlk_machine_fresh() - have what the next restore gives to the guest
+ * @machine: the machine; its @genid is set
+ *
+ * Return: how much of it there is, 0 where the guest gets nothing new, or a negative errno
+ */
+int hlk_machine_fresh(struct hlk_machine *machine)
+{
+	int ret;
+
+	if (!machine->told || machine->reproducible)
+		return 0;
+	ret = hlk_genid_next(&machine->genid);
+	if (ret)
+		return hlk_err_set(&machine->err, -ret, HLK_WHAT_SYSTEM,
+				   "cannot draw a VM generation ID");
+	return HLK_GENID_INPUTS;
+}
+
+/* It is in one page, so in one piece of memory. */
+static unsigned char *memory_at(struct hlk_machine *machine, uint64_t gpa)
+{
+	uint32_t i;
+
+	for (i = 0; i < machine->nr_ram; i++)
+		if (gpa - machine->ram[i].gpa < machine->ram[i].bytes)
+			return (unsigned char *)machine->ram[i].mem +
+			       (gpa - machine->ram[i].gpa);
+	return NULL;
+}
+
+/**
+ * hlk_machine_tell() - give it to the guest where no run does
+ * @machine: the machine, just restored or loaded
+ * @op: what was done
+ *
+ * Return: 0 or a negative errno
+ */
+int hlk_machine_tell(struct hlk_machine *machine, const char *op)
+{
+	const struct hlk_segment *input;
+	int nr = hlk_machine_fresh(machine);
+	unsigned char *to;
+	int i, ret;
+
+	for (i = 0; i < nr; i++) {
+		input = &machine->genid.inputs[i];
+		to = memory_at(machine, input->gpa);
+		/* a snapshot of anybody's may say so and have none */
+		if (!to)
+			continue;
+		ret = reach(to, input->bytes);
+		if (ret)
+			return hlk_machine_budget(machine, -ret, op);
+		memcpy(to, (const void *)(uintptr_t)input->data, input->bytes);
+	}
+	return nr < 0 ? nr : 0;
+}
+
 static int load(struct hlk_machine *machine, const struct hlk_kernel *kernel,
 		struct hlk_placed *placed, size_t size)
 {
 	struct kvm_sregs sregs = machine->reset;
+	struct hlk_placed own;
 	struct kvm_regs regs;
 	int ret;
 
@@ -402,9 +464,15 @@ static int load(struct hlk_machine *machine, const struct hlk_kernel *kernel,
 	machine->state = HLK_MACHINE_OVER;
 	ret = hlk_kernel_place(kernel, machine->ram, machine->nr_ram,
 			       machine->acpi ? machine->nr_cpus : 0, reach,
-			       &regs, &sregs, placed, size, &machine->err);
+			       &regs, &sregs, &own, sizeof(own), &machine->err);
 	if (ret == -ENOMEM || ret == -EDQUOT)
 		return hlk_machine_budget(machine, -ret, op_load);
+	/* What an older caller does not have is not written. */
+	memset(placed, 0, size);
+	memcpy(placed, &own, size < sizeof(own) ? size : sizeof(own));
+	machine->told = !ret && machine->acpi && own.rsdp == HLK_ACPI_TABLES;
+	if (!ret)
+		ret = hlk_machine_tell(machine, op_load);
 	if (ret)
 		return ret;
 	if (ioctl(machine->cpus[0].fd, KVM_SET_SREGS, &sregs) ||
@@ -478,6 +546,16 @@ static int take(struct hlk_machine *machine, const struct hlk_program *program,
 	return 0;
 }
 
+/* The line by which the guest is told of restores. In the snapshot it is low, see program.c. */
+static int lower(struct hlk_machine *machine)
+{
+	struct kvm_irq_level line = { .irq = HLK_ACPI_GED };
+
+	if (machine->told && ioctl(machine->vm_fd, KVM_IRQ_LINE, &line))
+		return hlk_err_system(&machine->err, op_snapshot);
+	return 0;
+}
+
 static int snapshot(struct hlk_machine *machine, struct hlk_snap **snap)
 {
 	struct hlk_program program = {
@@ -486,6 +564,7 @@ static int snapshot(struct hlk_machine *machine, struct hlk_snap **snap)
 		.lines = machine->lines,
 		.time = time(NULL) - machine->behind,
 		.state_bytes = machine->outside.state_bytes,
+		.acpi = machine->told,
 		.err = &machine->err,
 	};
 	uint64_t state[HLK_MACHINE_MAX_STATE / sizeof(uint64_t)] = {};
@@ -504,6 +583,8 @@ static int snapshot(struct hlk_machine *machine, struct hlk_snap **snap)
 				    op_snapshot,
 				    "the machine has no kernel, or came to its end");
 	ret = hlk_machine_settle(machine);
+	if (!ret)
+		ret = lower(machine);
 	if (ret)
 		return ret;
 	hlk_outside_save(machine, state);
@@ -585,6 +666,7 @@ int hlk_machine_prepare(struct hlk_machine *machine, struct hlk_snap *snap)
 	machine->taken = tail.time;
 	machine->behind = 0;
 	hlk_outside_load(machine, state);
+	machine->told = machine->irqchip && tail.acpi;
 	machine->cpus[0].run->cr8 = tail.cr8;
 	for (i = 0; i < machine->nr_cpus; i++) {
 		machine->cpus[i].pending = true;
@@ -613,6 +695,8 @@ static int restore(struct hlk_machine *machine, struct hlk_snap *snap, uint32_t 
 		return ret;
 	if (snap != machine->last)
 		arg.snapshot_fd = snap->fd;
+	if (machine->reproducible)
+		arg.head.flags |= HLK_RESTORE_REPRODUCIBLE;
 	arg.program = (uintptr_t)atomic_load(&snap->program);
 	if (ioctl(machine->hlk_fd, HLK_RESTORE, &arg))
 		return hlk_err_module(&machine->err, &arg.head, op_restore);
@@ -620,8 +704,10 @@ static int restore(struct hlk_machine *machine, struct hlk_snap *snap, uint32_t 
 		hlk_snapshot_close(machine->last);
 		machine->last = hlk_snap_get(snap);
 	}
-	machine->state = HLK_MACHINE_READY;
-	return 0;
+	ret = hlk_machine_tell(machine, op_restore);
+	if (!ret)
+		machine->state = HLK_MACHINE_READY;
+	return ret;
 }
 
 EXPORT int hlk_machine_restore(struct hlk_machine *machine, struct hlk_snap *snap)

@@ -6,6 +6,7 @@
 #include <pthread.h>
 
 #include "device.h"
+#include "genid.h"
 #include "internal.h"
 #include "load.h"
 #include "program.h"
@@ -56,7 +57,10 @@ struct hlk_cpu {
  * @nr_cpus: its processors
  * @cpus: these; the first starts by itself
  * @irqchip: it has interrupt controllers and a timer
- * @acpi: it has ACPI, too
+ * @acpi: its kernel is told of it by ACPI, where there is room
+ * @told: its guest is, and has a VM generation ID
+ * @reproducible: which stays the same
+ * @genid: what the next restore gives to the guest
  * @nr_ram: length of @ram
  * @ram: its memory
  * @state: what it is good for
@@ -87,6 +91,9 @@ struct hlk_machine {
 	struct hlk_cpu cpus[HLK_LIB_MAX_CPUS];
 	bool irqchip;
 	bool acpi;
+	bool told;
+	bool reproducible;
+	struct hlk_genid genid;
 	uint32_t nr_ram;
 	struct hlk_ram ram[HLK_LIB_MAX_WINDOWS];
 	enum hlk_machine_state state;
@@ -111,6 +118,8 @@ int hlk_machine_enter(struct hlk_machine *machine, const char *op);
 int hlk_machine_leave(struct hlk_machine *machine, int ret);
 int hlk_machine_settle(struct hlk_machine *machine);
 int hlk_machine_set_irq(struct hlk_machine *machine, bool level);
+int hlk_machine_fresh(struct hlk_machine *machine);
+int hlk_machine_tell(struct hlk_machine *machine, const char *op);
 int hlk_machine_prepare(struct hlk_machine *machine, struct hlk_snap *snap);
 int hlk_machine_exit(struct hlk_machine *machine, struct hlk_machine_run *run);
 int hlk_machine_budget(struct hlk_machine *machine, int code, const char *op);

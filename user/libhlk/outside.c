@@ -132,7 +132,7 @@ EXPORT int hlk_machine_irq(struct hlk_machine *machine, uint32_t irq, int level)
 {
 	if (!machine->irqchip)
 		return -EOPNOTSUPP;
-	if (irq >= HLK_MACHINE_IRQS || irq == HLK_SERIAL_IRQ)
+	if (irq >= HLK_MACHINE_IRQS || irq == HLK_SERIAL_IRQ || irq == HLK_ACPI_GED)
 		return -EINVAL;
 	return hlk_machine_set_line(machine, irq, level);
 }

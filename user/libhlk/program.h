@@ -15,7 +15,7 @@
  * @nr_cpus: processors that it has
  * @lines: levels of interrupt lines, a bit each
  * @state_bytes: what an embedder's device has before this struct, up to a multiple of 8
- * @__pad: 0
+ * @acpi: its guest is told of restores
  * @time: of the machine's CMOS clock, in seconds of the epoch
  * @devices: the devices
  */
@@ -27,7 +27,7 @@ struct hlk_program_tail {
 	uint32_t nr_cpus;
 	uint32_t lines;
 	uint32_t state_bytes;
-	uint32_t __pad;
+	uint32_t acpi;
 	int64_t time;
 	struct hlk_devices devices;
 };
@@ -39,6 +39,7 @@ struct hlk_program_tail {
  * @vm_fd: the VM
  * @nr_cpus: its processors
  * @vcpu_fds: these
+ * @acpi: its guest is told of restores
  * @cpu: number of the one whose state is being written
  * @vcpu_fd: its vCPU
  * @lines: levels of its interrupt lines
@@ -53,6 +54,7 @@ struct hlk_program {
 	int vm_fd;
 	uint32_t nr_cpus;
 	int vcpu_fds[HLK_LIB_MAX_CPUS];
+	bool acpi;
 	uint32_t cpu;
 	int vcpu_fd;
 	uint32_t lines;

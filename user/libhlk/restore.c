@@ -163,7 +163,9 @@ int hlk_restore_finish(struct hlk_sandbox *sb, struct hlk_snap *snap, int ret)
 		ret = hlk_err_module(&sb->err, &sb->restored.head, op);
 		return fail(sb, ret);
 	}
-	if (sb->switched)
+	if (sb->agent)
+		ret = hlk_agent_tell(sb);
+	if (!ret && sb->switched)
 		ret = after_switch(sb);
 	return ret ? ret : hlk_restore_ready(sb);
 }

@@ -130,7 +130,8 @@ static int take_config(struct hlk_config *config, const struct hlk_config *from,
 			    "hlk_config", op, err);
 	if (!ret)
 		ret = hlk_grow_flags(config->flags, HLK_CONFIG_NO_PREFAULT |
-				     HLK_CONFIG_TIME_BACK | HLK_CONFIG_NO_LEARN,
+				     HLK_CONFIG_TIME_BACK | HLK_CONFIG_NO_LEARN |
+				     HLK_CONFIG_REPRODUCIBLE,
 				     "hlk_config", op, err);
 	if (ret)
 		return ret;

@@ -394,7 +394,8 @@ static int make_machine(struct hlk_ctx *ctx, struct rounds *rounds)
 	struct hlk_err err;
 
 	config.flags = (opt->no_irqchip ? HLK_MACHINE_NO_IRQCHIP : 0) |
-		       (opt->no_acpi ? HLK_MACHINE_NO_ACPI : 0);
+		       (opt->no_acpi ? HLK_MACHINE_NO_ACPI : 0) |
+		       (opt->reproducible ? HLK_MACHINE_REPRODUCIBLE : 0);
 	config.nr_cpus = opt->cpus;
 	config.mem_size = opt->mem;
 	config.ram = opt->ram;

@@ -173,7 +173,8 @@ int calls_run(struct hlk_ctx *ctx, struct rounds *rounds)
 		return fail_err(NULL, &err);
 	if (rounds->opt->threads)
 		return serve(ctx, rounds);
-	config.flags = rounds->opt->time_back ? HLK_CONFIG_TIME_BACK : 0;
+	config.flags = (rounds->opt->time_back ? HLK_CONFIG_TIME_BACK : 0) |
+		       (rounds->opt->reproducible ? HLK_CONFIG_REPRODUCIBLE : 0);
 	config.max_private = rounds->opt->max_private;
 	config.print = print;
 	config.print_arg = rounds;

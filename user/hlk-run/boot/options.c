@@ -21,6 +21,7 @@ enum {
 	OPT_SNAPSHOT_AT,
 	OPT_UNTIL,
 	OPT_TIME_BACK,
+	OPT_REPRODUCIBLE,
 	OPT_CALL_FILE,
 	OPT_FUNCTION,
 	OPT_ROOTFS,
@@ -60,6 +61,8 @@ static const struct argp_option boot_options[] = {
 	{ "until", OPT_UNTIL, "POINT", 0,
 	  "Each round goes on to there (default: the guest's own end)", 3 },
 	{ "repeat", OPT_REPEAT, "N", 0, "So many rounds, each from the snapshot (default 1)", 3 },
+	{ "reproducible", OPT_REPRODUCIBLE, NULL, 0,
+	  "The guest is not told that it was restored, and draws the same random numbers", 3 },
 	{ "time-back", OPT_TIME_BACK, NULL, 0,
 	  "Time comes back with each restore, and does not go on", 3 },
 	{ "call", OPT_CALL, "TEXT", 0,
@@ -233,6 +236,9 @@ static error_t parse_rounds(int key, char *arg, struct argp_state *state,
 		return 0;
 	case OPT_REPEAT:
 		boot->repeat = option_number(state, "repeat", arg, 0, 1ULL << 40);
+		return 0;
+	case OPT_REPRODUCIBLE:
+		boot->reproducible = true;
 		return 0;
 	case OPT_TIME_BACK:
 		boot->time_back = true;

@@ -59,6 +59,7 @@ struct point {
  * @ram: memory, where it is not as a PC has it
  * @no_irqchip: without interrupt controllers
  * @no_acpi: without ACPI
+ * @reproducible: restores give the guest nothing new
  * @snapshot_at: where the snapshot is made, if anywhere
  * @has_snapshot: it is
  * @until: where each round ends
@@ -97,6 +98,7 @@ struct boot_options {
 	struct hlk_ram ram[BOOT_MAX_RAM];
 	bool no_irqchip;
 	bool no_acpi;
+	bool reproducible;
 	struct point snapshot_at;
 	bool has_snapshot;
 	struct point until;

@@ -249,7 +249,8 @@ typedef int (*hlk_host_fn)(void *arg, const void *in, size_t in_len,
 /* flags of struct hlk_config */
 #define HLK_CONFIG_NO_PREFAULT	(1U << 0)
 #define HLK_CONFIG_TIME_BACK	(1U << 1)
-#define HLK_CONFIG_NO_LEARN	(1U << 3)
+#define HLK_CONFIG_NO_LEARN	(1U << 2)
+#define HLK_CONFIG_REPRODUCIBLE	(1U << 3)
 
 /**
  * struct hlk_config - how a sandbox is to be
@@ -257,7 +258,8 @@ typedef int (*hlk_host_fn)(void *arg, const void *in, size_t in_len,
  * @flags: HLK_CONFIG_NO_PREFAULT: a sandbox that is made from a snapshot does
  *	not get ahead of its first call the pages that calls of others touched.
  *	HLK_CONFIG_TIME_BACK: of a snapshot of a machine: time comes back with each
- *	restore, see struct hlk_restore; for others it has no meaning.
+ *	restore, see struct hlk_restore; HLK_CONFIG_REPRODUCIBLE: of such a one, too:
+ *	as HLK_MACHINE_REPRODUCIBLE; for others they have no meaning.
  *	HLK_CONFIG_NO_LEARN: each restore brings page tables back to the byte; else pages
  *	that calls copied on write again and again are left writable in them
  * @mem_size: end of the guest's low memory, in bytes; 0 is 16 MiB
@@ -1285,6 +1287,7 @@ struct hlk_kernel {
  * @cmdline: the command line, if it was put anywhere
  * @info: what the kernel is told: Linux's boot_params, Multiboot's or PVH's information
  * @tables: the first page tables, for a 64-bit entry
+ * @rsdp: where ACPI's RSDP is; 0: there is no ACPI
  */
 struct hlk_placed {
 	uint32_t protocol;
@@ -1297,6 +1300,7 @@ struct hlk_placed {
 	uint64_t cmdline;
 	uint64_t info;
 	uint64_t tables;
+	uint64_t rsdp;
 };
 
 struct kvm_regs;
@@ -1395,6 +1399,7 @@ struct hlk_machine_device {
 /* flags of struct hlk_machine_config */
 #define HLK_MACHINE_NO_IRQCHIP	(1U << 0)
 #define HLK_MACHINE_NO_ACPI	(1U << 1)
+#define HLK_MACHINE_REPRODUCIBLE	(1U << 2)
 
 /**
  * struct hlk_machine_config - how a machine is to be
@@ -1402,7 +1407,8 @@ struct hlk_machine_device {
  * @flags: HLK_MACHINE_NO_IRQCHIP: without interrupt controllers and timer. Nothing
  *	interrupts the guest then, and HLT is its end; nor is there ACPI.
  *	HLK_MACHINE_NO_ACPI: without ACPI, which kernels for a PC get else, from
- *	0xE0000 on, if there is memory
+ *	0xE0000 on, if there is memory. HLK_MACHINE_REPRODUCIBLE: no restore gives the
+ *	guest a new VM generation ID, nor tells it that it was restored
  * @nr_cpus: processors, up to 16; 0 is one. More than one want interrupt controllers
  * @nr_ram: length of @ram, at most 64
  * @ram: its memory: where each piece is and its size; @mem must be NULL
@@ -1607,7 +1613,8 @@ void hlk_machine_stop(struct hlk_machine *machine);
 /**
  * hlk_machine_irq() - drive an interrupt line
  * @machine: the machine
- * @irq: which line, below HLK_MACHINE_IRQS; not 4, which is the serial port's
+ * @irq: which line, below HLK_MACHINE_IRQS; not 4, which is the serial port's, nor 16, by
+ *	which ACPI tells of restores
  * @level: whether it interrupts
  *
  * From any thread of the process that made the machine, at any time. How it is driven is part

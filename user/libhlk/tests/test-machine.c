@@ -653,6 +653,30 @@ static void test_program(void)
 	ctx.features |= HLK_FEATURE_PROGRAM;
 }
 
+/* Who is told that it was restored: by an edge, after local APICs, before the clock */
+static void test_notice(void)
+{
+	const struct hlk_program_header *head = (void *)play.program;
+	const struct hlk_program_entry *entry;
+	const struct kvm_irq_level *line;
+	struct hlk_program_tail tail;
+	struct hlk_snap *snap;
+
+	begin(NULL);
+	machine->told = true;
+	tap(!hlk_machine_snapshot(machine, &snap) && head->nr_entries == 10 &&
+	    play.nr_lines == 1 && !play.lines[0], "the line is low in a snapshot");
+	hlk_snapshot_close(snap);
+	entry = entry_of(8);
+	line = (const void *)(play.program + entry->offset);
+	tap(entry->cmd == KVM_IRQ_LINE && entry->flags == HLK_PROGRAM_FRESH &&
+	    entry->target == HLK_PROGRAM_VM && line->irq == 16 && line->level == 1 &&
+	    entry_of(9)->cmd == KVM_SET_CLOCK, "and each restore raises it");
+	tap(!hlk_program_tail(play.program, play.program_bytes, &tail) && tail.acpi,
+	    "who restores it knows");
+	machine->told = false;
+}
+
 /* For each what a processor has, and what the machine has once */
 static void test_program_of_two(void)
 {
@@ -965,6 +989,65 @@ static void test_time(void)
 	machine->last = NULL;
 }
 
+static bool is_input(const struct hlk_segment *input, uint64_t gpa, uint64_t bytes)
+{
+	return input->gpa == gpa && input->bytes == bytes && input->data;
+}
+
+/* What a run with a restore gives to the guest */
+static void test_fresh(void)
+{
+	static const struct step over[] = { OVER };
+	struct hlk_program_tail tail = {
+		.magic = HLK_PROGRAM_MAGIC,
+		.size = sizeof(tail),
+		.irqchip = 1,
+		.nr_cpus = 1,
+		.acpi = 1,
+	};
+	struct hlk_machine_run run = HLK_MACHINE_RUN_INIT;
+	struct hlk_snap snap = { .fd = 77, .program_bytes = sizeof(tail) };
+	unsigned char ids[3 * HLK_GENID_AHEAD][16], zero[16] = {};
+	unsigned int same = 0, wrong = 0, i, j;
+	uint32_t seq[2];
+
+	atomic_init(&snap.refs, 10);
+	atomic_init(&snap.program, (const unsigned char *)&tail);
+	run.flags = HLK_MACHINE_RESTORE;
+	for (i = 0; i < 3 * HLK_GENID_AHEAD; i++) {
+		begin(over);
+		machine->last = &snap;
+		if (hlk_machine_go(machine, &run) || play.arg[0].nr_inputs != 2 ||
+		    play.arg[0].head.flags || play.arg[0].input_size != 24 ||
+		    play.arg[0].inputs != (uintptr_t)machine->genid.inputs ||
+		    !is_input(&machine->genid.inputs[0], 0xe0000, 16) ||
+		    !is_input(&machine->genid.inputs[1], 0xe1000, 112))
+			wrong++;
+		memcpy(ids[i], machine->genid.id, 16);
+		memcpy(&seq[i % 2], machine->genid.clock + 12, 4);
+		if (i && (seq[0] == seq[1] || seq[i % 2] & 1))
+			wrong++;
+		for (j = 0; j < i; j++)
+			same += !memcmp(ids[i], ids[j], 16);
+		for (j = machine->genid.left; j < HLK_GENID_AHEAD; j++)
+			wrong += memcmp(machine->genid.ahead[j].id, zero, 16) != 0;
+	}
+	tap(!wrong, "a generation ID and vmclock with each restore");
+	tap(!same, "no ID comes twice, nor stays behind");
+	begin(over);
+	machine->last = &snap;
+	machine->reproducible = true;
+	tap(!hlk_machine_go(machine, &run) && !play.arg[0].nr_inputs &&
+	    play.arg[0].head.flags == HLK_RESTORE_REPRODUCIBLE, "reproducible: neither");
+	machine->reproducible = false;
+	tail.acpi = 0;
+	begin(over);
+	machine->last = &snap;
+	tap(!hlk_machine_go(machine, &run) && !play.arg[0].nr_inputs && !machine->told,
+	    "nor a guest that knows of none");
+	machine->last = NULL;
+}
+
 static void test_watch(void)
 {
 	static const struct step steps[] = { { .exit = KVM_EXIT_DEBUG } };
@@ -1247,8 +1330,10 @@ int main(void)
 	test_failures();
 	test_refused();
 	test_program();
+	test_notice();
 	test_program_of_two();
 	test_restore();
+	test_fresh();
 	test_outside();
 	test_outside_state();
 	test_stop();
