@@ -10,7 +10,7 @@ export KERNELS
 vm	:= selftests/vm
 
 .PHONY: help setup modules user demo demo-linux check check-all check-native check-debug check-long check-vmx \
-	check-machines coverage coverage-user bench lint install \
+	check-machines check-genid coverage coverage-user bench lint install \
 	update-kernels clean distclean
 
 help:
@@ -28,6 +28,7 @@ help:
 	@echo '                   of what check* did a note is left in build/results'
 	@echo 'make check-machines    kernels of Debian and others under hlk-run boot, ROUNDS=1000'
 	@echo '                   times each, on each of KERNELS; MACHINES= names some of them'
+	@echo 'make check-genid       do kernels of Debian draw other random numbers after each restore?'
 	@echo 'make coverage      which lines of kmod/ the tests reach'
 	@echo 'make coverage-user which lines of libhlk and hlk-run'
 	@echo 'make bench         what a restore costs, on each of KERNELS; and compaction'
@@ -83,6 +84,9 @@ check-vmx: setup
 
 check-machines: setup
 	@$(vm)/check-machines.sh
+
+check-genid: setup
+	@$(vm)/check-genid.sh
 
 coverage: setup
 	@$(vm)/coverage.sh
