@@ -143,6 +143,7 @@ static void serve(void)
 		start = EMPTY;
 	answer.to = buffers.output + start + sizeof(ret);
 	answer.room = buffers.output_size - start - sizeof(ret) - sizeof(start);
+	fresh_look();
 	status = call(&answer);
 	ret.status = status < 0 ? -status : status;
 	ret.len = answer.len;
@@ -259,6 +260,7 @@ static void begin(void)
 	ret = port_open();
 	if (ret)
 		fail("cannot have the port", "", ret);
+	fresh_begin();
 	copy(buffers.input, &empty, sizeof(empty));
 	copy(buffers.output, &empty, sizeof(empty));
 	port_page(page);

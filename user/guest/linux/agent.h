@@ -38,6 +38,10 @@ struct buffers {
 	uint32_t output_size;
 };
 
+/* fresh.c */
+void fresh_begin(void);
+void fresh_look(void);
+
 /* pages.c */
 long pages_share(struct buffers *buffers, uint32_t *page);
 

@@ -20,6 +20,7 @@
 #define SYS_mount		21
 #define SYS_mkdir		39
 #define SYS_getpid		20
+#define SYS_ioctl		54
 #define SYS_dup2		63
 #define SYS_reboot		88
 #define SYS_munmap		91
@@ -61,6 +62,18 @@ static inline long sys_mmap(void *at, size_t bytes, int prot, int flags)
 	return ret;
 }
 
+static inline long sys_mmap_file(int fd, size_t bytes, int prot, int flags, uint32_t at)
+{
+	const long last[2] = { SYS_mmap, at >> 12 };
+	long ret;
+
+	asm volatile("push %%ebp; mov 4(%%eax), %%ebp; mov (%%eax), %%eax; int $0x80; pop %%ebp"
+		     : "=a"(ret)
+		     : "a"(last), "b"(0), "c"(bytes), "d"(prot), "S"(flags), "D"(fd)
+		     : "memory", "cc");
+	return ret;
+}
+
 static inline long sys_pread(int fd, void *to, size_t bytes, uint64_t at)
 {
 	return sys(SYS_pread64, fd, (long)to, bytes, (long)at, (long)(at >> 32));
@@ -74,6 +87,7 @@ static inline long sys_pread(int fd, void *to, size_t bytes, uint64_t at)
 #define SYS_mmap		9
 #define SYS_munmap		11
 #define SYS_rt_sigaction	13
+#define SYS_ioctl		16
 #define SYS_pread64		17
 #define SYS_mremap		25
 #define SYS_madvise		28
@@ -117,6 +131,11 @@ static inline long sys_mmap(void *at, size_t bytes, int prot, int flags)
 	return sys6(SYS_mmap, (long)at, bytes, prot, flags, -1, 0);
 }
 
+static inline long sys_mmap_file(int fd, size_t bytes, int prot, int flags, uint32_t at)
+{
+	return sys6(SYS_mmap, 0, bytes, prot, flags, fd, at);
+}
+
 static inline long sys_pread(int fd, void *to, size_t bytes, uint64_t at)
 {
 	return sys(SYS_pread64, fd, (long)to, bytes, at, 0);
@@ -145,6 +164,7 @@ static inline long sys_pread(int fd, void *to, size_t bytes, uint64_t at)
 #define F_SETPIPE_SZ	1031
 #define PROT_READ	1
 #define PROT_WRITE	2
+#define MAP_SHARED	0x01
 #define MAP_PRIVATE	0x02
 #define MAP_ANONYMOUS	0x20
 #define MREMAP_MAYMOVE	1

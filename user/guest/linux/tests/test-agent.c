@@ -28,6 +28,7 @@ static void tap(bool good, const char *what)
 static char input[SIZE], output[SIZE];
 static sem_t answered, seen;
 static bool ready;
+static unsigned int begun, looks, answers;
 
 uint32_t text_len(const char *text)
 {
@@ -56,6 +57,16 @@ long pages_share(struct buffers *buffers, uint32_t *page)
 	return 0;
 }
 
+void fresh_begin(void)
+{
+	begun++;
+}
+
+void fresh_look(void)
+{
+	looks++;
+}
+
 long port_open(void)
 {
 	return 0;
@@ -70,8 +81,10 @@ void port_page(uint32_t page)
 
 void port_say(uint8_t what)
 {
-	if (what == HLK_GUEST_AGENT_ANSWER)
+	if (what == HLK_GUEST_AGENT_ANSWER) {
+		answers++;
 		sem_post(&answered);
+	}
 	sem_wait(&seen);
 }
 
@@ -248,6 +261,8 @@ int main(void)
 	test_form();
 	test_shell();
 	test_warm();
+	tap(begun == 1 && answers && looks == answers,
+	    "before each answer it looks whether it was restored");
 	printf("1..%u\n", test_nr);
 	return test_failed > 0;
 }
