@@ -298,7 +298,7 @@ static int play_snapshot(struct hlk_snapshot *arg)
 	arg->out_fd = play_file();
 	play.program_bytes = arg->program_bytes;
 	if (pwrite(arg->out_fd, (void *)(uintptr_t)arg->program, arg->program_bytes,
-		   HLK_PROGRAM_OFFSET) != arg->program_bytes)
+		   HLK_PROGRAM_OFFSET) != (ssize_t)arg->program_bytes)
 		return fail(EIO);
 	return 0;
 }
