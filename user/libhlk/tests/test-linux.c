@@ -43,6 +43,7 @@ static struct {
 	struct step steps[STEPS];
 	unsigned int step, nr_steps;
 	unsigned int calls, fail_at;
+	bool masked;
 	unsigned int runs, kvm_runs, restores, snapshots, inputs, max_inputs;
 	uint32_t flags;
 	uint64_t program;
@@ -284,7 +285,12 @@ static int play_kvm(unsigned long cmd, void *arg)
 		return 0;
 	case KVM_CHECK_EXTENSION:
 		return 1;
+	case KVM_SET_SIGNAL_MASK:
+		play.masked = arg;
+		return 0;
 	case KVM_RUN:
+		if (play.masked)
+			return fail(EINTR);
 		play.kvm_runs++;
 		return come_out();
 	default:
