@@ -152,7 +152,6 @@ static const struct piece {
 	{ "MTRR, variable", ONE(msr_write), ONE(msr_read), .ax = 0x1000, .cx = 0x200 },
 	{ "MTRR, fixed", ONE(msr_write), ONE(msr_read),
 	  .ax = 0x06060606, .cx = 0x250, .dx = 0x06060606 },
-	{ "HWCR", ONE(msr_write), ONE(msr_read), .ax = 0x40000, .cx = 0xc0010015 },
 	{ "EFER", ONE(msr_write), ONE(msr_read),
 	  .ax = 0x501, .cx = 0xc0000080, .needs = LONG },
 	{ "kvmclock", ONE(msr_write), ONE(msr_read), .ax = DATA | 1, .cx = 0x4b564d01 },

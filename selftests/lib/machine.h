@@ -70,10 +70,11 @@ void prog_machine_vcpu(struct prog *p, u32 vcpu, const struct machine *m);
 		SAME_PART(a, b, lapic);					\
 		SAME_PART(a, b, chip);					\
 		SAME_PART(a, b, pit);					\
-		for (m_ = 0; m_ < (a)->msrs.head.nmsrs; m_++)		\
+		for (m_ = 0; m_ < (a)->msrs.head.nmsrs; m_++) {		\
 			ASSERT_EQ((a)->msrs.entry[m_].data, (b)->msrs.entry[m_].data) { \
 				TH_LOG("MSR %#x", (a)->msrs.entry[m_].index); \
 			}						\
+		}							\
 	} while (0)
 
 #endif /* _HLK_MACHINE_H */

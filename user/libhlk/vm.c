@@ -96,10 +96,12 @@ int hlk_vm_kvm(struct hlk_ctx *ctx, int *vm_fd, struct hlk_err *err)
 }
 
 /*
- * MSRs whose writes nobody could take back: KVM takes VM_CR.SVM_DIS for good, and memory
- * that it may have where the local APIC is shows when that is switched off or over.
+ * MSRs whose writes nobody could take back: KVM takes VM_CR.SVM_DIS for good, old ones
+ * HWCR.McStatusWrEn too, and memory that it may have where the local APIC is shows when
+ * that is switched off or over.
  */
 #define APIC_BASE	0x1bU
+#define HWCR		0xc0010015U
 #define VM_CR		0xc0010114U
 
 /**
@@ -116,6 +118,8 @@ int hlk_vm_machine(int vm_fd, struct hlk_err *err)
 		.flags = KVM_MSR_FILTER_DEFAULT_ALLOW,
 		.ranges = {
 			{ .flags = KVM_MSR_FILTER_WRITE, .nmsrs = 1, .base = APIC_BASE,
+			  .bitmap = (uint8_t *)&nothing },
+			{ .flags = KVM_MSR_FILTER_WRITE, .nmsrs = 1, .base = HWCR,
 			  .bitmap = (uint8_t *)&nothing },
 			{ .flags = KVM_MSR_FILTER_WRITE, .nmsrs = 1, .base = VM_CR,
 			  .bitmap = (uint8_t *)&nothing },
