@@ -156,6 +156,25 @@ AT(hlk_run, private_pages, 112);
 AT(hlk_run, timeout_ns, 120);
 AT(hlk_run, deadline_ns, 128);
 AT(hlk_run, program, 136);
+AT(hlk_run, calls, 144);
+AT(hlk_run, nr_calls, 152);
+AT(hlk_run, call_size, 156);
+AT(hlk_run, calls_done, 160);
+AT(hlk_run, __reserved, 164);
+AT(hlk_run, call_timeout_ns, 168);
+AT(hlk_run, call_deadline_ns, 176);
+
+FIRST(hlk_run_call, 64, __reserved);
+AT(hlk_run_call, in_gpa, 0);
+AT(hlk_run_call, in_bytes, 8);
+AT(hlk_run_call, in, 16);
+AT(hlk_run_call, out_gpa, 24);
+AT(hlk_run_call, out_bytes, 32);
+AT(hlk_run_call, out, 40);
+AT(hlk_run_call, out_used, 48);
+AT(hlk_run_call, log_used, 52);
+AT(hlk_run_call, residue, 56);
+AT(hlk_run_call, __reserved, 60);
 
 FIRST(hlk_kick, 32, kicked);
 AT(hlk_kick, head, 0);

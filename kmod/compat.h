@@ -142,6 +142,16 @@ static inline bool hlk_vcpu_wants_to_run(const struct kvm_vcpu *vcpu)
 #endif
 }
 
+/* Its name says in the kernel from 6.11 on that user space may change it; Kbuild has looked. */
+static inline bool hlk_immediate_exit(const struct kvm_run *run)
+{
+#ifdef HLK_KVM_EXIT_UNSAFE
+	return READ_ONCE(run->immediate_exit__unsafe);
+#else
+	return READ_ONCE(run->immediate_exit);
+#endif
+}
+
 /* Does HLT of a guest not leave it? One word for all such instructions from 6.17 on */
 static inline bool hlk_hlt_in_guest(const struct kvm *kvm)
 {

@@ -388,6 +388,7 @@ union hlk_cmd_buffer {
 #define HLK_FIRST_MAPPING	56
 #define HLK_FIRST_TOUCHED	24
 #define HLK_FIRST_MANY_CALL	24
+#define HLK_FIRST_RUN_CALL	64
 #define HLK_FIRST_SYNC_REGS	520
 
 /**

@@ -137,7 +137,8 @@ static const struct hlk_op vm_ops[] = {
 	[HLK_CMD_RUN - HLK_CMD_WINDOW_ADD] =
 		HLK_OP(struct hlk_run, 120,
 		       HLK_RESTORE_REPRODUCIBLE | HLK_RESTORE_TIME_BACK |
-		       HLK_RESTORE_LEARN | HLK_RUN_CONTINUE | HLK_RUN_REGS,
+		       HLK_RESTORE_LEARN | HLK_RUN_CONTINUE | HLK_RUN_REGS |
+		       HLK_RUN_SIZED,
 		       hlk_cmd_run),
 	[HLK_CMD_KICK - HLK_CMD_WINDOW_ADD] =
 		HLK_OP(struct hlk_kick, 32, 0, hlk_cmd_kick),

@@ -221,7 +221,7 @@ static const struct call {
 	CALL(VM, HLK_RUN, hlk_run, 120,
 	     HLK_RESTORE_REPRODUCIBLE | HLK_RESTORE_TIME_BACK |
 	     HLK_RESTORE_LEARN | HLK_RUN_CONTINUE |
-	     HLK_RUN_REGS, 0, fill_run),
+	     HLK_RUN_REGS | HLK_RUN_SIZED, 0, fill_run),
 	CALL(VM, HLK_KICK, hlk_kick, 32, 0, 0, fill_none),
 	CALL(VM, HLK_PREFAULT, hlk_prefault, 48, 0, 0, fill_prefault),
 	CALL(SNAP, HLK_SNAPSHOT_INFO, hlk_snapshot_info, 280, 0, 0,
@@ -519,6 +519,8 @@ static const struct array {
 	ARRAY(HLK_SNAPSHOT_BUILD, hlk_snapshot_build, vcpus, nr_vcpus, vcpu_size,
 	      kvm_sync_regs, 520, false, HLK_WHY_VCPU_SIZE),
 	ARRAY(HLK_RUN, hlk_run, inputs, nr_inputs, input_size, hlk_segment, 24, false,
+	      HLK_WHY_ELEMENT_SIZE),
+	ARRAY(HLK_RUN, hlk_run, calls, nr_calls, call_size, hlk_run_call, 64, false,
 	      HLK_WHY_ELEMENT_SIZE),
 	ARRAY(HLK_WALK, hlk_walk, mappings, nr_mappings, mapping_size, hlk_mapping, 56,
 	      true, HLK_WHY_ELEMENT_SIZE),
@@ -838,7 +840,7 @@ TEST_F(abi, info)
 	ASSERT_LE(1, info.max_tables);
 	ASSERT_LE(1, info.max_pages);
 	ASSERT_LE(1, info.max_private);
-	ASSERT_EQ(2 * HLK_FEATURE_LEARN - 1,
+	ASSERT_EQ(2 * HLK_FEATURE_RUN_CALLS - 1,
 		  info.features);
 	ASSERT_EQ(1, info.live_vms);
 	ASSERT_EQ(0, info.live_snapshots);

@@ -590,6 +590,29 @@ static int call_run_many(fixture *self)
 	return ret;
 }
 
+static int call_run_calls(fixture *self)
+{
+	struct hlk_run_call calls[3] = {};
+	struct hlk_run r = HLK_STRUCT(hlk_run);
+	u32 i;
+	int ret;
+
+	for (i = 0; i < 3; i++) {
+		calls[i].in_gpa = 0x58ff0;
+		calls[i].in_bytes = PAGE;
+		calls[i].in = (uintptr_t)self->before;
+		calls[i].out_gpa = 0x5a000;
+		calls[i].out_bytes = PAGE;
+		calls[i].out = (uintptr_t)self->before;
+	}
+	r.vcpu_fd = self->t.vcpu;
+	r.calls = (uintptr_t)calls;
+	r.nr_calls = 3;
+	r.call_size = sizeof(calls[0]);
+	ret = hlk_call(self->t.hlk, HLK_RUN, &r);
+	return ret ?: r.calls_done == 3 || r.exit_reason == KVM_EXIT_IO ? 0 : -EPROTO;
+}
+
 static int call_prefault(fixture *self)
 {
 	struct hlk_prefault p = HLK_STRUCT(hlk_prefault);
@@ -625,6 +648,7 @@ TEST_F_TIMEOUT(failnth, runs, 280)
 	FAIL_EACH("HLK_RUN continue", .before = unmapped,
 		  .call = call_run_continue);
 	FAIL_EACH("HLK_RUN_MANY", .before = unmapped, .call = call_run_many);
+	FAIL_EACH("HLK_RUN of calls", .before = unmapped, .call = call_run_calls);
 }
 
 /* ---- state programs ---- */

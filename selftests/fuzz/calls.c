@@ -293,7 +293,7 @@ struct hlk_restore *a_restore(struct fuzzer *f, int *snap, u32 *flags)
 	u64 at;
 
 	*snap = one_in(f, 3) ? slot(f, SNAP) : -1;
-	*flags = one_in(f, 4) ? rnd(f, 8) : 0;
+	*flags = one_in(f, 4) ? rnd(f, 4) : 0;
 	at = program_at(f, *snap);
 	if (f->list)
 		return r;
@@ -320,6 +320,12 @@ struct hlk_run *a_run(struct fuzzer *f, int *vcpu, u32 *flags)
 	u64 inputs = array(f), log = array(f), regs = array(f);
 	struct hlk_segment input = { .gpa = some_gpa(f), .bytes = rnd(f, 10000),
 				     .data = array(f) };
+	struct hlk_run_call call[2] = {
+		{ .in_gpa = some_gpa(f), .in_bytes = rnd(f, 100), .in = array(f) },
+		{ .out_gpa = some_gpa(f), .out_bytes = rnd(f, 10000), .out = array(f) },
+	};
+	u32 nr_calls = one_in(f, 30) ? odd_number(f) : one_in(f, 4) ? rnd(f, 8) : 0;
+	u64 calls = array(f), each = one_in(f, 4) ? 1ULL << rnd(f, 28) : 0;
 	u32 nr = one_in(f, 30) ? odd_number(f) : rnd(f, 2), size = rnd(f, 100);
 	u64 timeout = one_in(f, 3) ? 1ULL << rnd(f, 28) : 0;
 	u64 deadline = one_in(f, 6) ? odd_number(f) : one_in(f, 2) ? HLK_DEADLINE_NEVER : 0;
@@ -331,6 +337,8 @@ struct hlk_run *a_run(struct fuzzer *f, int *vcpu, u32 *flags)
 						   (one_in(f, 2) ? HLK_RESTORE_LEARN : 0);
 	if (one_in(f, 4))
 		*flags |= HLK_RUN_REGS;
+	if (nr_calls)
+		*flags = (*flags & ~HLK_RUN_CONTINUE) | (one_in(f, 2) ? HLK_RUN_SIZED : 0);
 	at = program_at(f, -1);
 	if (f->list)
 		return r;
@@ -350,6 +358,11 @@ struct hlk_run *a_run(struct fuzzer *f, int *vcpu, u32 *flags)
 	r->timeout_ns = timeout;
 	r->deadline_ns = deadline;
 	r->program = at;
+	MAY_FAULT(memcpy((void *)calls, call, sizeof(call)));
+	r->calls = calls;
+	r->nr_calls = nr_calls;
+	r->call_size = sizeof(call[0]);
+	r->call_timeout_ns = each;
 	return r;
 }
 

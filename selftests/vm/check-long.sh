@@ -14,7 +14,8 @@
 # slow. Then the model of windows and restores, MODEL_OPS operations (default 100
 # million, 0 leaves it out), natively, and at the end calls in time by THREADS (default
 # 10,000, 0 leaves it out) threads in a small PID namespace, and CALLS (default 10,000,
-# 0 leaves it out) calls of a pool, each after one that uses up its budget.
+# 0 leaves it out) calls of a pool, each after one that uses up its budget, and KEPT
+# (default a million, 0 leaves it out) calls whose restores leave registers out.
 # SEED= starts both from a seed of its own. The last line is
 # `N passed, N failed, N skipped`.
 . "$(dirname "$0")/common.sh"
@@ -27,6 +28,7 @@ GONE=${GONE:-1}
 MODEL_OPS=${MODEL_OPS:-100000000}
 THREADS=${THREADS:-10000}
 CALLS=${CALLS:-10000}
+KEPT=${KEPT:-1000000}
 export SEED=${SEED:-$SRANDOM}
 passed=0 failed=0 skipped=0
 
@@ -67,7 +69,7 @@ gone() {
 }
 
 "$VM_DIR/setup.sh"
-record check-long FUZZ_SECONDS FUZZ_KERNELS GONE RESTORES SOAK_KERNEL MODEL_OPS THREADS
+record check-long FUZZ_SECONDS FUZZ_KERNELS GONE RESTORES SOAK_KERNEL MODEL_OPS THREADS KEPT
 mkdir -p "$BUILD"
 build_user || exit 1
 if [ "$FUZZ_SECONDS" != 0 ]; then
@@ -121,6 +123,12 @@ if [ "$CALLS" != 0 ]; then
 		--data "$BUILD/user/tests/guest.elf" -- "$BUILD/user/tests/libhlk-calls" 2>&1 |
 		tee "$BUILD/check-long-calls.log" || :
 	count "$BUILD/check-long-calls.log"
+fi
+if [ "$KEPT" != 0 ]; then
+	"$VM_DIR/run.sh" "$SOAK_KERNEL" --timeout 7200 --total 14400 --limit 14700 \
+		--log "$BUILD/$SOAK_KERNEL/kept" --env "KEPT_TURNS=$KEPT" --env "SEED=$SEED" \
+		-- "$BUILD/selftests/kept" 2>&1 | tee "$BUILD/check-long-kept.log" || :
+	count "$BUILD/check-long-kept.log"
 fi
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ]

@@ -17,7 +17,7 @@ bugs() {
 	lock_inversion|debug|windows|windows.mmap_only_inside|kmod/window.c|/^static vm_fault_t window_mkwrite/,/^}/{s/	if \(window_begin\(window, &payer\)\)/	mutex_lock(\&window->vm->lock);&/;s/window_end\(window, &payer\);/mutex_unlock(\&window->vm->lock);&/}
 	missing_clear|6.12|restore|restore.all_bytes_come_back|kmod/restore.c|s/clear_highpage\(private->page\);/;/
 	off_by_one|6.12|translate|translate.window.as_kvm_with_large_pages|kmod/i686pt.c|s/\(va >> 12\) % I686_ENTRIES/(va >> 12) % (I686_ENTRIES - 1)/
-	double_fetch|debug|isolation|isolation.an_argument_that_changes_under_the_call|kmod/run.c|s/ret = run_input\(vm, &call.inputs\[i\], i, at\);/if (copy_from_user(\&call.inputs[i], u64_to_user_ptr(run->inputs) + i * sizeof(struct hlk_segment), sizeof(struct hlk_segment))) return -EFAULT; &/
+	double_fetch|debug|isolation|isolation.an_argument_that_changes_under_the_call|kmod/run.c|s/ret = run_input\(vm, &call->inputs\[i\], i, at\);/if (copy_from_user((void *)\&call->inputs[i], u64_to_user_ptr(run->inputs) + i * sizeof(struct hlk_segment), sizeof(struct hlk_segment))) return -EFAULT; &/
 	missing_charge|6.12|accounting|accounting.what_is_held_is_charged_and_given_back|kmod/snap.c|/^struct page \*hlk_page_alloc/,/^}/s/HLK_GFP/(HLK_GFP \& ~__GFP_ACCOUNT)/
 	uncharged_nodes|6.12|accounting|accounting.bookkeeping_is_charged|kmod/window.c|s/xa_init_flags\(&window->index, XA_FLAGS_ACCOUNT\)/xa_init(\&window->index)/
 	toucher_pays|6.12|accounting|accounting.what_another_process_writes_is_paid_by_the_vmm|kmod/window.c|s/get_mem_cgroup_from_mm\(window->vm->kvm->mm\)/NULL/
@@ -155,7 +155,7 @@ strangers_bugs() {
 	prefault_over_the_watermark|6.12|hotset|hotset.prefault_keeps_budget_and_watermark|kmod/prefault.c|s/now < vm->keep_private && //
 	failed_page_kept_in_silence|6.12|poison|poison.a_private_page_that_cannot_be_given_back|kmod/restore.c|s/freed == r->failed/r->freed/
 	other_rights_of_a_window|6.12|restore|restore.another_layout|kmod/restore.c|s/ours->flags != theirs->flags/0/
-	inputs_counted_one_by_one|6.12|run|run.inputs_lie_in_windows|kmod/run.c|s/in->bytes > HLK_MAX_INPUT_BYTES - bytes/max(in->bytes, bytes) > HLK_MAX_INPUT_BYTES/
+	inputs_counted_one_by_one|6.12|run|run.inputs_lie_in_windows|kmod/run.c|s/in->bytes > HLK_MAX_INPUT_BYTES - \*bytes/max(in->bytes, *bytes) > HLK_MAX_INPUT_BYTES/
 	one_byte_behind_the_log|6.12|run|run.a_full_log_is_an_exit|kmod/run.c|s/run->log_used == run->log_size/run->log_used > run->log_size/
 	other_output_buffer|6.12|limits|limits.other_buffers_the_second_time|kmod/snapshot.c|s/parent->output_bytes != s->output_bytes/0/
 	windows_after_a_snapshot|6.12|windows|windows.fixed_by_the_first_snapshot|kmod/snapshot.c|/^int hlk_cmd_snapshot\(/,/^}/s/vm->sealed = true;/;/

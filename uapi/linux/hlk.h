@@ -224,6 +224,8 @@ enum {
  *	take the MSR @where. The VM must be restored before it runs
  * @HLK_WHY_HALF_RESTORED: the last restore came to no end: the VM is in no state, and
  *	wants to be restored
+ * @HLK_WHY_OUTPUT: an output of a call lies in no window that the guest can write, is too
+ *	large, or does not lie at a multiple of eight. @index is the call
  */
 enum hlk_why {
 	HLK_WHY_NONE = 0,
@@ -306,6 +308,7 @@ enum hlk_why {
 	HLK_WHY_PROGRAM_CALL,
 	HLK_WHY_PROGRAM_MSR,
 	HLK_WHY_HALF_RESTORED,
+	HLK_WHY_OUTPUT,
 };
 
 /**
@@ -382,6 +385,7 @@ struct hlk_info {
 #define HLK_FEATURE_DEADLINE	0x800ULL
 #define HLK_FEATURE_PROGRAM	0x1000ULL
 #define HLK_FEATURE_LEARN	0x2000ULL
+#define HLK_FEATURE_RUN_CALLS	0x4000ULL
 
 /* attach flags */
 #define HLK_ATTACH_INSPECT	0x1
@@ -812,6 +816,7 @@ enum hlk_refused {
 /* run flags; those of a restore are valid too, but for HLK_RESTORE_AUDIT */
 #define HLK_RUN_CONTINUE	0x10
 #define HLK_RUN_REGS		0x20
+#define HLK_RUN_SIZED		0x40
 
 /* what a run has done */
 #define HLK_DONE_RESTORED	0x1
@@ -824,11 +829,44 @@ enum hlk_refused {
 /* a deadline that does not come; but HLK_KICK ends the run */
 #define HLK_DEADLINE_NEVER	(~0ULL)
 
+/* of one system call, be it HLK_RUN or HLK_RUN_MANY */
+#define HLK_MAX_CALLS		4096
+
+/**
+ * struct hlk_run_call - one of the calls of a struct hlk_run
+ * @in_gpa: in: where this call's input goes, after those of @inputs
+ * @in_bytes: in: how many bytes; 0: none
+ * @in: in: user pointer to them
+ * @out_gpa: in: the guest's memory that is copied out when it has halted. These pages count
+ *	as written by the call
+ * @out_bytes: in: how many bytes, at most HLK_MAX_INPUT_BYTES; 0: none
+ * @out: in: user pointer to where they go
+ * @out_used: out: how many were copied
+ * @log_used: out: bytes in @log of struct hlk_run behind this call
+ * @residue: out: see struct hlk_restore
+ * @__reserved: in: zero
+ *
+ * What is out is written when the call is done.
+ */
+struct hlk_run_call {
+	__aligned_u64 in_gpa;
+	__aligned_u64 in_bytes;
+	__aligned_u64 in;
+	__aligned_u64 out_gpa;
+	__aligned_u64 out_bytes;
+	__aligned_u64 out;
+	__u32 out_used;
+	__u32 log_used;
+	__u32 residue;
+	__u32 __reserved;
+};
+
 /**
  * struct hlk_run - ioctl(HLK_RUN) on an hlk VM: restore, give input, run
  * @head: HLK_RESTORE_REPRODUCIBLE, HLK_RESTORE_TIME_BACK, HLK_RESTORE_LEARN: as in
  *	HLK_RESTORE. HLK_RUN_CONTINUE: do not restore; go on after an exit or a signal.
- *	HLK_RUN_REGS: @regs is given
+ *	HLK_RUN_REGS: @regs is given. HLK_RUN_SIZED: the first eight bytes of an output
+ *	of @calls say how many bytes of it there are, these included
  * @vcpu_fd: in: the vCPU that runs, an fd of KVM_CREATE_VCPU
  * @done: out: HLK_DONE_* bits, also when the call fails
  * @inputs: in: pointer to an array of struct hlk_segment: bytes that are written
@@ -858,6 +896,15 @@ enum hlk_refused {
  *	also if it was given as @timeout_ns: with that 0, the next call with
  *	HLK_RUN_CONTINUE is held to the same
  * @program: in: see struct hlk_restore; not read with HLK_RUN_CONTINUE
+ * @calls: in: pointer to an array of struct hlk_run_call
+ * @nr_calls: in: length of @calls, at most HLK_MAX_CALLS; 0: one call, as without
+ * @call_size: in: size of one element of @calls
+ * @calls_done: out: how many of them are done, from the first one on
+ * @__reserved: in: zero
+ * @call_timeout_ns: in: if not 0, each of @calls has so much time, and no more than is
+ *	left until the deadline of all
+ * @call_deadline_ns: out: with @call_timeout_ns, the deadline of the call that was begun
+ *	last; given as @deadline_ns it holds HLK_RUN_CONTINUE to it
  *
  * The restore is that of HLK_RESTORE to the snapshot restored last; but with
  * KVM_SYNC_X86_SREGS in kvm_valid_regs, segment and control registers that the call
@@ -876,6 +923,17 @@ enum hlk_refused {
  * bounded); when that took until the deadline, the guest is not entered. With a
  * deadline a vCPU has one thread at a time: for another one HLK_RUN fails with
  * EBUSY, HLK_WHY_VCPU_RUNNING. It waits for one that is in KVM_RUN without.
+ *
+ * With @calls, calls are made one after the other, each with a restore before it, its input
+ * and what is the same for all. A call is done when the guest has halted (KVM_EXIT_HLT)
+ * and its output was copied; the element says so, and @calls_done. The first thing that
+ * user space has to see ends it all: another exit, a failure, a signal or immediate_exit
+ * (also between two calls), a deadline, HLK_KICK, an output of more bytes than its element
+ * has room for, or HLK_RESIDUE_DEBUGREGS of a restore, for which the guest is not
+ * entered. All else in the struct is then of the call number @calls_done, as without
+ * @calls: @done says how far that one came, and the guest is as it left it. 0 with
+ * @calls_done below @nr_calls is such an end, too. Go on with HLK_RUN_CONTINUE until that
+ * call is over, then with the rest of the array.
  */
 struct hlk_run {
 	struct hlk_head head;
@@ -899,6 +957,13 @@ struct hlk_run {
 	__aligned_u64 timeout_ns;
 	__aligned_u64 deadline_ns;
 	__aligned_u64 program;
+	__aligned_u64 calls;
+	__u32 nr_calls;
+	__u32 call_size;
+	__u32 calls_done;
+	__u32 __reserved;
+	__aligned_u64 call_timeout_ns;
+	__aligned_u64 call_deadline_ns;
 };
 
 #define HLK_RUN _IO(HLK_IOC_TYPE, HLK_CMD_RUN)
@@ -921,8 +986,6 @@ struct hlk_kick {
 };
 
 #define HLK_KICK _IO(HLK_IOC_TYPE, HLK_CMD_KICK)
-
-#define HLK_MAX_CALLS		4096
 
 /**
  * struct hlk_many_call - one HLK_RUN of many

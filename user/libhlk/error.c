@@ -197,6 +197,7 @@ static const char * const why_text[] = {
 	[HLK_WHY_PROGRAM_CALL] = "KVM refused the call %w of entry %i of the state program; the VM must be restored",
 	[HLK_WHY_PROGRAM_MSR] = "KVM did not take MSR %w of entry %i of the state program; the VM must be restored",
 	[HLK_WHY_HALF_RESTORED] = "the last restore came to no end, and the VM must be restored",
+	[HLK_WHY_OUTPUT] = "the output of call %i at %a is too large, not at a multiple of eight, or in no window that the guest can write",
 };
 
 static const char * const audit_text[] = {

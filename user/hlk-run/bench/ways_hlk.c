@@ -236,6 +236,35 @@ static int turn_a2(struct bench_way *way)
 	return fused_done(way, m);
 }
 
+/* ---- A4: a batch of calls of one sandbox, by one HLK_RUN ---- */
+
+static int open_a4(struct bench_way *way)
+{
+	if (need(way, HLK_FEATURE_RUN_CALLS, "calls of HLK_RUN") || open_a2l(way))
+		return -1;
+	way->batch = way->env->batch;
+	return 0;
+}
+
+static int turn_a4(struct bench_way *way)
+{
+	struct hlk_run_call calls[BENCH_BATCH] = {};
+	struct machine *m = &way->m;
+	struct kvm_regs regs;
+
+	fused_call(way, m, &regs);
+	m->fused.calls = (uintptr_t)calls;
+	m->fused.nr_calls = way->batch;
+	m->fused.call_size = sizeof(calls[0]);
+	if (BENCH_SYS(way, ioctl(m->hlk, HLK_RUN, &m->fused)))
+		return way_fail(way, "HLK_RUN");
+	way->copied += (way->batch - 1) * (m->fused.copied + m->fused.cleared);
+	if (m->fused.calls_done == way->batch)
+		return fused_done(way, m);
+	snprintf(way->why, sizeof(way->why), "%u calls done", m->fused.calls_done);
+	return -1;
+}
+
 /* ---- A3: batches, by one HLK_RUN_MANY or by io_uring ---- */
 
 static int open_ring(struct bench_way *way)
@@ -423,6 +452,8 @@ const struct way_ops hlk_ways[] = {
 	  open_a3r, NULL, turn_a3r, close_batch },
 	{ "A2l", "hlk: fused, registers as libhlk", WAY_HLK, open_a2l, NULL, turn_a2,
 	  NULL },
+	{ "A4", "hlk: fused, many calls in one", WAY_HLK | WAY_BATCH, open_a4, NULL,
+	  turn_a4, NULL },
 	{ "A0", "hlk: new sandbox", WAY_HLK | WAY_NEW_VM, NULL, before_a0,
 	  turn_a0, NULL },
 };
