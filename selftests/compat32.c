@@ -87,13 +87,14 @@
 	F(hlk_run, private_pages) F(hlk_run, timeout_ns)		\
 	F(hlk_run, deadline_ns) F(hlk_run, program)			\
 	F(hlk_run, calls) F(hlk_run, nr_calls) F(hlk_run, call_size)	\
-	F(hlk_run, calls_done) F(hlk_run, call_timeout_ns)		\
+	F(hlk_run, calls_done) F(hlk_run, __reserved)			\
+	F(hlk_run, call_timeout_ns)					\
 	F(hlk_run, call_deadline_ns)					\
 	S(hlk_run_call) F(hlk_run_call, in_gpa) F(hlk_run_call, in_bytes) \
 	F(hlk_run_call, in) F(hlk_run_call, out_gpa)			\
 	F(hlk_run_call, out_bytes) F(hlk_run_call, out)			\
 	F(hlk_run_call, out_used) F(hlk_run_call, log_used)		\
-	F(hlk_run_call, residue)					\
+	F(hlk_run_call, residue) F(hlk_run_call, __reserved)		\
 	S(hlk_kick) F(hlk_kick, vcpu) F(hlk_kick, kicked)		\
 	S(hlk_many_call) F(hlk_many_call, vm_fd)			\
 	F(hlk_many_call, __reserved) F(hlk_many_call, run)		\
