@@ -163,6 +163,7 @@ AT(hlk_run, calls_done, 160);
 AT(hlk_run, __reserved, 164);
 AT(hlk_run, call_timeout_ns, 168);
 AT(hlk_run, call_deadline_ns, 176);
+AT(hlk_run, turn, 184);
 
 FIRST(hlk_run_call, 64, __reserved);
 AT(hlk_run_call, in_gpa, 0);

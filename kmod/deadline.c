@@ -127,6 +127,19 @@ int hlk_watch_end(struct hlk_vm *vm, struct hlk_watch *watch, int ret)
 	return ret == -EINTR && ktime_get_ns() >= watch->deadline ? -ETIMEDOUT : ret;
 }
 
+/* Whether there is somebody. Who has the watch's lock keeps them there. */
+static u32 watch_kick(struct hlk_watch *watch)
+{
+	if (!watch)
+		return 0;
+	/* once, lest kicks from several CPUs take the timer from each other for ever */
+	if (!watch->kicked) {
+		watch->kicked = true;
+		hrtimer_start(&watch->timer, 0, HRTIMER_MODE_ABS_HARD);
+	}
+	return 1;
+}
+
 /**
  * hlk_cmd_kick() - HLK_KICK
  * @obj: the VM
@@ -137,27 +150,26 @@ int hlk_watch_end(struct hlk_vm *vm, struct hlk_watch *watch, int ret)
 int hlk_cmd_kick(void *obj, struct hlk_ucmd *ucmd)
 {
 	struct hlk_kick *kick = ucmd->cmd;
-	struct hlk_watch *watch;
+	bool all = kick->head.flags & HLK_KICK_ALL;
 	struct hlk_vm *vm = obj;
 	u32 nr;
+	u32 i;
 	int ret;
 
 	kick->kicked = 0;
 	ret = hlk_vm_check(vm, &ucmd->at);
 	if (ret)
 		return ret;
+	if (all && kick->vcpu)
+		return hlk_fail(&ucmd->at, -EINVAL, HLK_WHY_FLAGS, 0, 0);
 	nr = min_t(u32, atomic_read(&vm->kvm->online_vcpus), HLK_MAX_VCPUS);
-	if (kick->vcpu >= nr)
+	if (!all && kick->vcpu >= nr)
 		return hlk_fail(&ucmd->at, -EINVAL, HLK_WHY_NO_VCPU, kick->vcpu, 0);
-	nr = array_index_nospec(kick->vcpu, nr);
 	spin_lock(&vm->watch_lock);
-	watch = vm->watch[nr];
-	/* once, lest kicks from several CPUs take the timer from each other for ever */
-	if (watch && !watch->kicked) {
-		watch->kicked = true;
-		hrtimer_start(&watch->timer, 0, HRTIMER_MODE_ABS_HARD);
-	}
+	if (!all)
+		kick->kicked = watch_kick(vm->watch[array_index_nospec(kick->vcpu, nr)]);
+	for (i = 0; all && i < nr; i++)
+		kick->kicked += watch_kick(vm->watch[i]);
 	spin_unlock(&vm->watch_lock);
-	kick->kicked = !!watch;
 	return 0;
 }

@@ -30,6 +30,7 @@
 #include <linux/kvm_host.h>
 #include <linux/mutex.h>
 #include <linux/spinlock.h>
+#include <linux/wait.h>
 #include <linux/xarray.h>
 
 #include <linux/hlk.h>
@@ -236,6 +237,8 @@ struct hlk_audited {
  * @slots_gfn: where the first such slot begins
  * @id: for tracepoints; constant
  * @runs: times that a guest was entered; any context
+ * @turn: counts what HLK_RUN_LEAD began; written under @lock, read anywhere
+ * @followers: tasks that wait for the next one
  * @watch_lock: protects @watch, and that what it leads to stays
  * @watch: of each vCPU, who ends the run that is under way, or NULL
  *
@@ -285,6 +288,8 @@ struct hlk_vm {
 	u64 slots_gfn;
 	u32 id;
 	atomic64_t runs;
+	u64 turn;
+	wait_queue_head_t followers;
 	spinlock_t watch_lock;	/* protects what follows */
 	struct hlk_watch *watch[HLK_MAX_VCPUS];
 };
@@ -496,6 +501,11 @@ int hlk_watch_begin(struct hlk_vm *vm, struct kvm_vcpu *vcpu, u64 deadline,
 		    struct hlk_watch *watch, struct hlk_why_at *at);
 int hlk_watch_end(struct hlk_vm *vm, struct hlk_watch *watch, int ret);
 int hlk_cmd_kick(void *obj, struct hlk_ucmd *ucmd);
+
+/* turn.c */
+u64 hlk_turn_begin(struct hlk_vm *vm);
+int hlk_turn_wait(struct hlk_vm *vm, const struct kvm_vcpu *vcpu, u64 *turn,
+		  struct hlk_why_at *at);
 
 /* run.c */
 int hlk_cmd_run(void *obj, struct hlk_ucmd *ucmd);

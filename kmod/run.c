@@ -189,7 +189,10 @@ static int run_enter(struct hlk_vm *vm, struct file *file, struct kvm_vcpu *vcpu
 	return ret;
 }
 
-/* The same, but out in time */
+/*
+ * The same, but out in time. A follower is watched from the begin of its waiting on, so
+ * there is one for each vCPU.
+ */
 static int run_in_time(struct hlk_vm *vm, struct file *file, struct kvm_vcpu *vcpu,
 		       struct hlk_run *run, u64 deadline, struct hlk_why_at *at)
 {
@@ -199,7 +202,28 @@ static int run_in_time(struct hlk_vm *vm, struct file *file, struct kvm_vcpu *vc
 	ret = hlk_watch_begin(vm, vcpu, deadline, &watch, at);
 	if (ret)
 		return ret;
-	return hlk_watch_end(vm, &watch, run_enter(vm, file, vcpu, run));
+	if (run->head.flags & HLK_RUN_FOLLOW)
+		ret = hlk_turn_wait(vm, vcpu, &run->turn, at);
+	if (!ret)
+		ret = run_enter(vm, file, vcpu, run);
+	return hlk_watch_end(vm, &watch, ret);
+}
+
+/* Who follows has the VM as it is when its turn comes. */
+static bool run_bad_flags(const struct hlk_run *run)
+{
+	const u32 restores = HLK_RESTORE_REPRODUCIBLE | HLK_RESTORE_TIME_BACK |
+			     HLK_RESTORE_LEARN;
+	u32 flags = run->head.flags;
+
+	if (flags & HLK_RUN_CONTINUE && flags & restores)
+		return true;
+	/* each call has a restore before it, which all vCPUs have to be at rest for */
+	if (flags & (HLK_RUN_LEAD | HLK_RUN_FOLLOW) && run->nr_calls)
+		return true;
+	return flags & HLK_RUN_FOLLOW &&
+	       (!(flags & HLK_RUN_CONTINUE) || flags & (HLK_RUN_LEAD | HLK_RUN_REGS) ||
+		run->nr_inputs);
 }
 
 /* What the struct says when nothing was done yet */
@@ -427,9 +451,7 @@ static int run_check(struct hlk_vm *vm, const struct hlk_run *run,
 	if (run->nr_inputs > HLK_MAX_INPUTS)
 		return hlk_fail(at, -E2BIG, HLK_WHY_INPUT, run->nr_inputs,
 				HLK_MAX_INPUTS);
-	if (run->head.flags & HLK_RUN_CONTINUE &&
-	    run->head.flags & (HLK_RESTORE_REPRODUCIBLE | HLK_RESTORE_TIME_BACK |
-			       HLK_RESTORE_LEARN))
+	if (run_bad_flags(run))
 		return hlk_fail(at, -EINVAL, HLK_WHY_FLAGS, 0, 0);
 	if (run->nr_inputs)
 		ret = hlk_element_size(run->input_size, HLK_FIRST_SEGMENT,
@@ -443,7 +465,7 @@ static int run_check(struct hlk_vm *vm, const struct hlk_run *run,
  * @ucmd: the call
  *
  * Return: 0 after an exit of the guest; -EINTR after a signal or a kick; -ETIMEDOUT
- * at the deadline; what hlk_restore() and KVM_RUN return
+ * at the deadline; what hlk_restore(), hlk_turn_wait() and KVM_RUN return
  */
 int hlk_cmd_run(void *obj, struct hlk_ucmd *ucmd)
 {
@@ -463,6 +485,10 @@ int hlk_cmd_run(void *obj, struct hlk_ucmd *ucmd)
 	run->call_deadline_ns = 0;
 	if (run->timeout_ns)
 		run->deadline_ns = hlk_deadline_in(run->timeout_ns);
+	if (!(run->head.flags & HLK_RUN_FOLLOW))
+		run->turn = 0;
+	else if (!run->deadline_ns)
+		run->deadline_ns = HLK_DEADLINE_NEVER;
 	ret = run_check(vm, run, &ucmd->at);
 	if (ret)
 		return ret;
@@ -475,8 +501,10 @@ int hlk_cmd_run(void *obj, struct hlk_ucmd *ucmd)
 	vcpu = hlk_vcpu_of(vm, file);
 	ret = vcpu ? run_read(vm, run, &call, &ucmd->at) :
 		     hlk_fail(&ucmd->at, -EBADF, HLK_WHY_NOT_VCPU, 0, 0);
-	if (!ret && !run->nr_calls)
+	if (!ret && !run->nr_calls && !(run->head.flags & HLK_RUN_FOLLOW))
 		ret = run_prepare(vm, vcpu, run, &call, &kept, &ucmd->at);
+	if (unlikely(run->head.flags & HLK_RUN_LEAD) && vcpu && (!ret || vm->half))
+		run->turn = hlk_turn_begin(vm);
 	mutex_unlock(&vm->lock);
 	if (!ret)
 		ret = run->nr_calls ? run_many(vm, file, vcpu, run, &call, &ucmd->at) :

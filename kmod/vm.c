@@ -138,10 +138,10 @@ static const struct hlk_op vm_ops[] = {
 		HLK_OP(struct hlk_run, 120,
 		       HLK_RESTORE_REPRODUCIBLE | HLK_RESTORE_TIME_BACK |
 		       HLK_RESTORE_LEARN | HLK_RUN_CONTINUE | HLK_RUN_REGS |
-		       HLK_RUN_SIZED,
+		       HLK_RUN_SIZED | HLK_RUN_LEAD | HLK_RUN_FOLLOW,
 		       hlk_cmd_run),
 	[HLK_CMD_KICK - HLK_CMD_WINDOW_ADD] =
-		HLK_OP(struct hlk_kick, 32, 0, hlk_cmd_kick),
+		HLK_OP(struct hlk_kick, 32, HLK_KICK_ALL, hlk_cmd_kick),
 };
 
 static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
@@ -323,6 +323,7 @@ int hlk_cmd_vm_attach(void *obj, struct hlk_ucmd *ucmd)
 		return -ENOMEM;
 	mutex_init(&vm->lock);
 	spin_lock_init(&vm->watch_lock);
+	init_waitqueue_head(&vm->followers);
 	vm->id = atomic_inc_return(&last_id);
 	vm->max_private = attach->max_private ?: hlk_max_private;
 	vm->keep_private = min(attach->keep_private ?: U64_MAX, vm->max_private);

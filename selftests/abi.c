@@ -219,10 +219,10 @@ static const struct call {
 	CALL(VM, HLK_VM_STATS, hlk_vm_stats, 144, 0, 0, fill_none),
 	CALL(VM, HLK_MARK_COW, hlk_mark_cow, 168, 0, 0, fill_mark_cow),
 	CALL(VM, HLK_RUN, hlk_run, 120,
-	     HLK_RESTORE_REPRODUCIBLE | HLK_RESTORE_TIME_BACK |
-	     HLK_RESTORE_LEARN | HLK_RUN_CONTINUE |
-	     HLK_RUN_REGS | HLK_RUN_SIZED, 0, fill_run),
-	CALL(VM, HLK_KICK, hlk_kick, 32, 0, 0, fill_none),
+	     HLK_RESTORE_REPRODUCIBLE | HLK_RESTORE_TIME_BACK | HLK_RESTORE_LEARN |
+	     HLK_RUN_CONTINUE | HLK_RUN_REGS | HLK_RUN_SIZED | HLK_RUN_LEAD |
+	     HLK_RUN_FOLLOW, 0, fill_run),
+	CALL(VM, HLK_KICK, hlk_kick, 32, HLK_KICK_ALL, 0, fill_none),
 	CALL(VM, HLK_PREFAULT, hlk_prefault, 48, 0, 0, fill_prefault),
 	CALL(SNAP, HLK_SNAPSHOT_INFO, hlk_snapshot_info, 280, 0, 0,
 	     fill_snapshot_info),
@@ -840,7 +840,7 @@ TEST_F(abi, info)
 	ASSERT_LE(1, info.max_tables);
 	ASSERT_LE(1, info.max_pages);
 	ASSERT_LE(1, info.max_private);
-	ASSERT_EQ(2 * HLK_FEATURE_RUN_CALLS - 1,
+	ASSERT_EQ(2 * HLK_FEATURE_TURNS - 1,
 		  info.features);
 	ASSERT_EQ(1, info.live_vms);
 	ASSERT_EQ(0, info.live_snapshots);

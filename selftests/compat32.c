@@ -90,6 +90,7 @@
 	F(hlk_run, calls_done) F(hlk_run, __reserved)			\
 	F(hlk_run, call_timeout_ns)					\
 	F(hlk_run, call_deadline_ns)					\
+	F(hlk_run, turn)						\
 	S(hlk_run_call) F(hlk_run_call, in_gpa) F(hlk_run_call, in_bytes) \
 	F(hlk_run_call, in) F(hlk_run_call, out_gpa)			\
 	F(hlk_run_call, out_bytes) F(hlk_run_call, out)			\

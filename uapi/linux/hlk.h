@@ -386,6 +386,7 @@ struct hlk_info {
 #define HLK_FEATURE_PROGRAM	0x1000ULL
 #define HLK_FEATURE_LEARN	0x2000ULL
 #define HLK_FEATURE_RUN_CALLS	0x4000ULL
+#define HLK_FEATURE_TURNS	0x8000ULL
 
 /* attach flags */
 #define HLK_ATTACH_INSPECT	0x1
@@ -817,6 +818,8 @@ enum hlk_refused {
 #define HLK_RUN_CONTINUE	0x10
 #define HLK_RUN_REGS		0x20
 #define HLK_RUN_SIZED		0x40
+#define HLK_RUN_LEAD		0x100
+#define HLK_RUN_FOLLOW		0x200
 
 /* what a run has done */
 #define HLK_DONE_RESTORED	0x1
@@ -866,7 +869,9 @@ struct hlk_run_call {
  * @head: HLK_RESTORE_REPRODUCIBLE, HLK_RESTORE_TIME_BACK, HLK_RESTORE_LEARN: as in
  *	HLK_RESTORE. HLK_RUN_CONTINUE: do not restore; go on after an exit or a signal.
  *	HLK_RUN_REGS: @regs is given. HLK_RUN_SIZED: the first eight bytes of an output
- *	of @calls say how many bytes of it there are, these included
+ *	of @calls say how many bytes of it there are, these included. HLK_RUN_LEAD: begins
+ *	a turn, in which other vCPUs run too. HLK_RUN_FOLLOW, with HLK_RUN_CONTINUE and no
+ *	input or registers: waits for the next turn, and runs then. Neither with @calls
  * @vcpu_fd: in: the vCPU that runs, an fd of KVM_CREATE_VCPU
  * @done: out: HLK_DONE_* bits, also when the call fails
  * @inputs: in: pointer to an array of struct hlk_segment: bytes that are written
@@ -905,6 +910,9 @@ struct hlk_run_call {
  *	left until the deadline of all
  * @call_deadline_ns: out: with @call_timeout_ns, the deadline of the call that was begun
  *	last; given as @deadline_ns it holds HLK_RUN_CONTINUE to it
+ * @turn: in: with HLK_RUN_FOLLOW: the turn in which the vCPU ran last, 0 for none.
+ *	out: the turn that it ran in, or as given if it did not run; with
+ *	HLK_RUN_LEAD the turn that it began, or 0 if it began none; else 0
  *
  * The restore is that of HLK_RESTORE to the snapshot restored last; but with
  * KVM_SYNC_X86_SREGS in kvm_valid_regs, segment and control registers that the call
@@ -934,6 +942,17 @@ struct hlk_run_call {
  * @calls: @done says how far that one came, and the guest is as it left it. 0 with
  * @calls_done below @nr_calls is such an end, too. Go on with HLK_RUN_CONTINUE until that
  * call is over, then with the rest of the array.
+ *
+ * For a VM of several vCPUs each has a thread in HLK_RUN. All but one follow: they
+ * wait in the kernel until that one leads a turn, which is when the restore and the input
+ * are done, and enter their guests then, with nothing in between. A turn that was
+ * led is not missed: who comes later and names an older one does not wait. What keeps
+ * the leader from its restore begins no turn and wakes nobody; but where it left the
+ * VM in no state followers fail with EINVAL, HLK_WHY_HALF_RESTORED, in a turn of its own.
+ * Followers wait and run until @deadline_ns; without one it is as with HLK_DEADLINE_NEVER, so
+ * HLK_KICK ends their waiting too, and so do signals and immediate_exit. Before the
+ * next restore all vCPUs have to be out of KVM_RUN: set their immediate_exit, and kick
+ * them. @timeout_ns counts the waiting as well.
  */
 struct hlk_run {
 	struct hlk_head head;
@@ -964,15 +983,19 @@ struct hlk_run {
 	__u32 __reserved;
 	__aligned_u64 call_timeout_ns;
 	__aligned_u64 call_deadline_ns;
+	__aligned_u64 turn;
 };
 
 #define HLK_RUN _IO(HLK_IOC_TYPE, HLK_CMD_RUN)
 
+/* kick flags */
+#define HLK_KICK_ALL		0x1
+
 /**
  * struct hlk_kick - ioctl(HLK_KICK) on an hlk VM: end a run that is under way
- * @head: no flags
+ * @head: HLK_KICK_ALL: those of all vCPUs; @vcpu is 0 then
  * @vcpu: in: number of the vCPU, in the order in which they were made
- * @kicked: out: whether it was in an HLK_RUN with a deadline, which fails with
+ * @kicked: out: how many were in an HLK_RUN with a deadline, which fails with
  *	EINTR now unless the guest had come out by itself
  *
  * Waits for nothing and sends no signal. What is not under way is not kept in mind:

@@ -25,6 +25,7 @@ static const struct {
 	{ HLK_FEATURE_DEADLINE, "deadline" },
 	{ HLK_FEATURE_PROGRAM, "program" },
 	{ HLK_FEATURE_LEARN, "learn" },
+	{ HLK_FEATURE_TURNS, "turns" },
 };
 
 #define NR_FEATURES	(sizeof(features) / sizeof(*features))
