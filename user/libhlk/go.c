@@ -5,7 +5,7 @@
  *
  * With interrupt controllers in the kernel HLT does not come out. So the machine comes out
  * now and then, and is looked at: who halted with interrupts off does so for ever, who was
- * found halted IDLE_LOOKS times in a row is idle.
+ * found halted IDLE_LOOKS times in a row is idle. Of several processors all have to be so.
  */
 #include <errno.h>
 #include <string.h>
@@ -61,9 +61,18 @@ static uint64_t clock_ns(void)
 	return now.tv_sec * 1000000000ULL + now.tv_nsec;
 }
 
-/* The first reason counts. */
-static void stop(struct hlk_machine_run *run, enum hlk_stop reason, uint64_t value)
+/*
+ * The first reason counts; but an end that comes while processors are being stopped is one,
+ * and the next run says so.
+ */
+static void stop(struct hlk_machine *machine, enum hlk_stop reason, uint64_t value)
 {
+	struct hlk_machine_run *run = machine->now;
+
+	if (run->stop && reason > HLK_STOP_TIME && !machine->late) {
+		machine->late = reason;
+		machine->late_value = value;
+	}
 	if (run->stop)
 		return;
 	run->stop = reason;
@@ -88,9 +97,9 @@ static void wake(struct hlk_machine *machine)
 		machine->cpus[i].looks = 0;
 }
 
-static void print(struct hlk_machine *machine, struct hlk_machine_run *run,
-		  char byte)
+static void print(struct hlk_machine *machine, char byte)
 {
+	const struct hlk_machine_run *run = machine->now;
 	size_t len;
 
 	wake(machine);
@@ -102,24 +111,23 @@ static void print(struct hlk_machine *machine, struct hlk_machine_run *run,
 	len = strlen(run->print);
 	if (len <= machine->tail_len &&
 	    !memcmp(machine->tail + machine->tail_len - len, run->print, len))
-		stop(run, HLK_STOP_PRINT, 0);
+		stop(machine, HLK_STOP_PRINT, 0);
 }
 
-static void handle_effect(struct hlk_machine *machine, struct hlk_machine_run *run,
-			  struct hlk_effect effect)
+static void handle_effect(struct hlk_machine *machine, struct hlk_effect effect)
 {
 	switch (effect.kind) {
 	case HLK_EFFECT_PRINT:
-		print(machine, run, effect.value);
+		print(machine, effect.value);
 		break;
 	case HLK_EFFECT_OFF:
-		stop(run, HLK_STOP_OFF, 0);
+		stop(machine, HLK_STOP_OFF, 0);
 		break;
 	case HLK_EFFECT_RESET:
-		stop(run, HLK_STOP_RESET, 0);
+		stop(machine, HLK_STOP_RESET, 0);
 		break;
 	case HLK_EFFECT_EXIT:
-		stop(run, HLK_STOP_EXIT, effect.value);
+		stop(machine, HLK_STOP_EXIT, effect.value);
 		break;
 	case HLK_EFFECT_NONE:
 		break;
@@ -149,22 +157,23 @@ static uint64_t outside(struct hlk_machine *machine, uint32_t flags, uint64_t ad
 	return access.value;
 }
 
-static void handle_out(struct hlk_machine *machine, struct hlk_machine_run *run,
-		       const struct kvm_run *kvm, const unsigned char *data)
+static void handle_out(struct hlk_machine *machine, const struct kvm_run *kvm,
+		       const unsigned char *data)
 {
+	const struct hlk_machine_run *run = machine->now;
 	uint16_t port = kvm->io.port;
 	uint32_t value = 0;
 
 	memcpy(&value, data, kvm->io.size);
 	/* What is waited for comes before what the port does. */
 	if (run->flags & HLK_MACHINE_PORT && port == run->port)
-		stop(run, HLK_STOP_PORT, value);
+		stop(machine, HLK_STOP_PORT, value);
 	if (!hlk_devices_take(port, kvm->io.size)) {
 		outside(machine, HLK_ACCESS_WRITE, port, kvm->io.size, value);
 		return;
 	}
-	handle_effect(machine, run, hlk_devices_out(&machine->devices, port,
-						    kvm->io.size, value));
+	handle_effect(machine, hlk_devices_out(&machine->devices, port, kvm->io.size,
+					       value));
 }
 
 static void handle_in(struct hlk_machine *machine, const struct kvm_run *kvm,
@@ -180,8 +189,7 @@ static void handle_in(struct hlk_machine *machine, const struct kvm_run *kvm,
 	memcpy(data, &value, kvm->io.size);
 }
 
-static int handle_io(struct hlk_machine *machine, struct hlk_machine_run *run,
-		     struct kvm_run *kvm)
+static int handle_io(struct hlk_machine *machine, struct kvm_run *kvm)
 {
 	unsigned char *data = (unsigned char *)kvm + kvm->io.data_offset;
 	bool out = kvm->io.direction == KVM_EXIT_IO_OUT;
@@ -189,7 +197,7 @@ static int handle_io(struct hlk_machine *machine, struct hlk_machine_run *run,
 
 	for (i = 0; i < kvm->io.count; i++, data += kvm->io.size) {
 		if (out)
-			handle_out(machine, run, kvm, data);
+			handle_out(machine, kvm, data);
 		else
 			handle_in(machine, kvm, data);
 	}
@@ -221,46 +229,45 @@ static int interrupts_on(struct hlk_machine *machine, const struct hlk_cpu *cpu,
 }
 
 /* Without controllers nothing wakes it. */
-static int handle_halt(struct hlk_machine *machine, const struct hlk_cpu *cpu,
-		       struct hlk_machine_run *run)
+static int handle_halt(struct hlk_machine *machine, const struct hlk_cpu *cpu)
 {
+	const struct hlk_machine_run *run = machine->now;
 	bool on = false;
 	int ret = interrupts_on(machine, cpu, &on);
 
-	stop(run, on && run->flags & HLK_MACHINE_IDLE ? HLK_STOP_IDLE :
-							HLK_STOP_HALT, 0);
+	stop(machine, on && run->flags & HLK_MACHINE_IDLE ? HLK_STOP_IDLE :
+							    HLK_STOP_HALT, 0);
 	return ret;
 }
 
-static int handle_exit(struct hlk_machine *machine, struct hlk_cpu *cpu,
-		       struct hlk_machine_run *run)
+static int handle_exit(struct hlk_machine *machine, struct hlk_cpu *cpu)
 {
 	struct kvm_run *kvm = cpu->run;
 
 	switch (kvm->exit_reason) {
 	case KVM_EXIT_IO:
-		return handle_io(machine, run, kvm);
+		return handle_io(machine, kvm);
 	case KVM_EXIT_MMIO:
 		return handle_mmio(machine, kvm);
 	case KVM_EXIT_HLT:
-		return handle_halt(machine, cpu, run);
+		return handle_halt(machine, cpu);
 	case KVM_EXIT_DEBUG:
-		stop(run, HLK_STOP_ADDR, 0);
+		stop(machine, HLK_STOP_ADDR, 0);
 		return 0;
 	case KVM_EXIT_SHUTDOWN:
-		stop(run, HLK_STOP_SHUTDOWN, 0);
+		stop(machine, HLK_STOP_SHUTDOWN, 0);
 		return 0;
 	case KVM_EXIT_FAIL_ENTRY:
-		stop(run, HLK_STOP_ENTRY,
+		stop(machine, HLK_STOP_ENTRY,
 		     kvm->fail_entry.hardware_entry_failure_reason);
 		return 0;
 	case KVM_EXIT_INTERNAL_ERROR:
-		stop(run, HLK_STOP_INTERNAL, kvm->internal.suberror);
+		stop(machine, HLK_STOP_INTERNAL, kvm->internal.suberror);
 		return 0;
 	case KVM_EXIT_INTR:
 		return 0;
 	default:
-		stop(run, HLK_STOP_UNKNOWN, kvm->exit_reason);
+		stop(machine, HLK_STOP_UNKNOWN, kvm->exit_reason);
 		return 0;
 	}
 }
@@ -274,7 +281,8 @@ static int handle_exit(struct hlk_machine *machine, struct hlk_cpu *cpu,
  */
 int hlk_machine_exit(struct hlk_machine *machine, struct hlk_machine_run *run)
 {
-	return handle_exit(machine, &machine->cpus[0], run);
+	machine->now = run;
+	return handle_exit(machine, &machine->cpus[0]);
 }
 
 static uint32_t looks_until_idle(const struct hlk_machine_run *run)
@@ -286,46 +294,72 @@ static uint32_t looks_until_idle(const struct hlk_machine_run *run)
 	return looks < UINT32_MAX ? looks + 1 : UINT32_MAX;
 }
 
-/* The slice is over, or the time. */
-static int look(struct hlk_machine *machine, struct hlk_cpu *cpu,
-		struct hlk_machine_run *run, uint64_t deadline)
+/* What is so at one look at each can be one waking the other; not at two. */
+static void judge(struct hlk_machine *machine)
+{
+	uint32_t enough = machine->nr_cpus > 1 ? 2 : 1;
+	bool dead = true, idle = true;
+	uint32_t i;
+
+	for (i = 0; i < machine->nr_cpus; i++) {
+		dead &= machine->cpus[i].dead >= enough;
+		idle &= machine->cpus[i].looks >= looks_until_idle(machine->now);
+	}
+	if (dead)
+		stop(machine, HLK_STOP_HALT, 0);
+	if (idle && machine->now->flags & HLK_MACHINE_IDLE)
+		stop(machine, HLK_STOP_IDLE, 0);
+}
+
+/* Who was not started does nothing by itself, as who halted with interrupts off. */
+static int look(struct hlk_machine *machine, struct hlk_cpu *cpu)
 {
 	struct kvm_mp_state mp;
-	bool on = true;
-	int ret;
+	bool on = false;
+	int ret = 0;
 
-	if (deadline && clock_ns() >= deadline) {
-		stop(run, HLK_STOP_TIME, 0);
-		return 0;
-	}
 	if (!machine->irqchip || !cpu->arg.entries)
 		return 0;
 	if (ioctl(cpu->fd, KVM_GET_MP_STATE, &mp))
 		return hlk_err_system(&machine->err, op);
-	if (mp.mp_state != KVM_MP_STATE_HALTED) {
+	if (mp.mp_state == KVM_MP_STATE_RUNNABLE) {
 		cpu->looks = 0;
+		cpu->dead = 0;
 		return 0;
 	}
-	ret = interrupts_on(machine, cpu, &on);
-	if (!ret && !on)
-		stop(run, HLK_STOP_HALT, 0);
-	if (++cpu->looks >= looks_until_idle(run) && run->flags & HLK_MACHINE_IDLE)
-		stop(run, HLK_STOP_IDLE, 0);
+	if (mp.mp_state == KVM_MP_STATE_HALTED)
+		ret = interrupts_on(machine, cpu, &on);
+	cpu->looks++;
+	cpu->dead = on ? 0 : cpu->dead + 1;
+	judge(machine);
 	return ret;
 }
 
-/* @code is the errno of a run that did not come out by an exit. */
-static int came_out(struct hlk_machine *machine, struct hlk_cpu *cpu,
-		    struct hlk_machine_run *run, uint64_t deadline, int code)
+/* The slice is over, or the time. */
+static int look_at_all(struct hlk_machine *machine, struct hlk_cpu *cpu)
+{
+	if (machine->deadline && clock_ns() >= machine->deadline) {
+		stop(machine, HLK_STOP_TIME, 0);
+		return 0;
+	}
+	hlk_cpus_look(machine);
+	return look(machine, cpu);
+}
+
+static int handle(struct hlk_machine *machine, struct hlk_cpu *cpu, int code)
 {
 	switch (code) {
 	case 0:
-		run->exits++;
-		return handle_exit(machine, cpu, run);
-	case EINTR:
+		machine->now->exits++;
+		return handle_exit(machine, cpu);
+	case EAGAIN:
+		/* It was started. */
 		return 0;
+	case EINTR:
+		return cpu == machine->cpus || machine->stopping ? 0 :
+								   look(machine, cpu);
 	case ETIMEDOUT:
-		return look(machine, cpu, run, deadline);
+		return look_at_all(machine, cpu);
 	case EFAULT:
 		if (!cpu->arg.head.why)
 			return hlk_machine_budget(machine, code, op);
@@ -336,25 +370,50 @@ static int came_out(struct hlk_machine *machine, struct hlk_cpu *cpu,
 	}
 }
 
-/* One system call; the first may restore. */
-static int enter(struct hlk_machine *machine, struct hlk_machine_run *run,
-		 uint64_t deadline, bool *restore)
+/**
+ * hlk_cpu_came_out() - do what there is to be done when a processor came out
+ * @machine: the machine, whose lock is held
+ * @cpu: the processor
+ * @code: errno of the run, if it was not an exit
+ *
+ * Return: 0 or a negative errno; whether the machine is to stop, @now of it says
+ */
+int hlk_cpu_came_out(struct hlk_machine *machine, struct hlk_cpu *cpu, int code)
 {
+	bool stopped = machine->now->stop;
+	int ret = handle(machine, cpu, code);
+
+	if (!stopped && machine->now->stop)
+		machine->now->cpu = cpu - machine->cpus;
+	return ret;
+}
+
+static uint64_t slice(const struct hlk_machine *machine)
+{
+	uint64_t left = machine->now->flags & HLK_MACHINE_IDLE ? IDLE_SLICE : SLICE;
+	uint64_t now = clock_ns();
+
+	if (!machine->deadline)
+		return left;
+	if (machine->deadline <= now)
+		return 1;
+	return machine->deadline - now < left ? machine->deadline - now : left;
+}
+
+/* One system call of the first processor, which may restore, and begin the others' turn */
+static int enter(struct hlk_machine *machine, bool *restore, bool *over)
+{
+	struct hlk_machine_run *run = machine->now;
 	struct hlk_cpu *cpu = &machine->cpus[0];
 	struct hlk_run *arg = &cpu->arg;
-	uint64_t now = clock_ns();
-	uint64_t left = run->flags & HLK_MACHINE_IDLE ? IDLE_SLICE : SLICE;
 	int code, nr;
+	int ret;
 
-	if (deadline && deadline <= now)
-		left = 1;
-	else if (deadline && deadline - now < left)
-		left = deadline - now;
 	*arg = (struct hlk_run) {
 		.head.size = sizeof(*arg),
 		.head.flags = HLK_RUN_CONTINUE,
 		.vcpu_fd = cpu->fd,
-		.timeout_ns = left,
+		.timeout_ns = slice(machine),
 	};
 	if (*restore) {
 		nr = hlk_machine_fresh(machine);
@@ -369,47 +428,59 @@ static int enter(struct hlk_machine *machine, struct hlk_machine_run *run,
 		arg->input_size = sizeof(machine->genid.inputs[0]);
 		arg->program = (uintptr_t)atomic_load(&machine->last->program);
 	}
+	if (machine->nr_cpus > 1 && !machine->led)
+		arg->head.flags |= HLK_RUN_LEAD;
 	cpu->pending = true;
 	code = ioctl(machine->hlk_fd, HLK_RUN, arg) ? errno : 0;
+	hlk_cpus_lock(machine);
+	hlk_cpus_led(machine);
 	cpu->entered |= !!arg->entries;
 	if (*restore && arg->done & HLK_DONE_RESTORED) {
 		run->copied = arg->copied;
 		machine->state = HLK_MACHINE_READY;
 		*restore = false;
 	}
-	return came_out(machine, cpu, run, deadline, code);
+	ret = hlk_cpu_came_out(machine, cpu, code);
+	*over = run->stop || machine->failed;
+	hlk_cpus_unlock(machine);
+	return ret;
 }
 
-static int watch(struct hlk_machine *machine, const struct hlk_machine_run *run)
+static int debug(struct hlk_machine *machine, struct kvm_guest_debug *debug,
+		 const char *what)
 {
-	struct kvm_guest_debug debug = {
-		.control = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_HW_BP,
-		/* global, exact, of one byte, at instructions */
-		.arch.debugreg = { [0] = run->addr, [7] = 0x602 },
-	};
+	uint32_t i;
 
-	if (!(run->flags & HLK_MACHINE_ADDR))
+	if (!(machine->now->flags & HLK_MACHINE_ADDR))
 		return 0;
-	if (ioctl(machine->cpus[0].fd, KVM_SET_GUEST_DEBUG, &debug))
-		return hlk_err_system(&machine->err, "cannot set a breakpoint");
+	for (i = 0; i < machine->nr_cpus; i++)
+		if (ioctl(machine->cpus[i].fd, KVM_SET_GUEST_DEBUG, debug))
+			return hlk_err_system(&machine->err, what);
 	return 0;
 }
 
-static int unwatch(struct hlk_machine *machine, const struct hlk_machine_run *run)
+static int watch(struct hlk_machine *machine)
+{
+	struct kvm_guest_debug bp = {
+		.control = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_HW_BP,
+		/* global, exact, of one byte, at instructions */
+		.arch.debugreg = { [0] = machine->now->addr, [7] = 0x602 },
+	};
+
+	return debug(machine, &bp, "cannot set a breakpoint");
+}
+
+static int unwatch(struct hlk_machine *machine)
 {
 	struct kvm_guest_debug none = {};
 
-	if (!(run->flags & HLK_MACHINE_ADDR))
-		return 0;
-	if (ioctl(machine->cpus[0].fd, KVM_SET_GUEST_DEBUG, &none))
-		return hlk_err_system(&machine->err, "cannot clear a breakpoint");
-	return 0;
+	return debug(machine, &none, "cannot clear a breakpoint");
 }
 
 /* Where it is, for people; where KVM cannot say so it stays 0 */
 static void note_place(struct hlk_machine *machine, struct hlk_machine_run *run)
 {
-	const struct hlk_cpu *cpu = &machine->cpus[0];
+	const struct hlk_cpu *cpu = &machine->cpus[run->cpu];
 	struct kvm_sregs sregs;
 	struct kvm_regs regs;
 
@@ -427,24 +498,53 @@ static void note_place(struct hlk_machine *machine, struct hlk_machine_run *run)
 	run->cs_base = sregs.cs.base;
 }
 
+/* What came too late for the last run ends this one. */
+static bool was_late(struct hlk_machine *machine)
+{
+	if (!machine->late)
+		return false;
+	stop(machine, machine->late, machine->late_value);
+	machine->late = HLK_STOP_NONE;
+	machine->state = HLK_MACHINE_OVER;
+	return true;
+}
+
+/* Whether somebody wants it to stop, or another processor did already */
+static bool is_asked(struct hlk_machine *machine)
+{
+	bool over;
+
+	hlk_cpus_lock(machine);
+	over = machine->stopping;
+	if (!over && hlk_machine_asked(machine)) {
+		stop(machine, HLK_STOP_ASKED, 0);
+		over = true;
+	}
+	hlk_cpus_unlock(machine);
+	return over;
+}
+
 static int go_on(struct hlk_machine *machine, struct hlk_machine_run *run)
 {
 	bool restore = run->flags & HLK_MACHINE_RESTORE;
-	uint64_t deadline = 0;
-	int ret = 0;
+	bool over = false;
+	int ret;
 
+	machine->deadline = 0;
 	if (run->timeout_us) {
-		if (__builtin_mul_overflow(run->timeout_us, 1000, &deadline) ||
-		    __builtin_add_overflow(deadline, clock_ns(), &deadline))
-			deadline = UINT64_MAX;
+		if (__builtin_mul_overflow(run->timeout_us, 1000, &machine->deadline) ||
+		    __builtin_add_overflow(machine->deadline, clock_ns(),
+					   &machine->deadline))
+			machine->deadline = UINT64_MAX;
 	}
+	ret = hlk_cpus_begin(machine);
 	/* What was restored runs, at least to its first way out. */
-	while (!ret && !run->stop) {
-		if (!restore && hlk_machine_asked(machine))
-			stop(run, HLK_STOP_ASKED, 0);
-		else
-			ret = enter(machine, run, deadline, &restore);
+	while (!ret && !over) {
+		if (!restore && is_asked(machine))
+			break;
+		ret = enter(machine, &restore, &over);
 	}
+	ret = hlk_cpus_end(machine, ret);
 	machine->was_asked = run->stop == HLK_STOP_ASKED;
 	if ((run->stop > HLK_STOP_TIME && !machine->was_asked) || ret)
 		machine->state = HLK_MACHINE_OVER;
@@ -459,10 +559,9 @@ static int check(struct hlk_machine *machine, const struct hlk_machine_run *run)
 
 	if (ret)
 		return ret;
-	if (machine->nr_cpus > 1)
-		return hlk_err_text(&machine->err, EOPNOTSUPP, HLK_WHAT_ARGUMENT, op,
-				    "%u processors: one can run so far",
-				    machine->nr_cpus);
+	if (machine->nr_cpus > 1 && !(machine->ctx->features & HLK_FEATURE_TURNS))
+		return hlk_err_text(&machine->err, EOPNOTSUPP, HLK_WHAT_FEATURE,
+				    op, "turns of several processors");
 	if (!(machine->ctx->features & HLK_FEATURE_DEADLINE))
 		return hlk_err_text(&machine->err, EOPNOTSUPP, HLK_WHAT_FEATURE,
 				    op, "deadlines of calls");
@@ -494,8 +593,9 @@ static int go(struct hlk_machine *machine, struct hlk_machine_run *run)
 {
 	int ret = check(machine, run);
 
+	machine->now = run;
 	if (!ret)
-		ret = watch(machine, run);
+		ret = watch(machine);
 	if (!ret && run->flags & HLK_MACHINE_RESTORE) {
 		machine->state = HLK_MACHINE_OVER;
 		ret = hlk_machine_prepare(machine, machine->last);
@@ -508,9 +608,10 @@ static int go(struct hlk_machine *machine, struct hlk_machine_run *run)
 		machine->tail_len = 0;
 		wake(machine);
 	}
-	ret = go_on(machine, run);
+	if (!was_late(machine))
+		ret = go_on(machine, run);
 	note_place(machine, run);
-	return ret ? ret : unwatch(machine, run);
+	return ret ? ret : unwatch(machine);
 }
 
 EXPORT int hlk_machine_go(struct hlk_machine *machine, struct hlk_machine_run *run)
@@ -535,6 +636,7 @@ EXPORT int hlk_machine_go(struct hlk_machine *machine, struct hlk_machine_run *r
 		own.rflags = 0;
 		own.ring = 0;
 		own.bits = 0;
+		own.cpu = 0;
 		ret = go(machine, &own);
 		/* What an older caller does not have is not written. */
 		size = run->size;

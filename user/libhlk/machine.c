@@ -313,6 +313,7 @@ static void free_machine(struct hlk_machine *machine)
 {
 	uint32_t i;
 
+	hlk_cpus_exit(machine, machine->home == hlk_home(machine->ctx));
 	hlk_snapshot_close(machine->last);
 	for (i = 0; i < machine->nr_cpus; i++) {
 		if (machine->cpus[i].run)
@@ -350,6 +351,12 @@ EXPORT int hlk_machine_create(struct hlk_ctx *ctx,
 	machine = calloc(1, sizeof(*machine));
 	if (!machine)
 		return hlk_err_system(err, op_make);
+	ret = hlk_cpus_init(machine);
+	if (ret) {
+		free(machine);
+		errno = ret;
+		return hlk_err_system(err, op_make);
+	}
 	machine->ctx = hlk_ctx_get(ctx);
 	machine->home = hlk_home(ctx);
 	atomic_init(&machine->busy, false);
@@ -671,7 +678,9 @@ int hlk_machine_prepare(struct hlk_machine *machine, struct hlk_snap *snap)
 	for (i = 0; i < machine->nr_cpus; i++) {
 		machine->cpus[i].pending = true;
 		machine->cpus[i].entered = false;
+		machine->cpus[i].dead = 0;
 	}
+	machine->late = HLK_STOP_NONE;
 	return 0;
 }
 

@@ -32,7 +32,14 @@ enum hlk_machine_state {
  * @pending: registers in @run are not loaded yet, or an I/O is not completed
  * @entered: since the last restore: KVM has its registers
  * @looks: how often in a row it was found halted
+ * @dead: how often of these nothing was to wake it but others
  * @arg: the request of the run under way
+ * @machine: whose it is; set for those that have a thread, as all that follows
+ * @thread: who runs it
+ * @turn: the turn that it was in last
+ * @in_turn: it is in it
+ * @running: the machine waits for it before it is at rest
+ * @gone: the thread is over
  */
 struct hlk_cpu {
 	int fd;
@@ -40,13 +47,21 @@ struct hlk_cpu {
 	bool pending;
 	bool entered;
 	uint32_t looks;
+	uint32_t dead;
 	struct hlk_run arg;
+	struct hlk_machine *machine;
+	pthread_t thread;
+	uint64_t turn;
+	bool in_turn;
+	bool running;
+	bool gone;
 };
 
 /**
  * struct hlk_machine - see hlk_machine_create()
  *
- * All of it belongs to who has it entered.
+ * All of it belongs to who has it entered; while it runs, what threads use too is under
+ * @lock, if it has several processors.
  *
  * @ctx: the context
  * @home: hlk_home() of the process that made it
@@ -79,6 +94,19 @@ struct hlk_cpu {
  * @reset: registers after reset
  * @last: the snapshot restored last, or NULL
  * @over_budget: writes refused so far, as last seen
+ * @now: until when it runs, and why it stopped
+ * @deadline: when it has to stop, or 0
+ * @late: an end that came when the last run had its reason to stop
+ * @late_value: with it
+ * @lock: see cpus.c
+ * @rested: signalled when @running gets 0
+ * @nr_threads: of the processors but the first
+ * @running: how many of these are not at rest
+ * @led: they got their turn
+ * @stopping: the turn is over
+ * @closing: threads are to end
+ * @failed: the first failure of a turn, a negative errno
+ * @failure: with it
  */
 struct hlk_machine {
 	struct hlk_ctx *ctx;
@@ -112,6 +140,19 @@ struct hlk_machine {
 	struct kvm_sregs reset;
 	struct hlk_snap *last;
 	uint64_t over_budget;
+	struct hlk_machine_run *now;
+	uint64_t deadline;
+	enum hlk_stop late;
+	uint64_t late_value;
+	pthread_mutex_t lock;
+	pthread_cond_t rested;
+	uint32_t nr_threads;
+	uint32_t running;
+	bool led;
+	bool stopping;
+	bool closing;
+	int failed;
+	struct hlk_err failure;
 };
 
 int hlk_machine_enter(struct hlk_machine *machine, const char *op);
@@ -133,6 +174,20 @@ void hlk_outside_load(struct hlk_machine *machine, const void *state);
 bool hlk_machine_asked(struct hlk_machine *machine);
 int hlk_machine_set_line(struct hlk_machine *machine, uint32_t irq, bool level);
 int hlk_machine_set_lines(struct hlk_machine *machine, uint32_t lines);
+
+/* cpus.c */
+int hlk_cpus_init(struct hlk_machine *machine);
+void hlk_cpus_exit(struct hlk_machine *machine, bool mine);
+int hlk_cpus_begin(struct hlk_machine *machine);
+int hlk_cpus_end(struct hlk_machine *machine, int ret);
+void hlk_cpus_lock(struct hlk_machine *machine);
+void hlk_cpus_unlock(struct hlk_machine *machine);
+void hlk_cpus_led(struct hlk_machine *machine);
+void hlk_cpus_look(struct hlk_machine *machine);
+void hlk_cpus_stop(struct hlk_machine *machine);
+
+/* go.c */
+int hlk_cpu_came_out(struct hlk_machine *machine, struct hlk_cpu *cpu, int code);
 
 /* cpuid.c */
 int hlk_cpuid_machine(struct hlk_ctx *ctx, uint32_t nr_cpus, bool irqchip,

@@ -139,32 +139,28 @@ EXPORT int hlk_machine_irq(struct hlk_machine *machine, uint32_t irq, int level)
 
 /*
  * A run that goes on now and then reads @asked after it cleared immediate_exit, so one of
- * the two is seen. The module gets those out who are in the guest already.
+ * the two is seen. The module gets the first processor out if it is in the guest already,
+ * and that stops the others.
  */
 EXPORT void hlk_machine_stop(struct hlk_machine *machine)
 {
 	struct hlk_kick kick = { .head.size = sizeof(kick) };
 	int code = errno;
-	uint32_t i;
 
 	atomic_store(&machine->asked, true);
-	for (i = 0; i < machine->nr_cpus; i++)
-		__atomic_store_n(&machine->cpus[i].run->immediate_exit, 1, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&machine->cpus[0].run->immediate_exit, 1, __ATOMIC_SEQ_CST);
 	ioctl(machine->hlk_fd, HLK_KICK, &kick);
 	errno = code;
 }
 
 /**
- * hlk_machine_asked() - whether a machine is to stop; before each entry
- * @machine: the machine
+ * hlk_machine_asked() - whether a machine is to stop; before each entry of the first processor
+ * @machine: the machine, whose lock is held, and which nobody stops
  *
  * Return: whether it is
  */
 bool hlk_machine_asked(struct hlk_machine *machine)
 {
-	uint32_t i;
-
-	for (i = 0; i < machine->nr_cpus; i++)
-		__atomic_store_n(&machine->cpus[i].run->immediate_exit, 0, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&machine->cpus[0].run->immediate_exit, 0, __ATOMIC_SEQ_CST);
 	return atomic_exchange(&machine->asked, false);
 }

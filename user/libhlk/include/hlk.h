@@ -1416,7 +1416,8 @@ struct hlk_machine_device {
  *	the rest from 4 GiB on; 0 is 128 MiB
  * @max_private: see struct hlk_config; 0 is no limit
  * @keep_private: see struct hlk_config
- * @print: called with what the guest writes to its serial port and to port 0xE9, or NULL
+ * @print: called with what the guest writes to its serial port and to port 0xE9, or NULL; of
+ *	several processors on any of their threads, one at a time
  * @print_arg: its first argument
  * @device: a device of the caller's own, or NULL; it is copied
  *
@@ -1453,7 +1454,8 @@ struct hlk_machine_config {
  * an address reads as ones.
  *
  * As a sandbox it is used by one thread at a time, of the process that made it; a
- * function that finds it in use says EBUSY.
+ * function that finds it in use says EBUSY. With several processors it has threads of its
+ * own from its first run on, which take no signals.
  *
  * Return: 0 or a negative errno
  */
@@ -1563,6 +1565,7 @@ enum hlk_stop {
  * @rflags: out: RFLAGS
  * @ring: out: its privilege level; 0 is that of a kernel
  * @bits: out: of the code that it is in: 16, 32 or 64; 0 if that is not known
+ * @cpu: out: the processor that stopped it, and whose @rip and control registers these are
  */
 struct hlk_machine_run {
 	uint32_t size;
@@ -1583,6 +1586,7 @@ struct hlk_machine_run {
 	uint64_t rflags;
 	uint32_t ring;
 	uint32_t bits;
+	uint64_t cpu;
 };
 
 #define HLK_MACHINE_RUN_INIT	{ .size = sizeof(struct hlk_machine_run) }
@@ -1594,7 +1598,9 @@ struct hlk_machine_run {
  *
  * It always stops at its own end. That it is idle is looked for every 10 ms: it is, when it
  * was in HLT each time for as long as @idle_us says, and had nothing printed meanwhile.
- * After HLK_STOP_ASKED what it printed and how long it waited counts on.
+ * After HLK_STOP_ASKED what it printed and how long it waited counts on. Of several processors
+ * the first is run by the caller, each of the others by a thread that the machine has; what
+ * stops one stops all, and when the function returns all are at rest.
  *
  * Return: 0, or a negative errno: EDQUOT if it used up its private pages, ESTALE if it is over
  */
