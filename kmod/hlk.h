@@ -531,6 +531,8 @@ u32 hlk_program_residue(const struct hlk_snap *snap, const struct kvm *kvm,
 int hlk_program_mmap(struct hlk_snap *snap, struct vm_area_struct *vma);
 int hlk_program_ready(struct hlk_vm *vm, const struct hlk_snap *snap, u64 address,
 		      struct hlk_why_at *at);
+int hlk_program_accept(struct hlk_vm *vm, const struct hlk_snap *snap,
+		       struct hlk_why_at *at);
 int hlk_program_run(struct hlk_vm *vm, const struct hlk_snap *snap, u64 address,
 		    u32 flags, struct hlk_why_at *at);
 

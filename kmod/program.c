@@ -193,7 +193,19 @@ static int look_pit(struct program_new *new)
 	return look_struct(new);
 }
 
-/* All that a program may call. All but the interrupt put back what a KVM_GET_* told. */
+/* Made before all else, in each restore; what KVM says is not wanted. */
+static int look_starts(struct program_new *new)
+{
+	if (new->entry.flags)
+		return program_wrong(new, -EINVAL, ENTRY(flags));
+	new->call->first = true;
+	return look_struct(new);
+}
+
+/*
+ * All that a program may call. All put back what a KVM_GET_* told, but for the interrupt,
+ * and for one that has KVM take what it shows to nobody.
+ */
 static const struct program_row program_rows[] = {
 	{ KVM_SET_IRQCHIP, .of_vm = true, .look = look_irqchip },
 	{ KVM_SET_PIT2, .of_vm = true, .look = look_pit },
@@ -208,6 +220,7 @@ static const struct program_row program_rows[] = {
 	{ KVM_SET_XCRS, .part = HLK_PROGRAM_XCRS },
 	{ KVM_SET_DEBUGREGS, .part = HLK_PROGRAM_DEBUGREGS },
 	{ KVM_SET_MP_STATE, .part = HLK_PROGRAM_MP_STATE },
+	{ KVM_GET_MP_STATE, .part = HLK_PROGRAM_STARTS, .look = look_starts },
 	{ KVM_SET_LAPIC, .part = HLK_PROGRAM_LAPIC },
 	{ KVM_SET_MSRS, .look = look_msrs },
 	{ KVM_SET_TSC_KHZ, .part = HLK_PROGRAM_TSC_KHZ, .look = look_value },

@@ -14,6 +14,7 @@
  * @by_value: the argument is @value
  * @value: it
  * @success: what KVM returns then
+ * @first: made before anything is put back
  */
 struct hlk_program_call {
 	unsigned int cmd;
@@ -23,6 +24,7 @@ struct hlk_program_call {
 	bool by_value;
 	u32 value;
 	u32 success;
+	bool first;
 };
 
 void hlk_program_read(const struct hlk_program *program, u32 offset, void *to, u32 bytes);

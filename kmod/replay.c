@@ -176,6 +176,44 @@ static int program_failed(const struct hlk_program *program, u32 nr, long ret,
 }
 
 /**
+ * hlk_program_accept() - have KVM take INIT and SIPI that the call before left under way
+ * @vm: the VM; its lock is held, and its vCPUs are not
+ * @snap: the snapshot
+ * @at: the reason of a failure
+ *
+ * KVM keeps them where no call sets them, but takes them whenever it is asked for the MP
+ * state. What comes of it is thrown away by the restore, like all that the call before did;
+ * so is the answer, for which there is no room at the end of user space.
+ *
+ * Return: 0, or what KVM returns
+ */
+int hlk_program_accept(struct hlk_vm *vm, const struct hlk_snap *snap,
+		       struct hlk_why_at *at)
+{
+	const struct hlk_program *program = snap->program;
+	const struct hlk_program_call *call;
+	struct file *file;
+	long ret;
+	u32 i;
+
+	lockdep_assert_held(&vm->lock);
+	hlk_vcpu_files_find(vm);
+	for (i = 0; i < program->nr_calls; i++) {
+		call = &program->calls[i];
+		/* that a file, or the vCPU, is not there is told when all are held */
+		file = call->first ? vm->vcpu_files[call->target] : NULL;
+		if (!file)
+			continue;
+		ret = file->f_op->unlocked_ioctl(file, call->cmd, TASK_SIZE_MAX);
+		if (ret != -EFAULT)
+			return hlk_fail(at, ret < 0 ? ret : -EINVAL,
+					HLK_WHY_PROGRAM_CALL, i, call->cmd);
+		cond_resched();
+	}
+	return 0;
+}
+
+/**
  * hlk_program_run() - make a program's calls
  * @vm: the VM; its lock is held, and its vCPUs are not
  * @snap: the snapshot, for which hlk_program_ready() said yes
@@ -197,7 +235,7 @@ int hlk_program_run(struct hlk_vm *vm, const struct hlk_snap *snap, u64 address,
 
 	lockdep_assert_held(&vm->lock);
 	for (i = 0; i < program->nr_calls; i++) {
-		if (program->calls[i].when & others)
+		if (program->calls[i].when & others || program->calls[i].first)
 			continue;
 		ret = program_call(vm, &program->calls[i], address);
 		if (unlikely(ret != program->calls[i].success))

@@ -369,6 +369,23 @@ static int restore_program(struct hlk_vm *vm, struct hlk_snap *snap, u32 flags,
 	return ret;
 }
 
+/*
+ * What a program wants done before anything is put back. It is known that no vCPU runs, and
+ * KVM takes their locks itself.
+ */
+static int restore_before(struct hlk_vm *vm, const struct hlk_snap *snap, u32 flags,
+			  struct hlk_why_at *at)
+{
+	int ret;
+
+	if (!snap->program->does[false][HLK_PROGRAM_STARTS] ||
+	    flags & HLK_RESTORE_NOWAIT)
+		return 0;
+	hlk_vcpus_release(vm);
+	ret = hlk_program_accept(vm, snap, at);
+	return ret ? ret : hlk_vcpus_hold(vm, false, at);
+}
+
 /**
  * hlk_restore() - go back to a snapshot
  * @vm: the VM; its lock is held
@@ -403,6 +420,8 @@ int hlk_restore(struct hlk_vm *vm, struct hlk_snap *snap, u32 flags, u64 program
 	if (!snap)
 		return hlk_fail(at, -EINVAL, HLK_WHY_NO_SNAPSHOT, 0, 0);
 	ret = hlk_vcpus_hold(vm, flags & HLK_RESTORE_NOWAIT, at);
+	if (unlikely(snap->program) && !ret)
+		ret = restore_before(vm, snap, flags, at);
 	if (ret)
 		return ret;
 	if (flags & HLK_RESTORE_LEARN && snap == vm->snap && !(flags & HLK_RESTORE_NOWAIT))

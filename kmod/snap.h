@@ -116,6 +116,7 @@ struct hlk_touched_set {
  * @HLK_PROGRAM_FPU: the FPU
  * @HLK_PROGRAM_XCRS: XCR0
  * @HLK_PROGRAM_MP_STATE: halted or not
+ * @HLK_PROGRAM_STARTS: INIT and SIPI under way, of which there are none then
  * @HLK_PROGRAM_PARTS: how many there are
  */
 enum hlk_program_part {
@@ -131,6 +132,7 @@ enum hlk_program_part {
 	HLK_PROGRAM_FPU,
 	HLK_PROGRAM_XCRS,
 	HLK_PROGRAM_MP_STATE,
+	HLK_PROGRAM_STARTS,
 	HLK_PROGRAM_PARTS,
 };
 

@@ -929,7 +929,8 @@ void hlk_vcpu_loads(struct hlk_snap *snap, u32 nr, u32 loads)
  *
  * KVM keeps those that are under way apart from the APIC that KVM_SET_LAPIC sets. Events
  * take back an INIT, and a SIPI without one is nothing to who was never started; but
- * such a vCPU loads nothing from struct kvm_run before it has taken both.
+ * such a vCPU loads nothing from struct kvm_run before it has taken both. A program can have
+ * them taken before the restore.
  *
  * Return: whether what was sent in the call before may still start one
  */
@@ -941,7 +942,8 @@ bool hlk_vcpus_await(const struct hlk_snap *snap)
 
 	for (i = 0; i < snap->nr_vcpus; i++) {
 		state = snap->vcpus[i];
-		await |= state->mp_state == KVM_MP_STATE_INIT_RECEIVED ||
+		await |= (state->mp_state == KVM_MP_STATE_INIT_RECEIVED &&
+			  !hlk_program_does(snap->program, HLK_PROGRAM_STARTS, i)) ||
 			 (state->mp_state == KVM_MP_STATE_UNINITIALIZED &&
 			  state->loads);
 	}

@@ -518,7 +518,8 @@ TEST_F(run, only_a_vcpu_of_this_vm)
 TEST_F(run, flags_and_reserved_fields)
 {
 	u32 known = HLK_RESTORE_REPRODUCIBLE | HLK_RESTORE_TIME_BACK | HLK_RESTORE_LEARN |
-		    HLK_RUN_CONTINUE | HLK_RUN_REGS | HLK_RUN_SIZED;
+		    HLK_RUN_CONTINUE | HLK_RUN_REGS | HLK_RUN_SIZED | HLK_RUN_LEAD |
+		    HLK_RUN_FOLLOW;
 	u32 bit;
 
 	for (bit = 0; bit < 32; bit++) {

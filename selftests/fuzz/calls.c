@@ -329,6 +329,7 @@ struct hlk_run *a_run(struct fuzzer *f, int *vcpu, u32 *flags)
 	u32 nr = one_in(f, 30) ? odd_number(f) : rnd(f, 2), size = rnd(f, 100);
 	u64 timeout = one_in(f, 3) ? 1ULL << rnd(f, 28) : 0;
 	u64 deadline = one_in(f, 6) ? odd_number(f) : one_in(f, 2) ? HLK_DEADLINE_NEVER : 0;
+	u64 turn = rnd(f, 4);
 	u64 at;
 
 	*vcpu = slot(f, VCPU);
@@ -337,7 +338,13 @@ struct hlk_run *a_run(struct fuzzer *f, int *vcpu, u32 *flags)
 						   (one_in(f, 2) ? HLK_RESTORE_LEARN : 0);
 	if (one_in(f, 4))
 		*flags |= HLK_RUN_REGS;
-	if (nr_calls)
+	if (one_in(f, 4))
+		*flags |= HLK_RUN_LEAD;
+	if (one_in(f, 8)) {
+		*flags = HLK_RUN_CONTINUE | HLK_RUN_FOLLOW;
+		nr = one_in(f, 10);
+	}
+	if (nr_calls && !one_in(f, 10))
 		*flags = (*flags & ~HLK_RUN_CONTINUE) | (one_in(f, 2) ? HLK_RUN_SIZED : 0);
 	at = program_at(f, -1);
 	if (f->list)
@@ -363,6 +370,7 @@ struct hlk_run *a_run(struct fuzzer *f, int *vcpu, u32 *flags)
 	r->nr_calls = nr_calls;
 	r->call_size = sizeof(call[0]);
 	r->call_timeout_ns = each;
+	r->turn = turn;
 	return r;
 }
 
@@ -380,11 +388,13 @@ static void op_run(struct fuzzer *f)
 static void op_kick(struct fuzzer *f)
 {
 	struct hlk_kick *kick = NEW(f, hlk_kick);
-	u32 vcpu = one_in(f, 10) ? odd_number(f) : rnd(f, 2);
+	bool all = one_in(f, 3);
+	u32 vcpu = one_in(f, 10) ? odd_number(f) : all ? 0 : rnd(f, 2);
 	int hlk = slot(f, HLK);
 
-	if (say(f, "HLK_KICK(fd %d, vcpu %u)", hlk, vcpu))
+	if (say(f, "HLK_KICK(fd %d, vcpu %u, all %d)", hlk, vcpu, all))
 		return;
+	kick->head.flags = all ? HLK_KICK_ALL : 0;
 	kick->vcpu = vcpu;
 	ioctl(get_fd(hlk), HLK_KICK, kick);
 }

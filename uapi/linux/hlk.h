@@ -527,7 +527,9 @@ struct hlk_segment {
  * KVM_SET_XCRS, KVM_SET_DEBUGREGS, KVM_SET_VCPU_EVENTS, KVM_SET_MP_STATE, KVM_SET_LAPIC,
  * KVM_SET_MSRS, KVM_SET_NESTED_STATE, KVM_SET_TSC_KHZ; of the VM KVM_SET_IRQCHIP,
  * KVM_SET_PIT2, KVM_SET_CLOCK, and KVM_IRQ_LINE, by which a guest is told that it was
- * restored. Registers, control registers or events that the
+ * restored. KVM_GET_MP_STATE of a vCPU is made before all else of a restore, without flags,
+ * and its answer is dropped: KVM takes INIT and SIPI that the call before left under way,
+ * so that none of them starts a vCPU that waits. Registers, control registers or events that the
  * program sets do not come by struct kvm_run: KVM has them before the entry. The
  * offset of the TSC needs no call, see struct hlk_restore.
  */

@@ -62,21 +62,24 @@ static uint64_t clock_ns(void)
 }
 
 /*
- * The first reason counts; but an end that comes while processors are being stopped is one,
- * and the next run says so.
+ * The first reason counts; but an end of another processor, that comes while all are being
+ * stopped, is one, and the next run says so.
  */
 static void stop(struct hlk_machine *machine, enum hlk_stop reason, uint64_t value)
 {
 	struct hlk_machine_run *run = machine->now;
 
-	if (run->stop && reason > HLK_STOP_TIME && !machine->late) {
+	if (run->stop && run->cpu != machine->out && reason > HLK_STOP_TIME &&
+	    !machine->late) {
 		machine->late = reason;
 		machine->late_value = value;
+		machine->late_cpu = machine->out;
 	}
 	if (run->stop)
 		return;
 	run->stop = reason;
 	run->value = value;
+	run->cpu = machine->out;
 }
 
 static void note_tail(struct hlk_machine *machine, char byte)
@@ -282,6 +285,7 @@ static int handle_exit(struct hlk_machine *machine, struct hlk_cpu *cpu)
 int hlk_machine_exit(struct hlk_machine *machine, struct hlk_machine_run *run)
 {
 	machine->now = run;
+	machine->out = 0;
 	return handle_exit(machine, &machine->cpus[0]);
 }
 
@@ -380,12 +384,8 @@ static int handle(struct hlk_machine *machine, struct hlk_cpu *cpu, int code)
  */
 int hlk_cpu_came_out(struct hlk_machine *machine, struct hlk_cpu *cpu, int code)
 {
-	bool stopped = machine->now->stop;
-	int ret = handle(machine, cpu, code);
-
-	if (!stopped && machine->now->stop)
-		machine->now->cpu = cpu - machine->cpus;
-	return ret;
+	machine->out = cpu - machine->cpus;
+	return handle(machine, cpu, code);
 }
 
 static uint64_t slice(const struct hlk_machine *machine)
@@ -503,6 +503,7 @@ static bool was_late(struct hlk_machine *machine)
 {
 	if (!machine->late)
 		return false;
+	machine->out = machine->late_cpu;
 	stop(machine, machine->late, machine->late_value);
 	machine->late = HLK_STOP_NONE;
 	machine->state = HLK_MACHINE_OVER;
@@ -517,6 +518,7 @@ static bool is_asked(struct hlk_machine *machine)
 	hlk_cpus_lock(machine);
 	over = machine->stopping;
 	if (!over && hlk_machine_asked(machine)) {
+		machine->out = 0;
 		stop(machine, HLK_STOP_ASKED, 0);
 		over = true;
 	}

@@ -95,9 +95,11 @@ struct hlk_cpu {
  * @last: the snapshot restored last, or NULL
  * @over_budget: writes refused so far, as last seen
  * @now: until when it runs, and why it stopped
+ * @out: number of the processor that came out, and is looked after
  * @deadline: when it has to stop, or 0
  * @late: an end that came when the last run had its reason to stop
  * @late_value: with it
+ * @late_cpu: whose it is
  * @lock: see cpus.c
  * @rested: signalled when @running gets 0
  * @nr_threads: of the processors but the first
@@ -141,9 +143,11 @@ struct hlk_machine {
 	struct hlk_snap *last;
 	uint64_t over_budget;
 	struct hlk_machine_run *now;
+	uint32_t out;
 	uint64_t deadline;
 	enum hlk_stop late;
 	uint64_t late_value;
+	uint32_t late_cpu;
 	pthread_mutex_t lock;
 	pthread_cond_t rested;
 	uint32_t nr_threads;

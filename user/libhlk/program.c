@@ -346,25 +346,50 @@ static int add_tail(struct hlk_program *program, bool irqchip,
 	return 0;
 }
 
-/*
- * INIT and SIPI that are under way are in no state that can be asked for. Who asks for the
- * MP state has KVM take them, so that there are none.
- */
-static int accept_starts(struct hlk_program *program)
-{
-	struct kvm_mp_state mp;
-	uint32_t i;
-
-	for (i = 0; i < program->nr_cpus; i++)
-		if (ioctl(program->vcpu_fds[i], KVM_GET_MP_STATE, &mp))
-			return failed(program, "KVM_GET_MP_STATE");
-	return 0;
-}
-
 static void take_turn(struct hlk_program *program, uint32_t cpu)
 {
 	program->cpu = cpu;
 	program->vcpu_fd = program->vcpu_fds[cpu];
+}
+
+/*
+ * INIT and SIPI that are under way are in no state that can be asked for. Who asks for the
+ * MP state has KVM take them, so that there are none; before each restore, too, but for
+ * a processor that runs, which drops what comes.
+ */
+static int add_starts(struct hlk_program *program)
+{
+	struct kvm_mp_state mp;
+	uint32_t i;
+
+	for (i = 0; i < program->nr_cpus; i++) {
+		take_turn(program, i);
+		if (ioctl(program->vcpu_fd, KVM_GET_MP_STATE, &mp))
+			return failed(program, "KVM_GET_MP_STATE");
+		program->unstarted[i] = mp.mp_state == KVM_MP_STATE_UNINITIALIZED ||
+					mp.mp_state == KVM_MP_STATE_INIT_RECEIVED;
+		if (mp.mp_state != KVM_MP_STATE_RUNNABLE)
+			add(program, KVM_GET_MP_STATE, &mp, sizeof(mp));
+	}
+	return 0;
+}
+
+/* Who was not started loads nothing from struct kvm_run until it is. */
+static int add_unstarted(struct hlk_program *program)
+{
+	struct kvm_vcpu_events events;
+	struct kvm_regs regs;
+
+	if (!program->unstarted[program->cpu])
+		return 0;
+	if (ioctl(program->vcpu_fd, KVM_GET_REGS, &regs))
+		return failed(program, "KVM_GET_REGS");
+	add(program, KVM_SET_REGS, &regs, sizeof(regs));
+	memset(&events, 0, sizeof(events));
+	if (ioctl(program->vcpu_fd, KVM_GET_VCPU_EVENTS, &events))
+		return failed(program, "KVM_GET_VCPU_EVENTS");
+	add(program, KVM_SET_VCPU_EVENTS, &events, sizeof(events));
+	return 0;
 }
 
 static int add_control(struct hlk_ctx *ctx, struct hlk_program *program)
@@ -411,6 +436,8 @@ static int add_rest(struct hlk_ctx *ctx, struct hlk_program *program)
 		ret = add_msrs(ctx, program);
 		if (!ret)
 			ret = add_debugregs(program);
+		if (!ret)
+			ret = add_unstarted(program);
 	}
 	return ret;
 }
@@ -445,7 +472,7 @@ int hlk_program_make(struct hlk_ctx *ctx, struct hlk_program *program, bool irqc
 		.size = sizeof(struct hlk_program_header),
 		.entry_size = sizeof(struct hlk_program_entry),
 	};
-	ret = program->nr_cpus > 1 ? accept_starts(program) : 0;
+	ret = program->nr_cpus > 1 ? add_starts(program) : 0;
 	if (!ret && irqchip)
 		ret = deliver_timers(program);
 	if (!ret)

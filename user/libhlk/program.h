@@ -40,6 +40,7 @@ struct hlk_program_tail {
  * @nr_cpus: its processors
  * @vcpu_fds: these
  * @acpi: its guest is told of restores
+ * @unstarted: of each, whether it waits for INIT or SIPI
  * @cpu: number of the one whose state is being written
  * @vcpu_fd: its vCPU
  * @lines: levels of its interrupt lines
@@ -55,6 +56,7 @@ struct hlk_program {
 	uint32_t nr_cpus;
 	int vcpu_fds[HLK_LIB_MAX_CPUS];
 	bool acpi;
+	bool unstarted[HLK_LIB_MAX_CPUS];
 	uint32_t cpu;
 	int vcpu_fd;
 	uint32_t lines;

@@ -331,7 +331,7 @@ int main(int argc, char **argv)
 		return other_process(atoi(argv[1]));
 	open_ctx();
 	test_mode(2, 'r', ROUNDS * 2, "calls and replies");
-	test_mode(4, 'x', ROUNDS, "calls, replies and exits of four");
+	test_mode(4, 'x', 4, "calls, replies and exits of four");
 	test_mode(2, 'i', ROUNDS, "an interrupt on its way");
 	test_mode(3, 'f', ROUNDS, "an interrupt just sent");
 	test_mode(2, 'n', ROUNDS, "an NMI on its way");

@@ -26,6 +26,7 @@
 #define SEND_NMI	0x00004400
 #define STACK		1024
 #define DELAY		100000
+#define CALLS		20
 #define MAGIC		0x1badb002
 #define FLAGS		3
 
@@ -87,22 +88,22 @@ _start:
 	cmp	$'t', %al
 	je	spin
 	call	say_ready
-	mov	$100, %ebp
+	mov	$CALLS, %ebp
 	/* Calls all, and waits for their replies */
 1:	movl	$0, replies
 	mov	$(ALL_BUT_ME | VECTOR_CALL), %eax
 	call	send
 	mov	others, %eax
-2:	cli
-	cmp	replies, %eax
-	je	3f
+	/* Not in HLT: emulators have been seen that forget what STI holds off. */
 	sti
-	hlt
-	jmp	2b
-3:	dec	%ebp
+2:	pause
+	cmp	replies, %eax
+	jne	2b
+	cli
+	dec	%ebp
 	jnz	1b
 	mov	others, %eax
-	imul	$100, %eax
+	imul	$CALLS, %eax
 	cmp	calls, %eax
 	jne	bad
 	jmp	done
