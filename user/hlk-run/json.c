@@ -64,3 +64,27 @@ void json_print(struct cJSON *root)
 	cJSON_free(text);
 	cJSON_Delete(root);
 }
+
+/**
+ * json_write() - write JSON to a file
+ * @root: what is to be written, which is freed
+ * @path: the file, or - for standard output
+ *
+ * Return: 0, or -1 after that was said
+ */
+int json_write(struct cJSON *root, const char *path)
+{
+	char *text = cJSON_Print(root);
+	FILE *file = strcmp(path, "-") ? fopen(path, "we") : stdout;
+	int ret = text && file ? 0 : -1;
+
+	if (!ret && (fputs(text, file) < 0 || fputc('\n', file) < 0))
+		ret = -1;
+	if (file && file != stdout && fclose(file))
+		ret = -1;
+	if (ret)
+		fprintf(stderr, "hlk-run: %s: cannot be written\n", path);
+	cJSON_free(text);
+	cJSON_Delete(root);
+	return ret;
+}

@@ -11,5 +11,6 @@ char *text_clean(const char *text, size_t len);
 void json_u64(struct cJSON *to, const char *name, uint64_t value);
 void json_text(struct cJSON *to, const char *name, const char *text, size_t len);
 void json_print(struct cJSON *root);
+int json_write(struct cJSON *root, const char *path);
 
 #endif /* HLK_RUN_JSON_H */

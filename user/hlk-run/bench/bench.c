@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* hlk-run bench: the command line, and what comes after what. */
 #include <argp.h>
-#include <cjson/cJSON.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -13,6 +12,7 @@
 #include <unistd.h>
 
 #include "../fail.h"
+#include "../json.h"
 #include "../option.h"
 #include "../term.h"
 #include "bench.h"
@@ -343,30 +343,6 @@ static int measure(const struct bench_options *opt, struct bench_report *report)
 	return bench_extras(env, &report->extra);
 }
 
-static int write_json(const struct bench_options *opt,
-		      const struct bench_report *report,
-		      const struct bench_goal *goal, uint32_t nr_goals)
-{
-	struct cJSON *root = bench_json(report, goal, nr_goals);
-	char *text = cJSON_Print(root);
-	FILE *file = stdout;
-	int ret = text ? 0 : -1;
-
-	if (!opt->env.stdout_busy)
-		file = fopen(opt->json, "we");
-	if (!file)
-		ret = -1;
-	if (!ret && (fputs(text, file) < 0 || fputc('\n', file) < 0))
-		ret = -1;
-	if (file && file != stdout && fclose(file))
-		ret = -1;
-	if (ret)
-		fprintf(stderr, "hlk-run: %s: cannot be written\n", opt->json);
-	cJSON_free(text);
-	cJSON_Delete(root);
-	return ret;
-}
-
 static int output(const struct bench_options *opt,
 		  const struct bench_report *report)
 {
@@ -377,7 +353,7 @@ static int output(const struct bench_options *opt,
 	if (!opt->env.stdout_busy)
 		bench_table(report, goal, nr);
 	if (opt->json)
-		ret = write_json(opt, report, goal, nr);
+		ret = json_write(bench_json(report, goal, nr), opt->json);
 	if (opt->report && bench_report_file(report, goal, nr, opt->report))
 		ret = -1;
 	if (opt->svg && bench_svg(report, opt->svg))
