@@ -14,6 +14,7 @@
 #include "measure.h"
 #include "ways_hlk.h"
 #include "ways_kvm.h"
+#include "ways_program.h"
 
 #define WARM		8
 #define MAX_BLOCK	2000
@@ -217,6 +218,7 @@ const char *bench_no_way(const char *list)
 	for (;; list += len + 1) {
 		len = strcspn(list, ",");
 		if (!is_way(hlk_ways, nr_hlk_ways, list, len) &&
+		    !is_way(program_ways, nr_program_ways, list, len) &&
 		    !is_way(kvm_ways, nr_kvm_ways, list, len))
 			return list;
 		if (!list[len])
@@ -242,6 +244,7 @@ int bench_measure(const struct bench_env *env, const struct bench_cfg *cfg,
 
 	*run = (struct bench_run){ .cfg = *cfg };
 	list_ways(env, run, hlk_ways, nr_hlk_ways);
+	list_ways(env, run, program_ways, nr_program_ways);
 	list_ways(env, run, kvm_ways, nr_kvm_ways);
 	runner = calloc(run->nr, sizeof(*runner));
 	if (!runner || image_make(env, cfg, &image, why, sizeof(why))) {
