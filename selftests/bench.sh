@@ -108,7 +108,7 @@ result $? "a quick benchmark comes to its end"
 is_json $json > $out 2>&1
 result $? "its JSON is JSON"
 
-for way in A A2 A3 A3r A0 B1 B2 B3 B4 B5 B5w B6 B6f B7 C; do
+for way in A A2 A2p A3 A3r A0 B1 B2 B3 B4 B5 B5w B6 B6f B7 C; do
 	ways '"present":' > $out
 	grep -q "^$way 2$" $out
 	result $? "way $way is in both configurations"
@@ -169,6 +169,14 @@ result $? "a configuration that cannot be is a usage error"
 hlk-run bench --ways A2,B99,C > $out 2>&1
 [ $? = 2 ] && grep -q "no way 'B99,C'" $out
 result $? "and so is a way that there is not"
+
+hlk-run bench --kernel "$(command -v hlk-run)" > $out 2>&1
+[ $? = 1 ] && grep -q "cannot load the kernel" $out
+result $? "a kernel that is none"
+
+hlk-run bench --kernel /nowhere/kernel > $out 2>&1
+[ $? = 1 ] && grep -q "/nowhere/kernel: No such file" $out
+result $? "and one that is not there"
 
 echo "1..$nr"
 exit $bad

@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # bench.sh [OPTION...]: the benchmarks. Natively that of compaction, then for
-# each of $KERNELS, in a VM, that of restore and call: time, instructions, and
-# two threads. Options are passed on to `hlk-run bench`, such as --quick or --full.
+# each of $KERNELS, in a VM, that of restore and call: time, instructions, two threads,
+# and a Linux guest, Debian's 686 kernel. Options are passed on to `hlk-run bench`, such as
+# --quick or --full.
 #
 # What comes out is printed, and is in build/bench: SERIES.txt, .json and .svg.
 . "$(dirname "$0")/common.sh"
@@ -40,6 +41,12 @@ in_vm() {
 	cat "$out/$series$name.txt"
 }
 
+kernel=$("$VM_DIR/linux-guest.sh")
+cp "$kernel" "$out/vmlinuz-686"
+"$VM_DIR/initrd.sh" linux-call "$out/initrd.gz"
+guest=(--data "$out/vmlinuz-686" --data "$out/initrd.gz" --timeout 1800)
+linux="--kernel vmlinuz-686 --initrd initrd.gz --append quiet"
+
 failed=0
 for series in $KERNELS; do
 	echo
@@ -49,6 +56,13 @@ for series in $KERNELS; do
 	echo "== Linux $series: instructions"
 	in_vm "$series" -counts "--perf-counts --budget 100 --svg /tmp/svg $*" --smp 1 \
 		--qemu '-icount shift=0,sleep=off' || failed=1
+	echo
+	echo "== Linux $series: a Linux guest, time"
+	in_vm "$series" -linux "$linux $*" "${guest[@]}" || failed=1
+	echo
+	echo "== Linux $series: a Linux guest, instructions"
+	in_vm "$series" -linux-counts "$linux --perf-counts --budget 100 $*" "${guest[@]}" \
+		--smp 1 --qemu '-icount shift=0,sleep=off' || failed=1
 	echo
 	echo "== Linux $series: two threads on two CPUs"
 	QEMU=${QEMU:-10} in_vm "$series" -threads --two-threads --thread multi || failed=1

@@ -20,6 +20,7 @@
 #include "extra.h"
 #include "goals.h"
 #include "image.h"
+#include "linux.h"
 #include "measure.h"
 #include "out.h"
 
@@ -46,6 +47,7 @@ enum {
 
 struct bench_options {
 	struct bench_env env;
+	struct linux_options guest;
 	const char *json;
 	const char *svg;
 	const char *report;
@@ -160,6 +162,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_EMULATED:
 		opt->env.emulated = true;
 		return 0;
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &opt->guest;
+		return 0;
 	case ARGP_KEY_ARG:
 		argp_error(state, "what is '%s'?", arg);
 		return 0;
@@ -168,9 +173,15 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
+static const struct argp_child children[] = {
+	{ &linux_argp, 0, NULL, 1 },
+	{ 0 }
+};
+
 static const struct argp bench_argp = {
 	.options = options,
 	.parser = parse,
+	.children = children,
 	.doc = "Time restore and call of a small guest: by hlk, and by user space at its best on ordinary memory.\v"
 	       "Goals that are missed are said and are no failure. See Documentation/bench.rst.",
 };
@@ -382,7 +393,9 @@ int cmd_bench(int argc, char **argv)
 	}
 	if (init(&opt))
 		return RUN_ERROR;
-	if (measure(&opt, &report))
+	if (opt.guest.kernel)
+		ret = bench_linux(&opt.env, &opt.guest, opt.json);
+	else if (measure(&opt, &report))
 		ret = RUN_ERROR;
 	if (report.run && output(&opt, &report))
 		ret = RUN_ERROR;
