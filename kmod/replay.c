@@ -130,6 +130,9 @@ int hlk_program_ready(struct hlk_vm *vm, const struct hlk_snap *snap, u64 addres
 		return hlk_fail(at, -EFAULT, HLK_WHY_PROGRAM_MAPPING, 0, address);
 	if (!address)
 		return hlk_fail(at, -EINVAL, HLK_WHY_PROGRAM_MISSING, 0, 0);
+	/* nothing will be read there */
+	if (!program->nr_calls)
+		return 0;
 	ret = program_mapped(snap, address, at);
 	if (ret)
 		return ret;
