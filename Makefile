@@ -10,7 +10,7 @@ export KERNELS
 vm	:= selftests/vm
 
 .PHONY: help setup modules user demo demo-linux check check-all check-native check-debug check-long check-vmx \
-	check-machines check-genid coverage coverage-user bench lint install \
+	check-machines check-genid check-vmm coverage coverage-user bench lint install \
 	update-kernels clean distclean
 
 help:
@@ -29,6 +29,7 @@ help:
 	@echo 'make check-machines    kernels of Debian and others under hlk-run boot, ROUNDS=1000'
 	@echo '                   times each, on each of KERNELS; MACHINES= names some of them'
 	@echo 'make check-genid       do kernels of Debian draw other random numbers after each restore?'
+	@echo 'make check-vmm     a kernel of Debian under a QEMU that is patched to use hlk; builds it'
 	@echo 'make coverage      which lines of kmod/ the tests reach'
 	@echo 'make coverage-user which lines of libhlk and hlk-run'
 	@echo 'make bench         what a restore costs, on each of KERNELS; and compaction'
@@ -87,6 +88,9 @@ check-machines: setup
 
 check-genid: setup
 	@$(vm)/check-genid.sh
+
+check-vmm: setup
+	@$(vm)/check-vmm.sh
 
 coverage: setup
 	@$(vm)/coverage.sh

@@ -97,19 +97,20 @@ mirror() {
 
 # apt with a sources list, package lists and a cache of its own:
 # private_apt FOLDER SUITE COMMAND...
-# SUITE "host" is what the machine's own apt has, security updates included. Others
-# that use the same folder wait.
+# SUITE "host" is what the machine's own apt has, security updates included; "src:" before
+# one means its sources. Others that use the same folder wait.
 private_apt() {
-	local dir=$1 suite=$2 program=$3
+	local dir=$1 suite=$2 program=$3 kind=deb
 	shift 3
 	mkdir -p "$dir/lists/partial" "$dir/archives/partial"
 	if [ "$suite" = host ]; then
 		flock "$dir/lock" "$program" -q -o APT::Sandbox::User=root "$@"
 		return
 	fi
-	printf 'deb [signed-by=%s] %s %s main\n' \
+	[ "$suite" = "${suite#src:}" ] || kind="deb-src"
+	printf '%s [signed-by=%s] %s %s main\n' "$kind" \
 		/usr/share/keyrings/debian-archive-keyring.gpg \
-		"$(mirror)" "$suite" > "$dir/sources.list.$$"
+		"$(mirror)" "${suite#src:}" > "$dir/sources.list.$$"
 	mv "$dir/sources.list.$$" "$dir/sources.list"
 	flock "$dir/lock" "$program" -q -o Dir::Etc::sourcelist="$dir/sources.list" \
 		-o Dir::Etc::sourceparts=- -o Dir::State::lists="$dir/lists" \

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# setup.sh [bochs]: install what building and testing need, and if asked what
-# check-vmx.sh does; costs nothing where it is there.
+# setup.sh [bochs|vmm]: install what building and testing need, and if asked what
+# check-vmx.sh or check-vmm.sh does; costs nothing where it is there.
 . "$(dirname "$0")/common.sh"
 
 packages=(acpica-tools bc bison busybox-static codespell cpio debian-archive-keyring
@@ -11,6 +11,9 @@ packages=(acpica-tools bc bison busybox-static codespell cpio debian-archive-key
 [ "${1:-}" != bochs ] ||
 	packages+=(bochs bochs-term bochsbios bsdutils genisoimage isolinux
 		   syslinux-common vgabios)
+[ "${1:-}" != vmm ] ||
+	packages+=(dpkg-dev libfdt-dev libglib2.0-dev libpixman-1-dev meson ninja-build
+		   patch python3 qemu-system-data seabios zlib1g-dev)
 
 missing=()
 for package in "${packages[@]}"; do
