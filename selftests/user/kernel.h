@@ -69,6 +69,10 @@ int mutex_lock_killable(struct mutex *lock);
 bool shim_mutex_trylock(struct mutex *lock, const struct mutex *nest);
 void mutex_unlock(struct mutex *lock);
 
+/* Nobody waits here. */
+typedef struct { int nr; } wait_queue_head_t;
+
+#define init_waitqueue_head(q)	((q)->nr = 0)
 #define mutex_init(lock)	shim_mutex_init(lock, #lock)
 #define mutex_lock(lock)	shim_mutex_lock(lock, NULL)
 #define mutex_trylock(lock)	shim_mutex_trylock(lock, NULL)
@@ -102,6 +106,7 @@ struct task_struct {
 
 #undef current
 #define current			(&kernel.task)
+#define TASK_SIZE_MAX		((1UL << 47) - 4096)
 #define MSR_KERNEL_GS_BASE	0xc0000102U	/* AMD APM volume 2, "MSR Cross-Reference" */
 #define CAP_SYS_PTRACE		19
 #define capable(cap)		((void)(cap), false)

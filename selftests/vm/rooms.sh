@@ -17,7 +17,7 @@ text       ^user/libhlk/text\.[ch]$                              system
 libhlk     ^user/libhlk/[^/]*$                                   text api uapi system
 libtests   ^user/libhlk/tests/                                   text libhlk api uapi system
 main       ^user/hlk-run/main\.c$                                bench boot pt run api uapi system
-bench      ^user/hlk-run/bench/                                  run api uapi system
+bench      ^user/hlk-run/bench/                                  boot run api uapi system
 boot       ^user/hlk-run/boot/                                   run text api uapi system
 pt         ^user/hlk-run/pt/                                     run api uapi system
 run        ^user/hlk-run/[^/]*$                                  text api uapi system

@@ -20,7 +20,7 @@
 #include "extra.h"
 #include "goals.h"
 #include "image.h"
-#include "linux.h"
+#include "linux_bench.h"
 #include "measure.h"
 #include "out.h"
 

@@ -14,7 +14,7 @@
 #include "../fail.h"
 #include "../option.h"
 #include "../samples.h"
-#include "linux.h"
+#include "linux_bench.h"
 
 #define BOOT_SECONDS	1200
 #define WARM		3

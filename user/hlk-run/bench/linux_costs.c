@@ -9,7 +9,7 @@
 #include <sys/ioctl.h>
 
 #include "../fail.h"
-#include "linux.h"
+#include "linux_bench.h"
 
 #define WARM	3
 #define MOST	101

@@ -6,7 +6,7 @@
 
 #include "../json.h"
 #include "../term.h"
-#include "linux.h"
+#include "linux_bench.h"
 #include "out.h"
 
 #define MSRS_SHOWN	8

@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "linux.h"
+#include "linux_bench.h"
 
 #define MAX_MSRS	1024
 #define IA32_TSC	0x10U

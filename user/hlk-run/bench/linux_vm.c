@@ -9,7 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "linux.h"
+#include "linux_bench.h"
 
 /* CPUID 1, ECX and EDX */
 #define VMX		(1U << 5)

@@ -11,7 +11,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "linux.h"
+#include "linux_bench.h"
 #include "way.h"
 
 static int call_done(struct linux_way *way, uint8_t said)

@@ -3,8 +3,8 @@
  * hlk-run bench --kernel: what it takes to bring a Linux guest back, and each call of its
  * state program.
  */
-#ifndef HLK_RUN_BENCH_LINUX_H
-#define HLK_RUN_BENCH_LINUX_H
+#ifndef HLK_RUN_BENCH_LINUX_BENCH_H
+#define HLK_RUN_BENCH_LINUX_BENCH_H
 
 #include <argp.h>
 #include <hlk.h>
@@ -280,4 +280,4 @@ int linux_json(const struct linux_report *report, const char *path);
 int bench_linux(const struct bench_env *env, const struct linux_options *opt,
 		const char *json);
 
-#endif /* HLK_RUN_BENCH_LINUX_H */
+#endif /* HLK_RUN_BENCH_LINUX_BENCH_H */
