@@ -228,6 +228,7 @@ TEST(the_same_structs)
 			      strcmp(here[i].name, "hlk_mapping") &&
 			      strcmp(here[i].name, "hlk_touched") &&
 			      strcmp(here[i].name, "hlk_many_call") &&
+			      strcmp(here[i].name, "hlk_run_call") &&
 			      strcmp(here[i].name, "hlk_uring") &&
 			      strcmp(here[i].name, "hlk_snapshot_counts") ?
 			      sizeof(struct hlk_head) : 0;
