@@ -295,9 +295,11 @@ int copy_struct_from_user(void *to, size_t known, const void *from, size_t size)
 
 /* Chance and time */
 void get_random_bytes(void *to, size_t bytes);
+
 struct notifier_block {
 	int (*notifier_call)(struct notifier_block *nb, unsigned long action, void *data);
 };
+
 #define NOTIFY_DONE		0
 #define register_random_vmfork_notifier(nb)	(kernel.vmfork = (nb), 0)
 #define unregister_random_vmfork_notifier(nb)	(kernel.vmfork = NULL)

@@ -65,16 +65,16 @@ bugs() {
 	no_msrs_are_msrs|6.12|program|program.msrs_without_that_of_swapgs_are_residue|kmod/program.c|s/if \(index == MSR_KERNEL_GS_BASE\)/if (true)/;s/	new->call->success = msrs.nmsrs;/&\n	program_does(new, HLK_PROGRAM_MSRS, new->entry.target);/
 	audit_before_the_program|6.12|program|program.an_audit_comes_after_it|kmod/restore.c|s/HLK_RESTORE_AUDIT && !snap->program \?/HLK_RESTORE_AUDIT ?/;s/if \(!\(flags & HLK_RESTORE_AUDIT\)\)/if (true)/
 	audit_of_what_a_program_sets|6.12|program|program.an_audit_comes_after_it|kmod/vcpu.c|s/!hlk_program_touches\(program, HLK_PROGRAM_FPU, nr\)/true/
-	no_local_apic|6.12|pieces|pieces.i386_irqchip.each_comes_back|kmod/replay.c|s/if \(program->calls\[i\].when == other\)/if (program->calls[i].when == other || program->calls[i].cmd == KVM_SET_LAPIC)/
-	no_msrs_in_long_mode|6.12|pieces|pieces.x86_64.each_comes_back|kmod/replay.c|s/if \(program->calls\[i\].when == other\)/if (program->calls[i].when == other || program->calls[i].success)/
-	no_guest_of_the_guest|6.12|nested|nested.both_go_on_from_where_they_were|kmod/replay.c|s/if \(program->calls\[i\].when == other\)/if (program->calls[i].when == other || program->calls[i].cmd == KVM_SET_NESTED_STATE)/
-	timers_that_nobody_sets|6.12|timers|timers.the_apic_s_timer_in_the_middle_of_its_time|kmod/replay.c|s/if \(program->calls\[i\].when == other\)/if (program->calls[i].when == other || program->calls[i].cmd == KVM_SET_LAPIC)/
+	no_local_apic|6.12|pieces|pieces.i386_irqchip.each_comes_back|kmod/replay.c|s/if \(program->calls\[i\].when & others/if (program->calls[i].when \& others || program->calls[i].cmd == KVM_SET_LAPIC/
+	no_msrs_in_long_mode|6.12|pieces|pieces.x86_64.each_comes_back|kmod/replay.c|s/if \(program->calls\[i\].when & others/if (program->calls[i].when \& others || program->calls[i].success/
+	no_guest_of_the_guest|6.12|nested|nested.both_go_on_from_where_they_were|kmod/replay.c|s/if \(program->calls\[i\].when & others/if (program->calls[i].when \& others || program->calls[i].cmd == KVM_SET_NESTED_STATE/
+	timers_that_nobody_sets|6.12|timers|timers.the_apic_s_timer_in_the_middle_of_its_time|kmod/replay.c|s/if \(program->calls\[i\].when & others/if (program->calls[i].when \& others || program->calls[i].cmd == KVM_SET_LAPIC/
 	half_restored_goes_on|6.12|program|program.an_msr_that_kvm_does_not_take_is_named|kmod/run.c|s/vm->half/false/
 	nested_all_the_same|6.12|vcpu_state|vcpu_state.a_guest_of_the_guest_by_a_program|kmod/vcpufit.c|s/!hlk_program_does\(snap->program, HLK_PROGRAM_NESTED, i\)/true/
 	half_restored_snapshot|6.12|program|program.an_msr_that_kvm_does_not_take_is_named|kmod/snapshot.c|s/if \(vm->half\)/if (false)/
 	entry_loads_over_the_program|6.12|program|program.all_of_it_comes_back|kmod/program.c|s/HLK_SYNC_ALL & ~program->sets\[i\]/HLK_SYNC_ALL/
 	chips_settled_by_some|6.12|program|program.the_rest_is_residue|kmod/replay.c|s/does\[HLK_PROGRAM_CHIPS\] == BIT\(KVM_NR_IRQCHIPS\) - 1/does[HLK_PROGRAM_CHIPS]/
-	entries_of_the_other_time|6.12|program|program.entries_for_either_time|kmod/replay.c|s/calls\[i\].when == other/calls[i].when == 99/
+	entries_of_the_other_time|6.12|program|program.entries_for_either_time|kmod/replay.c|s/calls\[i\].when & others/calls[i].when \& 0/
 	vcpu_of_nobody|6.12|program|program.entries_that_are_wrong|kmod/program.c|s/program->calls\[i\].target >= snap->nr_vcpus/false/
 	program_not_charged_away|6.12|program|program.killed_in_the_middle|kmod/snap.c|/^static void snap_release/,/^}/s/hlk_program_free\(snap->program\);/;/
 	programs_without_a_worker|6.12|uring|uring.a_program_is_a_worker_s|kmod/restore.c|/^static bool restore_waits/,/^}/s/snap->program \|\|/false ||/
@@ -126,7 +126,7 @@ deadline_bugs() {
 	watch_of_another_vcpu|6.12|deadline|deadline.two_vcpus|kmod/deadline.c|s/&vm->watch\[vcpu->vcpu_idx\]/\&vm->watch[0]/;s/watch->vcpu = vcpu->vcpu_idx/watch->vcpu = 0/
 	watch_that_stays|6.12|deadline|deadline.a_guest_that_spins|kmod/deadline.c|s/vm->watch\[watch->vcpu\] = NULL;/;/
 	sleeps_over_its_end|6.12|deadline|deadline.a_guest_that_waits_in_hlt|kmod/deadline.c|s/TASK_INTERRUPTIBLE/TASK_UNINTERRUPTIBLE/
-	kick_without_a_run|6.12|deadline|deadline.a_kick_ends_what_can_be_kicked|kmod/deadline.c|s/kick->kicked = !!watch;/kick->kicked = 1;/
+	kick_without_a_run|6.12|deadline|deadline.a_kick_ends_what_can_be_kicked|kmod/deadline.c|s/kick->kicked = watch_kick\((.*)\);/kick->kicked = watch_kick(\1) || true;/
 	kick_that_does_nothing|6.12|deadline|deadline.a_kick_needs_no_signal|kmod/deadline.c|s/hrtimer_start\(&watch->timer, 0, HRTIMER_MODE_ABS_HARD\);/;/
 	kick_of_one_too_many|6.12|deadline|deadline.what_a_kick_refuses|kmod/deadline.c|s/kick->vcpu >= nr/kick->vcpu > nr/
 	kick_by_a_stranger|6.12|deadline|deadline.what_a_kick_refuses|kmod/deadline.c|/^int hlk_cmd_kick/,/^}/s/ret = hlk_vm_check\(.*\);/ret = 0;/

@@ -101,13 +101,20 @@ static void draw_all(uint64_t from)
 	}
 }
 
+static void nap(long seconds, long nanoseconds)
+{
+	const long time[2] = { seconds, nanoseconds };
+
+	if (call3(__NR_nanosleep, time, 0, 0))
+		stop("nanosleep");
+}
+
 static uint64_t draw_later(void)
 {
-	const long nap[2] = { 0, 50000000 };
 	uint64_t value;
 
-	if (call3(__NR_nanosleep, nap, 0, 0) ||
-	    call3(__NR_getrandom, &value, sizeof(value), 0) != 8)
+	nap(0, 50000000);
+	if (call3(__NR_getrandom, &value, sizeof(value), 0) != 8)
 		stop("after the nap");
 	return value;
 }
@@ -149,6 +156,17 @@ static void reseed(const volatile uint64_t *id, const uint64_t *was, long random
 		stop("RNDRESEEDCRNG");
 }
 
+/*
+ * What the kernel does after its boot draws, too, and now and then it reseeds by itself. Let
+ * neither be just now.
+ */
+static void settle(long random)
+{
+	nap(2, 0);
+	if (call3(__NR_ioctl, random, RNDRESEEDCRNG, 0))
+		stop("RNDRESEEDCRNG");
+}
+
 __attribute__((force_align_arg_pointer))
 void _start(void)
 {
@@ -167,11 +185,13 @@ void _start(void)
 	/* waits until the kernel has seeded */
 	if (call3(__NR_getrandom, draws, 8, 0) != 8)
 		stop("getrandom");
+	settle(random);
 	say("alone: ready\n");
 	start = now();
 	draw_all(start);
 	say_hex(draw_later());
 	say("end\n");
+	settle(random);
 	was[0] = id[0];
 	was[1] = id[1];
 	say("helped: ready\n");

@@ -27,6 +27,7 @@ struct draws {
 static char said[CONSOLE];
 static size_t said_len;
 static double per_us;		/* cycles */
+static uint64_t exits;		/* of the last run */
 
 static void print(void *arg UNUSED, const char *text, size_t len)
 {
@@ -92,11 +93,15 @@ static void go(struct hlk_machine *machine, uint32_t flags, const char *text)
 	forget();
 	run.flags = HLK_MACHINE_PRINT | flags;
 	run.print = text;
-	run.timeout_us = 600 * SECOND;
+	run.timeout_us = (flags ? 120 : 1200) * SECOND;
 	if (hlk_machine_go(machine, &run))
 		bail(reason(machine));
-	if (run.stop != HLK_STOP_PRINT)
-		bail(hlk_stop_text(run.stop));
+	exits = run.exits;
+	if (run.stop == HLK_STOP_PRINT)
+		return;
+	printf("# at 0x%llx after %llu exits\n", (unsigned long long)run.rip,
+	       (unsigned long long)run.exits);
+	bail(hlk_stop_text(run.stop));
 }
 
 /* What it drew after a restore */
@@ -160,7 +165,7 @@ static struct draws test_reproducible(struct hlk_snap *snap, uint64_t mem, int m
 {
 	struct hlk_machine *clone = make_machine(HLK_MACHINE_REPRODUCIBLE, mem);
 	struct draws first = {}, now;
-	unsigned int same = 0, i;
+	unsigned int same = 0, i, nr;
 
 	if (hlk_machine_restore(clone, snap))
 		bail(reason(clone));
@@ -168,8 +173,11 @@ static struct draws test_reproducible(struct hlk_snap *snap, uint64_t mem, int m
 		now = after_restore(clone, more);
 		if (!i)
 			first = now;
-		same += old_ones(&now, &first) == DRAWS &&
-			!memcmp(now.more, first.more, sizeof(now.more));
+		nr = old_ones(&now, &first);
+		if (nr == DRAWS && !memcmp(now.more, first.more, sizeof(now.more)))
+			same++;
+		else
+			printf("# round %u: others from draw %u on\n", i, nr);
 	}
 	tap(same == ROUNDS, "reproducible: %u of %u restores drew the same", same, ROUNDS);
 	hlk_machine_close(clone);
@@ -204,6 +212,8 @@ static void test_alone(struct hlk_machine *machine, const struct draws *old)
 	tap(all_differ(late, ROUNDS), "alone: each others than all the others");
 	tap(at_once, "alone: %u of %u drew none of the old ones", at_once, ROUNDS);
 	printf("# %u drew %u old ones and no other before the nap\n", never, DRAWS);
+	printf("# %llu exits in the last round, one for each byte\n",
+	       (unsigned long long)exits);
 	report("old draws of 8 bytes", olds, 1);
 	report("microseconds until the first new one", when, per_us);
 }
