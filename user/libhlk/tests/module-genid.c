@@ -165,7 +165,7 @@ static struct draws test_reproducible(struct hlk_snap *snap, uint64_t mem, int m
 {
 	struct hlk_machine *clone = make_machine(HLK_MACHINE_REPRODUCIBLE, mem);
 	struct draws first = {}, now;
-	unsigned int same = 0, i, nr;
+	unsigned int same = 0, naps = 0, i, nr;
 
 	if (hlk_machine_restore(clone, snap))
 		bail(reason(clone));
@@ -174,12 +174,17 @@ static struct draws test_reproducible(struct hlk_snap *snap, uint64_t mem, int m
 		if (!i)
 			first = now;
 		nr = old_ones(&now, &first);
-		if (nr == DRAWS && !memcmp(now.more, first.more, sizeof(now.more)))
+		/* In a nap the kernel draws as well, as often as it has time for. */
+		if (nr == DRAWS && (more < 2 || !memcmp(now.more, first.more,
+							sizeof(now.more))))
 			same++;
 		else
 			printf("# round %u: others from draw %u on\n", i, nr);
+		naps += now.more[0] == first.more[0];
 	}
 	tap(same == ROUNDS, "reproducible: %u of %u restores drew the same", same, ROUNDS);
+	if (more == 1)
+		printf("# after a nap %u of %u were the same\n", naps, ROUNDS);
 	hlk_machine_close(clone);
 	return first;
 }

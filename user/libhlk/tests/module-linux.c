@@ -93,7 +93,7 @@ static struct hlk_machine *boot(char **argv)
 		bail("no machine", &err);
 	kernel.image = read_file(argv[1], &kernel.image_size);
 	kernel.initrd = read_file(argv[2], &kernel.initrd_size);
-	kernel.cmdline = "console=ttyS0 panic=-1 rdinit=/hlk-agent";
+	kernel.cmdline = "console=ttyS0 quiet panic=-1 rdinit=/hlk-agent";
 	run.flags = HLK_MACHINE_PORT;
 	run.port = HLK_GUEST_PORT_AGENT;
 	run.timeout_us = LONG;
