@@ -714,7 +714,7 @@ mutant restore.c 'who must not wait goes over to another snapshot' \
 mutant restore.c 'one page more than the watermark is kept' \
 	's/now - vm->keep_private : 0;/now - vm->keep_private - 1 : 0;/'
 mutant restore.c 'a failed page that stays is no error' \
-	'/^static int restore_failed/,/^}/s/if (r->freed == r->failed)/if (1)/'
+	'/^static int restore_failed/,/^}/s/if (freed == r->failed)/if (1)/'
 mutant restore.c 'the unique number is that of the restore before' \
 	's/^\tvm->unique++;/\t;/'
 mutant restore.c 'idle pages that a try without waiting found are forgotten' \
