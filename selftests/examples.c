@@ -1019,9 +1019,7 @@ FIXTURE_SETUP(state)
 {
 	struct guest *g = &self->g;
 
-	/* its tables too: so none of their leaves may be left writable */
-	ASSERT_EQ(0, start_so(g, "scribble.elf", "ping", variant->snapshots,
-			      HLK_CONFIG_NO_LEARN));
+	ASSERT_EQ(0, start_so(g, "scribble.elf", "ping", variant->snapshots, 0));
 	ASSERT_EQ(0, rewind_guest(g));
 	ASSERT_EQ(0, call(g, "state", ""));
 	self->before = strdup(g->out);

@@ -47,6 +47,8 @@ static int start(fixture *self, const char *elf, const struct hlk_config *more,
 	struct hlk_config config = more ? *more : (struct hlk_config)HLK_CONFIG_INIT;
 	struct hlk_err err;
 
+	if (!more)
+		config.flags = HLK_CONFIG_LEARN;
 	config.mem_size = MEM_SIZE;
 	config.scratch_size = SCRATCH_SIZE;
 	snapshot.flags = flags;
@@ -246,7 +248,7 @@ TEST_F(learn, sandboxes_learn_for_themselves)
 	unsigned int i;
 
 	ASSERT_EQ(0, start(self, "server.elf", NULL, 0));
-	config.flags = HLK_CONFIG_NO_PREFAULT;
+	config.flags = HLK_CONFIG_NO_PREFAULT | HLK_CONFIG_LEARN;
 	ASSERT_EQ(0, hlk_sandbox_from_snapshot(self->ctx, self->snap, &config, &other.sb,
 					       NULL));
 	for (i = 0; i < SOON; i++) {
@@ -263,7 +265,6 @@ TEST_F(learn, not_if_it_is_not_wanted)
 	struct hlk_config config = HLK_CONFIG_INIT;
 	unsigned int i;
 
-	config.flags = HLK_CONFIG_NO_LEARN;
 	ASSERT_EQ(0, start(self, "server.elf", &config, 0));
 	for (i = 0; i < SOON; i++)
 		ASSERT_EQ(PAGES, touch(self, PAGES, 3, 1));
@@ -276,6 +277,7 @@ TEST_F(learn, no_more_than_is_kept)
 	struct hlk_config config = HLK_CONFIG_INIT;
 	unsigned int i;
 
+	config.flags = HLK_CONFIG_LEARN;
 	config.max_private = 256;
 	config.keep_private = 32;
 	ASSERT_EQ(0, start(self, "server.elf", &config, 0));

@@ -130,7 +130,7 @@ static int take_config(struct hlk_config *config, const struct hlk_config *from,
 			    "hlk_config", op, err);
 	if (!ret)
 		ret = hlk_grow_flags(config->flags, HLK_CONFIG_NO_PREFAULT |
-				     HLK_CONFIG_TIME_BACK | HLK_CONFIG_NO_LEARN |
+				     HLK_CONFIG_TIME_BACK | HLK_CONFIG_LEARN |
 				     HLK_CONFIG_REPRODUCIBLE,
 				     "hlk_config", op, err);
 	if (ret)
@@ -162,7 +162,7 @@ static struct hlk_sandbox *alloc_sandbox(struct hlk_ctx *ctx,
 	sb->vm_fd = -1;
 	sb->vcpu_fd = -1;
 	if (ctx->features & HLK_FEATURE_LEARN &&
-	    !(config->flags & HLK_CONFIG_NO_LEARN))
+	    config->flags & HLK_CONFIG_LEARN)
 		sb->learn = HLK_RESTORE_LEARN;
 	sb->print = config->print;
 	sb->print_arg = config->print_arg;

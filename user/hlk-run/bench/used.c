@@ -138,8 +138,8 @@ static int used_one(struct user *u, struct hlk_ctx *ctx, uint32_t how,
 
 	config.mem_size = MEM;
 	config.scratch_size = SCRATCH;
-	if (how == USED_GUEST)
-		config.flags = HLK_CONFIG_NO_LEARN;
+	if (how != USED_GUEST && how != USED_HOST)
+		config.flags = HLK_CONFIG_LEARN;
 	if (how == USED_HOST)
 		snapshot.flags = HLK_SNAP_HOST_COW;
 	if (hlk_sandbox_from_path(ctx, u->env->guest, &config, &u->sb, &err))

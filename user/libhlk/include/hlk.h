@@ -249,7 +249,7 @@ typedef int (*hlk_host_fn)(void *arg, const void *in, size_t in_len,
 /* flags of struct hlk_config */
 #define HLK_CONFIG_NO_PREFAULT	(1U << 0)
 #define HLK_CONFIG_TIME_BACK	(1U << 1)
-#define HLK_CONFIG_NO_LEARN	(1U << 2)
+#define HLK_CONFIG_LEARN	(1U << 2)
 #define HLK_CONFIG_REPRODUCIBLE	(1U << 3)
 
 /**
@@ -260,8 +260,9 @@ typedef int (*hlk_host_fn)(void *arg, const void *in, size_t in_len,
  *	HLK_CONFIG_TIME_BACK: of a snapshot of a machine: time comes back with each
  *	restore, see struct hlk_restore; HLK_CONFIG_REPRODUCIBLE: of such a one, too:
  *	as HLK_MACHINE_REPRODUCIBLE; for others they have no meaning.
- *	HLK_CONFIG_NO_LEARN: each restore brings page tables back to the byte; else pages
- *	that calls copied on write again and again are left writable in them
+ *	HLK_CONFIG_LEARN: pages that calls copied on write again and again are left
+ *	writable in the page tables that restores bring back, which the guest can see;
+ *	without it these come back to the byte
  * @mem_size: end of the guest's low memory, in bytes; 0 is 16 MiB
  * @scratch_size: bytes of scratch; 0 is HLK_GUEST_SCRATCH_SIZE, or more if the
  *	first page tables want more

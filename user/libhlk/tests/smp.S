@@ -89,23 +89,23 @@ _start:
 	je	spin
 	call	say_ready
 	mov	$CALLS, %ebp
-	/* Calls all, and waits for their replies */
+	/* Calls all, and waits for their replies: QEMU delivers one in some thousands twice */
 1:	movl	$0, replies
 	mov	$(ALL_BUT_ME | VECTOR_CALL), %eax
 	call	send
 	mov	others, %eax
-	/* Not in HLT: emulators have been seen that forget what STI holds off. */
+	/* Not in HLT: emulated VMRUN forgets what STI holds off, and one would sleep. */
 	sti
 2:	pause
-	cmp	replies, %eax
-	jne	2b
+	cmp	%eax, replies
+	jb	2b
 	cli
 	dec	%ebp
 	jnz	1b
 	mov	others, %eax
 	imul	$CALLS, %eax
-	cmp	calls, %eax
-	jne	bad
+	cmp	%eax, calls
+	jb	bad
 	jmp	done
 
 unstarted:
