@@ -670,15 +670,6 @@ static int call_audit_program(fixture *self)
 			    HLK_RESTORE_AUDIT, NULL);
 }
 
-static int call_run_program(fixture *self)
-{
-	struct hlk_run run = HLK_STRUCT(hlk_run);
-
-	run.vcpu_fd = self->t.vcpu;
-	run.program = (uintptr_t)self->program;
-	return hlk_call(self->t.hlk, HLK_RUN, &run);
-}
-
 static int call_mmap_program(fixture *self)
 {
 	void *at = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, self->by_program,
@@ -711,8 +702,6 @@ TEST_F_TIMEOUT(failnth, programs, 280)
 		  .call = call_restore_program);
 	FAIL_EACH("HLK_RESTORE with a program, audited", .before = write_some,
 		  .call = call_audit_program);
-	FAIL_EACH("HLK_RUN with a program", .before = unmapped,
-		  .call = call_run_program);
 	munmap(self->program, PAGE);
 	close(self->by_program);
 }
