@@ -11,33 +11,12 @@
 #include <unistd.h>
 
 #include "module.h"
+#include "passfd.h"
+#include "said.h"
 
 #define SECOND	1000000ULL
 #define ROUNDS	20
 #define MEM	(4 << 20)
-
-static char said[4096];
-static size_t said_len;
-
-static void print(void *arg UNUSED, const char *text, size_t len)
-{
-	if (said_len + len < sizeof(said)) {
-		memcpy(said + said_len, text, len);
-		said_len += len;
-		said[said_len] = '\0';
-	}
-}
-
-static void forget(void)
-{
-	said_len = 0;
-	said[0] = '\0';
-}
-
-static const char *reason(const struct hlk_machine *machine)
-{
-	return words(hlk_machine_error(machine));
-}
 
 static struct hlk_machine *make_machine(uint32_t nr_cpus)
 {
@@ -192,53 +171,18 @@ static void test_ends(void)
 	hlk_machine_close(machine);
 }
 
-/* Over a socket, as anybody would */
-static void send_fd(int to, int fd)
-{
-	char space[CMSG_SPACE(sizeof(fd))] = {};
-	char zero = 0;
-	struct iovec byte = { .iov_base = &zero, .iov_len = 1 };
-	struct msghdr msg = {
-		.msg_iov = &byte, .msg_iovlen = 1,
-		.msg_control = space, .msg_controllen = sizeof(space),
-	};
-	struct cmsghdr *head = CMSG_FIRSTHDR(&msg);
-
-	head->cmsg_level = SOL_SOCKET;
-	head->cmsg_type = SCM_RIGHTS;
-	head->cmsg_len = CMSG_LEN(sizeof(fd));
-	memcpy(CMSG_DATA(head), &fd, sizeof(fd));
-	tap(sendmsg(to, &msg, 0) == 1, "the snapshot is sent");
-}
-
-static int receive_fd(int from)
-{
-	char space[CMSG_SPACE(sizeof(int))];
-	char byte;
-	struct iovec vec = { .iov_base = &byte, .iov_len = 1 };
-	struct msghdr msg = {
-		.msg_iov = &vec, .msg_iovlen = 1,
-		.msg_control = space, .msg_controllen = sizeof(space),
-	};
-	int fd;
-
-	if (recvmsg(from, &msg, MSG_CMSG_CLOEXEC) != 1 || !CMSG_FIRSTHDR(&msg))
-		return -1;
-	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(fd));
-	return fd;
-}
-
 /* A process that made nothing of it before */
 static int other_process(int from)
 {
 	struct hlk_machine *machine;
 	struct hlk_snap *snap;
 	struct hlk_err err;
+	unsigned int nr;
 	int fd;
 
 	if (hlk_open(&ctx, &err))
 		return 2;
-	fd = receive_fd(from);
+	fd = receive_fd(from, &nr);
 	if (hlk_snapshot_from_fd(fd, &snap, &err))
 		return 3;
 	machine = make_machine(3);
@@ -269,7 +213,7 @@ static void test_process(const char *self)
 		execl(self, self, name, NULL);
 		_exit(9);
 	}
-	send_fd(pair[0], hlk_snapshot_fd(snap));
+	tap(!send_fd(pair[0], hlk_snapshot_fd(snap), 0), "the snapshot is sent");
 	tap(waitpid(pid, &status, 0) == pid && !status,
 	    "another process restores and runs it: %#x", status);
 	close(pair[0]);

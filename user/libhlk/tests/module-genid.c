@@ -12,11 +12,11 @@
 #include <x86intrin.h>
 
 #include "module.h"
+#include "said.h"
 
 #define SECOND	1000000ULL
 #define ROUNDS	100
 #define DRAWS	64
-#define CONSOLE	16384
 
 struct draws {
 	uint64_t value[DRAWS];
@@ -24,36 +24,14 @@ struct draws {
 	uint64_t more[2];	/* what it drew after a nap, or the ID that it had */
 };
 
-static char said[CONSOLE];
-static size_t said_len;
 static double per_us;		/* cycles */
 static uint64_t exits;		/* of the last run */
-
-static void print(void *arg UNUSED, const char *text, size_t len)
-{
-	if (said_len + len < sizeof(said)) {
-		memcpy(said + said_len, text, len);
-		said_len += len;
-		said[said_len] = '\0';
-	}
-}
-
-static void forget(void)
-{
-	said_len = 0;
-	said[0] = '\0';
-}
 
 static void bail(const char *why)
 {
 	printf("# %s\n", said_len > 400 ? said + said_len - 400 : said);
 	printf("Bail out! %s\n", why);
 	exit(1);
-}
-
-static const char *reason(const struct hlk_machine *machine)
-{
-	return words(hlk_machine_error(machine));
 }
 
 static const void *file(const char *name, uint64_t *size)

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "module.h"
+#include "passfd.h"
 
 #define SECOND	1000000ULL
 #define LONG	(900 * SECOND)
@@ -260,43 +261,6 @@ static void calls(struct hlk_sandbox *sb, unsigned int nr, const char *where)
 }
 
 /* ---- another process ---- */
-
-static int send_fd(int to, int fd, unsigned int nr)
-{
-	char control[CMSG_SPACE(sizeof(int))] = {};
-	struct iovec data = { &nr, sizeof(nr) };
-	struct msghdr msg = {
-		.msg_iov = &data,
-		.msg_iovlen = 1,
-		.msg_control = control,
-		.msg_controllen = sizeof(control),
-	};
-	struct cmsghdr *part = CMSG_FIRSTHDR(&msg);
-
-	part->cmsg_level = SOL_SOCKET;
-	part->cmsg_type = SCM_RIGHTS;
-	part->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(part), &fd, sizeof(fd));
-	return sendmsg(to, &msg, 0) == sizeof(nr) ? 0 : -1;
-}
-
-static int receive_fd(int from, unsigned int *nr)
-{
-	char control[CMSG_SPACE(sizeof(int))];
-	struct iovec data = { nr, sizeof(*nr) };
-	struct msghdr msg = {
-		.msg_iov = &data,
-		.msg_iovlen = 1,
-		.msg_control = control,
-		.msg_controllen = sizeof(control),
-	};
-	int fd;
-
-	if (recvmsg(from, &msg, 0) != sizeof(*nr) || !CMSG_FIRSTHDR(&msg))
-		return -1;
-	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(fd));
-	return fd;
-}
 
 /* Between two calls of getppid() the parent counts. */
 static void be_counted(struct hlk_sandbox *sb)

@@ -10,32 +10,11 @@
 #include <sys/wait.h>
 
 #include "module.h"
+#include "passfd.h"
+#include "said.h"
 
 #define SECOND	1000000ULL
 #define ROUNDS	30
-
-static char said[4096];
-static size_t said_len;
-
-static void print(void *arg UNUSED, const char *text, size_t len)
-{
-	if (said_len + len < sizeof(said)) {
-		memcpy(said + said_len, text, len);
-		said_len += len;
-		said[said_len] = '\0';
-	}
-}
-
-static void forget(void)
-{
-	said_len = 0;
-	said[0] = '\0';
-}
-
-static const char *reason(const struct hlk_machine *machine)
-{
-	return words(hlk_machine_error(machine));
-}
 
 static struct hlk_machine *make_machine(uint32_t flags, uint64_t mem)
 {
@@ -474,46 +453,10 @@ static bool own_clone(int fd)
 	return good;
 }
 
-static int receive_fd(int from)
-{
-	char control[CMSG_SPACE(sizeof(int))], byte;
-	struct iovec iov = { &byte, 1 };
-	struct msghdr msg = {
-		.msg_iov = &iov, .msg_iovlen = 1,
-		.msg_control = control, .msg_controllen = sizeof(control),
-	};
-	int fd;
-
-	if (recvmsg(from, &msg, 0) != 1 || !CMSG_FIRSTHDR(&msg))
-		return -1;
-	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(fd));
-	return fd;
-}
-
-static void send_fd(int to, int fd)
-{
-	union {
-		char room[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr head;
-	} control = {
-		.head.cmsg_len = CMSG_LEN(sizeof(int)),
-		.head.cmsg_level = SOL_SOCKET,
-		.head.cmsg_type = SCM_RIGHTS,
-	};
-	struct iovec iov = { (void *)"s", 1 };
-	struct msghdr msg = {
-		.msg_iov = &iov, .msg_iovlen = 1,
-		.msg_control = &control, .msg_controllen = sizeof(control),
-	};
-
-	memcpy(CMSG_DATA(&control.head), &fd, sizeof(fd));
-	if (sendmsg(to, &msg, 0) != 1)
-		printf("# cannot send an fd\n");
-}
-
 static bool in_another_process(struct hlk_snap *snap)
 {
 	int pair[2], status = 1;
+	unsigned int nr;
 	pid_t child;
 
 	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair))
@@ -521,11 +464,12 @@ static bool in_another_process(struct hlk_snap *snap)
 	fflush(stdout);
 	child = fork();
 	if (!child) {
-		status = !own_clone(receive_fd(pair[1]));
+		status = !own_clone(receive_fd(pair[1], &nr));
 		fflush(stdout);
 		_exit(status);
 	}
-	send_fd(pair[0], hlk_snapshot_fd(snap));
+	if (send_fd(pair[0], hlk_snapshot_fd(snap), 0))
+		printf("# cannot send an fd\n");
 	close(pair[0]);
 	close(pair[1]);
 	return waitpid(child, &status, 0) == child && !status;
