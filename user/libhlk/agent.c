@@ -122,8 +122,6 @@ void hlk_agent_destroy(struct hlk_sandbox *sb)
 	/* Mappings of windows are not inherited. */
 	if (agent->view && sb->nr_windows)
 		munmap(agent->view, agent->view_bytes);
-	if (agent->machine && !sb->nr_windows)
-		agent->machine->nr_ram = 0;
 	hlk_machine_close(agent->machine);
 	free(agent);
 	sb->agent = NULL;

@@ -311,9 +311,10 @@ static int create(struct hlk_machine *machine,
 
 static void free_machine(struct hlk_machine *machine)
 {
+	bool mine = machine->home == hlk_home(machine->ctx);
 	uint32_t i;
 
-	hlk_cpus_exit(machine, machine->home == hlk_home(machine->ctx));
+	hlk_cpus_exit(machine, mine);
 	hlk_snapshot_close(machine->last);
 	for (i = 0; i < machine->nr_cpus; i++) {
 		if (machine->cpus[i].run)
@@ -322,7 +323,8 @@ static void free_machine(struct hlk_machine *machine)
 	}
 	if (machine->vm_fd >= 0)
 		close(machine->vm_fd);
-	for (i = 0; i < machine->nr_ram; i++)
+	/* The guest's memory is not inherited. */
+	for (i = 0; mine && i < machine->nr_ram; i++)
 		munmap(machine->ram[i].mem, machine->ram[i].bytes);
 	if (machine->hlk_fd >= 0)
 		close(machine->hlk_fd);

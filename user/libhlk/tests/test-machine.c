@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -956,6 +957,36 @@ static void test_stop(void)
 	    "idle for 200 ms");
 }
 
+/* What lies in a child where the memory was is not the machine's to unmap. */
+static void test_child(void)
+{
+	struct hlk_machine_config config = HLK_MACHINE_CONFIG_INIT;
+	uint64_t home = 0, before = 77;
+	struct hlk_machine *new;
+	volatile char *there;
+	int status = -1;
+	pid_t pid;
+
+	forget_cpuid();
+	config.mem_size = 1 << 20;
+	hlk_machine_create(&ctx, &config, &new, NULL);
+	new->home = before;
+	fflush(stdout);
+	pid = fork();
+	if (!pid) {
+		ctx.home = &home;
+		there = mmap(new->ram[0].mem, 4096, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+		hlk_machine_close(new);
+		*there = 1;
+		_exit(0);
+	}
+	waitpid(pid, &status, 0);
+	new->home = 0;
+	tap(!status, "a child closes a machine, and keeps what is in the memory's place");
+	hlk_machine_close(new);
+}
+
 /* The CMOS clock: seconds */
 static void test_time(void)
 {
@@ -1340,6 +1371,7 @@ int main(void)
 	test_time();
 	test_watch();
 	ctx.refs = 1;
+	test_child();
 	test_outside_config();
 	test_cpuid();
 	test_cpus();
