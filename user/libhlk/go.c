@@ -62,6 +62,22 @@ static uint64_t clock_ns(void)
 }
 
 /*
+ * What is waited for happens once, and the guest is past it: being asked to stop, or the end of
+ * the time, would make it one that never came. Who asked is heard by the next run.
+ */
+static void give_way(struct hlk_machine *machine, enum hlk_stop reason)
+{
+	struct hlk_machine_run *run = machine->now;
+
+	if (reason != HLK_STOP_PRINT && reason != HLK_STOP_PORT)
+		return;
+	if (run->stop == HLK_STOP_ASKED)
+		atomic_store(&machine->asked, true);
+	if (run->stop == HLK_STOP_ASKED || run->stop == HLK_STOP_TIME)
+		run->stop = HLK_STOP_NONE;
+}
+
+/*
  * The first reason counts; but an end of another processor, that comes while all are being
  * stopped, is one, and the next run says so.
  */
@@ -69,6 +85,7 @@ static void stop(struct hlk_machine *machine, enum hlk_stop reason, uint64_t val
 {
 	struct hlk_machine_run *run = machine->now;
 
+	give_way(machine, reason);
 	if (run->stop && run->cpu != machine->out && reason > HLK_STOP_TIME &&
 	    !machine->late) {
 		machine->late = reason;

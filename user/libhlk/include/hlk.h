@@ -1613,7 +1613,7 @@ int hlk_machine_go(struct hlk_machine *machine, struct hlk_machine_run *run);
  *
  * From any thread, and from a signal handler. It stops at the next look, 100 ms later at the
  * latest, or at once if a signal interrupts the thread that runs it; the next run does if
- * there is none.
+ * there is none, or if this one came to what it waits for meanwhile.
  */
 void hlk_machine_stop(struct hlk_machine *machine);
 

@@ -957,6 +957,51 @@ static void test_stop(void)
 	    "idle for 200 ms");
 }
 
+/* The second of two processors comes out while the first has a reason to stop. */
+static bool meets(enum hlk_stop first, uint32_t port, struct hlk_machine_run *run)
+{
+	struct kvm_run *kvm = machine->cpus[1].run;
+	int ret;
+
+	begin(NULL);
+	run->stop = first;
+	run->cpu = 0;
+	machine->now = run;
+	kvm->exit_reason = KVM_EXIT_IO;
+	kvm->io.direction = KVM_EXIT_IO_OUT;
+	kvm->io.port = port;
+	kvm->io.size = 1;
+	kvm->io.count = 1;
+	kvm->io.data_offset = DATA;
+	((char *)kvm)[DATA] = 'x';
+	ret = hlk_cpu_came_out(machine, &machine->cpus[1], 0);
+	return !ret;
+}
+
+static void test_meetings(void)
+{
+	struct hlk_machine_run run = HLK_MACHINE_RUN_INIT;
+
+	machine->nr_cpus = 2;
+	machine->cpus[1].run = calloc(1, RUN_SIZE);
+	run.flags = HLK_MACHINE_PORT | HLK_MACHINE_PRINT;
+	run.port = 0x81;
+	run.print = "x";
+	tap(meets(HLK_STOP_TIME, 0x81, &run) && run.stop == HLK_STOP_PORT &&
+	    run.value == 'x' && run.cpu == 1 && !machine->asked,
+	    "a port that is waited for comes before the time");
+	tap(meets(HLK_STOP_ASKED, 0xe9, &run) && run.stop == HLK_STOP_PRINT && machine->asked,
+	    "a text before who asks, whom the next run hears");
+	tap(meets(HLK_STOP_OFF, 0x81, &run) && run.stop == HLK_STOP_OFF && !run.cpu,
+	    "neither before the machine's end");
+	tap(meets(HLK_STOP_TIME, 0x80, &run) && run.stop == HLK_STOP_TIME,
+	    "and no other port");
+	atomic_store(&machine->asked, false);
+	free(machine->cpus[1].run);
+	machine->cpus[1] = (struct hlk_cpu) {};
+	machine->nr_cpus = 1;
+}
+
 /* What lies in a child where the memory was is not the machine's to unmap. */
 static void test_child(void)
 {
@@ -1368,6 +1413,7 @@ int main(void)
 	test_outside();
 	test_outside_state();
 	test_stop();
+	test_meetings();
 	test_time();
 	test_watch();
 	ctx.refs = 1;
