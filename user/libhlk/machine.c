@@ -587,7 +587,8 @@ static int snapshot(struct hlk_machine *machine, struct hlk_snap **snap)
 	if (!(machine->ctx->features & HLK_FEATURE_PROGRAM))
 		return hlk_err_text(&machine->err, EOPNOTSUPP, HLK_WHAT_FEATURE,
 				    op_snapshot, "state programs");
-	if (machine->state != HLK_MACHINE_READY)
+	/* An end that the next run would tell of is one, and no part of a snapshot. */
+	if (machine->state != HLK_MACHINE_READY || machine->late)
 		return hlk_err_text(&machine->err, ESTALE, HLK_WHAT_ARGUMENT,
 				    op_snapshot,
 				    "the machine has no kernel, or came to its end");

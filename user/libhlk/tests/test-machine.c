@@ -648,6 +648,10 @@ static void test_program(void)
 	begin(NULL);
 	machine->state = HLK_MACHINE_OVER;
 	tap(hlk_machine_snapshot(machine, &snap) == -ESTALE, "after its end");
+	begin(NULL);
+	machine->late = HLK_STOP_OFF;
+	tap(hlk_machine_snapshot(machine, &snap) == -ESTALE, "or one that is yet to be told");
+	machine->late = HLK_STOP_NONE;
 	ctx.features &= ~HLK_FEATURE_PROGRAM;
 	begin(NULL);
 	tap(hlk_machine_snapshot(machine, &snap) == -EOPNOTSUPP, "an old module");
