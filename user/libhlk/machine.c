@@ -570,7 +570,6 @@ static int snapshot(struct hlk_machine *machine, struct hlk_snap **snap)
 	struct hlk_program program = {
 		.vm_fd = machine->vm_fd,
 		.nr_cpus = machine->nr_cpus,
-		.lines = machine->lines,
 		.time = time(NULL) - machine->behind,
 		.state_bytes = machine->outside.state_bytes,
 		.acpi = machine->told,
@@ -599,8 +598,12 @@ static int snapshot(struct hlk_machine *machine, struct hlk_snap **snap)
 		return ret;
 	hlk_outside_save(machine, state);
 	program.state = state;
+	/* Others may drive lines at any time: levels and controllers are of one moment. */
+	pthread_mutex_lock(&machine->line_lock);
+	program.lines = machine->lines;
 	ret = hlk_program_make(machine->ctx, &program, machine->irqchip,
 			       &machine->devices);
+	pthread_mutex_unlock(&machine->line_lock);
 	if (ret)
 		return ret;
 	ret = take(machine, &program, &fd);
