@@ -23,6 +23,7 @@ static const char op_restore[] = "cannot restore";
 #define LOW_END		(3ULL << 30)
 #define HIGH_START	(4ULL << 30)
 #define PAGE		4096U
+#define LAST_TIME	253402300799LL	/* the last second of the year 9999 */
 
 #define PICS		2
 #define PIC_PINS	8
@@ -672,6 +673,10 @@ int hlk_machine_prepare(struct hlk_machine *machine, struct hlk_snap *snap)
 				    op_restore,
 				    "the snapshot's machine has %u processors, not %u",
 				    tail.nr_cpus, machine->nr_cpus);
+	if (tail.time < 0 || tail.time > LAST_TIME)
+		return hlk_err_text(&machine->err, EINVAL, HLK_WHAT_ARGUMENT,
+				    op_restore,
+				    "the snapshot's clock is not of the years 1970 to 9999");
 	ret = set_lines(machine, &tail);
 	if (ret)
 		return ret;

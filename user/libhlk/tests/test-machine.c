@@ -752,6 +752,11 @@ static void test_restore(void)
 	run.flags = HLK_MACHINE_RESTORE;
 	tap(hlk_machine_go(machine, &run) == -EINVAL && !run.rip &&
 	    machine->state == HLK_MACHINE_OVER, "one that fails");
+	tail.time = INT64_MIN;
+	tap(hlk_machine_restore(machine, &snap) == -EINVAL, "a time long before time");
+	tail.time = INT64_MAX;
+	tap(hlk_machine_restore(machine, &snap) == -EINVAL, "and one long after it");
+	tail.time = 0;
 	tail.nr_cpus = 2;
 	tap(hlk_machine_restore(machine, &snap) == -EINVAL &&
 	    strstr(machine->err.text, "2 processors"), "a machine of two processors");
