@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../agent.h"
@@ -523,6 +524,24 @@ static void test_devices(void)
 	hlk_snapshot_close(snap);
 }
 
+/* The CMOS clock; the snapshots here are of the beginning of the epoch. */
+static void test_time(void)
+{
+	struct hlk_snap *snap = snapshot(HELLO / PAGE, HLK_PROGRAM_MAGIC);
+	time_t host = time(NULL);
+	struct hlk_sandbox *sb;
+	struct hlk_err err;
+
+	sb = make(snap, 0, &err);
+	tap(echoes(sb, 10, true) && !sb->agent->machine->behind, "time goes on");
+	hlk_sandbox_close(sb);
+	sb = make(snap, HLK_CONFIG_TIME_BACK, &err);
+	tap(sb->agent->machine->behind >= host && echoes(sb, 10, true) &&
+	    sb->agent->machine->behind >= host, "or comes back, with each restore");
+	hlk_sandbox_close(sb);
+	hlk_snapshot_close(snap);
+}
+
 static void test_again(void)
 {
 	struct hlk_snapshot_config compact = HLK_SNAPSHOT_CONFIG_INIT;
@@ -644,6 +663,7 @@ int main(void)
 	atomic_init(&ctx.refs, 1);
 	test_calls();
 	test_devices();
+	test_time();
 	test_again();
 	test_hostile();
 	test_none();
