@@ -24,6 +24,7 @@
  * @scratch: bytes of scratch
  * @max_private: budget of private pages
  * @snapshot: HLK_SNAP_* flags
+ * @config: HLK_CONFIG_* flags
  * @json: print JSON and nothing else
  * @quiet: do not print what the guest prints
  * @no_progress: no progress line
@@ -43,6 +44,7 @@ struct options {
 	uint64_t scratch;
 	uint64_t max_private;
 	uint32_t snapshot;
+	uint32_t config;
 	bool json;
 	bool quiet;
 	bool no_progress;

@@ -314,6 +314,7 @@ static int with_snapshot(struct serve *serve, struct hlk_ctx *ctx,
 	struct hlk_err err;
 	int ret, code;
 
+	sandbox.flags = serve->opt.config;
 	sandbox.max_private = serve->opt.max_private;
 	config.sandboxes = serve->sandboxes;
 	config.restorers = serve->restorers;

@@ -135,6 +135,12 @@ static int call_all(struct hlk_sandbox *sb, struct rounds *rounds)
 	return ret;
 }
 
+static uint32_t config_flags(const struct boot_options *opt)
+{
+	return (opt->time_back ? HLK_CONFIG_TIME_BACK : 0) |
+	       (opt->reproducible ? HLK_CONFIG_REPRODUCIBLE : 0);
+}
+
 static int serve(struct hlk_ctx *ctx, struct rounds *rounds)
 {
 	const struct boot_options *boot = rounds->opt;
@@ -147,6 +153,7 @@ static int serve(struct hlk_ctx *ctx, struct rounds *rounds)
 		.repeat = boot->repeat,
 		.timeout_us = boot->timeout_us,
 		.max_private = boot->max_private,
+		.config = config_flags(boot),
 		.json = boot->json,
 	};
 
@@ -173,8 +180,7 @@ int calls_run(struct hlk_ctx *ctx, struct rounds *rounds)
 		return fail_err(NULL, &err);
 	if (rounds->opt->threads)
 		return serve(ctx, rounds);
-	config.flags = (rounds->opt->time_back ? HLK_CONFIG_TIME_BACK : 0) |
-		       (rounds->opt->reproducible ? HLK_CONFIG_REPRODUCIBLE : 0);
+	config.flags = config_flags(rounds->opt);
 	config.max_private = rounds->opt->max_private;
 	config.print = print;
 	config.print_arg = rounds;

@@ -145,12 +145,44 @@ static void test_timeouts(void)
 	    "run: those that answer, answer the same");
 }
 
+static int serve_flags(void *flags)
+{
+	struct options opt = {
+		.call = "e", .input = "abc", .input_len = 3, .repeat = 4, .json = true,
+		.timeout_us = 1000000, .config = *(uint32_t *)flags,
+	};
+	struct hlk_sandbox *sb;
+	struct hlk_snap *snap;
+	struct hlk_ctx *ctx;
+	struct hlk_err err;
+	int ret;
+
+	if (hlk_open(&ctx, &err))
+		return -1;
+	sb = played_ready(ctx, &snap, NULL, &err);
+	ret = serve_snapshot(ctx, snap, &opt, 1);
+	hlk_snapshot_close(snap);
+	hlk_sandbox_close(sb);
+	hlk_close(ctx);
+	return ret;
+}
+
+/* One that there is not is refused, if it comes to where sandboxes are made. */
+static void test_flags(void)
+{
+	uint32_t good = HLK_CONFIG_TIME_BACK | HLK_CONFIG_REPRODUCIBLE, bad = 1U << 31;
+
+	tap(quietly(serve_flags, &good) == RUN_OK, "serve_snapshot: flags");
+	tap(quietly(serve_flags, &bad) > 0, "serve_snapshot: are those of its sandboxes");
+}
+
 int main(void)
 {
 	snprintf(guest, sizeof(guest), "/proc/self/fd/%d", played_image());
 	test_expect();
 	test_exit_codes();
 	test_timeouts();
+	test_flags();
 	cJSON_Delete(json);
 	return tap_done();
 }
