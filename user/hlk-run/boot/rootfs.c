@@ -97,7 +97,8 @@ static int take(struct tree *tree, const FTSENT *at, size_t skip)
 static int read_folder(struct tree *tree, const char *name)
 {
 	char *const names[] = { (char *)name, NULL };
-	FTS *walk = fts_open(names, FTS_PHYSICAL | FTS_NOCHDIR | FTS_XDEV, NULL);
+	FTS *walk = fts_open(names, FTS_PHYSICAL | FTS_COMFOLLOW | FTS_NOCHDIR | FTS_XDEV,
+			     NULL);
 	size_t skip = strlen(name);
 	int ret = RUN_OK;
 	FTSENT *at;
@@ -108,6 +109,8 @@ static int read_folder(struct tree *tree, const char *name)
 		if (at->fts_info == FTS_DNR || at->fts_info == FTS_ERR ||
 		    at->fts_info == FTS_NS)
 			ret = input_fail(at->fts_path, strerror(at->fts_errno));
+		else if (at->fts_level == FTS_ROOTLEVEL && !S_ISDIR(at->fts_statp->st_mode))
+			ret = input_fail(at->fts_path, strerror(ENOTDIR));
 		else if (at->fts_info != FTS_DP && !S_ISSOCK(at->fts_statp->st_mode))
 			ret = take(tree, at, skip);
 	}

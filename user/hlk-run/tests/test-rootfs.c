@@ -148,6 +148,11 @@ static void test_folder(void)
 	    "a warm program");
 	tap(!make("folder", NULL, "rdinit=/bin/init"), "another first program");
 	tap(make("none", NULL, NULL) > 0 && !archive, "a folder that is not there");
+	tap(make("folder/etc/file", NULL, NULL) > 0 && !archive, "a file is no folder");
+	run("ln -s folder link; ln -s none nowhere");
+	tap(!make("link", NULL, NULL) && has("etc/file", S_IFREG | 04755, "hello\n") &&
+	    has("bin/link", S_IFLNK | 0777, "../etc/file"), "a link to a folder is one");
+	tap(make("nowhere", NULL, NULL) > 0 && !archive, "a link to nothing is none");
 }
 
 /* ---- images ---- */
@@ -362,7 +367,8 @@ int main(void)
 	test_image();
 	test_hostile();
 	free((void *)archive);
-	run("rm -rf folder image");
-	rmdir(dir);
+	run("rm -rf folder image link nowhere evil started");
+	if (rmdir(dir))
+		tap(false, "something is left in %s", dir);
 	return tap_done();
 }
