@@ -105,16 +105,17 @@ struct list {
 
 static void list_add(struct list *list, struct node *entry)
 {
+	size_t room = list->room ? 2 * list->room : 256;
 	struct node **more;
 
 	if (list->nr == list->room) {
-		list->room = list->room ? 2 * list->room : 256;
-		more = reallocarray(list->found, list->room, sizeof(*more));
+		more = reallocarray(list->found, room, sizeof(*more));
 		if (!more) {
 			list->failed = true;
 			return;
 		}
 		list->found = more;
+		list->room = room;
 	}
 	list->found[list->nr++] = entry;
 }
