@@ -126,6 +126,12 @@ static int fail_put(const struct layer *layer, int ret)
 	return ret ? input_fail(layer->name, strerror(-ret)) : RUN_OK;
 }
 
+static int fail_path(const struct layer *layer)
+{
+	return input_fail(layer->name, errno == EINVAL ? "a path leads out of the image" :
+			  strerror(errno));
+}
+
 /* What it says of its size is not believed: a few bytes can say that they are terabytes. */
 static int read_data(const struct layer *layer, struct node *entry)
 {
@@ -167,8 +173,11 @@ static int copy_data(struct node *entry, const void *data, size_t size)
 static int copy_link(const struct layer *layer, struct node *entry, const char *to)
 {
 	char *path = tree_path(to);
-	const struct node *from = path ? tree_find(layer->tree, path) : NULL;
+	const struct node *from;
 
+	if (!path)
+		return fail_path(layer);
+	from = tree_find(layer->tree, path);
 	free(path);
 	if (!from || S_ISDIR(from->mode))
 		return input_fail(layer->name, "a hard link leads to nothing");
@@ -224,12 +233,15 @@ static void take_away(const struct layer *layer, char *path)
 static int take(const struct layer *layer, struct archive_entry *from)
 {
 	const char *name = layer->lib->archive_entry_pathname(from);
-	struct node entry = { .path = name ? tree_path(name) : NULL };
+	struct node entry = {};
 	const char *slash;
 	int ret;
 
+	if (!name)
+		return input_fail(layer->name, "a path is none");
+	entry.path = tree_path(name);
 	if (!entry.path)
-		return input_fail(layer->name, "a path leads out of the image");
+		return fail_path(layer);
 	slash = strrchr(entry.path, '/');
 	if (!strncmp(slash ? slash + 1 : entry.path, WHITEOUT, strlen(WHITEOUT))) {
 		take_away(layer, entry.path);

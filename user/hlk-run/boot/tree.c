@@ -4,6 +4,7 @@
  * that Linux takes as its initial file system ("newc").
  */
 #include <errno.h>
+#include <limits.h>
 #include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,17 +22,23 @@ static int by_path(const void *a, const void *b)
  * tree_path() - a path as a tree has it
  * @path: as others have it: with "./", "/", or slashes at its begin and end
  *
- * Return: a copy to be freed, or NULL: with errno ENOMEM, or EINVAL for one that leads
- * out of the tree
+ * Return: a copy to be freed, or NULL: with errno ENOMEM, EINVAL for one that leads
+ * out of the tree, or ENAMETOOLONG for one that Linux would not take
  */
 char *tree_path(const char *path)
 {
-	char *copy = malloc(strlen(path) + 1), *to = copy;
+	char *copy, *to;
 	const char *end;
 	size_t len;
 
+	if (strlen(path) >= PATH_MAX) {
+		errno = ENAMETOOLONG;
+		return NULL;
+	}
+	copy = malloc(strlen(path) + 1);
 	if (!copy)
 		return NULL;
+	to = copy;
 	for (; *path; path = end) {
 		path += strspn(path, "/");
 		end = path + strcspn(path, "/");
@@ -76,9 +83,15 @@ struct node *tree_find(const struct tree *tree, const char *path)
 	return found ? *found : NULL;
 }
 
+/* What it takes here. Of empty files and folders that is much more than their bytes. */
+static uint64_t weight(const struct node *entry)
+{
+	return entry->size + sizeof(*entry) + strlen(entry->path);
+}
+
 static void drop(struct tree *tree, struct node *entry)
 {
-	tree->bytes -= entry->size;
+	tree->bytes -= weight(entry);
 	tdelete(entry, &tree->root, by_path);
 	entry_free(entry);
 }
@@ -187,14 +200,14 @@ int tree_put(struct tree *tree, const struct node *entry)
 			tree_hide(tree, new->path, false);
 		drop(tree, old);
 	}
-	if (new->size > TREE_LARGEST - tree->bytes)
+	if (weight(new) > TREE_LARGEST - tree->bytes)
 		ret = -EFBIG;
 	else if (tsearch(new, &tree->root, by_path))
 		ret = 0;
 	if (ret)
 		entry_free(new);
 	else
-		tree->bytes += new->size;
+		tree->bytes += weight(new);
 	return ret;
 }
 

@@ -40,7 +40,7 @@ struct node {
  * struct tree - a file system
  * @root: by path, in its order: a folder comes before what is in it
  * @layer: the layer that is being put on it
- * @bytes: of all files
+ * @bytes: that all of it takes
  */
 struct tree {
 	void *root;

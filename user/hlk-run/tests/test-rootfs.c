@@ -15,6 +15,16 @@
 #include "../boot/rootfs.h"
 #include "../boot/tree.h"
 
+/* An allocation of a list that is to fail, counted from now */
+static unsigned int fail_list;
+
+void *reallocarray(void *at, size_t nr, size_t size)
+{
+	if (fail_list && !--fail_list)
+		return NULL;
+	return realloc(at, nr * size);
+}
+
 /* In a folder of its own */
 static void run(const char *command)
 {
@@ -183,8 +193,8 @@ static void tar_entry(const char *path, char kind, const char *text)
 	fwrite(block, 1, 512, layer);
 	if (size) {
 		memset(block, 0, 512);
-		memcpy(block, text, size);
-		fwrite(block, 1, 512, layer);
+		fwrite(text, 1, size, layer);
+		fwrite(block, 1, (512 - size % 512) % 512, layer);
 	}
 }
 
@@ -289,10 +299,26 @@ static void evil(const char *path, char kind, const char *text, const char *what
 	refuse(what);
 }
 
+/* Folders in each other, as deep as a path can say; the layer is small, and they are not. */
+static void deep(size_t len)
+{
+	char *path = malloc(len + 1);
+	size_t i;
+
+	for (i = 0; i < len; i++)
+		path[i] = "a/"[i % 2];
+	path[len] = '\0';
+	layer_open("aa02");
+	tar_entry("././@LongLink", 'L', path);
+	tar_entry("a", '5', NULL);
+	layer_close();
+	free(path);
+}
+
 static void test_hostile(void)
 {
 	char nested[4096] = "{\"layers\":[";
-	int i;
+	int i, readable;
 
 	evil("../out", '0', "x", "a path that leads out");
 	evil("a/../../out", '0', "x", "one that does so later");
@@ -327,6 +353,12 @@ static void test_hostile(void)
 	refuse("too many layers");
 	run("cd image/blobs/sha256 && rm aa02 && mkfifo aa02");
 	tap(make("image", NULL, NULL) >= 0, "a FIFO as a layer is not waited for");
+	deep(4096);
+	refuse("a path that Linux would not take");
+	/* not without libarchive */
+	readable = make("image", NULL, NULL);
+	deep(4094);
+	tap(make("image", NULL, NULL) == readable, "the longest that it does");
 	make_image();
 	run("cd image/blobs/sha256 && head -c 700 aa02 > cut && mv cut aa02");
 	refuse("a layer that is cut off");
@@ -355,6 +387,39 @@ static void test_paths(void)
 	free(path);
 }
 
+static unsigned int fill(struct tree *tree, unsigned int nr)
+{
+	char path[32];
+	unsigned int i, failed = 0;
+
+	for (i = 0; i < nr; i++) {
+		snprintf(path, sizeof(path), "d/%u/", i);
+		failed += tree_folders(tree, path) != 0;
+	}
+	return failed;
+}
+
+/* Folders have no bytes, and are many. */
+static void test_tree(void)
+{
+	struct tree tree = {};
+	uint64_t bytes;
+
+	tap(!fill(&tree, 600) && tree.bytes > 601 * sizeof(struct node) + 601 * strlen("d"),
+	    "what folders take is counted");
+	bytes = tree.bytes;
+	tap(!fill(&tree, 600) && tree.bytes == bytes, "once");
+	tree.bytes = TREE_LARGEST - 10;
+	tap(tree_folders(&tree, "more/") == -EFBIG, "and has an end");
+	tree.bytes = bytes;
+	tree.layer = 1;
+	fail_list = 2;
+	tree_hide(&tree, "d", true);
+	tap(!fail_list && !tree.root && !tree.bytes,
+	    "without memory for a list of all of them they go in turns");
+	tree_free(&tree);
+}
+
 int main(void)
 {
 	char dir[] = "/tmp/hlk-rootfs-XXXXXX";
@@ -363,6 +428,7 @@ int main(void)
 	if (!mkdtemp(dir) || chdir(dir))
 		return 1;
 	test_paths();
+	test_tree();
 	test_folder();
 	test_image();
 	test_hostile();
