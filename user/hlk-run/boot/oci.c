@@ -48,7 +48,8 @@ int oci_read(struct tree *tree, const char *name, bool is64)
 struct library {
 	__typeof__(archive_read_new) *archive_read_new;
 	__typeof__(archive_read_free) *archive_read_free;
-	__typeof__(archive_read_support_filter_all) *archive_read_support_filter_all;
+	__typeof__(archive_read_support_filter_gzip) *archive_read_support_filter_gzip;
+	__typeof__(archive_read_support_filter_zstd) *archive_read_support_filter_zstd;
 	__typeof__(archive_read_support_format_tar) *archive_read_support_format_tar;
 	__typeof__(archive_read_open_fd) *archive_read_open_fd;
 	__typeof__(archive_read_next_header) *archive_read_next_header;
@@ -73,7 +74,8 @@ static const struct {
 } symbols[] = {
 	SYMBOL(archive_read_new),
 	SYMBOL(archive_read_free),
-	SYMBOL(archive_read_support_filter_all),
+	SYMBOL(archive_read_support_filter_gzip),
+	SYMBOL(archive_read_support_filter_zstd),
 	SYMBOL(archive_read_support_format_tar),
 	SYMBOL(archive_read_open_fd),
 	SYMBOL(archive_read_next_header),
@@ -277,26 +279,55 @@ static int take_all(const struct layer *layer)
 	}
 }
 
+/*
+ * What layers may be packed by. For all else that it knows, libarchive may start programs, by
+ * what the file says it is; and for these, where it was built without, which it warns of.
+ */
+static bool add_filters(const struct layer *layer)
+{
+	return layer->lib->archive_read_support_filter_gzip(layer->archive) == ARCHIVE_OK &&
+	       layer->lib->archive_read_support_filter_zstd(layer->archive) == ARCHIVE_OK;
+}
+
+static int read_from(const struct layer *layer, int fd)
+{
+	const struct library *lib = layer->lib;
+
+	if (!add_filters(layer))
+		return input_fail(layer->name, "this libarchive has not both of gzip and zstd");
+	lib->archive_read_support_format_tar(layer->archive);
+	if (lib->archive_read_open_fd(layer->archive, fd, 65536))
+		return input_fail(layer->name, lib->archive_error_string(layer->archive));
+	return take_all(layer);
+}
+
+static int read_open(struct layer *layer, int fd)
+{
+	struct stat st;
+	int ret;
+
+	if (fstat(fd, &st))
+		return input_fail(layer->name, strerror(errno));
+	if (!S_ISREG(st.st_mode))
+		return input_fail(layer->name, "not a regular file");
+	layer->archive = layer->lib->archive_read_new();
+	if (!layer->archive)
+		return input_fail(layer->name, "out of memory");
+	ret = read_from(layer, fd);
+	layer->lib->archive_read_free(layer->archive);
+	return ret;
+}
+
 static int read_layer(const struct library *lib, struct tree *tree, const char *path)
 {
 	struct layer layer = { .lib = lib, .tree = tree, .name = path };
+	/* A FIFO is not waited for. */
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	int ret;
 
 	if (fd < 0)
 		return input_fail(path, strerror(errno));
-	layer.archive = lib->archive_read_new();
-	if (!layer.archive) {
-		close(fd);
-		return input_fail(path, "out of memory");
-	}
-	lib->archive_read_support_filter_all(layer.archive);
-	lib->archive_read_support_format_tar(layer.archive);
-	if (lib->archive_read_open_fd(layer.archive, fd, 65536))
-		ret = input_fail(path, lib->archive_error_string(layer.archive));
-	else
-		ret = take_all(&layer);
-	lib->archive_read_free(layer.archive);
+	ret = read_open(&layer, fd);
 	close(fd);
 	return ret;
 }
