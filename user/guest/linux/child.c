@@ -231,6 +231,30 @@ static long write_length(struct child *child, uint32_t len)
 	return write_all(child, digits + at, sizeof(digits) - at);
 }
 
+/* Whether it said something before it was asked */
+static bool is_ahead(const struct child *child)
+{
+	struct sys_poll one = { child->from, POLLIN, 0 };
+
+	return sys(SYS_poll, (long)&one, 1, 0, 0, 0) > 0 && one.revents & POLLIN;
+}
+
+static long ask(struct child *child, const char *in, uint32_t len, struct answer *answer)
+{
+	struct giving giving = { in, len, false };
+	long ret;
+
+	if (is_ahead(child))
+		return -EPROTO;
+	ret = write_length(child, len);
+	if (!ret)
+		ret = read_answer(child, &giving, answer);
+	/* What is left of the request would be the begin of the next one. */
+	if ((!ret || ret == -EMSGSIZE) && giving.len)
+		return -EPROTO;
+	return ret;
+}
+
 /**
  * child_ask() - give the warm program a request
  * @child: the program
@@ -244,14 +268,11 @@ static long write_length(struct child *child, uint32_t len)
 long child_ask(struct child *child, const char *in, uint32_t len,
 	       struct answer *answer)
 {
-	struct giving giving = { in, len, false };
 	long ret;
 
 	if (child->from < 0)
 		return -EPIPE;
-	ret = write_length(child, len);
-	if (!ret)
-		ret = read_answer(child, &giving, answer);
+	ret = ask(child, in, len, answer);
 	/* What comes next is no answer to what is asked next. */
 	if (ret && ret != -EMSGSIZE) {
 		shut(child->to);

@@ -226,6 +226,26 @@ static void test_warm(void)
 	tap(!call("sh", "echo still here") && is("still here\n"), "shells are not");
 }
 
+/* Programs that do not wait until they are asked: the next request would get their answer. */
+static void test_hasty(void)
+{
+	static char request[200000], text[64];
+	struct answer one = { .to = text, .room = sizeof(text) };
+	struct child child;
+
+	tap(!child_warm(&child, "printf '0\n2\nno'; exec cat > /dev/null") &&
+	    child_ask(&child, "x", 1, &one) == -EPROTO &&
+	    child_ask(&child, "x", 1, &one) == -EPIPE, "an answer before it is asked");
+	one.len = 0;
+	tap(!child_warm(&child, "printf '0\n'; read n; printf '2\nno'; sleep 1") &&
+	    child_ask(&child, request, sizeof(request), &one) == -EPROTO &&
+	    child_ask(&child, "x", 1, &one) == -EPIPE, "one before it has the whole request");
+	one.len = 0;
+	tap(!child_warm(&child, "printf '0\n'; read n; head -c $n > /dev/null; printf '2\nok'") &&
+	    !child_ask(&child, request, sizeof(request), &one) && one.len == 2 &&
+	    child_ask(&child, "x", 1, &one) == -EPIPE, "one after it, and then its end");
+}
+
 /* Python, since a shell has no bytes */
 #define WARM								\
 	"exec python3 -c 'import sys\n"				\
@@ -261,6 +281,7 @@ int main(void)
 	test_form();
 	test_shell();
 	test_warm();
+	test_hasty();
 	tap(begun == 1 && answers && looks == answers,
 	    "before each answer it looks whether it was restored");
 	printf("1..%u\n", test_nr);
