@@ -10,8 +10,9 @@
  * /etc/hlk/warm, if it is there. -b is the size of each buffer.
  *
  * Functions: "sh" runs a command line, in which a zero byte may end it and begin its
- * standard input; "ask" gives the warm program a request; "call" is "ask" if there is
- * such a program, and else "sh"; "echo" answers what it got.
+ * standard input, until nobody has its output open; "ask" gives the warm program a
+ * request; "call" is "ask" if there is such a program, and else "sh"; "echo" answers what it
+ * got.
  */
 #include "agent.h"
 

@@ -320,6 +320,9 @@ static long status_of(long pid)
  * @len: length of that
  * @answer: out: what it printed, errors too
  *
+ * That ends when nobody has it open any more: a program that is left in the background, and
+ * keeps it, is waited for.
+ *
  * Return: its exit status, 128 and the number of the signal that ended it, or a
  * negative errno
  */
