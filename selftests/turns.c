@@ -232,7 +232,7 @@ TEST_F(turns, the_same_does_not_come_twice)
 	struct hlk_run run;
 
 	OK(lead(self, 0, &run));
-	follow(&f, &self->second, run.turn, 0);
+	follow(&f, &self->second, run.turn, now() + 20000 * MS);
 	/* neither a restore alone, nor a run that does not lead, begins one */
 	OK(hlk_restore(self->t.hlk, self->snap, NULL));
 	run = (struct hlk_run)HLK_STRUCT(hlk_run);

@@ -123,6 +123,12 @@ deadline_bugs() {
 	deadline_that_wraps|6.12|deadline|deadline.one_that_does_not_come|kmod/deadline.c|s/return timeout_ns < KTIME_MAX - now \? now \+ timeout_ns : HLK_DEADLINE_NEVER;/return now + timeout_ns;/
 	entered_too_late|6.12|deadline|deadline.one_that_is_over|kmod/deadline.c|s/if \(deadline <= ktime_get_ns\(\)\)/if (false)/
 	two_watches|6.12|deadline|deadline.one_thread_at_a_time|kmod/deadline.c|s/busy = \*at_vcpu;/busy = false;/
+	turn_before_the_input|6.12|turns|turns.each_round_is_one_call_for_each|kmod/run.c|/^static int run_prepare/,/^}/s/^	for \(i = 0; i < call->nr_inputs; i\+\+\) \{/	if (run->head.flags \& HLK_RUN_LEAD) { hlk_turn_begin(vm); mutex_unlock(\&vm->lock); schedule_timeout_uninterruptible(5); mutex_lock(\&vm->lock); }\n&/
+	turn_missed|6.12|turns|turns.one_that_began_before_is_not_missed|kmod/turn.c|s/u64 seen = \*turn;/u64 seen = READ_ONCE(vm->turn);/
+	turn_not_woken|6.12|turns|turns.the_same_does_not_come_twice|kmod/turn.c|s/if \(wq_has_sleeper\(&vm->followers\)\)/if (false)/
+	signal_before_the_turn|6.12|turns|turns.a_turn_counts_more_than_immediate_exit|kmod/turn.c|s/if \(vm->turn != seen\)/if (vm->turn != seen \&\& !hlk_immediate_exit(vcpu->run))/
+	half_restored_not_told|6.12|turns|turns.a_restore_that_comes_to_no_end|kmod/run.c|s/ && vcpu && \(!ret \|\| vm->half\)/ \&\& vcpu \&\& !ret/
+	follower_not_watched|6.12|turns|turns.a_kick_a_deadline_and_immediate_exit|kmod/run.c|s/run->deadline_ns = HLK_DEADLINE_NEVER;/;/
 	watch_of_another_vcpu|6.12|deadline|deadline.two_vcpus|kmod/deadline.c|s/&vm->watch\[vcpu->vcpu_idx\]/\&vm->watch[0]/;s/watch->vcpu = vcpu->vcpu_idx/watch->vcpu = 0/
 	watch_that_stays|6.12|deadline|deadline.a_guest_that_spins|kmod/deadline.c|s/vm->watch\[watch->vcpu\] = NULL;/;/
 	sleeps_over_its_end|6.12|deadline|deadline.a_guest_that_waits_in_hlt|kmod/deadline.c|s/TASK_INTERRUPTIBLE/TASK_UNINTERRUPTIBLE/
