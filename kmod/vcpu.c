@@ -644,8 +644,10 @@ u32 hlk_vcpus_residue(struct hlk_vm *vm)
  *
  * The mark: KVM links each vCPU that it loads to its task's preemption notifiers, and
  * unlinks it when it puts it, which leaves hlist_del()'s poison there. Each ioctl that
- * reads or changes anything of a vCPU loads it. An empty link, as it was before the first
- * load, is put there by nobody but us.
+ * reads or changes anything of a vCPU loads it. A link that is in no list, as it was before
+ * the first load, is put there by nobody but us. A KVM VM may be attached more than once,
+ * and each of its hlk VMs has a snapshot of its own: the link leads to the one that
+ * marked, which nobody follows, for KVM writes both of its ends when it adds it to a list.
  */
 static bool vcpu_marked(const struct kvm_vcpu *vcpu)
 {
@@ -653,10 +655,16 @@ static bool vcpu_marked(const struct kvm_vcpu *vcpu)
 	return hlist_unhashed(&vcpu->preempt_notifier.link);
 }
 
-static void vcpu_mark(struct kvm_vcpu *vcpu)
+static bool vcpu_marked_by(const struct kvm_vcpu *vcpu, const struct hlk_vm *vm)
+{
+	return vcpu_marked(vcpu) && (void *)vcpu->preempt_notifier.link.next == vm;
+}
+
+static void vcpu_mark(struct kvm_vcpu *vcpu, struct hlk_vm *vm)
 {
 	lockdep_assert_held(&vcpu->mutex);
 	INIT_HLIST_NODE(&vcpu->preempt_notifier.link);
+	vcpu->preempt_notifier.link.next = (void *)vm;
 }
 
 /**
@@ -732,7 +740,7 @@ void hlk_vcpu_keep(struct hlk_vm *vm, struct kvm_vcpu *vcpu, unsigned long switc
 	    !vcpu_marked(vcpu) && vcpu_ours(vcpu, switches) &&
 	    !sregs_pae(&state->sync.sregs) &&
 	    sregs_same(&vcpu->run->s.regs.sregs, &state->sync.sregs)) {
-		vcpu_mark(vcpu);
+		vcpu_mark(vcpu, vm);
 		vm->kept[i] = state;
 	}
 unlock:
@@ -748,7 +756,7 @@ unlock:
  */
 bool hlk_vcpu_kept(struct hlk_vm *vm, const struct kvm_vcpu *vcpu)
 {
-	return vm->kept[vcpu->vcpu_idx] && vcpu_marked(vcpu);
+	return vm->kept[vcpu->vcpu_idx] && vcpu_marked_by(vcpu, vm);
 }
 
 static u32 vcpu_restore(struct kvm_vcpu *vcpu, struct hlk_vcpu_state *state, bool kept,

@@ -389,6 +389,36 @@ TEST_F(kept, another_snapshot_is_loaded)
 	close(snap);
 }
 
+/* Each of the hlk VMs of one KVM VM has its own snapshot. */
+TEST_F(kept, two_of_one_kvm_vm)
+{
+	struct hlk_run run = self->run;
+	struct kvm_sync_regs regs;
+	int hlk, snap;
+
+	hlk = OK(hlk_attach(self->t.dev, self->t.vm, 0, 0));
+	tvm_flat(&regs, TVM_CODE, TVM_STACK);
+	regs.sregs = self->sregs;
+	regs.sregs.fs.base = MOVED;
+	tvm_set_regs(&self->t, &regs);
+	snap = OK(hlk_snapshot_flat(hlk));
+	OK(hlk_restore(hlk, snap, NULL));
+	CALL_FINDS(self->good, 0, 0);
+	CALL_FINDS(self->good, 1, 0);
+	/* its snapshot has registers alone, and it leaves the memory as it is */
+	run.nr_inputs = 0;
+	OK(hlk_call(hlk, HLK_RUN, &run));
+	ASSERT_EQ(KVM_EXIT_HLT, run.exit_reason);
+	ASSERT_EQ(WORDS + MOVED, found(&self->t).word[16]);
+	CALL_FINDS(self->good, 0, 0);
+	CALL_FINDS(self->good, 1, 0);
+	OK(hlk_call(hlk, HLK_RUN, &run));
+	ASSERT_EQ(WORDS + MOVED, found(&self->t).word[16]);
+	CALL_FINDS(self->good, 0, 0);
+	close(snap);
+	close(hlk);
+}
+
 /* Who enters then does it by other calls, and may set registers before. */
 TEST_F(kept, a_run_that_ends_before_the_guest)
 {

@@ -205,7 +205,8 @@ audit_bugs() {
 	old_xcr0|6.12|audit|audit.xcr0|kmod/vcpu.c|/^static void vcpu_restore_xcr0/,/^}/s/vcpu->arch.xcr0 = state->xcr0;/;/
 	old_io|6.12|audit|audit.a_pending_io|kmod/vcpu.c|/^static void vcpu_cancel/,/^}/s/vcpu->arch.complete_userspace_io = NULL;/;/
 	kept_whatever_the_guest_did|6.12|kept|kept.what_the_guest_changes_comes_back|kmod/vcpu.c|/^static bool sregs_same/,/^}/s/return !differ;/return true;/
-	kept_whoever_came|6.12|kept|kept.what_an_ioctl_changes_comes_back|kmod/vcpu.c|/^bool hlk_vcpu_kept/,/^}/s/ && vcpu_marked\(vcpu\)//
+	kept_whoever_came|6.12|kept|kept.what_an_ioctl_changes_comes_back|kmod/vcpu.c|/^bool hlk_vcpu_kept/,/^}/s/ && vcpu_marked_by\(vcpu, vm\)//
+	kept_for_another|6.12|kept|kept.two_of_one_kvm_vm|kmod/vcpu.c|/^bool hlk_vcpu_kept/,/^}/s/vcpu_marked_by\(vcpu, vm\)/vcpu_marked(vcpu)/
 	kept_though_not_stored|6.12|kept|kept.what_is_written_to_kvm_run_is_not_believed|kmod/vcpu.c|s/READ_ONCE\(vcpu->run->kvm_valid_regs\) & KVM_SYNC_X86_SREGS/true/
 	kept_of_another_snapshot|6.12|kept|kept.another_snapshot_is_loaded|kmod/restore.c|s/memset\(vm->kept, 0, sizeof\(vm->kept\)\);/;/
 	kept_though_not_entered|6.12|kept|kept.a_run_that_ends_before_the_guest|kmod/run.c|s/vcpu->run->kvm_dirty_regs \|= KVM_SYNC_X86_SREGS;/;/
