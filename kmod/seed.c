@@ -6,14 +6,19 @@
  * made and thrown away each time. So each VM has some seeds in stock. One that is
  * handed out is forgotten at once, and what is in stock no guest, snapshot or other VM
  * has ever had. A host that is itself a VM and was cloned draws anew: its clones had
- * the same stock.
+ * the same stock. So does one that had its stock for long: what the kernel's generator
+ * knows better since then is in no seed of it.
  */
 #include <linux/atomic.h>
+#include <linux/jiffies.h>
 #include <linux/notifier.h>
 #include <linux/random.h>
 #include <linux/string.h>
 
 #include "seed.h"
+
+/* How long seeds are kept; the kernel's own generator is seeded about as often */
+#define SEEDS_AGE	(60UL * HZ)
 
 /* How often the host was cloned */
 static atomic_t seed_clones;
@@ -53,10 +58,12 @@ void hlk_seed_take(struct hlk_seeds *seeds, void *to)
 {
 	int clones = atomic_read(&seed_clones);
 
-	if (!seeds->left || seeds->clones != clones) {
+	if (!seeds->left || seeds->clones != clones ||
+	    time_after(jiffies, seeds->drawn + SEEDS_AGE)) {
 		get_random_bytes(seeds->seed, sizeof(seeds->seed));
 		seeds->left = HLK_SEEDS;
 		seeds->clones = clones;
+		seeds->drawn = jiffies;
 	}
 	seeds->left--;
 	memcpy(to, seeds->seed[seeds->left], HLK_GUEST_SEED_SIZE);

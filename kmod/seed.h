@@ -17,11 +17,13 @@
  * struct hlk_seeds - the stock of a VM, protected by its lock
  * @left: how many there are, the first ones of @seed; the others are zero
  * @clones: how often the host had been cloned when they were drawn
+ * @drawn: when that was, in jiffies
  * @seed: the seeds
  */
 struct hlk_seeds {
 	u32 left;
 	int clones;
+	unsigned long drawn;
 	u8 seed[HLK_SEEDS][HLK_GUEST_SEED_SIZE];
 };
 

@@ -304,6 +304,9 @@ struct notifier_block {
 #define register_random_vmfork_notifier(nb)	(kernel.vmfork = (nb), 0)
 #define unregister_random_vmfork_notifier(nb)	(kernel.vmfork = NULL)
 #define ktime_get_ns()		0ULL
+#define HZ			250UL
+#define jiffies			kernel.ticks
+#define time_after(a, b)	((long)((b) - (a)) < 0)
 
 /* KVM */
 #define KVM_MAX_NR_ADDRESS_SPACES 2
@@ -407,6 +410,7 @@ static inline void shim_trace(u32 vm, ...)
  * @vma: what vma_lookup() finds, for any address in it
  * @vmfork: is told that the host was cloned
  * @find_files: finds the files of vCPUs
+ * @ticks: the time
  */
 struct kernel {
 	struct task_struct task;
@@ -428,6 +432,7 @@ struct kernel {
 	struct vm_area_struct *vma;
 	void (*find_files)(struct hlk_vm *vm);
 	struct notifier_block *vmfork;
+	unsigned long ticks;
 };
 
 extern struct kernel kernel;

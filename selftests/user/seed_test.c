@@ -58,6 +58,32 @@ static void drawn_anew_in_a_clone(void)
 	CHECK(!kernel.vmfork);
 }
 
+/* Nor what was in stock for longer than a minute, whenever the ticks wrap */
+static void drawn_anew_with_time(void)
+{
+	const unsigned long begin[] = { 0, -1UL - 30 * HZ, LONG_MAX - 30 * HZ };
+	struct hlk_seeds before;
+	u8 seed[HLK_GUEST_SEED_SIZE];
+	u32 i, k;
+
+	for (k = 0; k < ARRAY_SIZE(begin); k++) {
+		kernel.ticks = begin[k];
+		hlk_seed_forget(&seeds);
+		hlk_seed_take(&seeds, seed);
+		kernel.ticks += 60 * HZ;
+		hlk_seed_take(&seeds, seed);
+		CHECK_EQ(seeds.left, HLK_SEEDS - 2);
+		before = seeds;
+		kernel.ticks++;
+		hlk_seed_take(&seeds, seed);
+		CHECK_EQ(seeds.left, HLK_SEEDS - 1);
+		for (i = 0; i < before.left; i++) {
+			CHECK(memcmp(before.seed[i], seed, sizeof(seed)));
+			CHECK(!in_stock(before.seed[i]));
+		}
+	}
+}
+
 static void forgotten(void)
 {
 	static const struct hlk_seeds nothing;
@@ -71,6 +97,7 @@ int main(int argc, char **argv)
 	const struct tap_test tests[] = {
 		TAP_TEST(each_once),
 		TAP_TEST(drawn_anew_in_a_clone),
+		TAP_TEST(drawn_anew_with_time),
 		TAP_TEST(forgotten),
 	};
 
