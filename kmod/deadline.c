@@ -100,6 +100,79 @@ int hlk_watch_begin(struct hlk_vm *vm, struct kvm_vcpu *vcpu, u64 deadline,
 	return hlk_fail(at, -EBUSY, HLK_WHY_VCPU_RUNNING, vcpu->vcpu_idx, 0);
 }
 
+/* Nothing is left of its expiry. The timer does not run any more. */
+static void watch_forget(struct hlk_watch *watch)
+{
+	if (!watch->fired)
+		return;
+	watch->fired = false;
+	clear_notify_signal();
+	/*
+	 * Work of others, be it urgent or not: it is done on the way to user
+	 * space, or by KVM before the next guest of the same call.
+	 */
+	if (task_work_pending(current))
+		set_notify_resume(current);
+}
+
+/* Return: -EINTR after a kick, or 0 */
+static int watch_move(struct hlk_vm *vm, struct hlk_watch *watch, u64 deadline)
+{
+	int ret = -EINTR;
+
+	spin_lock(&vm->watch_lock);
+	watch->deadline = deadline;
+	/* who was kicked ends, whatever the time */
+	if (!watch->kicked) {
+		hrtimer_cancel(&watch->timer);
+		watch_forget(watch);
+		if (deadline < KTIME_MAX)
+			hrtimer_start(&watch->timer, ns_to_ktime(deadline),
+				      HRTIMER_MODE_ABS_HARD);
+		ret = 0;
+	}
+	spin_unlock(&vm->watch_lock);
+	return ret;
+}
+
+/**
+ * hlk_watch_call() - begin one of many calls that are watched together
+ * @vm: the VM
+ * @watch: of the task, without a deadline
+ * @deadline: of this call; hlk_watch_called() has to follow when 0 was returned
+ *
+ * Who kicks finds the watch between two calls as well.
+ *
+ * Return: 0, -ETIMEDOUT if it is over already, -EINTR after a kick
+ */
+int hlk_watch_call(struct hlk_vm *vm, struct hlk_watch *watch, u64 deadline)
+{
+	if (deadline <= ktime_get_ns())
+		return -ETIMEDOUT;
+	return watch_move(vm, watch, deadline);
+}
+
+/* At its end, or at that of one call. -ETIMEDOUT where it was cut short by its deadline */
+static int watch_result(const struct hlk_watch *watch, int ret)
+{
+	return ret == -EINTR && ktime_get_ns() >= watch->deadline ? -ETIMEDOUT : ret;
+}
+
+/**
+ * hlk_watch_called() - the call is over
+ * @vm: the VM
+ * @watch: as given to hlk_watch_call()
+ * @ret: what KVM_RUN returned
+ *
+ * Return: as hlk_watch_end()
+ */
+int hlk_watch_called(struct hlk_vm *vm, struct hlk_watch *watch, int ret)
+{
+	ret = watch_result(watch, ret);
+	watch_move(vm, watch, HLK_DEADLINE_NEVER);
+	return ret;
+}
+
 /**
  * hlk_watch_end() - the run is over
  * @vm: the VM
@@ -115,16 +188,8 @@ int hlk_watch_end(struct hlk_vm *vm, struct hlk_watch *watch, int ret)
 	spin_unlock(&vm->watch_lock);
 	hrtimer_cancel(&watch->timer);
 	destroy_hrtimer_on_stack(&watch->timer);
-	if (watch->fired) {
-		clear_notify_signal();
-		/*
-		 * Work of others, be it urgent or not: it is done on the way to user
-		 * space, or by KVM before the next guest of the same call.
-		 */
-		if (task_work_pending(current))
-			set_notify_resume(current);
-	}
-	return ret == -EINTR && ktime_get_ns() >= watch->deadline ? -ETIMEDOUT : ret;
+	watch_forget(watch);
+	return watch_result(watch, ret);
 }
 
 /* Whether there is somebody. Who has the watch's lock keeps them there. */

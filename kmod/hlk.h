@@ -49,10 +49,11 @@ struct hlk_vm;
  * struct hlk_watch - ends a run in time; on the stack of its task
  * @timer: stops the task; anybody who finds the watch may start it
  * @task: who runs the vCPU
- * @vcpu: number of the vCPU; constant, as all that follows
- * @deadline: in ns of CLOCK_MONOTONIC, or HLK_DEADLINE_NEVER
+ * @vcpu: number of the vCPU; constant
+ * @deadline: in ns of CLOCK_MONOTONIC, or HLK_DEADLINE_NEVER; the task's
  * @kicked: HLK_KICK has started the timer; protected by hlk_vm.watch_lock
- * @fired: the timer has expired; written by its callback, read when that is over
+ * @fired: the timer has expired; written by its callback, and by the task when that is
+ *	over
  */
 struct hlk_watch {
 	struct hrtimer timer;
@@ -499,6 +500,8 @@ int hlk_audit(struct hlk_vm *vm, struct hlk_snap *snap, u32 flags,
 u64 hlk_deadline_in(u64 timeout_ns);
 int hlk_watch_begin(struct hlk_vm *vm, struct kvm_vcpu *vcpu, u64 deadline,
 		    struct hlk_watch *watch, struct hlk_why_at *at);
+int hlk_watch_call(struct hlk_vm *vm, struct hlk_watch *watch, u64 deadline);
+int hlk_watch_called(struct hlk_vm *vm, struct hlk_watch *watch, int ret);
 int hlk_watch_end(struct hlk_vm *vm, struct hlk_watch *watch, int ret);
 int hlk_cmd_kick(void *obj, struct hlk_ucmd *ucmd);
 

@@ -246,6 +246,7 @@ static void run_clear(struct hlk_run *run)
  * @run: what is asked for
  * @all: of it, what is the same for all calls, and behind it what is not
  * @call: the call that is under way, copied in
+ * @watch: over all of them, where each has a deadline of its own; else NULL
  * @at: the reason of a failure
  */
 struct run_calls {
@@ -255,6 +256,7 @@ struct run_calls {
 	struct hlk_run *run;
 	struct run_call *all;
 	struct hlk_run_call call;
+	struct hlk_watch *watch;
 	struct hlk_why_at *at;
 };
 
@@ -357,6 +359,19 @@ static int calls_tell(struct run_calls *c)
 	return 0;
 }
 
+static int calls_enter(struct run_calls *c)
+{
+	int ret;
+
+	if (!c->watch)
+		return run_enter(c->vm, c->file, c->vcpu, c->run);
+	ret = hlk_watch_call(c->vm, c->watch, c->run->call_deadline_ns);
+	if (ret)
+		return ret;
+	ret = run_enter(c->vm, c->file, c->vcpu, c->run);
+	return hlk_watch_called(c->vm, c->watch, ret);
+}
+
 static int calls_next(struct run_calls *c, u32 nr_all)
 {
 	struct hlk_run *run = c->run;
@@ -375,10 +390,7 @@ static int calls_next(struct run_calls *c, u32 nr_all)
 	mutex_unlock(&c->vm->lock);
 	/* these have to be loaded before the guest is entered */
 	if (!ret && likely(!(run->residue & HLK_RESIDUE_DEBUGREGS)))
-		ret = run->call_timeout_ns ?
-		      run_in_time(c->vm, c->file, c->vcpu, run, run->call_deadline_ns,
-				  c->at) :
-		      run_enter(c->vm, c->file, c->vcpu, run);
+		ret = calls_enter(c);
 	if (kept && !(run->done & HLK_DONE_ENTERED))
 		c->vcpu->run->kvm_dirty_regs |= KVM_SYNC_X86_SREGS;
 	return ret;
@@ -416,12 +428,17 @@ static int run_many(struct hlk_vm *vm, struct file *file, struct kvm_vcpu *vcpu,
 	struct run_calls c = {
 		.vm = vm, .file = file, .vcpu = vcpu, .run = run, .all = all, .at = at,
 	};
+	u64 deadline = run->deadline_ns;
 	int ret;
 
-	/* each call has its own */
-	if (!run->deadline_ns || run->call_timeout_ns)
+	/* each call has its own, set when it begins; a kick counts in between, too */
+	if (run->call_timeout_ns) {
+		c.watch = &watch;
+		deadline = HLK_DEADLINE_NEVER;
+	}
+	if (!deadline)
 		return calls_run(&c);
-	ret = hlk_watch_begin(vm, vcpu, run->deadline_ns, &watch, at);
+	ret = hlk_watch_begin(vm, vcpu, deadline, &watch, at);
 	return ret ? ret : hlk_watch_end(vm, &watch, calls_run(&c));
 }
 

@@ -4,6 +4,7 @@
  * done is told and nothing is lost.
  */
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/time.h>
 #include <time.h>
@@ -291,6 +292,58 @@ TEST_F(calls, signals_at_any_time)
 		left = NR;
 	}
 	TH_LOG("%u between, %u within", between, within);
+}
+
+struct kicker {
+	struct tvm *t;
+	struct answer *out;
+	u32 rest;
+	u32 kicked;
+	bool early;	/* there was one to come that had not begun */
+};
+
+static void *kick(void *arg)
+{
+	struct hlk_kick kick = HLK_STRUCT(hlk_kick);
+	struct kicker *k = arg;
+
+	while (!__atomic_load_n(&k->out[0].bytes, __ATOMIC_SEQ_CST))
+		sched_yield();
+	usleep(k->rest);
+	t_must(!hlk_call(k->t->hlk, HLK_KICK, &kick));
+	k->early = !__atomic_load_n(&k->out[NR - 2].bytes, __ATOMIC_SEQ_CST);
+	k->kicked = kick.kicked;
+	return NULL;
+}
+
+/* A kick finds who makes calls between two of them, too, and ends all of them. */
+TEST_F(calls, kicks_at_any_time)
+{
+	struct kicker k = { .t = &self->t, .out = self->out };
+	u32 ended = 0, late = 0, seed = t_seed(), i;
+	pthread_t thread;
+	long ret;
+
+	self->run.call_timeout_ns = 60000000000ULL;
+	for (i = 0; i < 200; i++) {
+		memset(self->out, 0, sizeof(self->out));
+		k.rest = t_rnd(&seed) % 5000;
+		ASSERT_EQ(0, pthread_create(&thread, NULL, kick, &k));
+		ret = CALL();
+		pthread_join(thread, NULL);
+		if (!k.early && !ret) {
+			late++;
+			continue;
+		}
+		ASSERT_EQ(-EINTR, ret) {
+			TH_LOG("%u done, exit %u, %#x, kicked %u", self->run.calls_done,
+			       self->run.exit_reason, self->run.done, k.kicked);
+		}
+		ASSERT_EQ(1, k.kicked);
+		ended++;
+	}
+	TH_LOG("%u ended, %u were late", ended, late);
+	ASSERT_LT(0, ended);
 }
 
 TEST_F(calls, immediate_exit)

@@ -1002,7 +1002,8 @@ struct hlk_run {
  *
  * Waits for nothing and sends no signal. What is not under way is not kept in mind:
  * set immediate_exit of struct kvm_run first, so that a run that begins
- * meanwhile ends as well.
+ * meanwhile ends as well. An HLK_RUN with @calls and @call_timeout_ns is under way from
+ * its first call to its last, between two of them too.
  */
 struct hlk_kick {
 	struct hlk_head head;
