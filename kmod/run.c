@@ -120,9 +120,10 @@ static int run_prepare(struct hlk_vm *vm, struct kvm_vcpu *vcpu, struct hlk_run 
 						     HLK_RESTORE_TIME_BACK |
 						     HLK_RESTORE_LEARN),
 				  run->program, vcpu, &done, at);
+		/* also where the program failed behind it */
+		*kept = done.kept;
 		if (ret)
 			return ret;
-		*kept = done.kept;
 		run->done |= HLK_DONE_RESTORED;
 		run->residue = done.residue;
 		run->copied = done.copied;
