@@ -954,7 +954,9 @@ struct hlk_run_call {
  * Followers wait and run until @deadline_ns; without one it is as with HLK_DEADLINE_NEVER, so
  * HLK_KICK ends their waiting too, and so do signals and immediate_exit. Before the
  * next restore all vCPUs have to be out of KVM_RUN: set their immediate_exit, and kick
- * them. @timeout_ns counts the waiting as well.
+ * them. And the calls of all who follow have to have returned: one whose turn has come may
+ * not have entered its guest yet, and would enter it after that restore, ahead of its
+ * leader. @timeout_ns counts the waiting as well.
  */
 struct hlk_run {
 	struct hlk_head head;
