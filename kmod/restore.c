@@ -381,8 +381,11 @@ static int restore_before(struct hlk_vm *vm, const struct hlk_snap *snap, u32 fl
 	if (!snap->program->does[false][HLK_PROGRAM_STARTS] ||
 	    flags & HLK_RESTORE_NOWAIT)
 		return 0;
+	/* of one that does not fit nothing is done, not even this */
+	ret = restore_fits(vm, snap, at);
 	hlk_vcpus_release(vm);
-	ret = hlk_program_accept(vm, snap, at);
+	if (!ret)
+		ret = hlk_program_accept(vm, snap, at);
 	return ret ? ret : hlk_vcpus_hold(vm, false, at);
 }
 
