@@ -16,6 +16,7 @@
  *
  * It is all a guess that may be left undone: whatever fails, the guest copies.
  */
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "hlk.h"
@@ -34,6 +35,12 @@
 
 /* Restores between two looks for pages that are not written any more */
 #define UNLEARN_EVERY	16
+
+/*
+ * Pages that are learned in one look, each of which is made private and copied to: all
+ * that is done under locks is bounded, and what is left over is found by the next look.
+ */
+#define LEARN_LEAVES	512
 
 /* Tables that are learned, of a window */
 #define LEARN_TABLES	256
@@ -214,9 +221,11 @@ static void learn_table(struct look *look, struct hlk_learned *learned)
 		all = U64_MAX;
 		for (k = 0; k < looks; k++)
 			all &= learned->seen[k][i / 64];
-		for (k = i; all; all >>= 1, k++)
+		for (k = i; all && look->learned < LEARN_LEAVES; all >>= 1, k++)
 			if (all & 1 && learn_leaf(look, learned, &table[k]))
 				look->learned++;
+		if (fatal_signal_pending(current))
+			return;
 	}
 }
 
