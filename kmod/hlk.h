@@ -485,6 +485,8 @@ int hlk_learn_audit(struct hlk_vm *vm, struct hlk_why_at *at);
 
 /* learned.c */
 struct page *hlk_learned_page(struct hlk_vm_window *window, u64 index);
+bool hlk_learned_give_up(struct hlk_vm_window *window, u64 index);
+void hlk_learned_failed(struct hlk_vm_window *window);
 void hlk_learned_forget(struct hlk_vm_window *window);
 
 /* prefault.c */

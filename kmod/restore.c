@@ -52,6 +52,15 @@ static bool restore_idle(struct hlk_vm_window *window, struct hlk_private *priva
 	return false;
 }
 
+/* What was learned is but a guess; the snapshot's own page may be well. */
+static int restore_unlearned(struct hlk_vm_window *window, struct hlk_private *private)
+{
+	if (!hlk_learned_give_up(window, private->index))
+		return -EHWPOISON;
+	private->base = hlk_window_base(window, private->index);
+	return private->base ? hlk_copy_page(private->page, private->base) : -EHWPOISON;
+}
+
 static int restore_pages(struct hlk_vm_window *window, u64 from, u64 to, u64 probe,
 			 struct hlk_restored *r, struct hlk_why_at *at)
 {
@@ -73,7 +82,8 @@ static int restore_pages(struct hlk_vm_window *window, u64 from, u64 to, u64 pro
 		if (!private->base) {
 			clear_highpage(private->page);
 			cleared++;
-		} else if (unlikely(hlk_copy_page(private->page, private->base))) {
+		} else if (unlikely(hlk_copy_page(private->page, private->base)) &&
+			   restore_unlearned(window, private)) {
 			return hlk_fail(at, -EHWPOISON, HLK_WHY_MEMORY_FAILED, 0,
 					(window->range.gfn + private->index) << PAGE_SHIFT);
 		}
@@ -306,6 +316,8 @@ static int restore(struct hlk_vm *vm, struct hlk_snap *snap, u32 flags, u64 prog
 		ret = restore_switch(vm, snap, r, at);
 	if (!ret)
 		vm->half = true;
+	if (unlikely((probe || flags & HLK_RESTORE_AUDIT) && vm->book) && !nowait && !ret)
+		hlk_learned_failed(vm->book);
 	for (i = 0; i < vm->nr_windows && !ret; i++)
 		ret = restore_window(vm->windows[i], probe, r, at);
 	if (unlikely(r->failed) && !ret)
