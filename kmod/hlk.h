@@ -474,6 +474,12 @@ vm_fault_t hlk_insert_shared(const struct vm_fault *vmf, struct page *page);
 /* restore.c */
 /* of hlk_restore() alone, no flag of an ioctl: rather -EAGAIN than wait */
 #define HLK_RESTORE_NOWAIT	BIT(31)
+/* what was learned depends on all calls before, and the guest can see it */
+static inline bool hlk_restore_bad_flags(u32 flags)
+{
+	return flags & HLK_RESTORE_REPRODUCIBLE && flags & HLK_RESTORE_LEARN;
+}
+
 int hlk_restore(struct hlk_vm *vm, struct hlk_snap *snap, u32 flags, u64 program,
 		const struct kvm_vcpu *next, struct hlk_restored *r,
 		struct hlk_why_at *at);

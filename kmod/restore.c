@@ -469,6 +469,8 @@ int hlk_cmd_restore(void *obj, struct hlk_ucmd *ucmd)
 	ret = hlk_vm_check(vm, &ucmd->at);
 	if (ret)
 		return ret;
+	if (hlk_restore_bad_flags(r->head.flags))
+		return hlk_fail(&ucmd->at, -EINVAL, HLK_WHY_FLAGS, 0, 0);
 	if (r->snapshot_fd != -1) {
 		file = hlk_snap_file(r->snapshot_fd);
 		if (!file)

@@ -217,7 +217,7 @@ static bool run_bad_flags(const struct hlk_run *run)
 			     HLK_RESTORE_LEARN;
 	u32 flags = run->head.flags;
 
-	if (flags & HLK_RUN_CONTINUE && flags & restores)
+	if ((flags & HLK_RUN_CONTINUE && flags & restores) || hlk_restore_bad_flags(flags))
 		return true;
 	/* each call has a restore before it, which all vCPUs have to be at rest for */
 	if (flags & (HLK_RUN_LEAD | HLK_RUN_FOLLOW) && run->nr_calls)

@@ -534,6 +534,10 @@ TEST_F(run, flags_and_reserved_fields)
 	FAILS(EINVAL, HLK_WHY_FLAGS, call(&self->t, &self->run));
 	self->run.head.flags = HLK_RUN_CONTINUE | HLK_RESTORE_LEARN;
 	FAILS(EINVAL, HLK_WHY_FLAGS, call(&self->t, &self->run));
+	self->run.head.flags = HLK_RESTORE_REPRODUCIBLE | HLK_RESTORE_LEARN;
+	FAILS(EINVAL, HLK_WHY_FLAGS, call(&self->t, &self->run));
+	FAILS(EINVAL, HLK_WHY_FLAGS,
+	      hlk_restore_flags(self->t.hlk, -1, self->run.head.flags, NULL));
 	self->run.head.flags = 0;
 	ASSERT_EQ(0, self->run.done);
 }

@@ -333,9 +333,9 @@ struct hlk_run *a_run(struct fuzzer *f, int *vcpu, u32 *flags)
 	u64 at;
 
 	*vcpu = slot(f, VCPU);
-	*flags = one_in(f, 3) ? HLK_RUN_CONTINUE : rnd(f, 2) |
-						   (one_in(f, 5) ? HLK_RESTORE_TIME_BACK : 0) |
-						   (one_in(f, 2) ? HLK_RESTORE_LEARN : 0);
+	*flags = one_in(f, 3) ? HLK_RUN_CONTINUE :
+		 (one_in(f, 5) ? HLK_RESTORE_TIME_BACK : 0) |
+		 (one_in(f, 2) ? HLK_RESTORE_LEARN : rnd(f, 2));
 	if (one_in(f, 4))
 		*flags |= HLK_RUN_REGS;
 	if (one_in(f, 4))

@@ -726,7 +726,8 @@ struct hlk_snapshot {
  *	goes on. HLK_RESTORE_LEARN: if the snapshot is compact and without
  *	HLK_SNAPSHOT_HOST_COW, what the calls since the last restores copied on write
  *	again and again is left writable in the tables that this restore and those
- *	after it bring back; a restore to another snapshot forgets it
+ *	after it bring back; a restore to another snapshot forgets it. The guest can
+ *	see it, so not with HLK_RESTORE_REPRODUCIBLE (EINVAL, HLK_WHY_FLAGS)
  * @snapshot_fd: in: the snapshot, or -1 for the one restored last, which is
  *	the fast way
  * @residue: out: what was not brought back and may not be as in the snapshot, nor
