@@ -98,6 +98,8 @@ int hlk_agent_create(struct hlk_sandbox *sb, const struct hlk_config *config,
 		sb->agent->flags |= HLK_RESTORE_TIME_BACK;
 	if (config->flags & HLK_CONFIG_REPRODUCIBLE)
 		sb->agent->flags |= HLK_RESTORE_REPRODUCIBLE;
+	/* its snapshots are flat: there is nothing to learn, and not with all flags */
+	sb->learn = 0;
 	ret = create_machine(sb, config, windows, nr, &tail, err);
 	if (ret)
 		return ret;
