@@ -587,8 +587,11 @@ static int limited_guest(void)
 		fprintf(stderr, "# KVM_RUN: %d\n", ret);
 		return 2;
 	}
-	if (hlk_stats(t.hlk, &stats) || stats.private_pages > BIG / 4 / PAGE + 512)
+	if (hlk_stats(t.hlk, &stats) || stats.private_pages > BIG / 4 / PAGE + 512) {
+		fprintf(stderr, "# %llu private pages\n",
+			(unsigned long long)stats.private_pages);
 		return 3;
+	}
 	if (hlk_restore_flags(t.hlk, -1, HLK_RESTORE_AUDIT, NULL))
 		return 4;
 	return 0;
