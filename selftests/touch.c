@@ -623,6 +623,89 @@ TEST_F(touch, the_same_with_what_was_learned)
 	close(snap);
 }
 
+/* Each once, whichever roots have it */
+static u32 *tables(fixture *self, u32 *nr)
+{
+	static u32 found[3 * 1024];
+	u32 i, k, n;
+
+	*nr = 0;
+	for (k = 0; k < 3; k++) {
+		const u32 *root = (u32 *)tvm_at(&self->t, self->new_root[k]);
+
+		for (i = 0; i < 1024; i++) {
+			if ((root[i] & (PTE_P | PTE_PS)) != PTE_P)
+				continue;
+			found[*nr] = root[i] & ~0xfffU;
+			for (n = 0; found[n] != found[*nr]; n++)
+				;
+			*nr += n == *nr;
+		}
+	}
+	return found;
+}
+
+static u32 sum(struct tvm *t, u32 table)
+{
+	const u32 *entry = (u32 *)tvm_at(t, table);
+	u32 sum = 0;
+	u32 i;
+
+	for (i = 0; i < 1024; i++)
+		sum = sum * 31 + entry[i];
+	return sum;
+}
+
+/*
+ * Memory of a table that was learned fails: of one that calls have stopped to write, for
+ * it is nowhere mapped else. The snapshot has another page for it.
+ */
+TEST_F(touch, the_same_when_memory_of_what_was_learned_fails)
+{
+	struct hlk_restore r = HLK_STRUCT(hlk_restore);
+	u32 nr, i, round, failed = 0;
+	static u32 sums[3 * 1024];
+	u32 *table;
+	int snap;
+
+	if (variant->flags)
+		SKIP(return, "nothing is learned");
+	run_before(_metadata, self);
+	snap = OK(compact(self, variant->flags));
+	OK(hlk_restore(self->t.hlk, snap, NULL));
+	table = tables(self, &nr);
+	for (i = 0; i < nr; i++)
+		sums[i] = sum(&self->t, table[i]);
+	for (round = 0; round < 20; round++) {
+		run_after(_metadata, self);
+		OK(hlk_restore_flags(self->t.hlk, -1, HLK_RESTORE_LEARN, &r));
+	}
+	/* those that differ, while nobody writes them */
+	for (i = 0; i < nr; i++)
+		if (sum(&self->t, table[i]) == sums[i])
+			table[i] = 0;
+	for (round = 0; round < 200; round++)
+		OK(hlk_restore(self->t.hlk, -1, &r));
+	for (i = 0; i < nr; i++) {
+		if (!table[i])
+			continue;
+		(void)*(volatile u32 *)tvm_at(&self->t, table[i]);
+		if (madvise(tvm_at(&self->t, table[i]), PAGE, MADV_HWPOISON) &&
+		    errno != EBUSY && errno != EIO)
+			SKIP(return, "no MADV_HWPOISON in this kernel");
+		failed++;
+	}
+	TH_LOG("%u of %u tables", failed, nr);
+	ASSERT_LT(0, failed);
+	OK(hlk_restore_flags(self->t.hlk, -1, HLK_RESTORE_AUDIT, &r));
+	for (round = 0; round < 40; round++) {
+		run_after(_metadata, self);
+		OK(hlk_restore_flags(self->t.hlk, -1,
+				     HLK_RESTORE_LEARN | HLK_RESTORE_AUDIT, &r));
+	}
+	close(snap);
+}
+
 /* A child of that snapshot, after writes: the guest sees what it saw before. */
 TEST_F(touch, the_same_in_the_next_generation)
 {
