@@ -569,6 +569,18 @@ void hlk_vcpu_refused(struct kvm *kvm);
 int hlk_vcpus_hold(struct hlk_vm *vm, bool nowait, struct hlk_why_at *at);
 void hlk_vcpus_release(struct hlk_vm *vm);
 void hlk_vcpus_flush(struct hlk_vm *vm);
+u32 hlk_vcpus_residue(struct hlk_vm *vm);
+u32 hlk_vcpus_restore(struct hlk_vm *vm, const struct hlk_snap *snap, bool time_back,
+		      const struct kvm_vcpu *kept);
+int hlk_vcpus_audit(struct hlk_vm *vm, const struct hlk_snap *snap,
+		    struct hlk_why_at *at);
+u32 hlk_vcpus_scaled(struct hlk_vm *vm, const struct hlk_snap *snap, bool time_back);
+bool hlk_vcpus_await(const struct hlk_snap *snap);
+bool hlk_vcpus_shadow_stacks(const struct hlk_snap *snap);
+int hlk_vcpu_paging(struct hlk_vm *vm, const struct hlk_snap *snap,
+		    struct i686_mode *mode, u64 *cr3, struct hlk_why_at *at);
+
+/* vcpusnap.c */
 bool hlk_events_whole(const struct kvm_vcpu_events *events);
 void hlk_events_complete(struct kvm_vcpu_events *events,
 			 const struct kvm_vcpu_events *now);
@@ -576,22 +588,14 @@ int hlk_vcpus_capture(struct hlk_vm *vm, const struct kvm_sync_regs *sync,
 		      struct hlk_snap *snap, struct hlk_why_at *at);
 int hlk_vcpu_from_user(u64 array, u32 size, u32 nr, struct hlk_snap *snap,
 		       struct hlk_why_at *at);
-u32 hlk_vcpus_residue(struct hlk_vm *vm);
-u32 hlk_vcpus_restore(struct hlk_vm *vm, const struct hlk_snap *snap, bool time_back,
-		      const struct kvm_vcpu *kept);
+void hlk_vcpu_loads(struct hlk_snap *snap, u32 nr, u32 loads);
+u64 hlk_vcpu_cr3(const struct hlk_snap *snap, u32 nr);
+void hlk_vcpu_set_cr3(struct hlk_snap *snap, u32 nr, u64 cr3);
+
+/* vcpukept.c */
 unsigned long hlk_task_switches(void);
 bool hlk_vcpu_kept(struct hlk_vm *vm, const struct kvm_vcpu *vcpu);
 void hlk_vcpu_keep(struct hlk_vm *vm, struct kvm_vcpu *vcpu, unsigned long switches);
-int hlk_vcpus_audit(struct hlk_vm *vm, const struct hlk_snap *snap,
-		    struct hlk_why_at *at);
-void hlk_vcpu_loads(struct hlk_snap *snap, u32 nr, u32 loads);
-u32 hlk_vcpus_scaled(struct hlk_vm *vm, const struct hlk_snap *snap, bool time_back);
-bool hlk_vcpus_await(const struct hlk_snap *snap);
-bool hlk_vcpus_shadow_stacks(const struct hlk_snap *snap);
-u64 hlk_vcpu_cr3(const struct hlk_snap *snap, u32 nr);
-void hlk_vcpu_set_cr3(struct hlk_snap *snap, u32 nr, u64 cr3);
-int hlk_vcpu_paging(struct hlk_vm *vm, const struct hlk_snap *snap,
-		    struct i686_mode *mode, u64 *cr3, struct hlk_why_at *at);
 
 /* vcpufit.c */
 int hlk_vcpus_restorable(struct hlk_vm *vm, const struct hlk_snap *snap,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * vCPU state: held still, captured, put back.
+ * vCPU state: held still, put back.
  *
  * General, segment and control registers and pending events go through the
  * registers area of struct kvm_run (KVM_CAP_SYNC_REGS): KVM writes it at each
@@ -14,7 +14,6 @@
  */
 #include <linux/delay.h>
 #include <linux/kvm_host.h>
-#include <linux/slab.h>
 
 #include "fpu.h"
 #include "hlk.h"
@@ -32,10 +31,6 @@
 /* Power-up values; Intel SDM volume 1, "x87 FPU Control Word", "MXCSR" */
 #define FPU_FCW_RESET	0x37f
 #define FPU_MXCSR_RESET	0x1f80
-
-/* Values after reset; Intel SDM volume 3, "Debug Registers" */
-#define DR6_RESET	0xffff0ff0
-#define DR7_RESET	0x400
 
 /* vCPUs come, and go only with the VM: those that are known need no look-up. */
 static void vcpus_learn(struct hlk_vm *vm)
@@ -230,186 +225,6 @@ void hlk_vcpus_flush(struct hlk_vm *vm)
 		kvm_make_request(KVM_REQ_TLB_FLUSH_GUEST, vm->vcpus[i]);
 }
 
-/* CPUID leaf 0xD follows XCR0, by KVM's hand. NULL if the vCPU has none. */
-static u32 *vcpu_xsave_bytes(struct kvm_vcpu *vcpu, u32 index)
-{
-	struct kvm_cpuid_entry2 *entry = hlk_vcpu_cpuid(vcpu, 0xd, index);
-
-	return entry ? &entry->ebx : NULL;
-}
-
-/* An image and the IA32_XFD that belongs to it, as the processor takes them */
-static void vcpu_capture_fpu(struct hlk_vcpu_state *state,
-			     const struct fpstate *fpstate)
-{
-	struct xstate_header *header = hlk_fpu_header(state->fpu);
-
-	state->fpu_bytes = fpstate->size;
-	state->xfd = fpstate->xfd;
-	memcpy(state->fpu, &fpstate->regs, fpstate->size);
-	if (fpstate->size >= HLK_FPU_LEGACY)
-		header->xfeatures = hlk_fpu_loadable(header->xfeatures,
-						     header->xcomp_bv, state->xfd);
-}
-
-#define EVENTS_WHOLE	(KVM_VCPUEVENT_VALID_SHADOW | KVM_VCPUEVENT_VALID_SMM)
-
-/**
- * hlk_events_whole() - do events say all that a restore has to bring back?
- * @events: the events
- *
- * KVM leaves alone what their flags leave out: that would be what the call before
- * the restore had.
- */
-bool hlk_events_whole(const struct kvm_vcpu_events *events)
-{
-	return (events->flags & EVENTS_WHOLE) == EVENTS_WHOLE;
-}
-
-/**
- * hlk_events_complete() - add what the flags of events leave out
- * @events: the events
- * @now: those that the vCPU has
- */
-void hlk_events_complete(struct kvm_vcpu_events *events,
-			 const struct kvm_vcpu_events *now)
-{
-	if (!(events->flags & KVM_VCPUEVENT_VALID_SHADOW))
-		events->interrupt.shadow = now->interrupt.shadow;
-	if (!(events->flags & KVM_VCPUEVENT_VALID_SMM))
-		events->smi = now->smi;
-	events->flags |= EVENTS_WHOLE;
-}
-
-/* KVM counts all that KVM_NMI asks for, and delivers two at most. */
-static u8 vcpu_nmis(struct kvm_vcpu *vcpu)
-{
-	return min(vcpu->arch.nmi_pending + atomic_read(&vcpu->arch.nmi_queued), 2U);
-}
-
-/*
- * NMIs that wait are put back by the restore itself, and not with the other events
- * at the next entry: what KVM_NMI asks for in between would be lost. Where the flags
- * do not tell them, as after a restore, they are those that the vCPU has.
- */
-static void vcpu_own_nmis(struct hlk_vcpu_state *state, u8 now)
-{
-	if (!(state->sync.events.flags & KVM_VCPUEVENT_VALID_NMI_PENDING))
-		state->sync.events.nmi.pending = now;
-	state->sync.events.flags &= ~KVM_VCPUEVENT_VALID_NMI_PENDING;
-}
-
-static int vcpu_capture(struct kvm_vcpu *vcpu, const struct kvm_sync_regs *sync,
-			u64 host_tsc, u32 nr, struct hlk_snap *snap,
-			struct hlk_why_at *at)
-{
-	struct fpstate *fpstate = hlk_vcpu_fpstate(vcpu);
-	struct hlk_vcpu_state *state;
-	u32 *bytes;
-	u32 i;
-
-	lockdep_assert_held(&vcpu->mutex);
-	if (vcpu->arch.complete_userspace_io)
-		return hlk_fail(at, -EBUSY, HLK_WHY_VCPU_IO, nr, 0);
-	state = kvzalloc(struct_size(state, fpu, fpstate->size), HLK_GFP);
-	if (!state)
-		return -ENOMEM;
-	state->sync = *sync;
-	vcpu_own_nmis(state, vcpu_nmis(vcpu));
-#ifdef KVM_REQ_SMI
-	/* what KVM_SMI asked for since a restore, KVM adds to these events */
-	if (kvm_test_request(KVM_REQ_SMI, vcpu))
-		state->sync.events.smi.pending = 1;
-#endif
-	state->mp_state = vcpu->arch.mp_state;
-	state->ext_vector = vcpu->arch.pending_external_vector;
-	state->pkru = vcpu->arch.pkru;
-	state->loads = HLK_SYNC_ALL;
-	state->has_tsc = true;
-	/* with what a restore asked for and no entry has done yet */
-	state->tsc_offset = vcpu->arch.l1_tsc_offset + vcpu->arch.tsc_offset_adjustment;
-	state->host_tsc = host_tsc;
-	memcpy(state->db, vcpu->arch.db, sizeof(state->db));
-	state->dr6 = vcpu->arch.dr6;
-	state->dr7 = vcpu->arch.dr7;
-	state->xcr0 = vcpu->arch.xcr0;
-	for (i = 0; i < ARRAY_SIZE(state->xsave_bytes); i++) {
-		bytes = vcpu_xsave_bytes(vcpu, i);
-		state->xsave_bytes[i] = bytes ? *bytes : 0;
-	}
-	vcpu_capture_fpu(state, fpstate);
-	snap->vcpus[snap->nr_vcpus++] = state;
-	return 0;
-}
-
-/**
- * hlk_vcpus_capture() - take the state of all vCPUs into a snapshot
- * @vm: the VM, whose vCPUs are held
- * @sync: registers, for each vCPU
- * @snap: the snapshot that is being made
- * @at: the reason of a failure
- *
- * Return: 0, -EBUSY if an I/O is pending, -EOPNOTSUPP if not all can be restored,
- * -ENOMEM
- */
-int hlk_vcpus_capture(struct hlk_vm *vm, const struct kvm_sync_regs *sync,
-		      struct hlk_snap *snap, struct hlk_why_at *at)
-{
-	u64 host_tsc = rdtsc_ordered();
-	u32 nr = hlk_vcpus_nr(vm);
-	u32 i;
-	int ret;
-
-	ret = hlk_vcpus_restorable(vm, snap, at);
-	if (ret)
-		return ret;
-	for (i = 0; i < nr; i++) {
-		ret = vcpu_capture(vm->vcpus[i], &sync[i], host_tsc, i, snap, at);
-		if (ret)
-			return ret;
-	}
-	return 0;
-}
-
-/**
- * hlk_vcpu_from_user() - add a vCPU to a snapshot that is built from an image
- * @array: an array of struct kvm_sync_regs, a user pointer
- * @size: what the caller takes for the size of one
- * @nr: which one
- * @snap: the snapshot
- * @at: the reason of a failure
- *
- * What the registers area has no room for is as after reset.
- *
- * Return: 0, -EFAULT, -ENOMEM, or -E2BIG for registers that are not known
- */
-int hlk_vcpu_from_user(u64 array, u32 size, u32 nr, struct hlk_snap *snap,
-		       struct hlk_why_at *at)
-{
-	struct hlk_vcpu_state *state = kvzalloc(sizeof(*state), HLK_GFP);
-	int ret;
-
-	if (!state)
-		return -ENOMEM;
-	ret = hlk_element_get(&state->sync, sizeof(state->sync), array, size, nr, at);
-	if (ret) {
-		kvfree(state);
-		return ret;
-	}
-	state->sync.events.flags |= EVENTS_WHOLE;
-	vcpu_own_nmis(state, state->sync.events.nmi.pending);
-	state->loads = HLK_SYNC_ALL;
-	state->mp_state = KVM_MP_STATE_RUNNABLE;
-	state->ext_vector = -1;
-	state->dr6 = DR6_RESET;
-	state->dr7 = DR7_RESET;
-	state->xcr0 = XFEATURE_MASK_FP;
-	state->xsave_bytes[0] = HLK_FPU_LEGACY;
-	state->xsave_bytes[1] = HLK_FPU_LEGACY;
-	snap->vcpus[snap->nr_vcpus++] = state;
-	return 0;
-}
-
 /* Of an image, what counts. Without a header all does. */
 static u32 fpu_bytes(struct hlk_vcpu_state *state)
 {
@@ -474,7 +289,7 @@ static void vcpu_restore_xcr0(struct kvm_vcpu *vcpu,
 		return;
 	vcpu->arch.xcr0 = state->xcr0;
 	for (i = 0; i < ARRAY_SIZE(state->xsave_bytes); i++) {
-		bytes = vcpu_xsave_bytes(vcpu, i);
+		bytes = hlk_vcpu_xsave_bytes(vcpu, i);
 		if (bytes && state->xsave_bytes[i])
 			*bytes = state->xsave_bytes[i];
 	}
@@ -633,130 +448,6 @@ u32 hlk_vcpus_residue(struct hlk_vm *vm)
 	if (!rcu_access_pointer(arch->msr_filter))
 		residue |= HLK_RESIDUE_MSRS;
 	return residue;
-}
-
-/*
- * Segment and control registers take KVM longer to load than all the rest, and few calls
- * change them. A guest can do so with no exit, and whoever has the vCPU's file by an
- * ioctl. So they are looked at where KVM has just stored them, at the end of HLK_RUN, by
- * hlk_vcpu_keep(); if they are the snapshot's, the vCPU is marked, and if the mark is still
- * there at the next restore, KVM need not load them.
- *
- * The mark: KVM links each vCPU that it loads to its task's preemption notifiers, and
- * unlinks it when it puts it, which leaves hlist_del()'s poison there. Each ioctl that
- * reads or changes anything of a vCPU loads it. A link that is in no list, as it was before
- * the first load, is put there by nobody but us. A KVM VM may be attached more than once,
- * and each of its hlk VMs has a snapshot of its own: the link leads to the one that
- * marked, which nobody follows, for KVM writes both of its ends when it adds it to a list.
- */
-static bool vcpu_marked(const struct kvm_vcpu *vcpu)
-{
-	lockdep_assert_held(&vcpu->mutex);
-	return hlist_unhashed(&vcpu->preempt_notifier.link);
-}
-
-static bool vcpu_marked_by(const struct kvm_vcpu *vcpu, const struct hlk_vm *vm)
-{
-	return vcpu_marked(vcpu) && (void *)vcpu->preempt_notifier.link.next == vm;
-}
-
-static void vcpu_mark(struct kvm_vcpu *vcpu, struct hlk_vm *vm)
-{
-	lockdep_assert_held(&vcpu->mutex);
-	INIT_HLIST_NODE(&vcpu->preempt_notifier.link);
-	vcpu->preempt_notifier.link.next = (void *)vm;
-}
-
-/**
- * hlk_task_switches() - how often the task has been away from its CPU
- */
-unsigned long hlk_task_switches(void)
-{
-	return current->nvcsw + current->nivcsw;
-}
-
-/*
- * Was it the task that loaded the vCPU last? If it has not been away since before it
- * did, nobody else's system call ran on this CPU, and any other CPU would have put its
- * number there.
- */
-static bool vcpu_ours(const struct kvm_vcpu *vcpu, unsigned long switches)
-{
-	bool ours;
-
-	lockdep_assert_held(&vcpu->mutex);
-	preempt_disable();
-	ours = vcpu->cpu == smp_processor_id() && hlk_task_switches() == switches;
-	preempt_enable();
-	return ours;
-}
-
-/* With these the processor keeps more than the registers say: a table that CR3 loaded. */
-static bool sregs_pae(const struct kvm_sregs *sregs)
-{
-	return sregs->cr0 & X86_CR0_PG && sregs->cr4 & X86_CR4_PAE &&
-	       !(sregs->efer & EFER_LMA);
-}
-
-static bool sregs_same(const struct kvm_sregs *one, const struct kvm_sregs *other)
-{
-	const u64 *a = (const u64 *)one;
-	const u64 *b = (const u64 *)other;
-	u64 differ = 0;
-	u32 i;
-
-	BUILD_BUG_ON(sizeof(*one) % sizeof(*a));
-	/* nearly always all of them */
-#pragma GCC unroll 64
-	for (i = 0; i < sizeof(*one) / sizeof(*a); i++)
-		differ |= a[i] ^ b[i];
-	return !differ;
-}
-
-/**
- * hlk_vcpu_keep() - let the next restore leave out what the guest did not change
- * @vm: the VM; no lock is held
- * @vcpu: a vCPU that the task ran, and that KVM returned 0 for
- * @switches: hlk_task_switches() right before that
- *
- * What KVM stored in struct kvm_run is looked at within the call that it stored it in.
- * Somebody who writes there meanwhile gets what he could have written right before
- * KVM loads it, too: registers of his own choice.
- */
-void hlk_vcpu_keep(struct hlk_vm *vm, struct kvm_vcpu *vcpu, unsigned long switches)
-{
-	u32 i = vcpu->vcpu_idx;
-	const struct hlk_vcpu_state *state;
-
-	if (!mutex_trylock(&vcpu->mutex))
-		return;
-	vm->kept[i] = NULL;
-	/* with the mutex of any vCPU nobody goes over to another snapshot */
-	if (!vm->snap || i >= vm->snap->nr_vcpus)
-		goto unlock;
-	state = vm->snap->vcpus[i];
-	if (READ_ONCE(vcpu->run->kvm_valid_regs) & KVM_SYNC_X86_SREGS &&
-	    state->loads & KVM_SYNC_X86_SREGS && !hlk_vcpu_modal(vcpu) &&
-	    !vcpu_marked(vcpu) && vcpu_ours(vcpu, switches) &&
-	    !sregs_pae(&state->sync.sregs) &&
-	    sregs_same(&vcpu->run->s.regs.sregs, &state->sync.sregs)) {
-		vcpu_mark(vcpu, vm);
-		vm->kept[i] = state;
-	}
-unlock:
-	mutex_unlock(&vcpu->mutex);
-}
-
-/**
- * hlk_vcpu_kept() - does a vCPU have the segment and control registers of the snapshot?
- * @vm: the VM, whose vCPUs are held
- * @vcpu: one of them
- *
- * Return: whether it has, and KVM need not load them
- */
-bool hlk_vcpu_kept(struct hlk_vm *vm, const struct kvm_vcpu *vcpu)
-{
-	return vm->kept[vcpu->vcpu_idx] && vcpu_marked_by(vcpu, vm);
 }
 
 static u32 vcpu_restore(struct kvm_vcpu *vcpu, struct hlk_vcpu_state *state, bool kept,
@@ -919,19 +610,6 @@ int hlk_vcpus_audit(struct hlk_vm *vm, const struct hlk_snap *snap,
 }
 
 /**
- * hlk_vcpu_loads() - leave registers to a program
- * @snap: a snapshot that is being made
- * @nr: which vCPU
- * @loads: KVM_SYNC_X86_* that restores still put into struct kvm_run for KVM to load
- */
-void hlk_vcpu_loads(struct hlk_snap *snap, u32 nr, u32 loads)
-{
-	struct hlk_vcpu_state *state = snap->vcpus[nr];
-
-	state->loads = loads;
-}
-
-/**
  * hlk_vcpus_await() - does a vCPU of a snapshot wait for INIT or SIPI?
  * @snap: the snapshot
  *
@@ -956,31 +634,6 @@ bool hlk_vcpus_await(const struct hlk_snap *snap)
 			  state->loads);
 	}
 	return await;
-}
-
-/**
- * hlk_vcpu_cr3() - CR3 in a snapshot
- * @snap: the snapshot
- * @nr: which vCPU
- */
-u64 hlk_vcpu_cr3(const struct hlk_snap *snap, u32 nr)
-{
-	const struct hlk_vcpu_state *state = snap->vcpus[nr];
-
-	return state->sync.sregs.cr3;
-}
-
-/**
- * hlk_vcpu_set_cr3() - change CR3 in a snapshot that is being made
- * @snap: the snapshot
- * @nr: which vCPU
- * @cr3: the new value
- */
-void hlk_vcpu_set_cr3(struct hlk_snap *snap, u32 nr, u64 cr3)
-{
-	struct hlk_vcpu_state *state = snap->vcpus[nr];
-
-	state->sync.sregs.cr3 = cr3;
 }
 
 /*

@@ -87,6 +87,20 @@ static inline struct kvm_cpuid_entry2 *hlk_vcpu_cpuid(struct kvm_vcpu *vcpu,
 }
 
 /**
+ * hlk_vcpu_xsave_bytes() - what CPUID says that XSAVE takes; it follows XCR0, by KVM's hand
+ * @vcpu: the vCPU
+ * @index: 0: plain, 1: compacted
+ *
+ * Return: where that is, or NULL if the vCPU has no such leaf
+ */
+static inline u32 *hlk_vcpu_xsave_bytes(struct kvm_vcpu *vcpu, u32 index)
+{
+	struct kvm_cpuid_entry2 *entry = hlk_vcpu_cpuid(vcpu, 0xd, index);
+
+	return entry ? &entry->ebx : NULL;
+}
+
+/**
  * hlk_fpu_header() - the header of a register image
  * @image: an image that has one
  */

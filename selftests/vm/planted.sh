@@ -47,12 +47,12 @@ bugs() {
 	nobody_looked_at|6.12|vcpu_state|vcpu_state.who_looks_is_waited_for|kmod/vcpu.c|s/if \(hlk_vcpu_wants_to_run\(vcpu\) \|\| /if (true || /
 	stale_registers|6.12|vcpu_entry|vcpu_entry.a_snapshot_after_registers_were_set|kmod/look.c|s/sync->regs = look->regs/;/
 	stale_segments|6.12|vcpu_entry|vcpu_entry.a_snapshot_before_the_first_entry|kmod/look.c|s/if \(look->dirty & KVM_SYNC_X86_SREGS\)/if (true)/
-	nmi_lost_at_the_entry|6.12|vcpu_entry|vcpu_entry.an_nmi_after_a_restore_is_delivered|kmod/vcpu.c|s/events.flags &= ~KVM_VCPUEVENT_VALID_NMI_PENDING/events.flags |= KVM_VCPUEVENT_VALID_NMI_PENDING/
+	nmi_lost_at_the_entry|6.12|vcpu_entry|vcpu_entry.an_nmi_after_a_restore_is_delivered|kmod/vcpusnap.c|s/events.flags &= ~KVM_VCPUEVENT_VALID_NMI_PENDING/events.flags |= KVM_VCPUEVENT_VALID_NMI_PENDING/
 	ready_for_interrupts|6.12|vcpu_entry|vcpu_entry.an_interrupt_after_a_restore_is_for_later|kmod/vcpu.c|s/ready_for_interrupt_injection = 0/ready_for_interrupt_injection |= 0/
 	cr4_not_checked|6.12|vcpu_entry|vcpu_entry.registers_that_the_cpuid_has_not|kmod/vcpufit.c|s/sregs->cr4 & vcpu->arch.cr4_guest_rsvd_bits/false/
 	dr7_told_once|6.12|vcpu_state|vcpu_state.dr7_is_told_until_it_is_right|kmod/vcpu.c|s/bool missed = vcpu.*/bool missed = false;/
 	another_tsc|6.12|vcpu_state|vcpu_state.another_tsc_comes_back|kmod/vcpu.c|s/tsc_offset_adjustment = differs;/tsc_offset_adjustment = 0;/
-	tsc_of_now_in_a_snapshot|6.12|program|program.a_tsc_that_waits_for_the_entry|kmod/vcpu.c|s/ \+ vcpu->arch.tsc_offset_adjustment;/;/
+	tsc_of_now_in_a_snapshot|6.12|program|program.a_tsc_that_waits_for_the_entry|kmod/vcpusnap.c|s/ \+ vcpu->arch.tsc_offset_adjustment;/;/
 	time_goes_on_all_the_same|6.12|program|program.the_tsc_goes_on_or_comes_back|kmod/vcpu.c|s/now \? now - state->host_tsc : 0/0/
 	any_mapping_is_the_program|6.12|program|program.another_mapping_will_not_do|kmod/replay.c|s/vma->vm_private_data == snap/true/
 	a_part_is_the_program|6.12|program|program.another_mapping_will_not_do|kmod/replay.c|/^static int program_mapped/,/^}/s/vma_pages\(vma\) == snap->program->nr_pages/true/
@@ -168,7 +168,7 @@ strangers_bugs() {
 	fd_of_a_call_that_failed|6.12|abi|abi.a_reply_that_cannot_be_written|kmod/ucmd.c|/^long hlk_ioctl/,/^}/{s/^	ucmd_finish\(&ucmd, ret\);//;s/ret = op->execute\(file->private_data, &ucmd\);/& ucmd_finish(\&ucmd, ret);/}
 	mapped_by_another_process|6.12|isolation|isolation.fds_in_another_process_give_counters_alone|kmod/vm.c|s/vm->kvm->mm != vma->vm_mm/0/
 	refused_mapping_counted|6.12|windows|windows.mappings_are_counted|kmod/window.c|/^int hlk_window_mmap/,/^}/s/atomic_dec\(&window->mappings\);/;/
-	fpu_of_the_first_vcpu|6.12|vcpu|vcpu.several_with_state_beside_their_registers|kmod/vcpu.c|/^static int vcpu_capture\(/,/^}/{s/hlk_vcpu_fpstate\(vcpu\)/hlk_vcpu_fpstate(kvm_get_vcpu(vcpu->kvm, 0))/;s/vcpu->arch\.mp_state/kvm_get_vcpu(vcpu->kvm, 0)->arch.mp_state/}
+	fpu_of_the_first_vcpu|6.12|vcpu|vcpu.several_with_state_beside_their_registers|kmod/vcpusnap.c|/^static int vcpu_capture\(/,/^}/{s/hlk_vcpu_fpstate\(vcpu\)/hlk_vcpu_fpstate(kvm_get_vcpu(vcpu->kvm, 0))/;s/vcpu->arch\.mp_state/kvm_get_vcpu(vcpu->kvm, 0)->arch.mp_state/}
 	cr3_of_the_first_vcpu|6.12|compact|compact.each_vcpu_has_its_own_root|kmod/snapshot.c|/^static int snapshot_compact/,/^}/s/hlk_vcpu_cr3\(snap, i\)/cr3/
 	page_of_an_audit_leaked|6.12|accounting|accounting.an_audit_that_finds_something_keeps_no_page|kmod/audit.c|/^static int audit_private/,/^}/s/put_page\(gpage\.page\);/if (!ret) &/
 	uncharged_list|6.12|accounting|accounting.bookkeeping_is_charged|kmod/window.c|/^static int window_room/,/^}/s/HLK_GFP/HLK_GFP \& ~__GFP_ACCOUNT/
@@ -204,14 +204,14 @@ audit_bugs() {
 	old_mp_state|6.12|audit|audit.halted_or_not|kmod/vcpu.c|/^static u32 vcpu_restore\(/,/^}/s/vcpu->arch.mp_state = state->mp_state;/;/
 	old_xcr0|6.12|audit|audit.xcr0|kmod/vcpu.c|/^static void vcpu_restore_xcr0/,/^}/s/vcpu->arch.xcr0 = state->xcr0;/;/
 	old_io|6.12|audit|audit.a_pending_io|kmod/vcpu.c|/^static void vcpu_cancel/,/^}/s/vcpu->arch.complete_userspace_io = NULL;/;/
-	kept_whatever_the_guest_did|6.12|kept|kept.what_the_guest_changes_comes_back|kmod/vcpu.c|/^static bool sregs_same/,/^}/s/return !differ;/return true;/
-	kept_whoever_came|6.12|kept|kept.what_an_ioctl_changes_comes_back|kmod/vcpu.c|/^bool hlk_vcpu_kept/,/^}/s/ && vcpu_marked_by\(vcpu, vm\)//
-	kept_for_another|6.12|kept|kept.two_of_one_kvm_vm|kmod/vcpu.c|/^bool hlk_vcpu_kept/,/^}/s/vcpu_marked_by\(vcpu, vm\)/vcpu_marked(vcpu)/
-	kept_though_not_stored|6.12|kept|kept.what_is_written_to_kvm_run_is_not_believed|kmod/vcpu.c|s/READ_ONCE\(vcpu->run->kvm_valid_regs\) & KVM_SYNC_X86_SREGS/true/
+	kept_whatever_the_guest_did|6.12|kept|kept.what_the_guest_changes_comes_back|kmod/vcpukept.c|/^static bool sregs_same/,/^}/s/return !differ;/return true;/
+	kept_whoever_came|6.12|kept|kept.what_an_ioctl_changes_comes_back|kmod/vcpukept.c|/^bool hlk_vcpu_kept/,/^}/s/ && vcpu_marked_by\(vcpu, vm\)//
+	kept_for_another|6.12|kept|kept.two_of_one_kvm_vm|kmod/vcpukept.c|/^bool hlk_vcpu_kept/,/^}/s/vcpu_marked_by\(vcpu, vm\)/vcpu_marked(vcpu)/
+	kept_though_not_stored|6.12|kept|kept.what_is_written_to_kvm_run_is_not_believed|kmod/vcpukept.c|s/READ_ONCE\(vcpu->run->kvm_valid_regs\) & KVM_SYNC_X86_SREGS/true/
 	kept_of_another_snapshot|6.12|kept|kept.another_snapshot_is_loaded|kmod/restore.c|s/memset\(vm->kept, 0, sizeof\(vm->kept\)\);/;/
 	kept_though_not_entered|6.12|kept|kept.a_run_that_ends_before_the_guest|kmod/run.c|s/vcpu->run->kvm_dirty_regs \|= KVM_SYNC_X86_SREGS;/;/
-	kept_though_preempted|6.12|kept|kept.with_a_thread_that_preempts|kmod/vcpu.c|s/ && hlk_task_switches\(\) == switches//
-	kept_from_another_cpu|6.12|kept|kept.with_a_thread_on_another_cpu|kmod/vcpu.c|s/vcpu->cpu == smp_processor_id\(\) && //
+	kept_though_preempted|6.12|kept|kept.with_a_thread_that_preempts|kmod/vcpukept.c|s/ && hlk_task_switches\(\) == switches//
+	kept_from_another_cpu|6.12|kept|kept.with_a_thread_on_another_cpu|kmod/vcpukept.c|s/vcpu->cpu == smp_processor_id\(\) && //
 	old_tlb|6.12|audit|audit.a_flush_of_the_tlb|kmod/vcpu.c|/^u32 hlk_vcpus_restore/,/^}/s/hlk_vcpus_flush\(vm\);/;/
 	memslot_overlooked|6.12|audit|audit.memslots_beside_the_windows|kmod/audit.c|s/a->done.beside \+= slot->pages;/;/
 	dirty_log_not_refused|6.12|audit|audit.finds_no_dirty_log|kmod/vcpufit.c|s/ret = hlk_vm_check_slots\(vm, at\);/ret = 0;/
