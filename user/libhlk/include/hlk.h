@@ -653,7 +653,30 @@ enum hlk_exit_reason {
 	HLK_EXIT_OFF,
 };
 
-/* Registers of the guest, and selectors of its segments */
+/**
+ * struct hlk_regs - registers of the guest, and selectors of its segments
+ * @eax: EAX; the others are called as the processor's manuals do
+ * @ebx: EBX
+ * @ecx: ECX
+ * @edx: EDX
+ * @esi: ESI
+ * @edi: EDI
+ * @ebp: EBP
+ * @esp: ESP
+ * @eip: EIP
+ * @eflags: EFLAGS
+ * @cr0: CR0
+ * @cr2: CR2
+ * @cr3: CR3
+ * @cr4: CR4
+ * @cs: selector of the code segment
+ * @ss: of the stack
+ * @ds: of data
+ * @es: of ES
+ * @fs: of FS
+ * @gs: of GS
+ * @__reserved: 0
+ */
 struct hlk_regs {
 	uint32_t eax, ebx, ecx, edx, esi, edi, ebp, esp, eip, eflags;
 	uint32_t cr0, cr2, cr3, cr4;
