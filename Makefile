@@ -5,6 +5,8 @@
 KDIR	?= /lib/modules/$(shell uname -r)/build
 KERNELS	?= 6.1 6.12 7.3
 DEMO_KERNEL ?= 6.1
+PREFIX	?= /usr/local
+unit-dirs := udev/rules.d sysusers.d modules-load.d
 export KERNELS
 
 vm	:= selftests/vm
@@ -107,8 +109,17 @@ lint: setup
 
 # Kbuild leaves depmod out where headers come without System.map, as Debian's do. The
 # release is the one that the module was built for.
+#
+# udev, systemd-sysusers and systemd-modules-load read PREFIX/lib where that is /usr or /usr/local.
 install:
 	$(MAKE) -C user install
+	install -d $(foreach dir,$(unit-dirs),$(DESTDIR)$(PREFIX)/lib/$(dir))
+	install -m 644 dist/60-hlk.rules $(DESTDIR)$(PREFIX)/lib/udev/rules.d/
+	install -m 644 dist/hlk.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/hlk.conf
+	install -m 644 dist/hlk.modules-load $(DESTDIR)$(PREFIX)/lib/modules-load.d/hlk.conf
+	$(if $(DESTDIR),,PATH="$$PATH:/sbin"; ! command -v systemd-sysusers > /dev/null || \
+		systemd-sysusers $(PREFIX)/lib/sysusers.d/hlk.conf; \
+		! [ -e /run/udev/control ] || udevadm control --reload)
 	$(if $(wildcard hlk.ko),$(MAKE) -C $(KDIR) M=$(CURDIR) INSTALL_MOD_PATH=$(DESTDIR) modules_install)
 	$(if $(wildcard hlk.ko),$(if $(DESTDIR),,PATH="$$PATH:/sbin"; depmod "$$(modinfo -F vermagic hlk.ko | cut -d ' ' -f 1)"))
 

@@ -132,7 +132,7 @@ kernel_doc() {
 spelling() {
 	local all
 	mapfile -t all < <(files 'kmod/*' 'uapi/*' 'user/*' 'selftests/*' \
-			   'Documentation/*' '*.md' 'Makefile' | grep -v corpus)
+			   'Documentation/*' 'dist/*' '*.md' 'Makefile' | grep -v corpus)
 	codespell -L inout,iput,fo,whats,bu,ser,parms,te,nd,fpr "${all[@]}"
 }
 

@@ -69,7 +69,7 @@ static void test_words(void)
 	is(&err, "kernel module is not loaded: /dev/hlk does not exist (modprobe hlk)");
 	errno = EACCES;
 	hlk_err_open(&err, HLK_WHAT_NO_KVM, "/dev/kvm");
-	is(&err, "no permission on /dev/kvm (as root, or with the file's group: /dev/kvm is usually that of group kvm)");
+	is(&err, "no permission on /dev/kvm (as root, or in the file's group: hlk is that of /dev/hlk, kvm that of /dev/kvm; see hlk(4))");
 	hlk_err_text(&err, EREMOTEIO, HLK_WHAT_GUEST_STATUS, "call failed",
 		     "%s", "f");
 	err.where = ENOENT;
