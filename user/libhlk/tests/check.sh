@@ -115,8 +115,11 @@ step "the library exports what its header declares, and nothing else" \
 
 version()
 {
-	LD_LIBRARY_PATH="$dest/usr/local/lib" "$out" --version |
-		grep -Fx "$(cat "$source/../VERSION")"
+	v=$(cat "$source/../VERSION")
+	LD_LIBRARY_PATH="$dest/usr/local/lib" "$out" --version | grep -Fx "$v" &&
+		pkg-config --modversion libhlk hlk-guest | sort -u | tr '\n' ' ' |
+			grep -Fx "$v " &&
+		grep -Fx "PACKAGE_VERSION=\"$v\"" "$source/../dkms.conf"
 }
 step "one version everywhere" version
 
@@ -126,7 +129,73 @@ soname()
 }
 step "soname" soname
 
+# Words: each function has a page, each option is told of, and each page reads well
+
+pages()
+{
+	exported >"$build/exported"
+	find "$dest/usr/local/share/man/man3" -name '*.3' | sed 's:.*/::; s/\.3$//' | sort \
+		>"$build/pages"
+	without=$(comm -23 "$build/exported" "$build/pages")
+	[ -z "$without" ] || { echo "no man page, as there is no kernel-doc in hlk.h: $without"; false; }
+}
+step "each function that the library exports has a man page" pages
+
+kdoc=$source/../Documentation/tools/kdoc.py
+help=$source/../Documentation/tools/help.py
 hlk_run=$dest/usr/local/bin/hlk-run
+step "each function, struct and type of hlk.h has kernel-doc" \
+	python3 "$kdoc" undocumented "$source/libhlk/include/hlk.h"
+step "each command and option of hlk-run --help is in hlk-run(1), and no other" \
+	python3 "$help" check "$hlk_run" "$source/../Documentation/man/hlk-run.1" \
+	"$source/hlk-run/main.c"
+
+# completed COMMAND: what bash offers for an option of it, as --help names them
+completed()
+{
+	bash -c '. "$1"; COMP_WORDS=(hlk-run "$2" --) COMP_CWORD=2; compopt() { :; }; _hlk_run
+		printf "%s\n" "${COMPREPLY[@]}"' - \
+		"$dest/usr/local/share/bash-completion/completions/hlk-run" "$1" | tr -d = | sort
+}
+completion()
+{
+	sed -n '/commands\[\] = {/,/^}/s/^\t{ "\([a-z-]*\)".*/\1/p' "$source/hlk-run/main.c" \
+		>"$build/commands"
+	[ -s "$build/commands" ] || return
+	while read -r command; do
+		"$hlk_run" "$command" --help | sed -nE 's/^ {2,6}(-., )?(--[a-z0-9-]+).*/\2/p' |
+			sort >"$build/options"
+		completed "$command" | diff "$build/options" - || return
+		sed -n "/^\t\t$command)/,/;;/p" \
+			"$dest/usr/local/share/zsh/site-functions/_hlk-run" |
+			grep -oE -e "('|,)--[a-z0-9-]+" | tr -d "',"  | sort -u |
+			diff "$build/options" - || return
+	done <"$build/commands"
+}
+step "shells complete what --help has" completion
+
+ways()
+{
+	cat "$source"/hlk-run/bench/ways_*.c | sed -nE 's/^\t\{ "([A-Z][0-9a-z]*)", ".*/\1/p' |
+		sort -u >"$build/ways"
+	[ -s "$build/ways" ] && sed -n '/^\.Ss The ways/,/^\.El/s/^\.It Cm //p' \
+		"$source/../Documentation/man/hlk-run.1" | sort | diff "$build/ways" -
+}
+step "each way of hlk-run bench is told of in hlk-run(1)" ways
+
+# The guest of hlk-guest(7), with what was installed
+page_guest()
+{
+	page=$dest/usr/local/share/man/man7/hlk-guest.7
+	sed -n '/^\.Bd/,/^\.Ed/p' "$page" | sed -e '/^\.Ed/,$d' -e '/^\.Bd/d' -e 's/\\e/\\/g' \
+		>"$dest/guest.c"
+	# shellcheck disable=SC2046
+	${CC:-gcc} -O2 -Wall -Wextra -Werror $(pkg-config --cflags hlk-guest) "$dest/guest.c" \
+		$(pkg-config --libs hlk-guest) -o "$dest/guest.elf" &&
+		readelf -h "$dest/guest.elf" | grep -q Intel
+}
+step "the guest of hlk-guest(7) compiles" page_guest
+
 step "hlk-run --help" "$hlk_run" --help
 step "hlk-run --version" "$hlk_run" --version
 for command in run boot info pt serve-bench bench; do
@@ -218,11 +287,26 @@ step "a module that is not there" failure "none: No such file" \
 	boot "$hlk_run" --module "$build/none,text"
 rm -f "$build/fifo" "$build/failure"
 
+lint()
+{
+	mandoc -T lint -W warning "$1" | grep -v 'referenced manual not found' && return 1
+	return 0
+}
+groff_warnings()
+{
+	for page in "$dest"/usr/local/share/man/man*/*; do
+		LC_ALL=C.UTF-8 MANWIDTH=80 man --warnings -E UTF-8 -l "$page" 2>&1 >/dev/null
+	done | grep . && return 1
+	return 0
+}
 if command -v mandoc >/dev/null; then
 	for page in "$dest"/usr/local/share/man/man*/*; do
 		step "mandoc -T lint ${page##*/}" \
-			mandoc -T lint -W warning "$page"
+			lint "$page"
 	done
+fi
+if command -v man >/dev/null; then
+	step "man --warnings" groff_warnings
 fi
 
 echo "1..$nr"
