@@ -247,6 +247,7 @@ static void run_clear(struct hlk_run *run)
  * @run: what is asked for
  * @all: of it, what is the same for all calls, and behind it what is not
  * @call: the call that is under way, copied in
+ * @output: the window in which its output is
  * @watch: over all of them, where each has a deadline of its own; else NULL
  * @at: the reason of a failure
  */
@@ -257,6 +258,7 @@ struct run_calls {
 	struct hlk_run *run;
 	struct run_call *all;
 	struct hlk_run_call call;
+	struct hlk_vm_window *output;
 	struct hlk_watch *watch;
 	struct hlk_why_at *at;
 };
@@ -285,10 +287,11 @@ static int calls_read(struct run_calls *c, u32 nr_all)
 		return ret;
 	if (call->__reserved)
 		return hlk_fail(c->at, -EOPNOTSUPP, HLK_WHY_RESERVED, run->calls_done, 0);
+	c->output = call->out_bytes && call->out_bytes <= HLK_MAX_INPUT_BYTES ?
+		    run_window(c->vm, call->out_gpa, call->out_bytes) : NULL;
 	if (call->out_bytes &&
-	    (call->out_bytes > HLK_MAX_INPUT_BYTES ||
-	     (run->head.flags & HLK_RUN_SIZED && call->out_gpa % sizeof(u64)) ||
-	     !run_window(c->vm, call->out_gpa, call->out_bytes)))
+	    (!c->output ||
+	     (run->head.flags & HLK_RUN_SIZED && call->out_gpa % sizeof(u64))))
 		return hlk_fail(c->at, -EINVAL, HLK_WHY_OUTPUT, run->calls_done,
 				call->out_gpa);
 	c->all->nr_inputs = nr_all;
@@ -305,7 +308,7 @@ static int calls_output(struct run_calls *c, bool sized, u32 *used)
 {
 	u8 __user *to = u64_to_user_ptr(c->call.out);
 	u64 bytes = c->call.out_bytes;
-	struct hlk_vm_window *window;
+	struct hlk_vm_window *window = c->output;
 	u64 gpa = c->call.out_gpa;
 	struct page *page;
 	size_t piece;
@@ -313,7 +316,6 @@ static int calls_output(struct run_calls *c, bool sized, u32 *used)
 
 	lockdep_assert_held(&c->vm->lock);
 	for (; bytes; bytes -= piece, gpa += piece, to += piece) {
-		window = run_window(c->vm, gpa, 1);
 		page = hlk_window_private(window, (gpa >> PAGE_SHIFT) - window->range.gfn);
 		if (IS_ERR(page))
 			return hlk_fail(c->at, PTR_ERR(page),

@@ -611,11 +611,21 @@ int hlk_window_pin(struct hlk_vm_window *window, u64 index)
  */
 struct page *hlk_window_private(struct hlk_vm_window *window, u64 index)
 {
+	struct hlk_private *private;
+	struct page *page = NULL;
 	struct payer payer;
-	struct page *page;
 	int ret;
 
 	lockdep_assert_held(&window->vm->lock);
+	/* Nearly always it is there, and nobody has to pay. */
+	if (mutex_lock_killable(&window->lock))
+		return ERR_PTR(-EINTR);
+	private = window_private(window, index);
+	if (private)
+		page = private->page;
+	mutex_unlock(&window->lock);
+	if (page)
+		return page;
 	ret = window_begin(window, &payer);
 	if (ret)
 		return ERR_PTR(ret);
