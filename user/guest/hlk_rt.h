@@ -49,10 +49,12 @@ struct hlk_req {
 /**
  * struct hlk_function - a function that the host can call
  * @name: its name
+ * @name_len: how long that is
  * @fn: returns 0 or an errno as a positive number
  */
 struct hlk_function {
 	const char *name;
+	uint32_t name_len;
 	int (*fn)(struct hlk_req *req);
 };
 
@@ -65,6 +67,7 @@ struct hlk_function {
 	static const struct hlk_function hlk_function_##_name		\
 	__attribute__((used, section(".hlk_functions"), aligned(4))) = { \
 		.name = #_name,						\
+		.name_len = sizeof(#_name) - 1,				\
 		.fn = (_fn),						\
 	}
 

@@ -295,7 +295,7 @@ static int call_by_name(const char *name, uint32_t len, struct hlk_req *req)
 	const struct hlk_function *f;
 
 	for (f = hlk_functions_start; f < hlk_functions_end; f++)
-		if (strlen(f->name) == len && !memcmp(f->name, name, len))
+		if (f->name_len == len && !memcmp(f->name, name, len))
 			return f->fn(req);
 	return 2;	/* ENOENT */
 }
