@@ -184,18 +184,20 @@ static int bad_answer(struct hlk_sandbox *sb, int ret)
 /**
  * hlk_pop_answer() - take the answer of a call
  * @sb: the sandbox, whose guest halted
+ * @from: its output buffer, or a copy of one
  * @answer: where it goes
  *
  * Return: 0 or a negative errno
  */
-int hlk_pop_answer(struct hlk_sandbox *sb, const struct hlk_answer *answer)
+int hlk_pop_answer(struct hlk_sandbox *sb, struct hlk_buffer *from,
+		   const struct hlk_answer *answer)
 {
 	size_t out_size = answer->out_size;
 	struct hlk_guest_ret head;
 	uint32_t len;
 	int ret;
 
-	ret = hlk_buffer_pop(&sb->output, sb->bounce, &len);
+	ret = hlk_buffer_pop(from, sb->bounce, &len);
 	if (ret)
 		return bad_answer(sb, ret);
 	if (len < sizeof(head))
@@ -250,7 +252,7 @@ int hlk_call_now(struct hlk_sandbox *sb, const struct hlk_answer *answer,
 	}
 	sb->fresh = false;
 	ret = hlk_run(sb, timeout_us);
-	return ret ? ret : hlk_pop_answer(sb, answer);
+	return ret ? ret : hlk_pop_answer(sb, &sb->output, answer);
 }
 
 EXPORT int hlk_sandbox_call(struct hlk_sandbox *sb, const char *name,

@@ -211,6 +211,7 @@ EXPORT int hlk_sandbox_counter_add(struct hlk_sandbox *sb, int64_t by)
 {
 	uint64_t distance = by < 0 ? -(uint64_t)by : (uint64_t)by;
 	uint64_t before, value;
+	bool first = false;
 	bool out;
 	int ret;
 
@@ -229,10 +230,13 @@ EXPORT int hlk_sandbox_counter_add(struct hlk_sandbox *sb, int64_t by)
 		ret = write_counter(sb, value);
 		if (ret)
 			__atomic_store_n(&sb->counter, before, __ATOMIC_SEQ_CST);
-		else
-			sb->counter_set = true;
+		first = !ret && !sb->counter_set;
+		sb->counter_set |= first;
 	}
 	unlock(sb);
+	/* What is under way did not know of it, and may be many calls. */
+	if (first)
+		hlk_timeout_nudge(sb);
 	return ret;
 }
 

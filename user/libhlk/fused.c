@@ -44,18 +44,42 @@ bool hlk_fused_can(const struct hlk_sandbox *sb, const char *name,
 	    sb->debug_residue || in_len > MAX_PART || name_len > MAX_PART ||
 	    hlk_agent_several(sb))
 		return false;
-	return !sb->agent || hlk_agent_inputs(sb, NULL, AROUND + name_len + in_len,
+	return !sb->agent || hlk_agent_inputs(sb, NULL, hlk_fused_bytes(name, in_len),
 					      NULL) + HLK_GENID_INPUTS < HLK_MAX_INPUTS;
 }
 
-/* The input buffer as the guest is to find it */
-static int make_image(struct hlk_sandbox *sb, const char *name, const void *in,
-		      size_t in_len, uint64_t *bytes)
+/**
+ * hlk_fused_bytes() - how much of an input buffer a call takes
+ * @name: the function; hlk_fused_can() holds
+ * @in_len: length of its argument
+ *
+ * Return: its bytes, from the start of the buffer on
+ */
+uint64_t hlk_fused_bytes(const char *name, size_t in_len)
+{
+	return AROUND + strlen(name) + in_len;
+}
+
+/**
+ * hlk_fused_image() - the input buffer as the guest is to find it
+ * @sb: the sandbox
+ * @mem: where it goes
+ * @size: how much room there is, at most that of the input buffer
+ * @name: the function
+ * @in: its argument
+ * @in_len: length of that
+ * @bytes: out: bytes that were written
+ *
+ * Return: 0 or a negative errno
+ */
+int hlk_fused_image(struct hlk_sandbox *sb, unsigned char *mem, uint64_t size,
+		    const char *name, const void *in, size_t in_len,
+		    uint64_t *bytes)
 {
 	struct hlk_buffer image = {
-		.mem = sb->bounce + sb->output.size,
-		.size = sb->input.size,
-		.written = sb->input.size,
+		.mem = mem,
+		.size = size,
+		.written = size,
 	};
 	int ret;
 
@@ -105,31 +129,15 @@ void hlk_fused_request(struct hlk_sandbox *sb, uint32_t flags)
 }
 
 /**
- * hlk_fused_prepare() - fill in the request for a restore and call
- * @sb: the sandbox, for which hlk_fused_can() holds, not in a call
- * @name: the function
- * @in: its argument; not needed any more afterwards
- * @in_len: length of that
- *
- * Return: 0 or a negative errno
+ * hlk_fused_fill() - fill in all of the request but the call itself
+ * @sb: the sandbox, with @nr_parts of inputs
  */
-int hlk_fused_prepare(struct hlk_sandbox *sb, const char *name, const void *in,
-		      size_t in_len)
+void hlk_fused_fill(struct hlk_sandbox *sb)
 {
 	struct hlk_fused *fused = &sb->fused;
-	uint64_t bytes = 0;
 	bool counts;
-	int ret;
 
-	ret = make_image(sb, name, in, in_len, &bytes);
-	if (!ret && sb->agent)
-		ret = hlk_agent_prepare(sb, sb->last);
-	if (ret)
-		return ret;
 	/* From the sandbox, so that a thread that counts now is not lost */
-	ret = put_image(sb, bytes);
-	if (ret)
-		return ret;
 	fused->inputs[fused->nr_parts] = (struct hlk_segment) {
 		.gpa = HLK_GUEST_SCRATCH_TOP - HLK_GUEST_OFF_COUNTER,
 		.bytes = sizeof(sb->counter),
@@ -146,10 +154,37 @@ int hlk_fused_prepare(struct hlk_sandbox *sb, const char *name, const void *in,
 	fused->arg.log_port = sb->agent ? HLK_PORT_DEBUG : HLK_GUEST_PORT_PUTC;
 	fused->arg.log = (uintptr_t)fused->log;
 	fused->arg.log_size = sizeof(fused->log);
-	if (sb->agent)
-		fused->arg.program = (uintptr_t)atomic_load(&sb->last->program);
 	sb->run->cr8 = sb->cr8;
 	hlk_exit_none(sb);
+}
+
+/**
+ * hlk_fused_prepare() - fill in the request for a restore and call
+ * @sb: the sandbox, for which hlk_fused_can() holds, not in a call
+ * @name: the function
+ * @in: its argument; not needed any more afterwards
+ * @in_len: length of that
+ *
+ * Return: 0 or a negative errno
+ */
+int hlk_fused_prepare(struct hlk_sandbox *sb, const char *name, const void *in,
+		      size_t in_len)
+{
+	struct hlk_fused *fused = &sb->fused;
+	uint64_t bytes = 0;
+	int ret;
+
+	ret = hlk_fused_image(sb, sb->bounce + sb->output.size, sb->input.size,
+			      name, in, in_len, &bytes);
+	if (!ret && sb->agent)
+		ret = hlk_agent_prepare(sb, sb->last);
+	if (!ret)
+		ret = put_image(sb, bytes);
+	if (ret)
+		return ret;
+	hlk_fused_fill(sb);
+	if (sb->agent)
+		fused->arg.program = (uintptr_t)atomic_load(&sb->last->program);
 	return 0;
 }
 
@@ -164,7 +199,13 @@ void hlk_fused_go(struct hlk_sandbox *sb)
 	sb->fused.arg.nr_inputs = sb->fused.nr_parts + hlk_counter_used(sb);
 }
 
-static int submit(struct hlk_sandbox *sb)
+/**
+ * hlk_fused_submit() - make the request
+ * @sb: the sandbox
+ *
+ * Return: what the module returned: 0 or a negative errno
+ */
+int hlk_fused_submit(struct hlk_sandbox *sb)
 {
 	int ret = ioctl(sb->hlk_fd, HLK_RUN, &sb->fused.arg) ? -errno : 0;
 
@@ -173,12 +214,17 @@ static int submit(struct hlk_sandbox *sb)
 	return ret;
 }
 
-static void print_log(struct hlk_sandbox *sb)
+/**
+ * hlk_fused_print() - print what is in the log
+ * @sb: the sandbox
+ */
+void hlk_fused_print(struct hlk_sandbox *sb)
 {
 	struct hlk_fused *fused = &sb->fused;
 
 	if (sb->print && fused->arg.log_used)
-		sb->print(sb->print_arg, fused->log, fused->arg.log_used);
+		sb->print(sb->print_arg, (const char *)(uintptr_t)fused->arg.log,
+			  fused->arg.log_used);
 	fused->arg.log_used = 0;
 }
 
@@ -195,8 +241,8 @@ int hlk_fused_on(struct hlk_sandbox *sb)
 
 	arg->head.flags = HLK_RUN_CONTINUE;
 	arg->nr_inputs = 0;
-	ret = submit(sb);
-	print_log(sb);
+	ret = hlk_fused_submit(sb);
+	hlk_fused_print(sb);
 	return ret;
 }
 
@@ -207,12 +253,15 @@ static int in_two_steps(struct hlk_sandbox *sb, int *ret)
 	if (*ret)
 		return *ret;
 	sb->fused.arg.head.flags = HLK_RUN_REGS | HLK_RUN_CONTINUE;
-	*ret = submit(sb);
+	*ret = hlk_fused_submit(sb);
 	return 0;
 }
 
-/* What HLK_RUN's restore did, as HLK_RESTORE would say it */
-static void note_restored(struct hlk_sandbox *sb)
+/**
+ * hlk_fused_restored() - note what HLK_RUN's restore did, as HLK_RESTORE would say it
+ * @sb: the sandbox
+ */
+void hlk_fused_restored(struct hlk_sandbox *sb)
 {
 	const struct hlk_run *arg = &sb->fused.arg;
 
@@ -256,13 +305,13 @@ int hlk_fused_finish(struct hlk_sandbox *sb, int ret,
 {
 	struct hlk_run *arg = &sb->fused.arg;
 
-	/* as in submit(), which a batch does not call */
+	/* as in hlk_fused_submit(), which a batch does not call */
 	arg->timeout_ns = 0;
 	/* Nothing was done, as when hlk_sandbox_restore() fails. */
 	if (!(arg->done & (HLK_DONE_RESTORED | HLK_DONE_INPUT)))
 		return fail(sb, ret);
 	if (arg->done & HLK_DONE_RESTORED)
-		note_restored(sb);
+		hlk_fused_restored(sb);
 	sb->fresh = false;
 	if (arg->residue & HLK_RESIDUE_DEBUGREGS) {
 		if (in_two_steps(sb, &ret)) {
@@ -274,13 +323,23 @@ int hlk_fused_finish(struct hlk_sandbox *sb, int ret,
 	if (!(arg->done & HLK_DONE_ENTERED) && ret != -ETIMEDOUT)
 		return fail(sb, ret);
 	hlk_counter_refresh(sb);
-	print_log(sb);
+	hlk_fused_print(sb);
 	ret = hlk_run_on(sb, ret, hlk_fused_on);
-	return ret ? ret : hlk_pop_answer(sb, answer);
+	return ret ? ret : hlk_pop_answer(sb, &sb->output, answer);
 }
 
-static int restore_call(struct hlk_sandbox *sb, const struct hlk_answer *answer,
-			const void *in, size_t in_len, uint64_t timeout_us)
+/**
+ * hlk_fused_call() - restore, and call a function of the guest
+ * @sb: the sandbox, entered
+ * @answer: the function, and where its answer goes
+ * @in: its argument
+ * @in_len: length of that
+ * @timeout_us: see hlk_sandbox_call()
+ *
+ * Return: 0 or a negative errno
+ */
+int hlk_fused_call(struct hlk_sandbox *sb, const struct hlk_answer *answer,
+		   const void *in, size_t in_len, uint64_t timeout_us)
 {
 	int ret;
 
@@ -299,7 +358,7 @@ static int restore_call(struct hlk_sandbox *sb, const struct hlk_answer *answer,
 		hlk_counter_refresh(sb);
 		return ret;
 	}
-	return hlk_fused_finish(sb, submit(sb), answer);
+	return hlk_fused_finish(sb, hlk_fused_submit(sb), answer);
 }
 
 EXPORT int hlk_sandbox_restore_call(struct hlk_sandbox *sb, const char *name,
@@ -313,6 +372,6 @@ EXPORT int hlk_sandbox_restore_call(struct hlk_sandbox *sb, const char *name,
 	if (out_len)
 		*out_len = 0;
 	ret = hlk_enter(sb, op);
-	return ret ? ret : hlk_leave(sb, restore_call(sb, &answer, in, in_len,
-						      timeout_us));
+	return ret ? ret : hlk_leave(sb, hlk_fused_call(sb, &answer, in, in_len,
+							timeout_us));
 }

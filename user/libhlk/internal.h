@@ -217,7 +217,10 @@ struct hlk_answer {
  *	batch that it was put into, or the pool that it is not taken from
  * @stale: @bounce has of calls before the last restore
  * @fused: the request of the call under way, or of the last one
+ * @many: room for many calls in one, or NULL
  * @lock: protects what follows
+ * @queued: calls of hlk_sandbox_calls() are under way: a kick is for all of them; written
+ *	by their thread alone
  * @can_kick: a call is under way that can be kicked; written by its thread alone
  * @kicked: it was
  * @count_lock: protects what follows
@@ -265,8 +268,10 @@ struct hlk_sandbox {
 	atomic_bool in_call;
 	bool stale;
 	struct hlk_fused fused;
+	struct hlk_many *many;
 
 	pthread_mutex_t lock;
+	bool queued;
 	bool can_kick;
 	bool kicked;
 
@@ -297,6 +302,9 @@ unsigned char *hlk_vm_at(const struct hlk_sandbox *sb, uint64_t gpa,
 			 uint64_t bytes);
 
 /* timeout.c */
+void hlk_timeout_queue(struct hlk_sandbox *sb, bool can_kick);
+void hlk_timeout_queue_end(struct hlk_sandbox *sb);
+void hlk_timeout_nudge(struct hlk_sandbox *sb);
 int hlk_timeout_begin(struct hlk_sandbox *sb, uint64_t timeout_us);
 void hlk_timeout_end(struct hlk_sandbox *sb);
 int hlk_timeout_woken(struct hlk_sandbox *sb);
@@ -320,12 +328,27 @@ int hlk_restore_ready(struct hlk_sandbox *sb);
 bool hlk_fused_can(const struct hlk_sandbox *sb, const char *name,
 		   size_t in_len);
 void hlk_fused_request(struct hlk_sandbox *sb, uint32_t flags);
+uint64_t hlk_fused_bytes(const char *name, size_t in_len);
+int hlk_fused_image(struct hlk_sandbox *sb, unsigned char *mem, uint64_t size,
+		    const char *name, const void *in, size_t in_len,
+		    uint64_t *bytes);
+void hlk_fused_fill(struct hlk_sandbox *sb);
+int hlk_fused_submit(struct hlk_sandbox *sb);
+void hlk_fused_print(struct hlk_sandbox *sb);
+void hlk_fused_restored(struct hlk_sandbox *sb);
+int hlk_fused_call(struct hlk_sandbox *sb, const struct hlk_answer *answer,
+		   const void *in, size_t in_len, uint64_t timeout_us);
 int hlk_fused_prepare(struct hlk_sandbox *sb, const char *name, const void *in,
 		      size_t in_len);
 void hlk_fused_go(struct hlk_sandbox *sb);
 int hlk_fused_finish(struct hlk_sandbox *sb, int ret,
 		     const struct hlk_answer *answer);
 int hlk_fused_on(struct hlk_sandbox *sb);
+
+/* calls.c */
+int hlk_calls_now(struct hlk_sandbox *sb, struct hlk_call *calls, uint32_t nr);
+int hlk_calls_check(struct hlk_call *calls, uint32_t nr, uint32_t flags,
+		    struct hlk_err *err);
 
 /* audit.c */
 int hlk_vcpu_note(struct hlk_sandbox *sb, struct hlk_snap *snap);
@@ -385,7 +408,8 @@ int hlk_call_now(struct hlk_sandbox *sb, const struct hlk_answer *answer,
 int hlk_check_ready(struct hlk_sandbox *sb, const char *op);
 int hlk_push_call(struct hlk_sandbox *sb, struct hlk_buffer *buf,
 		  const char *name, const void *in, size_t in_len);
-int hlk_pop_answer(struct hlk_sandbox *sb, const struct hlk_answer *answer);
+int hlk_pop_answer(struct hlk_sandbox *sb, struct hlk_buffer *from,
+		   const struct hlk_answer *answer);
 void hlk_call_regs(const struct hlk_sandbox *sb, struct kvm_regs *regs);
 int hlk_get_fpu(struct hlk_sandbox *sb);
 int hlk_set_fpu(struct hlk_sandbox *sb);

@@ -77,6 +77,7 @@ struct queue {
  * @ready: sandboxes to be taken
  * @dirty: sandboxes to be restored
  * @missing: slots without a sandbox
+ * @waiting: threads that wait for a sandbox
  * @stop: the threads are to end
  * @retry_at: when a sandbox may be made again, after that failed
  * @retry_after: how long to wait when it fails again
@@ -101,6 +102,7 @@ struct hlk_pool {
 	struct queue ready;
 	struct queue dirty;
 	struct queue missing;
+	uint32_t waiting;
 	bool stop;
 	uint64_t retry_at;
 	uint64_t retry_after;
@@ -563,20 +565,25 @@ static bool hopeless(const struct hlk_pool *pool)
 	return pool->make_err.code && count(&pool->missing) == pool->nr;
 }
 
-static void unlock(void *lock)
+static void stop_waiting(void *arg)
 {
-	pthread_mutex_unlock(lock);
+	struct hlk_pool *pool = arg;
+
+	pool->waiting--;
+	pthread_mutex_unlock(&pool->lock);
 }
 
 /* A thread that waits can be cancelled; the lock is not its own to keep. */
 static void wait_ready(struct hlk_pool *pool, bool for_ever, uint64_t end, int *ret)
 {
-	pthread_cleanup_push(unlock, &pool->lock);
+	pool->waiting++;
+	pthread_cleanup_push(stop_waiting, pool);
 	if (for_ever)
 		pthread_cond_wait(&pool->is_ready, &pool->lock);
 	else
 		*ret = wait_until(&pool->is_ready, &pool->lock, end);
 	pthread_cleanup_pop(0);
+	pool->waiting--;
 }
 
 static int wait_for_one(struct hlk_pool *pool, uint64_t start, uint64_t wait_us,
@@ -695,6 +702,19 @@ EXPORT void hlk_pool_discard(struct hlk_pool *pool, struct hlk_sandbox *sb)
 	give_back(pool, sb, true);
 }
 
+/* Return: does somebody wait for a sandbox? */
+static bool count_calls(struct hlk_pool *pool, uint32_t nr, uint32_t failures)
+{
+	bool waited;
+
+	pthread_mutex_lock(&pool->lock);
+	pool->stats.calls += nr;
+	pool->stats.call_failures += failures;
+	waited = pool->waiting;
+	pthread_mutex_unlock(&pool->lock);
+	return waited;
+}
+
 EXPORT int hlk_pool_call(struct hlk_pool *pool, uint64_t wait_us,
 			 const char *name, const void *in, size_t in_len,
 			 void *out, size_t out_size, size_t *out_len,
@@ -712,12 +732,67 @@ EXPORT int hlk_pool_call(struct hlk_pool *pool, uint64_t wait_us,
 			       timeout_us);
 	if (ret && err)
 		*err = sb->err;
-	pthread_mutex_lock(&pool->lock);
-	pool->stats.calls++;
-	pool->stats.call_failures += ret != 0;
-	pthread_mutex_unlock(&pool->lock);
+	count_calls(pool, 1, ret != 0);
 	hlk_pool_put(pool, sb);
 	return ret;
+}
+
+/* Calls that were made: those behind one that ends all are for another sandbox. */
+static uint32_t count_made(const struct hlk_call *calls, uint32_t nr, uint32_t *failures)
+{
+	uint32_t made;
+
+	*failures = 0;
+	for (made = 0; made < nr && calls[made].ret != -ECANCELED; made++)
+		*failures += calls[made].ret != 0;
+	return made;
+}
+
+/* As many as one sandbox is to make while others wait; true: give it back */
+static bool make_calls(struct hlk_pool *pool, struct hlk_sandbox *sb,
+		       struct hlk_call *calls, uint32_t *nr, int *ret)
+{
+	uint32_t failures;
+
+	if (*nr > HLK_CALLS_MOST)
+		*nr = HLK_CALLS_MOST;
+	*ret = hlk_sandbox_calls(sb, calls, *nr, 0);
+	*nr = count_made(calls, *nr, &failures);
+	return count_calls(pool, *nr, failures) || sb->doubtful || !*nr;
+}
+
+EXPORT int hlk_pool_calls(struct hlk_pool *pool, uint64_t wait_us,
+			  struct hlk_call *calls, uint32_t nr, uint32_t flags,
+			  struct hlk_err *err)
+{
+	struct hlk_sandbox *sb;
+	uint32_t done = 0, some = 1;
+	struct hlk_err local;
+	bool give = false;
+	int ret, first;
+
+	if (!err)
+		err = &local;
+	hlk_err_clear(err);
+	first = hlk_calls_check(calls, nr, flags, err);
+	if (first)
+		return first;
+	/* None is made where somebody uses a sandbox that is not his. */
+	while (done < nr && some) {
+		ret = hlk_pool_get(pool, wait_us, &sb, first ? &local : err);
+		if (ret)
+			return first ? first : ret;
+		for (give = false; done < nr && !give; done += some) {
+			some = nr - done;
+			give = make_calls(pool, sb, calls + done, &some, &ret);
+			if (ret && !first) {
+				first = ret;
+				*err = sb->err;
+			}
+		}
+		hlk_pool_put(pool, sb);
+	}
+	return first;
 }
 
 EXPORT void hlk_pool_stats_sized(struct hlk_pool *pool,

@@ -18,6 +18,47 @@
 #include "internal.h"
 
 /**
+ * hlk_timeout_queue() - many calls begin, of which a kick ends all
+ * @sb: the sandbox
+ * @can_kick: whether they can be kicked
+ */
+void hlk_timeout_queue(struct hlk_sandbox *sb, bool can_kick)
+{
+	pthread_mutex_lock(&sb->lock);
+	sb->queued = true;
+	sb->can_kick = can_kick;
+	sb->kicked = false;
+	pthread_mutex_unlock(&sb->lock);
+}
+
+/**
+ * hlk_timeout_queue_end() - undo hlk_timeout_queue()
+ * @sb: the sandbox
+ */
+void hlk_timeout_queue_end(struct hlk_sandbox *sb)
+{
+	pthread_mutex_lock(&sb->lock);
+	sb->queued = false;
+	sb->can_kick = false;
+	sb->run->immediate_exit = 0;
+	pthread_mutex_unlock(&sb->lock);
+}
+
+/**
+ * hlk_timeout_nudge() - have the system call that makes many calls end after one of them
+ * @sb: the sandbox; any thread may do this
+ *
+ * What is the same for all of them is another for the rest.
+ */
+void hlk_timeout_nudge(struct hlk_sandbox *sb)
+{
+	pthread_mutex_lock(&sb->lock);
+	if (sb->queued)
+		sb->run->immediate_exit = 1;
+	pthread_mutex_unlock(&sb->lock);
+}
+
+/**
  * hlk_timeout_begin() - the call whose request was filled in ends in time
  * @sb: the sandbox
  * @timeout_us: see hlk_sandbox_call()
@@ -37,6 +78,8 @@ int hlk_timeout_begin(struct hlk_sandbox *sb, uint64_t timeout_us)
 		arg->deadline_ns = HLK_DEADLINE_NEVER;
 	else if (__builtin_mul_overflow(timeout_us, 1000, &arg->timeout_ns))
 		arg->timeout_ns = UINT64_MAX;
+	if (sb->queued)
+		return 0;
 	pthread_mutex_lock(&sb->lock);
 	sb->can_kick = true;
 	sb->kicked = false;
@@ -52,7 +95,7 @@ int hlk_timeout_begin(struct hlk_sandbox *sb, uint64_t timeout_us)
  */
 void hlk_timeout_end(struct hlk_sandbox *sb)
 {
-	if (!sb->can_kick)
+	if (!sb->can_kick || sb->queued)
 		return;
 	pthread_mutex_lock(&sb->lock);
 	sb->can_kick = false;
@@ -82,10 +125,13 @@ int hlk_timeout_woken(struct hlk_sandbox *sb)
 {
 	bool kicked;
 
-	if (!sb->can_kick)
+	if (!sb->can_kick && !sb->queued)
 		return 0;
 	pthread_mutex_lock(&sb->lock);
 	kicked = sb->kicked;
+	/* It was a nudge, if anything. */
+	if (!kicked)
+		sb->run->immediate_exit = 0;
 	pthread_mutex_unlock(&sb->lock);
 	if (!kicked)
 		return 0;

@@ -469,6 +469,64 @@ int hlk_sandbox_restore_call(struct hlk_sandbox *sb, const char *name,
 			     void *out, size_t out_size, size_t *out_len,
 			     uint64_t timeout_us);
 
+/* so many calls at most are one system call */
+#define HLK_CALLS_MOST	64U
+
+/**
+ * struct hlk_call - one of many calls
+ * @name: see hlk_sandbox_call()
+ * @in: see there
+ * @in_len: see there
+ * @out: see there
+ * @out_size: see there
+ * @out_len: out: how long the answer is, also if it did not fit
+ * @timeout_us: see there; it runs from this call's turn on, its restore included
+ * @err: out: why it failed, or NULL if that is not wanted
+ * @ret: out: what hlk_sandbox_restore_call() would have returned; -ECANCELED: it was
+ *	not made
+ * @flags: 0
+ * @__reserved: 0
+ */
+struct hlk_call {
+	const char *name;
+	const void *in;
+	size_t in_len;
+	void *out;
+	size_t out_size;
+	size_t out_len;
+	uint64_t timeout_us;
+	struct hlk_err *err;
+	int32_t ret;
+	uint32_t flags;
+	uint64_t __reserved[2];
+};
+
+/**
+ * hlk_sandbox_calls() - many calls, each on a guest that is restored before it
+ * @sb: the sandbox, not in a call
+ * @calls: in and out: the calls, in their order
+ * @nr: how many
+ * @flags: 0
+ *
+ * As hlk_sandbox_restore_call() for each of them, and what one of them does is nothing to
+ * the others: a guest that fails or takes too long is one call that failed. But it
+ * takes less time: up to HLK_CALLS_MOST of them are one system call, as long as their
+ * guests ask for nothing on their way, and their timeouts are the same. (A guest
+ * in which an agent answers always asks.) Functions of the host are called in between.
+ *
+ * hlk_sandbox_kick() ends the call that is under way, and no other is made after it, if
+ * any of them has a timeout or HLK_TIMEOUT_KICK; HLK_TIMEOUT_NONE is the latter
+ * then. Nor is one made after KVM failed.
+ *
+ * hlk_sandbox_restored() and hlk_sandbox_exit() tell of the last one that was made,
+ * hlk_sandbox_error() why the first failed.
+ *
+ * Return: 0 if all went well, @ret of the first that failed, or another negative
+ * errno if none was made
+ */
+int hlk_sandbox_calls(struct hlk_sandbox *sb, struct hlk_call *calls, uint32_t nr,
+		      uint32_t flags);
+
 /**
  * hlk_sandbox_kick() - end a call that another thread has under way
  * @sb: the sandbox
@@ -1084,7 +1142,7 @@ struct hlk_pool_config {
  * @waits: of these, how many were not there at once
  * @wait_timeouts: times that none became free in time
  * @moved: of @gets, those that ran last in another thread, which KVM lets wait
- * @calls: calls by hlk_pool_call()
+ * @calls: calls by hlk_pool_call() and hlk_pool_calls()
  * @call_failures: of these, how many failed
  * @restores: restores in the background
  * @restore_failures: of these, how many failed
@@ -1198,6 +1256,24 @@ void hlk_pool_discard(struct hlk_pool *pool, struct hlk_sandbox *sb);
 int hlk_pool_call(struct hlk_pool *pool, uint64_t wait_us, const char *name,
 		  const void *in, size_t in_len, void *out, size_t out_size,
 		  size_t *out_len, uint64_t timeout_us, struct hlk_err *err);
+
+/**
+ * hlk_pool_calls() - take a sandbox, make many calls in it, give it back
+ * @pool: the pool
+ * @wait_us: see hlk_pool_get()
+ * @calls: see hlk_sandbox_calls()
+ * @nr: see there
+ * @flags: see there
+ * @err: out: why the first that failed did, or NULL
+ *
+ * While others wait for a sandbox, it is given back after HLK_CALLS_MOST calls, and this
+ * one waits for its turn, too. Where KVM failed, the rest is made in another one.
+ *
+ * Return: 0, @ret of the first that failed, or why there is no sandbox, see
+ * hlk_pool_get(); calls that were not made then say -ECANCELED
+ */
+int hlk_pool_calls(struct hlk_pool *pool, uint64_t wait_us, struct hlk_call *calls,
+		   uint32_t nr, uint32_t flags, struct hlk_err *err);
 
 /**
  * hlk_pool_stats() - what a pool did

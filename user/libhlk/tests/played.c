@@ -6,8 +6,8 @@
  * Functions of the guest: "e" answers its argument, "h" calls the host function that
  * the argument names and answers what that does, "k" answers with its counter, "p"
  * prints its argument byte by byte, "s" does not end before its time, "f" touches what
- * cannot be had, "i" KVM cannot run, "o" is "s" and "e" in turn, "u" dies. The name of
- * a longer one is an error.
+ * cannot be had, "i" KVM cannot run, "o" is "s" and "e" in turn, "u" dies, "x" answers
+ * what is none, "z" leaves a buffer that is none. The name of a longer one is an error.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -256,6 +256,14 @@ static void begin(struct vm *vm)
 	case 'k':
 		answer(vm, 0, vm->scratch + SIZE - HLK_GUEST_OFF_COUNTER, 8);
 		break;
+	case 'x':
+		push(vm, "what?", 5, NULL, 0);
+		vm->run->exit_reason = KVM_EXIT_HLT;
+		break;
+	case 'z':
+		memset(vm->scratch + BUF, 0, 8);
+		vm->run->exit_reason = KVM_EXIT_HLT;
+		break;
 	case 'u':
 		vm->run->exit_reason = KVM_EXIT_SHUTDOWN;
 		break;
@@ -304,6 +312,16 @@ static int fails(struct vm *vm)
 	}
 }
 
+/* One of so many that are left */
+static bool take(atomic_uint *left)
+{
+	unsigned int nr = atomic_load(left);
+
+	while (nr && !atomic_compare_exchange_weak(left, &nr, nr - 1))
+		;
+	return nr;
+}
+
 /* The first run is the boot. A call begins at READY. */
 static int enter(struct vm *vm)
 {
@@ -315,7 +333,7 @@ static int enter(struct vm *vm)
 		return -1;
 	}
 	played.runs++;
-	if (atomic_load(&played.broken)) {
+	if (atomic_load(&played.broken) || take(&played.breaks)) {
 		errno = EIO;
 		return -1;
 	}
@@ -410,24 +428,23 @@ static void copy_in(void *to, const void *from, size_t bytes)
 	memcpy(to, &word, sizeof(word));
 }
 
-static int run(struct vm *vm, struct hlk_run *arg)
+/* Restore and give input; @own is that of the one of many calls, or NULL */
+static int begin_run(struct vm *vm, struct hlk_run *arg, const struct hlk_run_call *own)
 {
 	const struct hlk_segment *in = (void *)(uintptr_t)arg->inputs;
 	uint32_t i;
-	int ret;
 
 	arg->done = 0;
-	arg->log_used = 0;
-	if (arg->timeout_ns) {
-		arg->deadline_ns = HLK_DEADLINE_NEVER - 1;
-		played.begun++;
-	}
+	arg->residue = 0;
+	arg->exit_reason = 0;
 	if (!(arg->head.flags & HLK_RUN_CONTINUE)) {
 		restore(vm, -1);
 		arg->done |= HLK_DONE_RESTORED;
 		arg->freed = 1;
+		if (take(&played.debug))
+			arg->residue = HLK_RESIDUE_DEBUGREGS;
 	}
-	if (atomic_load(&played.no_input) && arg->nr_inputs) {
+	if (atomic_load(&played.no_input) && (arg->nr_inputs || own)) {
 		played.refused++;
 		errno = EDQUOT;
 		return -1;
@@ -435,18 +452,91 @@ static int run(struct vm *vm, struct hlk_run *arg)
 	for (i = 0; i < arg->nr_inputs; i++)
 		copy_in(vm->scratch + in[i].gpa - GPA, (void *)(uintptr_t)in[i].data,
 			in[i].bytes);
+	if (own)
+		copy_in(vm->scratch + own->in_gpa - GPA, (void *)(uintptr_t)own->in,
+			own->in_bytes);
 	if (arg->head.flags & HLK_RUN_REGS)
 		vm->run->s.regs.regs = *(struct kvm_regs *)(uintptr_t)arg->regs;
-	arg->done |= HLK_DONE_INPUT | HLK_DONE_ENTERED;
-	do {
+	arg->done |= HLK_DONE_INPUT;
+	return 0;
+}
+
+static int enter_logged(struct vm *vm, struct hlk_run *arg)
+{
+	int ret;
+
+	arg->done |= HLK_DONE_ENTERED;
+	for (;;) {
 		ret = enter(vm);
 		if (ret || vm->run->exit_reason != KVM_EXIT_IO ||
-		    vm->run->io.port != HLK_GUEST_PORT_PUTC)
+		    vm->run->io.port != HLK_GUEST_PORT_PUTC ||
+		    arg->log_used == arg->log_size)
 			break;
 		((char *)(uintptr_t)arg->log)[arg->log_used++] =
 			((char *)vm->run)[2 * PAGE];
-	} while (arg->log_used < arg->log_size);
+	}
+	arg->exit_reason = vm->run->exit_reason;
 	return ret;
+}
+
+/* 1: it is not as many bytes as there is room for */
+static int tell(struct vm *vm, struct hlk_run_call *call)
+{
+	const unsigned char *from = vm->scratch + call->out_gpa - GPA;
+	uint64_t bytes;
+
+	if (atomic_load(&played.no_output)) {
+		errno = EDQUOT;
+		return -1;
+	}
+	memcpy(&bytes, from, sizeof(bytes));
+	if (bytes > call->out_bytes)
+		return 1;
+	memcpy((void *)(uintptr_t)call->out, from, bytes);
+	call->out_used = bytes;
+	return 0;
+}
+
+static int run_calls(struct vm *vm, struct hlk_run *arg)
+{
+	struct hlk_run_call *call = (void *)(uintptr_t)arg->calls;
+	int ret;
+
+	for (arg->calls_done = 0; arg->calls_done < arg->nr_calls; call++) {
+		if (arg->calls_done && vm->run->immediate_exit) {
+			arg->done = 0;
+			errno = EINTR;
+			return -1;
+		}
+		if (arg->call_timeout_ns) {
+			arg->call_deadline_ns = HLK_DEADLINE_NEVER - 1;
+			played.begun++;
+		}
+		ret = begin_run(vm, arg, call);
+		if (ret || arg->residue)
+			return ret;
+		ret = enter_logged(vm, arg);
+		if (ret || vm->run->exit_reason != KVM_EXIT_HLT)
+			return ret;
+		ret = tell(vm, call);
+		if (ret)
+			return ret < 0 ? ret : 0;
+		arg->calls_done++;
+	}
+	return 0;
+}
+
+static int run(struct vm *vm, struct hlk_run *arg)
+{
+	played.requests++;
+	arg->log_used = 0;
+	if (arg->nr_calls)
+		return run_calls(vm, arg);
+	if (arg->timeout_ns) {
+		arg->deadline_ns = HLK_DEADLINE_NEVER - 1;
+		played.begun++;
+	}
+	return begin_run(vm, arg, NULL) ? -1 : enter_logged(vm, arg);
 }
 
 static int run_many(struct hlk_run_many *many)

@@ -27,6 +27,10 @@
  * @kept: what snapshots have where the counter is
  * @no_input: HLK_RUN has no room for its input
  * @no_many: HLK_RUN_MANY has no memory
+ * @no_output: HLK_RUN of many calls cannot have the page of an answer
+ * @debug: so many restores of HLK_RUN find other debug registers
+ * @breaks: so many runs fail for good
+ * @requests: HLK_RUN made
  * @begun: runs that were given a time of their own
  * @rbx: what KVM says that each vCPU's EBX is
  */
@@ -42,6 +46,10 @@ struct played {
 	uint64_t kept;
 	atomic_bool no_input;
 	atomic_bool no_many;
+	atomic_bool no_output;
+	atomic_uint debug;
+	atomic_uint breaks;
+	atomic_uint requests;
 	atomic_uint begun;
 	uint64_t rbx;
 };
