@@ -33,6 +33,7 @@ void used_table(const struct bench_env *env, const struct bench_used *used)
 
 	puts("\nlibhlk as it is used: a call by name, its snapshot that of a new guest");
 	puts("young: mean of the first 32 calls on the snapshot. private: pages at the end.");
+	printf("a queue: %u calls at once, which learn; what each of them took\n", BENCH_BATCH);
 	for (i = 0; i < NR_USED_PAGES && used->pages[i]; i++) {
 		format_time(env, a2, sizeof(a2), used->a2[i]);
 		printf("%u page%s; A2 %s%20s %9s %9s %8s\n", used->pages[i],
@@ -44,7 +45,26 @@ void used_table(const struct bench_env *env, const struct bench_used *used)
 				print_cell(env, cell);
 				putchar('\n');
 			}
+		printf("  %-9s %-8s", which_text[USED_SAME], "a queue");
+		print_cell(env, &used->queue[i]);
+		putchar('\n');
 	}
+}
+
+static void json_cell(struct cJSON *list, const struct bench_used *used, uint32_t i,
+		      const char *which, const char *how, const struct used_cell *cell)
+{
+	struct cJSON *to = cJSON_CreateObject();
+
+	cJSON_AddNumberToObject(to, "pages", used->pages[i]);
+	cJSON_AddNumberToObject(to, "a2", used->a2[i]);
+	cJSON_AddStringToObject(to, "writes", which);
+	cJSON_AddStringToObject(to, "copy_on_write", how);
+	cJSON_AddNumberToObject(to, "p50", cell->p50);
+	cJSON_AddNumberToObject(to, "mean", cell->mean);
+	cJSON_AddNumberToObject(to, "young", cell->young);
+	cJSON_AddNumberToObject(to, "private", cell->private);
+	cJSON_AddItemToArray(list, to);
 }
 
 /**
@@ -55,23 +75,14 @@ void used_table(const struct bench_env *env, const struct bench_used *used)
 void used_json(struct cJSON *root, const struct bench_used *used)
 {
 	struct cJSON *list = cJSON_AddArrayToObject(root, "libhlk");
-	const struct used_cell *cell;
 	uint32_t i, which, how;
-	struct cJSON *to;
 
-	for (i = 0; i < NR_USED_PAGES && used->pages[i]; i++)
+	for (i = 0; i < NR_USED_PAGES && used->pages[i]; i++) {
 		for (which = 0; which < NR_USED_WHICH; which++)
-			for (how = 0; how < NR_USED_HOW; how++) {
-				cell = &used->cell[i][which][how];
-				to = cJSON_CreateObject();
-				cJSON_AddNumberToObject(to, "pages", used->pages[i]);
-				cJSON_AddNumberToObject(to, "a2", used->a2[i]);
-				cJSON_AddStringToObject(to, "writes", which_text[which]);
-				cJSON_AddStringToObject(to, "copy_on_write", how_text[how]);
-				cJSON_AddNumberToObject(to, "p50", cell->p50);
-				cJSON_AddNumberToObject(to, "mean", cell->mean);
-				cJSON_AddNumberToObject(to, "young", cell->young);
-				cJSON_AddNumberToObject(to, "private", cell->private);
-				cJSON_AddItemToArray(list, to);
-			}
+			for (how = 0; how < NR_USED_HOW; how++)
+				json_cell(list, used, i, which_text[which], how_text[how],
+					  &used->cell[i][which][how]);
+		json_cell(list, used, i, which_text[USED_SAME], "learns, a queue",
+			  &used->queue[i]);
+	}
 }

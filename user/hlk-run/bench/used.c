@@ -19,6 +19,7 @@
 #define MIB		(1ULL << 20)
 #define MEM		(32 * MIB)
 #define SCRATCH		(24 * MIB)
+#define FEW		8	/* so many pages fit the scratch that there is by default */
 #define YOUNG		32
 #define SEED		20240607U
 
@@ -31,6 +32,7 @@ static const uint32_t all_pages[NR_USED_PAGES] = { 1, 8, 64, 200, 2000 };
  * @of: of so many
  * @which: which of them
  * @calls: calls so far
+ * @queue: calls that are made at once
  * @random: for others; the same numbers in each run
  * @sb: the sandbox
  */
@@ -40,6 +42,7 @@ struct user {
 	uint32_t of;
 	uint32_t which;
 	uint32_t calls;
+	uint32_t queue;
 	uint32_t random;
 	struct hlk_sandbox *sb;
 };
@@ -92,6 +95,30 @@ static int used_call(struct user *u, uint64_t *took)
 	return ret ? fail_sandbox(u->sb) : RUN_OK;
 }
 
+/* What each of them took, of calls that are made at once */
+static int used_queue(struct user *u, uint64_t *took)
+{
+	struct hlk_call calls[BENCH_BATCH] = {};
+	char text[96], answer[16];
+	uint64_t start;
+	uint32_t i;
+	int ret;
+
+	argument(u, text, sizeof(text));
+	for (i = 0; i < u->queue; i++)
+		calls[i] = (struct hlk_call){
+			.name = "touch",
+			.in = text,
+			.in_len = strlen(text),
+			.out = answer,
+			.out_size = sizeof(answer),
+		};
+	start = bench_now(u->env);
+	ret = hlk_sandbox_calls(u->sb, calls, u->queue, 0);
+	*took = (bench_now(u->env) - start) / u->queue;
+	return ret ? fail_sandbox(u->sb) : RUN_OK;
+}
+
 static int used_calls(struct user *u, uint32_t warm, uint32_t nr, struct used_cell *cell)
 {
 	struct hlk_vm_stats stats;
@@ -104,7 +131,7 @@ static int used_calls(struct user *u, uint32_t warm, uint32_t nr, struct used_ce
 	if (samples_init(&samples))
 		return -1;
 	for (i = 0; i < warm + nr && !ret; i++) {
-		ret = used_call(u, &took);
+		ret = u->queue ? used_queue(u, &took) : used_call(u, &took);
 		if (i < YOUNG)
 			young += took;
 		if (i >= warm)
@@ -136,8 +163,14 @@ static int used_one(struct user *u, struct hlk_ctx *ctx, uint32_t how,
 	struct hlk_err err;
 	int ret;
 
+	/* Each of these is many calls. */
+	if (u->queue) {
+		warm /= 8;
+		nr /= 8;
+	}
 	config.mem_size = MEM;
-	config.scratch_size = SCRATCH;
+	if (u->pages > FEW)
+		config.scratch_size = SCRATCH;
 	if (how != USED_GUEST && how != USED_HOST)
 		config.flags = HLK_CONFIG_LEARN;
 	if (how == USED_HOST)
@@ -192,6 +225,32 @@ free_image:
 	return p50;
 }
 
+static int used_pages(const struct bench_env *env, struct hlk_ctx *ctx, uint32_t i,
+		      struct bench_used *used)
+{
+	const struct user start = {
+		.env = env,
+		.pages = all_pages[i],
+		.of = all_pages[i] > 500 ? 4096 : 2048,
+		.random = SEED,
+	};
+	struct user u = start;
+	uint32_t which, how;
+	int ret = 0;
+
+	used->pages[i] = all_pages[i];
+	used->a2[i] = used_a2(env, all_pages[i]);
+	for (which = 0; which < NR_USED_WHICH; which++)
+		for (how = 0; how < NR_USED_HOW && !ret; how++) {
+			u = start;
+			u.which = which;
+			ret = used_one(&u, ctx, how, &used->cell[i][which][how]);
+		}
+	u = start;
+	u.queue = BENCH_BATCH;
+	return ret ? ret : used_one(&u, ctx, USED_LEARN, &used->queue[i]);
+}
+
 /**
  * bench_used() - what users of libhlk get
  * @env: the run; with a guest
@@ -204,29 +263,15 @@ int bench_used(const struct bench_env *env, struct bench_used *used)
 	uint32_t nr = env->quick ? 3 : NR_USED_PAGES;
 	struct hlk_ctx *ctx;
 	struct hlk_err err;
-	uint32_t i, which, how;
+	uint32_t i;
 	int ret = 0;
 
 	if (hlk_open(&ctx, &err)) {
 		fail_err(NULL, &err);
 		return -1;
 	}
-	for (i = 0; i < nr && !ret; i++) {
-		used->pages[i] = all_pages[i];
-		used->a2[i] = used_a2(env, all_pages[i]);
-		for (which = 0; which < NR_USED_WHICH; which++)
-			for (how = 0; how < NR_USED_HOW && !ret; how++) {
-				struct user u = {
-					.env = env,
-					.pages = all_pages[i],
-					.of = all_pages[i] > 500 ? 4096 : 2048,
-					.which = which,
-					.random = SEED,
-				};
-
-				ret = used_one(&u, ctx, how, &used->cell[i][which][how]);
-			}
-	}
+	for (i = 0; i < nr && !ret; i++)
+		ret = used_pages(env, ctx, i, used);
 	hlk_close(ctx);
 	return ret ? -1 : 0;
 }

@@ -34,11 +34,13 @@ struct used_cell {
  * @pages: pages that a call writes
  * @a2: HLK_RUN with as many, as in the matrix
  * @cell: the rest
+ * @queue: the same pages, learning, BENCH_BATCH calls at a time; each of them
  */
 struct bench_used {
 	uint32_t pages[NR_USED_PAGES];
 	uint64_t a2[NR_USED_PAGES];
 	struct used_cell cell[NR_USED_PAGES][NR_USED_WHICH][NR_USED_HOW];
+	struct used_cell queue[NR_USED_PAGES];
 };
 
 int bench_used(const struct bench_env *env, struct bench_used *used);
