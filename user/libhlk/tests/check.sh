@@ -63,7 +63,10 @@ if command -v python3 >/dev/null; then
 	step "JSON of random bytes, read by Python" read_json
 fi
 
-rm -rf "$dest"
+rm -rf "$dest" "$dest.other"
+step "install elsewhere" make -s -C "$source" O="$build" DESTDIR="$dest.other" \
+	PREFIX=/opt/hlk install
+rm -rf "$dest.other"
 step "install" make -s -C "$source" O="$build" DESTDIR="$dest" PREFIX=/usr/local \
 	install
 
