@@ -12,7 +12,7 @@ export KERNELS
 vm	:= selftests/vm
 
 .PHONY: help setup modules user demo demo-linux check check-all check-native check-debug check-long check-vmx \
-	check-machines check-genid check-vmm coverage coverage-user bench lint install \
+	check-machines check-genid check-vmm coverage coverage-user bench lint docs deb sbom check-deb install \
 	update-kernels clean distclean
 
 help:
@@ -39,6 +39,10 @@ help:
 	@echo 'make modules       hlk.ko for the kernel in KDIR=$(KDIR);'
 	@echo '                   HLK_DEBUG=1: with assertions'
 	@echo 'make user          libhlk, hlk-run, guests and test programs'
+	@echo 'make docs          the manual, into build/docs'
+	@echo 'make deb           packages for Debian 12, into build/deb'
+	@echo 'make check-deb     these in a bare Debian 12: built, installed, used in a VM, purged'
+	@echo 'make sbom          what is licensed how, as SPDX, into build/hlk.spdx'
 	@echo 'make install       into DESTDIR and PREFIX; the module if it was built'
 	@echo 'make setup         install what is missing, with apt'
 	@echo 'make update-kernels  ask Debian for newer kernels than those in the cache'
@@ -106,6 +110,21 @@ bench: setup
 
 lint: setup
 	@$(vm)/lint.sh
+
+docs:
+	@command -v sphinx-build > /dev/null || $(vm)/setup.sh docs
+	sphinx-build -q -W --keep-going -b html -d build/docs/doctrees Documentation build/docs/html
+
+# As any user, in a copy: what is not in git is not in it, and this tree stays as it is.
+deb:
+	@$(vm)/deb.sh
+
+check-deb: setup
+	@$(vm)/check-deb.sh
+
+sbom:
+	@mkdir -p build
+	reuse spdx --output build/hlk.spdx
 
 # Kbuild leaves depmod out where headers come without System.map, as Debian's do. The
 # release is the one that the module was built for.

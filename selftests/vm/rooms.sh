@@ -28,6 +28,7 @@ userside   ^selftests/user/                                      kmod pure uapi 
 guests     ^selftests/guests/                                    guest uapi system
 vm         ^selftests/vm/                                        system
 tests      ^selftests/                                           lib api uapi system
+tutorial   ^Documentation/tutorial/                              guest api uapi system
 '
 # What uapi/ may include of the system
 contract='^linux/(types|ioctl|const)\.h$'
@@ -41,7 +42,7 @@ list() {
 	if git rev-parse --git-dir > /dev/null 2>&1; then
 		git ls-files --cached --others --exclude-standard -- '*.c' '*.h' '*.S'
 	else
-		find kmod uapi user selftests -name '*.[chS]'
+		find kmod uapi user selftests Documentation -name '*.[chS]'
 	fi | while read -r file; do
 		[ ! -f "$file" ] || printf '%s\n' "$file"
 	done

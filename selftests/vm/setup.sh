@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# setup.sh [bochs|vmm]: install what building and testing need, and if asked what
-# check-vmx.sh or check-vmm.sh does; costs nothing where it is there.
+# setup.sh [bochs|vmm|docs|deb]: install what building and testing need, and if asked what
+# check-vmx.sh, check-vmm.sh, the manual or packages do; costs nothing where it is there.
 . "$(dirname "$0")/common.sh"
 
 packages=(acpica-tools bc bison busybox-static codespell cpio debian-archive-keyring
@@ -14,6 +14,13 @@ packages=(acpica-tools bc bison busybox-static codespell cpio debian-archive-key
 [ "${1:-}" != vmm ] ||
 	packages+=(dpkg-dev libfdt-dev libglib2.0-dev libpixman-1-dev meson ninja-build
 		   patch python3 qemu-system-data seabios zlib1g-dev)
+case ${1:-} in
+docs)	packages=(python3-sphinx make) ;;
+deb)	mapfile -t packages < <(sed -n '/^Build-Depends:/,/^[A-Z]/p' "$TOP/debian/control" |
+		grep -oE '(: | )+[a-z][a-z0-9+.-]+' | tr -d ': ' |
+		sed 's/^debhelper-compat$/debhelper/')
+	packages+=(build-essential fakeroot lintian) ;;
+esac
 
 missing=()
 for package in "${packages[@]}"; do

@@ -122,7 +122,8 @@ version()
 	LD_LIBRARY_PATH="$dest/usr/local/lib" "$out" --version | grep -Fx "$v" &&
 		pkg-config --modversion libhlk hlk-guest | sort -u | tr '\n' ' ' |
 			grep -Fx "$v " &&
-		grep -Fx "PACKAGE_VERSION=\"$v\"" "$source/../dkms.conf"
+		grep -Fx "PACKAGE_VERSION=\"$v\"" "$source/../dkms.conf" &&
+		head -n 1 "$source/../debian/changelog" | grep -F "hlk ($v)"
 }
 step "one version everywhere" version
 
@@ -198,6 +199,19 @@ page_guest()
 		readelf -h "$dest/guest.elf" | grep -q Intel
 }
 step "the guest of hlk-guest(7) compiles" page_guest
+
+# The commands of the tutorial that need no module
+tutorial()
+{
+	rm -rf "$dest/tutorial"
+	cp -r "$source/../Documentation/tutorial" "$dest/" && (cd "$dest/tutorial" &&
+		for page in tutorial vmm; do
+			CPATH=$dest/usr/local/include \
+				python3 "$source/../selftests/tutorial.py" \
+				"$source/../Documentation/$page.rst" '^cc ' || exit
+		done)
+}
+step "the programs of the tutorial compile" tutorial
 
 step "hlk-run --help" "$hlk_run" --help
 step "hlk-run --version" "$hlk_run" --version
