@@ -149,6 +149,11 @@ man_pages() {
 	return 0
 }
 
+# Each page is in the table of contents, and all of what it refers to is there.
+manual() {
+	make -s docs
+}
+
 golden_copies() { selftests/golden/take.sh --check; }
 # What clients were compiled with
 golden_numbers() { selftests/golden/numbers.sh; }
@@ -213,7 +218,7 @@ planted_bugs() {
 mkdir -p "$BUILD"
 echo "TAP version 13"
 checks=(checkpatch_kernel checkpatch_user one_place_for_versions pure_files rooms
-	kernel_doc spelling shell_scripts man_pages golden_copies golden_numbers counting bad_jobs planted_bugs
+	kernel_doc spelling shell_scripts man_pages manual golden_copies golden_numbers counting bad_jobs planted_bugs
 	readme_example licences no_registry_names)
 series=()
 read -ra series <<< "$KERNELS"
