@@ -124,7 +124,7 @@ check-deb: setup
 
 sbom:
 	@mkdir -p build
-	reuse spdx --output build/hlk.spdx
+	reuse spdx | sed 's/^DocumentName: .*/DocumentName: hlk-$(shell cat VERSION)/' > build/hlk.spdx
 
 # Kbuild leaves depmod out where headers come without System.map, as Debian's do. The
 # release is the one that the module was built for.

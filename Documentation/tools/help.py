@@ -17,6 +17,8 @@ import sys
 
 # Each option in a line; the table is not broken
 ENV = dict(os.environ, LC_ALL='C', ARGP_HELP_FMT='rmargin=1000,opt-doc-col=60')
+# In two pieces, for it is not of this file
+LICENCE = 'SPDX-License-' + 'Identifier: GPL-2.0-only'
 # options of argp's own
 COMMON = ('help', 'usage', 'version')
 
@@ -62,7 +64,7 @@ def options(program, command):
 # Completion
 
 def bash(program):
-    print('# SPDX-License-Identifier: GPL-2.0-only')
+    print('# ' + LICENCE)
     print('# bash completion for hlk-run(1), made of what its --help says')
     print('_hlk_run()\n{')
     print('\tlocal cur=${COMP_WORDS[COMP_CWORD]} command="" word words=""')
@@ -91,7 +93,7 @@ def zsh_text(text):
 
 def zsh(program):
     print('#compdef hlk-run')
-    print('# SPDX-License-Identifier: GPL-2.0-only')
+    print('# ' + LICENCE)
     print('# zsh completion for hlk-run(1), made of what its --help says')
     print('_hlk_run() {\n\tlocal curcontext="$curcontext" state line')
     print("\t_arguments -C '1:command:->command' '*::argument:->argument'")

@@ -250,7 +250,8 @@ def page(doc, docs, date):
     known = {d.name: d for d in docs}
     known.update({alias: d for d in docs for alias in d.aliases})
     known[''] = doc.name
-    out = ['.\\" SPDX-License-Identifier: LGPL-2.1-or-later OR MIT',
+    # in two pieces, for it is not of this file
+    out = ['.\\" SPDX-License-' + 'Identifier: LGPL-2.1-or-later OR MIT',
            '.\\" Made from hlk.h by kdoc.py: what is to be changed is there.',
            date, '.Dt %s 3' % doc.name.upper(), '.Os', '.Sh NAME']
     names = [doc.name] + doc.aliases
