@@ -125,11 +125,10 @@ step_install() {
 	ok "each man page can be read" inside sh -c "for page in \$(dpkg -L ${packages[*]} |
 		grep -E '^/usr/share/man/.*\.[0-9]\.gz\$'); do
 		man --warnings -E UTF-8 -l \$page > /dev/null || exit 1; done"
-	# shellcheck disable=SC2016 # in there
 	ok "systemd takes the unit whole" inside sh -c \
 		'cp /usr/share/doc/hlk-tools/examples/hlk-runtime.service /tmp/ &&
-		 groupadd -f kvm && useradd -r -N -g hlk hlk &&
-		 systemd-analyze verify /tmp/hlk-runtime.service; rc=$?; userdel hlk; exit $rc'
+		 ! systemd-analyze verify /tmp/hlk-runtime.service 2>&1 | grep . &&
+		 rm /tmp/hlk-runtime.service'
 	ok "somebody comes into the groups" inside sh -c \
 		'adduser somebody hlk && adduser somebody kvm'
 }
