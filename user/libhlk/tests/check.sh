@@ -116,6 +116,19 @@ same_symbols()
 step "the library exports what its header declares, and nothing else" \
 	same_symbols
 
+# The linker says nothing of a name in the map that is no function.
+map()
+{
+	sed -n 's/^\t\(hlk_[a-z0-9_]*\);$/\1/p' "$source/libhlk/libhlk.map" | sort >"$build/map"
+	diff "$build/map" "$build/exported" || return
+	sed -n 's/^\(LIBHLK_[0-9.]*\) {$/\1/p' "$source/libhlk/libhlk.map" | while read -r node; do
+		grep -q "^ (symver)$node " "$source/../debian/libhlk0.symbols" ||
+			echo "debian/libhlk0.symbols: no line for $node"
+	done | grep . && return 1
+	return 0
+}
+step "libhlk.map and Debian's symbols have what the library exports" map
+
 version()
 {
 	v=$(cat "$source/../VERSION")
