@@ -528,7 +528,7 @@ static void unmapped(fixture *self)
 	t_must(!madvise(tvm_at(&self->t, 0), TVM_LOW, MADV_DONTNEED));
 }
 
-static int run(fixture *self, u32 flags, struct hlk_run *r)
+static int run(fixture *self, u32 flags, const void *program, struct hlk_run *r)
 {
 	struct hlk_segment input = {
 		.gpa = 0x58ff0,
@@ -542,6 +542,7 @@ static int run(fixture *self, u32 flags, struct hlk_run *r)
 	regs.rip = TVM_CODE;
 	r->head.flags = flags | HLK_RUN_REGS;
 	r->vcpu_fd = self->t.vcpu;
+	r->program = (uintptr_t)program;
 	r->inputs = (uintptr_t)&input;
 	r->input_size = sizeof(struct hlk_segment);
 	r->nr_inputs = 1;
@@ -553,22 +554,52 @@ static int run(fixture *self, u32 flags, struct hlk_run *r)
 }
 
 /* A log that cannot be written is an exit like any other, not an error. */
-static int call_run(fixture *self)
+static int call_run_flags(fixture *self, u32 flags, const void *program)
 {
 	struct hlk_run r;
-	int ret = run(self, 0, &r);
+	int ret = run(self, flags, program, &r);
 
 	return ret ?: r.exit_reason == KVM_EXIT_HLT ||
 		      r.exit_reason == KVM_EXIT_IO ? 0 : -EPROTO;
 }
 
+static int call_run(fixture *self)
+{
+	return call_run_flags(self, 0, NULL);
+}
+
 static int call_run_continue(fixture *self)
 {
-	struct hlk_run r;
-	int ret = run(self, HLK_RUN_CONTINUE, &r);
+	return call_run_flags(self, HLK_RUN_CONTINUE, NULL);
+}
 
-	return ret ?: r.exit_reason == KVM_EXIT_HLT ||
-		      r.exit_reason == KVM_EXIT_IO ? 0 : -EPROTO;
+static int call_lead(fixture *self)
+{
+	return call_run_flags(self, HLK_RUN_LEAD, NULL);
+}
+
+/* A turn of the VM's only vCPU, which did not run in it */
+static void lead(fixture *self)
+{
+	struct hlk_run r;
+
+	self->t.run->immediate_exit = 1;
+	t_must(run(self, HLK_RUN_LEAD, NULL, &r) == -EINTR);
+	self->t.run->immediate_exit = 0;
+	t_must(r.turn);
+	unmapped(self);
+}
+
+static int call_follow(fixture *self)
+{
+	struct hlk_run r = HLK_STRUCT(hlk_run);
+	int ret;
+
+	r.head.flags = HLK_RUN_CONTINUE | HLK_RUN_FOLLOW;
+	r.vcpu_fd = self->t.vcpu;
+	r.timeout_ns = 60000000000ULL;
+	ret = hlk_call(self->t.hlk, HLK_RUN, &r);
+	return ret ?: r.turn && r.exit_reason == KVM_EXIT_IO ? 0 : -EPROTO;
 }
 
 /* What a point in a call of one is, its element says, or the call. */
@@ -656,6 +687,12 @@ TEST_F_TIMEOUT(failnth, runs, 280)
 	FAIL_EACH("HLK_RUN of calls", .before = unmapped, .call = call_run_calls);
 }
 
+TEST_F_TIMEOUT(failnth, turns, 280)
+{
+	FAIL_EACH("HLK_RUN lead", .before = unmapped, .call = call_lead);
+	FAIL_EACH("HLK_RUN follow", .before = lead, .call = call_follow);
+}
+
 /* ---- state programs ---- */
 
 static int call_snapshot_program(fixture *self)
@@ -673,6 +710,18 @@ static int call_audit_program(fixture *self)
 {
 	return prog_restore(self->t.hlk, self->by_program, self->program,
 			    HLK_RESTORE_AUDIT, NULL);
+}
+
+/* A run restores the snapshot restored last, which has to be the program's. */
+static void to_program(fixture *self)
+{
+	t_must(!prog_restore(self->t.hlk, self->by_program, self->program, 0, NULL));
+	unmapped(self);
+}
+
+static int call_run_program(fixture *self)
+{
+	return call_run_flags(self, 0, self->program);
 }
 
 static int call_mmap_program(fixture *self)
@@ -707,6 +756,8 @@ TEST_F_TIMEOUT(failnth, programs, 280)
 		  .call = call_restore_program);
 	FAIL_EACH("HLK_RESTORE with a program, audited", .before = write_some,
 		  .call = call_audit_program);
+	FAIL_EACH("HLK_RUN with a program", .before = to_program,
+		  .call = call_run_program);
 	munmap(self->program, PAGE);
 	close(self->by_program);
 }
