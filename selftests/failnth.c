@@ -11,6 +11,7 @@
 #include <linux/io_uring.h>
 #include <sys/syscall.h>
 
+#include "failing.h"
 #include "hlk_test.h"
 #include "harness.h"
 #include "prog.h"
@@ -53,52 +54,6 @@ FIXTURE(failnth) {
 };
 
 typedef FIXTURE_DATA(failnth) fixture;
-
-static void knob(const char *dir, const char *name, const char *value)
-{
-	char path[128];
-	int fd;
-
-	snprintf(path, sizeof(path), "/sys/kernel/debug/%s/%s", dir, name);
-	fd = open(path, O_WRONLY);
-	t_must(fd >= 0);
-	t_must(write(fd, value, strlen(value)) == (ssize_t)strlen(value));
-	close(fd);
-}
-
-/* Allocations that may sleep fail too, and no stack is printed for any. */
-static void knobs(void)
-{
-	knob("failslab", "ignore-gfp-wait", "N");
-	knob("failslab", "verbose", "0");
-	knob("fail_page_alloc", "ignore-gfp-wait", "N");
-	knob("fail_page_alloc", "ignore-gfp-highmem", "N");
-	knob("fail_page_alloc", "min-order", "0");
-	knob("fail_page_alloc", "verbose", "0");
-	knob("fail_usercopy", "verbose", "0");
-}
-
-static void arm(fixture *self, u32 nth)
-{
-	char text[16];
-	int len = snprintf(text, sizeof(text), "%u", nth);
-
-	t_must(pwrite(self->nth, text, len, 0) == len);
-}
-
-/* Whether the call used the counter up. Asking can be what uses it up. */
-static bool disarm(fixture *self)
-{
-	char text[16] = "";
-	ssize_t len = pread(self->nth, text, sizeof(text) - 1, 0);
-	bool used = len == 2 && text[0] == '0';
-
-	if (pwrite(self->nth, "0", 1, 0) != 1) {
-		used = false;
-		t_must(pwrite(self->nth, "0", 1, 0) == 1);
-	}
-	return used;
-}
 
 static void live(fixture *self, u64 *nr)
 {
@@ -160,9 +115,9 @@ static void fail_each(struct __test_metadata *_metadata, fixture *self,
 		if (step->before)
 			step->before(self);
 		t_why = 0;
-		arm(self, nth);
+		failing_arm(self->nth, nth);
 		ret = step->call(self);
-		used = disarm(self);
+		used = failing_disarm(self->nth);
 		if (step->undo)
 			step->undo(self, ret);
 		if (!used)
@@ -206,8 +161,7 @@ FIXTURE_SETUP(failnth)
 	u32 i;
 
 	t_begin();
-	knobs();
-	self->nth = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
+	self->nth = failing_open();
 	ASSERT_LE(0, self->nth);
 	self->ring.fd = -1;
 	tvm_start(&self->t, 0, 1);
