@@ -8,6 +8,7 @@
  * The guest's page-fault handler is one for copy-on-write. It reaches page tables by the
  * directory that maps itself, so it also shows that tables mapped as data live.
  */
+#include "failing.h"
 #include "hlk_test.h"
 #include "harness.h"
 
@@ -702,6 +703,47 @@ TEST_F(touch, the_same_when_memory_of_what_was_learned_fails)
 		OK(hlk_restore_flags(self->t.hlk, -1,
 				     HLK_RESTORE_LEARN | HLK_RESTORE_AUDIT, &r));
 	}
+	close(snap);
+}
+
+/* Whatever fails while restores learn: nothing is lost but what would have been learned. */
+TEST_F(touch, the_same_when_learning_fails)
+{
+	struct hlk_vm_stats stats = HLK_STRUCT(hlk_vm_stats);
+	int fd = failing_open(), snap, other, ret;
+	u32 nth, failed = 0, survived = 0;
+	bool used = true;
+
+	if (variant->flags || fd < 0)
+		SKIP(return, "nothing is learned, or nothing can be made fail");
+	run_before(_metadata, self);
+	snap = OK(compact(self, variant->flags));
+	other = OK(compact(self, variant->flags));
+	for (nth = 1; used; nth++) {
+		ASSERT_GT(1000, nth);
+		/* from the beginning: what was learned is of one snapshot */
+		OK(hlk_restore(self->t.hlk, other, NULL));
+		OK(hlk_restore(self->t.hlk, snap, NULL));
+		do {
+			run_after(_metadata, self);
+			failing_arm(fd, nth);
+			ret = hlk_restore_flags(self->t.hlk, -1, HLK_RESTORE_LEARN, NULL);
+			used = failing_disarm(fd);
+			OK(hlk_stats(self->t.hlk, &stats));
+		} while (!used && !stats.learned);
+		ASSERT_TRUE(!ret || (used && (ret == -ENOMEM || ret == -EFAULT ||
+					      ret == -EHWPOISON)));
+		failed += !!ret;
+		survived += used && !ret;
+		OK(hlk_restore_flags(self->t.hlk, -1,
+				     HLK_RESTORE_LEARN | HLK_RESTORE_AUDIT, NULL));
+		run_after(_metadata, self);
+	}
+	TH_LOG("%u faults injected: %u errors, %u made no difference", nth - 2, failed,
+	       survived);
+	ASSERT_LT(0, survived);
+	close(fd);
+	close(other);
 	close(snap);
 }
 
