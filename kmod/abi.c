@@ -213,6 +213,9 @@ AT(hlk_prefault, made, 40);
 FROZEN(hlk_paging, 64);
 AT(hlk_paging, flags, 0);
 AT(hlk_paging, maxphyaddr, 4);
+AT(hlk_paging, pkru, 8);
+AT(hlk_paging, pkrs, 12);
+AT(hlk_paging, pdpte, 16);
 
 FIRST(hlk_translate, 160, page_shift);
 AT(hlk_translate, head, 0);
@@ -223,6 +226,7 @@ AT(hlk_translate, gpa, 104);
 AT(hlk_translate, entry, 112);
 AT(hlk_translate, map, 152);
 AT(hlk_translate, page_shift, 156);
+AT(hlk_translate, format, 160);
 
 FIRST(hlk_mapping, 56, page_shift);
 AT(hlk_mapping, va, 0);
@@ -247,6 +251,7 @@ AT(hlk_walk, start, 120);
 AT(hlk_walk, end, 128);
 AT(hlk_walk, cursor, 136);
 AT(hlk_walk, tables_read, 144);
+AT(hlk_walk, format, 152);
 
 FIRST(hlk_mark_cow, 168, tables);
 AT(hlk_mark_cow, head, 0);

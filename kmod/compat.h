@@ -205,4 +205,17 @@ static inline bool hlk_vcpu_has_control(struct kvm_vcpu *vcpu)
 #endif
 }
 
+/* The page directory pointers, if KVM has them at hand; part of the MMU until 7.1 */
+static inline const u64 *hlk_vcpu_pdptrs(struct kvm_vcpu *vcpu)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 1, 0)
+	if (vcpu->arch.regs_avail & BIT(VCPU_EXREG_PDPTR))
+		return vcpu->arch.walk_mmu->pdptrs;
+#else
+	if (test_bit(VCPU_REG_PDPTR, vcpu->arch.regs_avail))
+		return vcpu->arch.pdptrs;
+#endif
+	return NULL;
+}
+
 #endif /* _HLK_COMPAT_H */

@@ -12,14 +12,13 @@
 
 #include "hlk.h"
 
-static struct hlk_gmem_slot *gmem_find(struct hlk_vm_gmem *g, u64 gfn)
+/* The first slot behind this frame */
+static u32 gmem_behind(const struct hlk_vm_gmem *g, u64 gfn)
 {
 	u32 low = 0;
 	u32 high = g->nr;
 	u32 mid;
 
-	if (g->hit < g->nr && gfn - g->slots[g->hit].gfn < g->slots[g->hit].pages)
-		return &g->slots[g->hit];
 	while (low < high) {
 		mid = low + (high - low) / 2;
 		if (gfn < g->slots[mid].gfn)
@@ -27,6 +26,16 @@ static struct hlk_gmem_slot *gmem_find(struct hlk_vm_gmem *g, u64 gfn)
 		else
 			low = mid + 1;
 	}
+	return low;
+}
+
+static struct hlk_gmem_slot *gmem_find(struct hlk_vm_gmem *g, u64 gfn)
+{
+	u32 low;
+
+	if (g->hit < g->nr && gfn - g->slots[g->hit].gfn < g->slots[g->hit].pages)
+		return &g->slots[g->hit];
+	low = gmem_behind(g, gfn);
 	if (!low || gfn - g->slots[low - 1].gfn >= g->slots[low - 1].pages)
 		return NULL;
 	g->hit = low - 1;
@@ -36,6 +45,19 @@ static struct hlk_gmem_slot *gmem_find(struct hlk_vm_gmem *g, u64 gfn)
 static bool gmem_is_ram(struct hlk_gmem *gmem, u64 gfn)
 {
 	return gmem_find(container_of(gmem, struct hlk_vm_gmem, gmem), gfn);
+}
+
+static u64 gmem_alike(struct hlk_gmem *gmem, u64 gfn, u64 pages, bool *is_ram)
+{
+	struct hlk_vm_gmem *g = container_of(gmem, struct hlk_vm_gmem, gmem);
+	struct hlk_gmem_slot *slot = gmem_find(g, gfn);
+	u32 behind;
+
+	*is_ram = slot;
+	if (slot)
+		return min(pages, slot->gfn + slot->pages - gfn);
+	behind = gmem_behind(g, gfn);
+	return behind < g->nr ? min(pages, g->slots[behind].gfn - gfn) : pages;
 }
 
 /*
@@ -145,6 +167,7 @@ static void gmem_unhold(struct hlk_gmem *gmem, u64 gfn, struct page *page)
 
 static const struct hlk_gmem_ops gmem_ops = {
 	.is_ram = gmem_is_ram,
+	.alike = gmem_alike,
 	.get = gmem_get,
 	.changed = gmem_changed,
 	.hold = gmem_hold,

@@ -577,8 +577,6 @@ int hlk_vcpus_audit(struct hlk_vm *vm, const struct hlk_snap *snap,
 u32 hlk_vcpus_scaled(struct hlk_vm *vm, const struct hlk_snap *snap, bool time_back);
 bool hlk_vcpus_await(const struct hlk_snap *snap);
 bool hlk_vcpus_shadow_stacks(const struct hlk_snap *snap);
-int hlk_vcpu_paging(struct hlk_vm *vm, const struct hlk_snap *snap,
-		    struct i686_mode *mode, u64 *cr3, struct hlk_why_at *at);
 
 /* vcpusnap.c */
 bool hlk_events_whole(const struct kvm_vcpu_events *events);
@@ -596,6 +594,12 @@ void hlk_vcpu_set_cr3(struct hlk_snap *snap, u32 nr, u64 cr3);
 unsigned long hlk_task_switches(void);
 bool hlk_vcpu_kept(struct hlk_vm *vm, const struct kvm_vcpu *vcpu);
 void hlk_vcpu_keep(struct hlk_vm *vm, struct kvm_vcpu *vcpu, unsigned long switches);
+
+/* paging.c */
+int hlk_vcpu_paging(struct hlk_vm *vm, const struct hlk_snap *snap,
+		    struct i686_mode *mode, u64 *cr3, struct hlk_why_at *at);
+int hlk_vcpu_modes(struct hlk_vm *vm, struct hlk_paging *paging, u64 *cr3,
+		   struct hlk_why_at *at);
 
 /* vcpufit.c */
 int hlk_vcpus_restorable(struct hlk_vm *vm, const struct hlk_snap *snap,

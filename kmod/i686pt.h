@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * 32-bit x86 page tables: what an entry means, and walks over them.
+ * 32-bit x86 page tables: what an entry means; and memory as the pure files see it.
  *
  * No KVM and no ioctl here: this also compiles in user space.
  */
@@ -116,6 +116,8 @@ struct hlk_gpage {
 /**
  * struct hlk_gmem_ops - guest-physical memory as the pure files see it
  * @is_ram: is there memory at this gfn?
+ * @alike: of so many pages from this gfn on, how many are memory like the first, or
+ *	none like it; at least 1, and perhaps not all
  * @get: takes a reference to the page; -ENODEV where there is no memory,
  *	-EHWPOISON where it failed. May sleep and fault
  * @changed: the next frame, from *gfn on, that may differ from the snapshot that
@@ -127,6 +129,7 @@ struct hlk_gpage {
  */
 struct hlk_gmem_ops {
 	bool (*is_ram)(struct hlk_gmem *gmem, u64 gfn);
+	u64 (*alike)(struct hlk_gmem *gmem, u64 gfn, u64 pages, bool *is_ram);
 	int (*get)(struct hlk_gmem *gmem, u64 gfn, struct hlk_gpage *gpage);
 	int (*changed)(struct hlk_gmem *gmem, u64 *gfn);
 	int (*hold)(struct hlk_gmem *gmem, u64 gfn, struct page **page);
@@ -171,79 +174,5 @@ static inline int hlk_fail(struct hlk_why_at *at, int err, enum hlk_why why,
 enum i686_pde_kind i686_pde_kind(u32 pde, const struct i686_mode *mode);
 u64 i686_copy_table(const struct hlk_gpage *gpage, u32 *entries);
 int i686_read_table(struct hlk_gmem *gmem, u64 gfn, u32 *entries);
-int i686_translate(struct hlk_gmem *gmem, const struct i686_mode *mode,
-		   u64 root, u32 va, struct hlk_translate *out,
-		   struct hlk_why_at *at);
-
-/**
- * struct i686_walk - a walk over the tables of one or many roots
- * @gmem: in: memory
- * @mode: in: modes
- * @roots: in: addresses of the directories, as in CR3
- * @nr_roots: in: how many
- * @start: in: first address
- * @end: in: first address not walked, at most 4 GiB
- * @max_tables: in: how many distinct tables may be met
- * @emit: in: called for each mapping; 1 stops the walk before it
- * @cursor: in and out: root << 32 | address
- * @tables_read: out: distinct tables read
- * @done: out: the walk came to its end
- * @seen: private: gfn of a table -> root and slot where it was met first
- * @pd: private: the directory
- * @pt: private: the table
- * @run: private: the mapping that is being put together
- */
-struct i686_walk {
-	struct hlk_gmem *gmem;
-	struct i686_mode mode;
-	const u64 *roots;
-	u32 nr_roots;
-	u64 start;
-	u64 end;
-	u32 max_tables;
-	int (*emit)(struct i686_walk *walk, const struct hlk_mapping *mapping);
-	u64 cursor;
-	u64 tables_read;
-	bool done;
-
-	struct xarray seen;
-	u32 *pd;
-	u32 *pt;
-	struct hlk_mapping run;
-};
-
-int i686_walk(struct i686_walk *walk, struct hlk_why_at *at);
-
-/**
- * struct i686_mark - copy-on-write to be marked in place
- * @gmem: in: memory
- * @mode: in: modes
- * @roots: in: addresses of the directories, as in CR3, below 4 GiB
- * @nr_roots: in: how many
- * @start: in: first address
- * @end: in: first address not to be marked, at most 4 GiB
- * @max_tables: in: how many distinct tables and directories may be met
- * @out: out: @marked to @tables are written
- * @tables: private: gfn -> struct mark_table
- * @nr_tables: private: how many
- * @buffer: private: a table as it was read
- */
-struct i686_mark {
-	struct hlk_gmem *gmem;
-	struct i686_mode mode;
-	const u64 *roots;
-	u32 nr_roots;
-	u64 start;
-	u64 end;
-	u32 max_tables;
-	struct hlk_mark_cow *out;
-
-	struct xarray tables;
-	u32 nr_tables;
-	u32 *buffer;
-};
-
-/* mark.c */
-int i686_mark(struct i686_mark *mark, struct hlk_why_at *at);
 
 #endif /* _HLK_I686PT_H */

@@ -6,67 +6,95 @@
 #include <linux/uaccess.h>
 
 #include "hlk.h"
+#include "pt.h"
 #include "trace.h"
 
-static int paging_check(const struct hlk_paging *paging, struct hlk_why_at *at)
+#define PAGING_FLAGS	(HLK_PAGING_GIVEN | HLK_PAGING_WP | HLK_PAGING_PSE |		\
+			 HLK_PAGING_PAE | HLK_PAGING_LONG | HLK_PAGING_LA57 |		\
+			 HLK_PAGING_NXE | HLK_PAGING_SMEP | HLK_PAGING_SMAP |		\
+			 HLK_PAGING_PKE | HLK_PAGING_PKS | HLK_PAGING_PDPTRS |		\
+			 HLK_PAGING_NO_1G | HLK_PAGING_AMD)
+
+/* What is given only with a flag is zero without */
+static bool paging_unused(const struct hlk_paging *p)
+{
+	return (p->flags & HLK_PAGING_PKE || !p->pkru) &&
+	       (p->flags & HLK_PAGING_PKS || !p->pkrs) &&
+	       (p->flags & HLK_PAGING_PDPTRS ||
+		!memchr_inv(p->pdpte, 0, sizeof(p->pdpte)));
+}
+
+static int paging_check(const struct hlk_paging *paging, u32 nr_roots,
+			struct hlk_why_at *at)
 {
 	bool given = paging->flags & HLK_PAGING_GIVEN;
+	struct pt_mode mode;
 
-	if (memchr_inv(paging->__reserved, 0, sizeof(paging->__reserved)))
+	if (memchr_inv(paging->__reserved, 0, sizeof(paging->__reserved)) ||
+	    !paging_unused(paging))
 		return hlk_fail(at, -EOPNOTSUPP, HLK_WHY_RESERVED, 0, 0);
-	if (paging->flags & ~(HLK_PAGING_GIVEN | HLK_PAGING_WP | HLK_PAGING_PSE))
+	if (paging->flags & ~PAGING_FLAGS)
 		return hlk_fail(at, -EOPNOTSUPP, HLK_WHY_FLAGS, 0, 0);
 	if (!given && (paging->flags || paging->maxphyaddr))
 		return hlk_fail(at, -EINVAL, HLK_WHY_FLAGS, 0, 0);
-	if (paging->maxphyaddr &&
-	    (paging->maxphyaddr < 32 || paging->maxphyaddr > I686_PSE36_BITS))
-		return hlk_fail(at, -EINVAL, HLK_WHY_GPA_RANGE, 0, 0);
-	return 0;
-}
-
-static void paging_given(const struct hlk_paging *paging, struct i686_mode *mode)
-{
-	if (!(paging->flags & HLK_PAGING_GIVEN))
-		return;
-	mode->wp = paging->flags & HLK_PAGING_WP;
-	mode->pse = paging->flags & HLK_PAGING_PSE;
-	mode->maxphyaddr = paging->maxphyaddr ?: I686_PSE36_BITS;
+	if (paging->flags & HLK_PAGING_PDPTRS && nr_roots > 1)
+		return hlk_fail(at, -EINVAL, HLK_WHY_TOO_MANY_ROOTS, nr_roots, 0);
+	return given ? pt_mode_init(&mode, paging, at) : 0;
 }
 
 /*
- * How to read the tables: as given, or as vCPU 0 does. The vCPU is looked at
- * only if it is needed, so that a caller who gives modes and roots can look at
- * a guest that runs.
+ * How the tables are to be read: as given, or as vCPU 0, which is held, does. What it
+ * holds of PAE's tables is of its own CR3.
+ */
+static int paging_mode(struct hlk_vm *vm, const struct hlk_paging *paging, bool want_cr3,
+		       struct pt_mode *mode, u64 *cr3, struct hlk_why_at *at)
+{
+	struct hlk_paging of_vcpu;
+	int ret;
+
+	ret = hlk_vcpu_modes(vm, &of_vcpu, cr3, at);
+	if (ret)
+		return ret;
+	if (!want_cr3)
+		of_vcpu.flags &= ~HLK_PAGING_PDPTRS;
+	return pt_mode_init(mode, paging->flags & HLK_PAGING_GIVEN ? paging : &of_vcpu, at);
+}
+
+/*
+ * The same, from whatever the vCPU is about. It is looked at only if it is needed, so that
+ * a caller who gives modes and roots can look at a guest that runs.
  */
 static int paging_modes(struct hlk_vm *vm, const struct hlk_paging *paging,
-			bool want_cr3, struct i686_mode *mode, u64 *cr3,
+			bool want_cr3, struct pt_mode *mode, u64 *cr3,
 			struct hlk_why_at *at)
 {
 	int ret;
 
-	ret = paging_check(paging, at);
+	if (paging->flags & HLK_PAGING_GIVEN && !want_cr3)
+		return pt_mode_init(mode, paging, at);
+	ret = mutex_lock_killable(&vm->lock);
 	if (ret)
 		return ret;
-	if (!(paging->flags & HLK_PAGING_GIVEN) || want_cr3) {
-		ret = mutex_lock_killable(&vm->lock);
-		if (ret)
-			return ret;
-		ret = hlk_vcpus_hold(vm, false, at);
-		if (!ret) {
-			ret = hlk_vcpu_paging(vm, NULL, mode, cr3, at);
-			hlk_vcpus_release(vm);
-		}
-		mutex_unlock(&vm->lock);
-		if (ret)
-			return ret;
+	ret = hlk_vcpus_hold(vm, false, at);
+	if (!ret) {
+		ret = paging_mode(vm, paging, want_cr3, mode, cr3, at);
+		hlk_vcpus_release(vm);
 	}
-	paging_given(paging, mode);
-	return 0;
+	mutex_unlock(&vm->lock);
+	return ret;
 }
 
-static int root_check(u64 root, u32 nr, struct hlk_why_at *at)
+/*
+ * Bits above those of a physical address are none of CR3 but for three, which are no
+ * part of the address: LAM, and not to flush.
+ */
+static int root_check(const struct pt_mode *mode, u64 root, u32 nr, struct hlk_why_at *at)
 {
-	if (root >> 32)
+	u64 bad = ~0ULL << 32;
+
+	if (mode->flags & HLK_PAGING_LONG)
+		bad = GENMASK_ULL(60, 0) & (~0ULL << mode->maxphyaddr);
+	if (root & bad)
 		return hlk_fail(at, -EINVAL, HLK_WHY_GPA_RANGE, nr, root);
 	return 0;
 }
@@ -83,28 +111,29 @@ int hlk_cmd_translate(void *obj, struct hlk_ucmd *ucmd)
 	struct hlk_translate *t = ucmd->cmd;
 	struct hlk_vm *vm = obj;
 	struct hlk_vm_gmem g;
-	struct i686_mode mode;
+	struct pt_mode mode;
 	u64 root = t->root;
 	int ret;
 
 	ret = hlk_vm_check_look(vm, &ucmd->at);
 	if (ret)
 		return ret;
-	if (t->va >= I686_VA_END)
-		return hlk_fail(&ucmd->at, -EINVAL, HLK_WHY_GPA_RANGE, 0, t->va);
-	ret = paging_modes(vm, &t->paging, root == HLK_ROOT_CR3, &mode, &root,
-			   &ucmd->at);
+	t->__reserved = 0;
+	ret = paging_check(&t->paging, 1, &ucmd->at);
+	if (!ret)
+		ret = paging_modes(vm, &t->paging, root == HLK_ROOT_CR3, &mode, &root,
+				   &ucmd->at);
 	if (ret)
 		return ret;
 	if (t->root != HLK_ROOT_CR3)
 		root = t->root;
-	ret = root_check(root, 0, &ucmd->at);
+	ret = root_check(&mode, root, 0, &ucmd->at);
 	if (ret)
 		return ret;
 	ret = hlk_gmem_init(&g, vm);
 	if (ret)
 		return ret;
-	ret = i686_translate(&g.gmem, &mode, root, t->va, t, &ucmd->at);
+	ret = pt_translate(&g.gmem, &mode, root, t->va, t, &ucmd->at);
 	hlk_gmem_exit(&g);
 	return ret;
 }
@@ -118,14 +147,14 @@ int hlk_cmd_translate(void *obj, struct hlk_ucmd *ucmd)
  * @room: how many fit
  */
 struct user_walk {
-	struct i686_walk walk;
+	struct pt_walk walk;
 	u64 to;
 	u32 size;
 	u32 nr;
 	u32 room;
 };
 
-static int walk_emit(struct i686_walk *walk, const struct hlk_mapping *mapping)
+static int walk_emit(struct pt_walk *walk, const struct hlk_mapping *mapping)
 {
 	struct user_walk *user = container_of(walk, struct user_walk, walk);
 
@@ -137,14 +166,22 @@ static int walk_emit(struct i686_walk *walk, const struct hlk_mapping *mapping)
 	return 0;
 }
 
-/* A range of virtual addresses; @end is 0 for 4 GiB */
+/* What of a range of virtual addresses is wrong whatever the format of the tables is */
 static int range_check(u64 start, u64 end, struct hlk_why_at *at)
 {
-	end = end ?: I686_VA_END;
 	if (!PAGE_ALIGNED(start) || !PAGE_ALIGNED(end))
 		return hlk_fail(at, -EINVAL, HLK_WHY_GPA_ALIGN, 0, start);
-	if (end > I686_VA_END || start >= end)
+	if (end && start >= end)
 		return hlk_fail(at, -EINVAL, HLK_WHY_GPA_RANGE, 0, end);
+	return 0;
+}
+
+/* A range of virtual addresses, for the engine */
+static int range_get(const struct pt_mode *mode, u64 from, u64 to, u64 *start, u64 *end,
+		     struct hlk_why_at *at)
+{
+	if (pt_range(mode->format, from, to, start, end))
+		return hlk_fail(at, -EINVAL, HLK_WHY_GPA_RANGE, 0, to);
 	return 0;
 }
 
@@ -155,10 +192,10 @@ static int walk_check(struct hlk_walk *w, struct hlk_why_at *at)
 	if (w->__reserved)
 		return hlk_fail(at, -EOPNOTSUPP, HLK_WHY_RESERVED, 0, 0);
 	ret = range_check(w->start, w->end, at);
+	if (!ret)
+		ret = paging_check(&w->paging, w->nr_roots, at);
 	if (ret)
 		return ret;
-	if (!PAGE_ALIGNED(w->cursor))
-		return hlk_fail(at, -EINVAL, HLK_WHY_GPA_ALIGN, 0, w->cursor);
 	if (w->nr_roots > HLK_MAX_ROOTS)
 		return hlk_fail(at, -E2BIG, HLK_WHY_TOO_MANY_ROOTS, w->nr_roots, 0);
 	if (!w->nr_mappings)
@@ -168,7 +205,8 @@ static int walk_check(struct hlk_walk *w, struct hlk_why_at *at)
 }
 
 /* The roots that are given, or CR3 if there are none; to be freed */
-static u64 *roots_get(u64 from, u32 given, u64 cr3, struct hlk_why_at *at)
+static u64 *roots_get(const struct pt_mode *mode, u64 from, u32 given, u64 cr3,
+		      struct hlk_why_at *at)
 {
 	u32 nr = max(given, 1U);
 	u64 *roots = kvmalloc_array(nr, sizeof(*roots), HLK_GFP);
@@ -182,7 +220,7 @@ static u64 *roots_get(u64 from, u32 given, u64 cr3, struct hlk_why_at *at)
 	else if (copy_from_user(roots, u64_to_user_ptr(from), nr * sizeof(*roots)))
 		goto free;
 	for (i = 0; i < nr; i++) {
-		err = root_check(roots[i], i, at);
+		err = root_check(mode, roots[i], i, at);
 		if (err)
 			goto free;
 	}
@@ -207,8 +245,6 @@ int hlk_cmd_walk(void *obj, struct hlk_ucmd *ucmd)
 	struct user_walk user = {
 		.walk.emit = walk_emit,
 		.walk.nr_roots = nr,
-		.walk.start = w->start,
-		.walk.end = w->end ?: I686_VA_END,
 		.walk.max_tables = hlk_max_tables,
 		.walk.cursor = w->cursor,
 		.to = w->mappings,
@@ -229,9 +265,16 @@ int hlk_cmd_walk(void *obj, struct hlk_ucmd *ucmd)
 		return ret;
 	ret = paging_modes(vm, &w->paging, !w->nr_roots, &user.walk.mode, &cr3,
 			   &ucmd->at);
+	if (!ret)
+		ret = range_get(&user.walk.mode, w->start, w->end, &user.walk.start,
+				&user.walk.end, &ucmd->at);
 	if (ret)
 		return ret;
-	roots = roots_get(w->roots, w->nr_roots, cr3, &ucmd->at);
+	w->format = user.walk.mode.format->name;
+	w->__reserved2 = 0;
+	if (w->format <= HLK_FORMAT_PAE && !PAGE_ALIGNED(w->cursor))
+		return hlk_fail(&ucmd->at, -EINVAL, HLK_WHY_GPA_ALIGN, 0, w->cursor);
+	roots = roots_get(&user.walk.mode, w->roots, w->nr_roots, cr3, &ucmd->at);
 	if (IS_ERR(roots))
 		return PTR_ERR(roots);
 	user.walk.roots = roots;
@@ -239,7 +282,7 @@ int hlk_cmd_walk(void *obj, struct hlk_ucmd *ucmd)
 	if (ret)
 		goto free;
 	user.walk.gmem = &g.gmem;
-	ret = i686_walk(&user.walk, &ucmd->at);
+	ret = pt_walk(&user.walk, &ucmd->at);
 	hlk_gmem_exit(&g);
 	w->nr_mappings = user.nr;
 	w->cursor = user.walk.cursor;
@@ -253,10 +296,8 @@ free:
 /* The guest rests. */
 static int mark_cow(struct hlk_vm *vm, struct hlk_mark_cow *m, struct hlk_why_at *at)
 {
-	struct i686_mark mark = {
+	struct pt_mark mark = {
 		.nr_roots = max(m->nr_roots, 1U),
-		.start = m->start,
-		.end = m->end ?: I686_VA_END,
 		.max_tables = hlk_max_tables,
 		.out = m,
 	};
@@ -265,20 +306,22 @@ static int mark_cow(struct hlk_vm *vm, struct hlk_mark_cow *m, struct hlk_why_at
 	u64 *roots;
 	int ret;
 
-	if (!(m->paging.flags & HLK_PAGING_GIVEN) || !m->nr_roots) {
-		ret = hlk_vcpu_paging(vm, NULL, &mark.mode, &cr3, at);
-		if (ret)
-			return ret;
-	}
-	paging_given(&m->paging, &mark.mode);
-	roots = roots_get(m->roots, m->nr_roots, cr3, at);
+	if (m->paging.flags & HLK_PAGING_GIVEN && m->nr_roots)
+		ret = pt_mode_init(&mark.mode, &m->paging, at);
+	else
+		ret = paging_mode(vm, &m->paging, !m->nr_roots, &mark.mode, &cr3, at);
+	if (!ret)
+		ret = range_get(&mark.mode, m->start, m->end, &mark.start, &mark.end, at);
+	if (ret)
+		return ret;
+	roots = roots_get(&mark.mode, m->roots, m->nr_roots, cr3, at);
 	if (IS_ERR(roots))
 		return PTR_ERR(roots);
 	mark.roots = roots;
 	ret = hlk_gmem_init(&g, vm);
 	if (!ret) {
 		mark.gmem = &g.gmem;
-		ret = i686_mark(&mark, at);
+		ret = pt_mark(&mark, at);
 		hlk_gmem_exit(&g);
 	}
 	if (!ret)
@@ -317,7 +360,7 @@ int hlk_cmd_mark_cow(void *obj, struct hlk_ucmd *ucmd)
 				m->nr_roots, 0);
 	ret = range_check(m->start, m->end, &ucmd->at);
 	if (!ret)
-		ret = paging_check(&m->paging, &ucmd->at);
+		ret = paging_check(&m->paging, m->nr_roots, &ucmd->at);
 	if (ret)
 		return ret;
 	ret = mutex_lock_killable(&vm->lock);

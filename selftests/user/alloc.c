@@ -3,7 +3,7 @@
  * Memory for tests: each allocation is one of malloc(), counted, and can be told to fail.
  */
 
-#include "i686pt.h"
+#include "pt.h"
 
 static bool alloc_fails(gfp_t flags)
 {

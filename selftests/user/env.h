@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What kmod/i686pt.c and kmod/snap.c use of the kernel, for user space. This
+ * What kmod/pt.c and kmod/snap.c use of the kernel, for user space. This
  * is included by force, before kmod/env.h, and takes its guard.
  *
  * The shim is stricter than the kernel where that finds mistakes: allocations
@@ -30,6 +30,7 @@ typedef unsigned int gfp_t;
 #define BIT(nr)			(1UL << (nr))
 #define BIT_ULL(nr)		(1ULL << (nr))
 #define GENMASK(high, low)	((~0UL >> (63 - (high))) & (~0UL << (low)))
+#define GENMASK_ULL(high, low)	((~0ULL >> (63 - (high))) & (~0ULL << (low)))
 
 #define U16_MAX			((u16)~0U)
 #define U64_MAX			((u64)~0ULL)

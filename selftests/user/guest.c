@@ -27,6 +27,26 @@ static bool gmem_is_ram(struct hlk_gmem *gmem, u64 gfn)
 	return guest_is_ram(container_of(gmem, struct guest, gmem), gfn);
 }
 
+static u64 gmem_alike(struct hlk_gmem *gmem, u64 gfn, u64 pages, bool *is_ram)
+{
+	struct guest *guest = container_of(gmem, struct guest, gmem);
+	u64 end = gfn + pages;
+	u64 first;
+	u64 last;
+	u32 i;
+
+	*is_ram = guest_is_ram(guest, gfn);
+	for (i = 0; i < guest->nr_ram; i++) {
+		first = guest->ram[i].first;
+		last = first + guest->ram[i].pages;
+		if (gfn >= first && gfn < last)
+			return min_t(u64, end, last) - gfn;
+		if (first > gfn)
+			end = min_t(u64, end, first);
+	}
+	return end - gfn;
+}
+
 /* As the windows know it: pages that are not the snapshot's */
 static int guest_changed(struct hlk_gmem *gmem, u64 *gfn)
 {
@@ -72,6 +92,7 @@ static void guest_unhold(struct hlk_gmem *gmem, u64 gfn, struct page *page)
 
 static const struct hlk_gmem_ops guest_ops = {
 	.is_ram = gmem_is_ram,
+	.alike = gmem_alike,
 	.get = guest_get,
 	.changed = guest_changed,
 	.hold = guest_hold,
@@ -136,6 +157,20 @@ void guest_usual(struct guest *guest, u64 scratch_pages)
 	guest_window(guest, (HLK_GUEST_SCRATCH_TOP >> 12) - scratch_pages,
 		     scratch_pages, HLK_WINDOW_SCRATCH);
 	guest->next = 1;
+}
+
+struct pt_mode guest_mode(const struct i686_mode *mode)
+{
+	struct hlk_paging paging = {
+		.flags = HLK_PAGING_GIVEN | (mode->wp ? HLK_PAGING_WP : 0) |
+			 (mode->pse ? HLK_PAGING_PSE : 0),
+		.maxphyaddr = mode->maxphyaddr,
+	};
+	struct hlk_why_at at;
+	struct pt_mode made;
+
+	SHIM_ASSERT(!pt_mode_init(&made, &paging, &at));
+	return made;
 }
 
 bool guest_is_ram(const struct guest *guest, u64 gfn)

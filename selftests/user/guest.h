@@ -8,8 +8,8 @@
 
 #include <stdio.h>
 
-#include "i686pt.h"
 #include "mmu.h"
+#include "pt.h"
 #include "snap.h"
 
 #define GUEST_MAX_RAM	16
@@ -80,6 +80,9 @@ const u8 *guest_peek(const struct guest *guest, u64 gfn);
 u64 guest_hash(const struct guest *guest);
 void guest_freeze(struct guest *guest, u64 gfn);
 bool guest_is_frozen(const struct guest *guest, u64 gfn);
+
+/* What the engine makes of such modes of 32-bit paging */
+struct pt_mode guest_mode(const struct i686_mode *mode);
 
 /* A frame of the lowest window that nobody has yet; the second: with bytes */
 u64 guest_frame(struct guest *guest);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * i686_translate() and i686_walk() against the software MMU, and the copy of a table.
+ * pt_translate() and pt_walk() over 32-bit tables against the software MMU, and the copy of a table.
  */
 #include "guest.h"
 #include "scatter.h"
@@ -55,12 +55,13 @@ static void check_translate(struct guest *g, const struct i686_mode *mode, u64 r
 {
 	struct mmu_cpu cpu = cpu_of(mode, root);
 	struct mmu_result t = mmu_translate(&g->mem, &cpu, va);
+	struct pt_mode made = guest_mode(mode);
 	struct hlk_translate out;
 	struct hlk_why_at at = {};
 	int ret;
 
 	memset(&out, 0xee, sizeof(out));
-	ret = i686_translate(&g->gmem, mode, root, va, &out, &at);
+	ret = pt_translate(&g->gmem, &made, root, va, &out, &at);
 	switch (t.outcome) {
 	case MMU_MAPPED:
 		CHECK_EQ(ret, 0);
@@ -204,6 +205,7 @@ static void lines_of_a_table(void)
 
 static void translate_get_fails(void)
 {
+	struct pt_mode made = guest_mode(&usual);
 	struct hlk_translate out;
 	struct hlk_why_at at = {};
 	struct guest g;
@@ -216,12 +218,12 @@ static void translate_get_fails(void)
 	for (i = 1; i <= 2; i++) {
 		g.gets = 0;
 		g.fail_get = i;
-		CHECK_EQ(i686_translate(&g.gmem, &usual, pd << 12, 0x400000, &out, &at),
+		CHECK_EQ(pt_translate(&g.gmem, &made, pd << 12, 0x400000, &out, &at),
 			 -EFAULT);
 	}
 	g.gets = 0;
 	g.fail_get = 3;
-	CHECK_EQ(i686_translate(&g.gmem, &usual, pd << 12, 0x400000, &out, &at), 0);
+	CHECK_EQ(pt_translate(&g.gmem, &made, pd << 12, 0x400000, &out, &at), 0);
 	guest_exit(&g);
 }
 
@@ -268,11 +270,11 @@ struct list {
 };
 
 struct collect {
-	struct i686_walk walk;
+	struct pt_walk walk;
 	struct list *list;
 };
 
-static int collect_emit(struct i686_walk *walk, const struct hlk_mapping *mapping)
+static int collect_emit(struct pt_walk *walk, const struct hlk_mapping *mapping)
 {
 	struct collect *c = container_of(walk, struct collect, walk);
 
@@ -323,7 +325,7 @@ static void collect_init(struct collect *c, const struct query *q, struct list *
 	memset(c, 0, sizeof(*c));
 	c->list = list;
 	c->walk.gmem = &q->g->gmem;
-	c->walk.mode = q->mode;
+	c->walk.mode = guest_mode(&q->mode);
 	c->walk.roots = q->roots;
 	c->walk.nr_roots = q->nr_roots;
 	c->walk.start = q->start;
@@ -340,7 +342,7 @@ static int walk_all(const struct query *q, struct list *list, u64 *tables)
 
 	list_init(list);
 	collect_init(&c, q, list);
-	ret = i686_walk(&c.walk, &at);
+	ret = pt_walk(&c.walk, &at);
 	CHECK_EQ(c.walk.done, !ret);
 	if (!ret)
 		CHECK_EQ(c.walk.cursor, 0);
@@ -361,7 +363,7 @@ static void walk_steps(const struct query *q, struct list *list, u32 step)
 	do {
 		before = list->nr;
 		list->room = min_t(u32, list->nr + step, MAX_LIST);
-		if (!CHECK_EQ(i686_walk(&c.walk, &at), 0))
+		if (!CHECK_EQ(pt_walk(&c.walk, &at), 0))
 			break;
 		if (!c.walk.done && !CHECK(list->nr == before + step))
 			break;
@@ -702,7 +704,7 @@ static void walk_not_ram(void)
 	check_walk(&q);
 	list_init(&list);
 	collect_init(&c, &q, &list);
-	CHECK_EQ(i686_walk(&c.walk, &at), -ENODEV);
+	CHECK_EQ(pt_walk(&c.walk, &at), -ENODEV);
 	CHECK_EQ(at.why, HLK_WHY_ROOT_NOT_RAM);
 	CHECK_EQ(at.index, 1);
 	CHECK_EQ(at.where, NOTHING << 12);
@@ -728,7 +730,7 @@ static void walk_reserved(void)
 	query_init(&q, &g, roots, 2);
 	list_init(&list);
 	collect_init(&c, &q, &list);
-	CHECK_EQ(i686_walk(&c.walk, &at), -EINVAL);
+	CHECK_EQ(pt_walk(&c.walk, &at), -EINVAL);
 	CHECK_EQ(at.why, HLK_WHY_PDE_RESERVED);
 	CHECK_EQ(at.index, 1);
 	CHECK_EQ(at.where, 9 << 22);
@@ -761,9 +763,9 @@ static void walk_limit(void)
 	list_init(&list);
 	collect_init(&c, &q, &list);
 	c.walk.max_tables = 5;
-	CHECK_EQ(i686_walk(&c.walk, &at), 0);
+	CHECK_EQ(pt_walk(&c.walk, &at), 0);
 	c.walk.max_tables = 4;
-	CHECK_EQ(i686_walk(&c.walk, &at), -EDQUOT);
+	CHECK_EQ(pt_walk(&c.walk, &at), -EDQUOT);
 	CHECK_EQ(at.why, HLK_WHY_TOO_MANY_TABLES);
 	CHECK_EQ(at.index, 0);
 	CHECK_EQ(at.where, 4 << 22);
@@ -793,7 +795,7 @@ static void walk_bad_cursor(void)
 		list_init(&list);
 		collect_init(&c, &q, &list);
 		c.walk.cursor = guest_random(&g) >> guest_below(&g, 40) & ~0xfffULL;
-		CHECK_EQ(i686_walk(&c.walk, &at), 0);
+		CHECK_EQ(pt_walk(&c.walk, &at), 0);
 		CHECK(c.walk.done);
 		CHECK(list.nr <= whole.nr);
 		list_exit(&list);
@@ -824,7 +826,7 @@ static void walk_emit_fails(void)
 	for (list.room = 0; list.room < 5; list.room++) {
 		list.nr = 0;
 		collect_init(&c, &q, &list);
-		CHECK_EQ(i686_walk(&c.walk, &at), -EFAULT);
+		CHECK_EQ(pt_walk(&c.walk, &at), -EFAULT);
 		CHECK_EQ(c.walk.done, false);
 	}
 	/* no room at all: the cursor stays at the first mapping */
@@ -832,7 +834,7 @@ static void walk_emit_fails(void)
 	list.room = 0;
 	list.err = 0;
 	collect_init(&c, &q, &list);
-	CHECK_EQ(i686_walk(&c.walk, &at), 0);
+	CHECK_EQ(pt_walk(&c.walk, &at), 0);
 	CHECK_EQ(c.walk.done, false);
 	CHECK_EQ(c.walk.cursor, 0);
 	list_exit(&list);
@@ -857,13 +859,13 @@ static void walk_signal(void)
 	for (shim.signal_at = 1; shim.signal_at <= 2; shim.signal_at++) {
 		shim.checks = 0;
 		collect_init(&c, &q, &list);
-		CHECK_EQ(i686_walk(&c.walk, &at), -EINTR);
+		CHECK_EQ(pt_walk(&c.walk, &at), -EINTR);
 		CHECK_EQ(c.walk.done, false);
 	}
 	shim.checks = 0;
 	shim.signal_at = 0;
 	collect_init(&c, &q, &list);
-	CHECK_EQ(i686_walk(&c.walk, &at), 0);
+	CHECK_EQ(pt_walk(&c.walk, &at), 0);
 	CHECK(shim.rescheds > 0);
 	list_exit(&list);
 	guest_exit(&g);
@@ -889,7 +891,7 @@ static void walk_fail_nth(void)
 		list.nr = 0;
 		shim.tries = 0;
 		collect_init(&c, &q, &list);
-		ret = i686_walk(&c.walk, &at);
+		ret = pt_walk(&c.walk, &at);
 		tries = shim.tries;
 		if (tries < shim.fail_at)
 			break;
@@ -903,7 +905,7 @@ static void walk_fail_nth(void)
 		list.nr = 0;
 		g.gets = 0;
 		collect_init(&c, &q, &list);
-		ret = i686_walk(&c.walk, &at);
+		ret = pt_walk(&c.walk, &at);
 		if (g.gets < g.fail_get)
 			break;
 		CHECK_EQ(ret, -EFAULT);

@@ -164,13 +164,13 @@ static void copy_guest(struct guest *to, const struct guest *from)
  * marking_go() - mark, without a look at the result
  * @m: what to mark
  *
- * Return: what i686_mark() returned
+ * Return: what pt_mark() returned
  */
 int marking_go(struct marking *m)
 {
-	struct i686_mark mark = {
+	struct pt_mark mark = {
 		.gmem = &m->guest->gmem,
-		.mode = m->mode,
+		.mode = guest_mode(&m->mode),
 		.roots = m->roots,
 		.nr_roots = m->nr_roots,
 		.start = m->start,
@@ -181,14 +181,14 @@ int marking_go(struct marking *m)
 
 	memset(&m->out, 0, sizeof(m->out));
 	memset(&m->at, 0, sizeof(m->at));
-	return i686_mark(&mark, &m->at);
+	return pt_mark(&mark, &m->at);
 }
 
 /**
  * marking_check() - mark, and check each word of the guest and each count
  * @m: what to mark
  *
- * Return: what i686_mark() returned
+ * Return: what pt_mark() returned
  */
 int marking_check(struct marking *m)
 {

@@ -8,7 +8,7 @@
 #include "guest.h"
 
 /**
- * struct marking - one call of i686_mark()
+ * struct marking - one call of pt_mark()
  * @guest: the guest
  * @mode: modes of the vCPU
  * @roots: directories, as in CR3

@@ -10,7 +10,7 @@ cd "$(dirname "$0")/../.." || exit 2
 rooms='
 uapi       ^uapi/                                                -
 ground     ^kmod/(env\.h|compat\.h|debug\.h|copy\.[ch]|count\.[ch])$     system
-pure       ^kmod/(i686pt|mark|snap|place|delta|reloc|fpu)\.[ch]$ ground uapi
+pure       ^kmod/(i686pt|pt|mark|snap|place|delta|reloc|fpu)\.[ch]$ ground uapi
 kmod       ^kmod/                                                pure ground uapi system
 api        ^user/libhlk/include/                                 uapi system
 text       ^user/libhlk/text\.[ch]$                              system

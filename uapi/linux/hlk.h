@@ -1130,22 +1130,50 @@ struct hlk_prefault {
 
 /* paging modes */
 #define HLK_PAGING_GIVEN	0x1
-#define HLK_PAGING_WP		0x2
-#define HLK_PAGING_PSE		0x4
+#define HLK_PAGING_WP		0x2	/* CR0.WP */
+#define HLK_PAGING_PSE		0x4	/* CR4.PSE */
+#define HLK_PAGING_PAE		0x8	/* CR4.PAE */
+#define HLK_PAGING_LONG		0x10	/* EFER.LMA */
+#define HLK_PAGING_LA57		0x20	/* CR4.LA57 */
+#define HLK_PAGING_NXE		0x40	/* EFER.NXE */
+#define HLK_PAGING_SMEP		0x80	/* CR4.SMEP */
+#define HLK_PAGING_SMAP		0x100	/* CR4.SMAP */
+#define HLK_PAGING_PKE		0x200	/* CR4.PKE */
+#define HLK_PAGING_PKS		0x400	/* CR4.PKS */
+#define HLK_PAGING_PDPTRS	0x800	/* @pdpte, not what memory has */
+#define HLK_PAGING_NO_1G	0x1000	/* there are no pages of 1 GiB */
+#define HLK_PAGING_AMD		0x2000	/* bit 8 of PML4 and PML5 entries is reserved */
+
+/* formats of page tables */
+#define HLK_FORMAT_32BIT	1	/* 2 levels, entries of 32 bits */
+#define HLK_FORMAT_PAE		2	/* 3 levels; the highest has 4 entries */
+#define HLK_FORMAT_4LEVEL	3
+#define HLK_FORMAT_5LEVEL	4
 
 /**
  * struct hlk_paging - how the guest's tables are to be read
  * @flags: in: 0 takes the modes from the registers of vCPU 0, which must be in
- *	its kvm_run. HLK_PAGING_GIVEN takes them from here: HLK_PAGING_WP is
- *	CR0.WP, HLK_PAGING_PSE is CR4.PSE
- * @maxphyaddr: in: with HLK_PAGING_GIVEN: physical-address bits, 32 to 40; 0 is
- *	40, the most that PSE-36 can express
+ *	its kvm_run. HLK_PAGING_GIVEN takes them from here. HLK_PAGING_PAE,
+ *	HLK_PAGING_LONG and HLK_PAGING_LA57 say which format the tables have; without
+ *	them it is that of 32 bits
+ * @maxphyaddr: in: with HLK_PAGING_GIVEN: physical-address bits, 32 to 52; 0 is 52.
+ *	With tables of 32 bits at most 40, which 0 is then: the most that PSE-36 can
+ *	express
+ * @pkru: in: with HLK_PAGING_PKE: the register PKRU, keys of pages for users
+ * @pkrs: in: with HLK_PAGING_PKS: the register PKRS, keys of other pages
+ * @pdpte: in: with HLK_PAGING_PDPTRS: the four page directory pointers of PAE paging as
+ *	the processor holds them, which KVM_GET_SREGS2 knows. There may be one root then.
+ *	Without they are read from memory, as AMD's processors do with nested paging; and
+ *	with @flags 0 they are those that KVM has at hand on Intel's
  * @__reserved: in: zero
  */
 struct hlk_paging {
 	__u32 flags;
 	__u32 maxphyaddr;
-	__aligned_u64 __reserved[7];
+	__u32 pkru;
+	__u32 pkrs;
+	__aligned_u64 pdpte[4];
+	__aligned_u64 __reserved[2];
 };
 
 /* levels of tables, at most */
@@ -1155,11 +1183,17 @@ struct hlk_paging {
 #define HLK_MAP_WRITE		0x1	/* by a supervisor, with CR0.WP */
 #define HLK_MAP_USER		0x2
 #define HLK_MAP_COW		0x4	/* AVL bit 9 of the leaf */
-#define HLK_MAP_LARGE		0x8	/* one 4 MiB entry */
+#define HLK_MAP_LARGE		0x8	/* one entry for more than 4 KiB */
 #define HLK_MAP_NOT_RAM		0x10	/* the page is not in memory */
 #define HLK_MAP_ALIAS		0x20	/* a table that was met before */
 #define HLK_MAP_TABLE_NOT_RAM	0x40	/* the table is not in memory */
 #define HLK_MAP_SUPER_WRITE	0x80	/* writable because CR0.WP is clear */
+#define HLK_MAP_NX		0x100	/* not to be executed: XD of an entry */
+#define HLK_MAP_SUPER_NX	0x200	/* not by a supervisor: SMEP */
+#define HLK_MAP_SUPER_AC	0x400	/* data of users: a supervisor needs EFLAGS.AC */
+#define HLK_MAP_KEY_NO_ACCESS	0x800	/* its protection key denies data accesses */
+#define HLK_MAP_KEY_NO_WRITE	0x1000	/* and writes, a supervisor's with CR0.WP */
+#define HLK_MAP_RESERVED	0x2000	/* an entry has reserved bits set: all faults */
 
 /* root: take CR3 of vCPU 0 */
 #define HLK_ROOT_CR3		(~0ULL)
@@ -1168,15 +1202,17 @@ struct hlk_paging {
  * struct hlk_translate - ioctl(HLK_TRANSLATE) on an hlk VM
  * @head: no flags
  * @paging: in: how to read the tables
- * @root: in: guest-physical address of the page directory, as in CR3, or
- *	HLK_ROOT_CR3
- * @va: in: virtual address, below 4 GiB
+ * @root: in: guest-physical address of the highest table, as in CR3 (PCID and other
+ *	flags do not matter), or HLK_ROOT_CR3
+ * @va: in: virtual address; below 4 GiB, or of 64 bits and canonical
  * @gpa: out: guest-physical address
  * @entry: out: the entries on the way, also when the walk ends there: of the
- *	table at 0, of the directory at 1; 0 if there is none. Entries of 32 bits
- *	are extended by zeroes
+ *	table at 0, of the directory at 1, and so on up; 0 if there is none. Entries of
+ *	32 bits are extended by zeroes
  * @map: out: HLK_MAP_* bits
- * @page_shift: out: 12 or 22
+ * @page_shift: out: what one entry maps: 12 or 22; 21 or 30
+ * @format: out: HLK_FORMAT_*
+ * @__reserved: out: zero
  *
  * Accessed and dirty bits are not set. ENXIO with HLK_WHY_NOT_PRESENT or
  * ENODEV with HLK_WHY_NOT_RAM tell where the walk ended; @entry is
@@ -1192,6 +1228,8 @@ struct hlk_translate {
 	__aligned_u64 entry[HLK_PAGING_LEVELS];
 	__u32 map;
 	__u32 page_shift;
+	__u32 format;
+	__u32 __reserved;
 };
 
 #define HLK_TRANSLATE _IO(HLK_IOC_TYPE, HLK_CMD_TRANSLATE)
@@ -1203,13 +1241,14 @@ struct hlk_translate {
  *	HLK_MAP_TABLE_NOT_RAM, that of the table
  * @pages: length in 4 KiB pages
  * @attributes: bits 3 to 11 of the leaf, as bits 3 to 11: PWT, PCD, A, D, PAT, G
- *	and AVL (for a 4 MiB leaf PAT is moved to bit 7)
+ *	and AVL (for a large leaf PAT is moved to bit 7); and bits 52 to 63 of a leaf of 64
+ *	bits: AVL, the protection key at 59 to 62, XD
  * @root: index of the root
  * @map: HLK_MAP_* bits; WRITE and USER are the effective rights
  * @alias_va: for HLK_MAP_ALIAS: the address at which the table was met first
  * @alias_root: for HLK_MAP_ALIAS: index of the root in which it was
- * @page_shift: size of the pages: 12, or 22 for HLK_MAP_LARGE; 0 for
- *	HLK_MAP_ALIAS and HLK_MAP_TABLE_NOT_RAM
+ * @page_shift: size of the pages: 12; for HLK_MAP_LARGE 22, or 21 or 30; 0 for
+ *	HLK_MAP_ALIAS, HLK_MAP_TABLE_NOT_RAM and HLK_MAP_RESERVED
  */
 struct hlk_mapping {
 	__aligned_u64 va;
@@ -1234,14 +1273,19 @@ struct hlk_mapping {
  * @mapping_size: in: size of one element of @mappings
  * @__reserved: in: zero
  * @start: in: first virtual address
- * @end: in: first virtual address not to be walked, at most 4 GiB; 0 is 4 GiB
+ * @end: in: first virtual address not to be walked; 0 is the end of the address space.
+ *	Both may lie in the gap of what is canonical
  * @cursor: in: 0 to begin, or what the last call left. out: where to go on; 0
  *	when the walk is done. A number that means something to the module alone;
  *	stable as long as the guest is stopped
  * @tables_read: out: distinct tables read in this call
+ * @format: out: HLK_FORMAT_*
+ * @__reserved2: out: zero
  *
- * Roots are walked in order. A table that was met before, in any root, is
- * reported once for each further slot, as one HLK_MAP_ALIAS mapping.
+ * Roots are walked in order. A table that was met before at the same level, in any
+ * root, is reported once for each further slot, as one HLK_MAP_ALIAS mapping. An entry
+ * with reserved bits is one HLK_MAP_RESERVED mapping of what it would lead to; but it
+ * ends the walk of tables of 32 bits, EINVAL with HLK_WHY_PDE_RESERVED.
  */
 struct hlk_walk {
 	struct hlk_head head;
@@ -1256,6 +1300,8 @@ struct hlk_walk {
 	__aligned_u64 end;
 	__aligned_u64 cursor;
 	__aligned_u64 tables_read;
+	__u32 format;
+	__u32 __reserved2;
 };
 
 #define HLK_WALK _IO(HLK_IOC_TYPE, HLK_CMD_WALK)
@@ -1268,8 +1314,8 @@ struct hlk_walk {
  * @nr_roots: in: length of @roots
  * @__reserved: in: zero
  * @start: in: first virtual address
- * @end: in: first virtual address not to be marked, at most 4 GiB; 0 is 4 GiB
- * @marked: out: leaves that were writable and are copy-on-write now; a 4 MiB
+ * @end: in: first virtual address not to be marked; 0 is the end of the address space
+ * @marked: out: leaves that were writable and are copy-on-write now; a large page's
  *	entry is one leaf
  * @already: out: leaves that were copy-on-write before
  * @read_only: out: leaves that are read-only and stay so
@@ -1277,8 +1323,8 @@ struct hlk_walk {
  * @not_ram: out: writable leaves that lead outside memory, left alone
  * @tables: out: distinct tables and directories read
  *
- * Marks in place: a leaf that is writable becomes read-only with the CoW bit;
- * all else stays. A leaf in a table that several slots or roots share is marked
+ * Marks in place: a leaf that is writable becomes read-only with the CoW bit, 9 in
+ * every format; all else stays. A leaf in a table that several slots or roots share is marked
  * and counted once. All vCPUs must be at rest, and their TLBs are flushed
  * before they run again. A call that fails has changed no entry.
  */
