@@ -754,12 +754,23 @@ TEST_F(abi, paging_modes)
 		int err;
 		u32 why;
 	} bad[] = {
-		{ { .flags = 8 | HLK_PAGING_GIVEN }, EOPNOTSUPP, HLK_WHY_FLAGS },
+		{ { .flags = 0x4000 | HLK_PAGING_GIVEN }, EOPNOTSUPP, HLK_WHY_FLAGS },
 		{ { .flags = 0x80000000 }, EOPNOTSUPP, HLK_WHY_FLAGS },
 		{ { .flags = HLK_PAGING_WP }, EINVAL, HLK_WHY_FLAGS },
 		{ { .maxphyaddr = 36 }, EINVAL, HLK_WHY_FLAGS },
 		{ { .flags = HLK_PAGING_GIVEN, .maxphyaddr = 31 }, EINVAL, HLK_WHY_GPA_RANGE },
 		{ { .flags = HLK_PAGING_GIVEN, .maxphyaddr = 41 }, EINVAL, HLK_WHY_GPA_RANGE },
+		{ { .flags = HLK_PAGING_GIVEN | HLK_PAGING_PAE, .maxphyaddr = 53 },
+		  EINVAL, HLK_WHY_GPA_RANGE },
+		/* modes that no processor has, and what is given without its flag */
+		{ { .flags = HLK_PAGING_GIVEN | HLK_PAGING_LONG }, EINVAL, HLK_WHY_FLAGS },
+		{ { .flags = HLK_PAGING_GIVEN | HLK_PAGING_PAE | HLK_PAGING_LA57 },
+		  EINVAL, HLK_WHY_FLAGS },
+		{ { .flags = HLK_PAGING_GIVEN | HLK_PAGING_PDPTRS }, EINVAL, HLK_WHY_FLAGS },
+		{ { .flags = HLK_PAGING_GIVEN, .pkru = 1 }, EOPNOTSUPP, HLK_WHY_RESERVED },
+		{ { .flags = HLK_PAGING_GIVEN, .pkrs = 1 }, EOPNOTSUPP, HLK_WHY_RESERVED },
+		{ { .flags = HLK_PAGING_GIVEN, .pdpte = { 0, 0, 0, 1 } },
+		  EOPNOTSUPP, HLK_WHY_RESERVED },
 		/* this guest does not use paging */
 		{ { .flags = 0 }, EOPNOTSUPP, HLK_WHY_NOT_I686 },
 	};

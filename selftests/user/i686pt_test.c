@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * pt_translate() and pt_walk() over 32-bit tables against the software MMU, and the copy of a table.
+ * pt_translate() and pt_walk() over 32-bit tables against the software MMU, and the copy
+ * of a table.
  */
 #include "guest.h"
 #include "scatter.h"
 #include "tap.h"
+#include "walking.h"
 
 #define P	0x001
 #define W	0x002
@@ -14,8 +16,6 @@
 #define ALL	(P | W | U)
 
 #define NOTHING	0x6000ULL	/* a frame where no memory is */
-
-#define MAX_LIST 70000
 
 static const struct i686_mode usual = { .wp = true, .pse = true, .maxphyaddr = 40 };
 
@@ -261,115 +261,6 @@ static void translate_random(void)
 	guest_exit(&g);
 }
 
-/* Walks */
-struct list {
-	struct hlk_mapping *at;
-	u32 nr;
-	u32 room;
-	int err;	/* what the last call of emit returns */
-};
-
-struct collect {
-	struct pt_walk walk;
-	struct list *list;
-};
-
-static int collect_emit(struct pt_walk *walk, const struct hlk_mapping *mapping)
-{
-	struct collect *c = container_of(walk, struct collect, walk);
-
-	if (c->list->nr == c->list->room)
-		return c->list->err ?: 1;
-	c->list->at[c->list->nr++] = *mapping;
-	return 0;
-}
-
-static void list_init(struct list *list)
-{
-	list->at = calloc(MAX_LIST, sizeof(*list->at));
-	list->nr = 0;
-	list->room = MAX_LIST;
-	list->err = 0;
-}
-
-static void list_exit(struct list *list)
-{
-	free(list->at);
-}
-
-/**
- * struct query - a walk to be made
- * @g: the guest
- * @mode: modes
- * @roots: directories
- * @nr_roots: how many
- * @start: first address
- * @end: first address not walked
- */
-struct query {
-	struct guest *g;
-	struct i686_mode mode;
-	const u64 *roots;
-	u32 nr_roots;
-	u64 start;
-	u64 end;
-};
-
-static void query_init(struct query *q, struct guest *g, const u64 *roots, u32 nr)
-{
-	*q = (struct query){ g, usual, roots, nr, 0, 1ULL << 32 };
-}
-
-static void collect_init(struct collect *c, const struct query *q, struct list *list)
-{
-	memset(c, 0, sizeof(*c));
-	c->list = list;
-	c->walk.gmem = &q->g->gmem;
-	c->walk.mode = guest_mode(&q->mode);
-	c->walk.roots = q->roots;
-	c->walk.nr_roots = q->nr_roots;
-	c->walk.start = q->start;
-	c->walk.end = q->end;
-	c->walk.max_tables = 10000;
-	c->walk.emit = collect_emit;
-}
-
-static int walk_all(const struct query *q, struct list *list, u64 *tables)
-{
-	struct hlk_why_at at = {};
-	struct collect c;
-	int ret;
-
-	list_init(list);
-	collect_init(&c, q, list);
-	ret = pt_walk(&c.walk, &at);
-	CHECK_EQ(c.walk.done, !ret);
-	if (!ret)
-		CHECK_EQ(c.walk.cursor, 0);
-	*tables = c.walk.tables_read;
-	return ret;
-}
-
-/* Continued by cursor, @step mappings a call */
-static void walk_steps(const struct query *q, struct list *list, u32 step)
-{
-	struct hlk_why_at at = {};
-	struct collect c;
-	u32 calls = 0;
-	u32 before;
-
-	list_init(list);
-	collect_init(&c, q, list);
-	do {
-		before = list->nr;
-		list->room = min_t(u32, list->nr + step, MAX_LIST);
-		if (!CHECK_EQ(pt_walk(&c.walk, &at), 0))
-			break;
-		if (!c.walk.done && !CHECK(list->nr == before + step))
-			break;
-	} while (!c.walk.done && CHECK(calls++ < MAX_LIST));
-}
-
 /* A list of single pages and of slots, made by asking for each address */
 struct oracle {
 	struct list list;
@@ -466,16 +357,6 @@ static struct oracle *oracle_walk(const struct query *q)
 	return o;
 }
 
-#define WHOLE_SLOT (HLK_MAP_ALIAS | HLK_MAP_TABLE_NOT_RAM)
-
-/* Does @b follow @a so that one mapping would say both? */
-static bool joinable(const struct hlk_mapping *a, const struct hlk_mapping *b)
-{
-	return a->root == b->root && a->map == b->map && !(a->map & WHOLE_SLOT) &&
-	       a->attributes == b->attributes &&
-	       a->va + a->pages * 4096ULL == b->va && a->gpa + a->pages * 4096ULL == b->gpa;
-}
-
 static void check_list(const struct list *got, const struct list *want)
 {
 	struct hlk_mapping m;
@@ -505,13 +386,6 @@ static void check_list(const struct list *got, const struct list *want)
 		}
 	}
 	CHECK_EQ(at, want->nr);
-}
-
-static void check_same(const struct list *a, const struct list *b)
-{
-	CHECK_EQ(a->nr, b->nr);
-	if (a->nr == b->nr)
-		CHECK(!memcmp(a->at, b->at, a->nr * sizeof(*a->at)));
 }
 
 static void check_walk(const struct query *q)

@@ -12,7 +12,7 @@ set -u -o pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 kmod=${KMOD:-$here/../../kmod}
 out=${O:-$here/../../build/selftests-user}/mutants
-programs=(snap_test snap_pages_test delta_test mark_test i686pt_test snap_fail_test
+programs=(snap_test snap_pages_test delta_test mark_test i686pt_test pt_test snap_fail_test
 	snap_random_test fpu_test)
 export ROUNDS=60
 
@@ -28,24 +28,6 @@ mutant i686pt.c 'bit 21 is not reserved' \
 	's/if (pde & I686_LARGE_RSVD)/if (0)/'
 mutant i686pt.c 'MAXPHYADDR is ignored' \
 	's/if (i686_large_gfn(pde) >> (mode->maxphyaddr - 12))/if (0)/'
-mutant i686pt.c 'rights of the leaf alone' \
-	's/u32 both = pde & leaf;/u32 both = leaf | (pde \& 0);/'
-mutant i686pt.c 'CR0.WP is ignored' \
-	's/else if (!mode->wp)/else if (0)/'
-mutant i686pt.c 'the offset in a 4 MiB page is lost' \
-	's/gfn = i686_large_gfn(pde) + nr;/gfn = i686_large_gfn(pde);/'
-mutant i686pt.c 'runs are joined over unequal attributes' \
-	's/run->attributes == m->attributes &&/1 \&\&/'
-mutant i686pt.c 'runs are joined though frames do not follow' \
-	's/ && run->gpa + bytes == m->gpa//'
-mutant i686pt.c 'a cut alias moves its table' \
-	's/^\t\tm.va += skip;/&\n\t\tm.gpa += skip;/'
-mutant i686pt.c 'a continued walk forgets owners' \
-	's/if (kind == I686_PDE_TABLE &&$/if (0 \&\& kind == I686_PDE_TABLE \&\&/'
-mutant i686pt.c 'the cursor is one page late' \
-	's/walk->cursor = (u64)walk->run.root << 32 | walk->run.va;/walk->cursor = ((u64)walk->run.root << 32 | walk->run.va) + 4096;/'
-mutant i686pt.c 'the limit of tables is one more' \
-	's/walk->tables_read >= walk->max_tables/walk->tables_read > walk->max_tables/'
 mutant i686pt.c 'a table page is not put' \
 	'/^u64 i686_copy_table/,/^}/s/put_page(gpage->page);/;/'
 mutant i686pt.c 'a table page stays mapped' \
@@ -64,10 +46,109 @@ mutant i686pt.c 'the last line of a table is overlooked' \
 	's/i < I686_LINES; i++/i < I686_LINES - 1; i++/'
 mutant i686pt.c 'lines are bits of 32' \
 	's/lines |= .* << i;/lines |= ((any | any >> 32) \& I686_P) << i % 32;/'
-mutant i686pt.c 'the end of a range is ignored inside a 4 MiB page' \
-	'/^static int walk_large/,/^}/s/ || va >= walk->end//'
-mutant i686pt.c 'a cut alias reaches behind its slot' \
-	's/^\t\tm.pages -= skip >> 12;/\t\t;/'
+# tables of every format
+mutant pt.c 'PSE-36: MAXPHYADDR is ignored' \
+	's/mode->rsvd_page\[level\] |= l->high & .*/;/'
+mutant pt.c 'PS of 32-bit tables counts without CR4.PSE' \
+	's/mode->page\[level\] = mode->flags & HLK_PAGING_PSE;/;/'
+mutant pt.c 'PSE-36: high bits are lost' \
+	's/ |$/ | 0 \&/'
+mutant pt.c 'MAXPHYADDR is ignored' \
+	's/u64 rsvd = GENMASK_ULL(51, 0) & .*/u64 rsvd = 0;/'
+mutant pt.c 'MAXPHYADDR is one more' \
+	's/(~0ULL << mode->maxphyaddr);/(~0ULL << mode->maxphyaddr << 1);/'
+mutant pt.c 'XD is no reserved bit without EFER.NXE' \
+	's/return mode->flags & HLK_PAGING_NXE ? rsvd : rsvd | PT_XD;/return rsvd;/'
+mutant pt.c 'PAE: bits 62 to 52 are ignored' \
+	's/{ .shift = 12, .bits = 9, .rsvd = GENMASK_ULL(62, 52) },/{ .shift = 12, .bits = 9 },/'
+mutant pt.c 'PAE: reserved bits of pointers are ignored' \
+	's/ | GENMASK_ULL(8, 5) |$/ |/'
+mutant pt.c 'PAE: pointers have rights' \
+	's/if (mode->format->level\[level\].bare)$/if (0)/'
+mutant pt.c 'PAE: the root is a page' \
+	's/memmove(entries, entries + offset, PT_PDPTES \* sizeof(u64));/;/'
+mutant pt.c 'PAE: what the processor holds is not asked, walking' \
+	'/^int pt_read(/,/^}/s/if (l->bare &&/if (0 \&\&/'
+mutant pt.c 'PAE: what the processor holds is not asked, translating' \
+	'/^static int pt_read_entry/,/^}/s/level\[level\].bare &&/level[level].bare \&\& 0 \&\&/'
+mutant pt.c '2 MiB: reserved bits are ignored' \
+	's/\.rsvd_page = GENMASK_ULL(20, 13) },/.rsvd_page = 0 },/'
+mutant pt.c '1 GiB: reserved bits are ignored' \
+	's/\.rsvd_page = GENMASK_ULL(29, 13) },/.rsvd_page = 0 },/'
+mutant pt.c '1 GiB though there is none' \
+	's/mode->flags & HLK_PAGING_NO_1G/0/'
+mutant pt.c 'PS of PML4 entries is ignored' \
+	's/{ .shift = 39, .bits = 9, .rsvd = I686_PS },/{ .shift = 39, .bits = 9 },/'
+mutant pt.c 'PS of PML5 entries is ignored' \
+	's/{ .shift = 48, .bits = 9, .rsvd = I686_PS },/{ .shift = 48, .bits = 9 },/'
+mutant pt.c 'bit 8 of PML4 entries is ignored' \
+	's/if (l->shift >= 39 && mode->flags & HLK_PAGING_AMD)/if (0)/'
+mutant pt.c 'bit 8 of PML4 entries is reserved to all' \
+	's/if (l->shift >= 39 && mode->flags & HLK_PAGING_AMD)/if (l->shift >= 39)/'
+mutant pt.c 'addresses need not be canonical' \
+	's/return pt_canonical(f, \*linear) == va ? 0 : -EINVAL;/return 0;/'
+mutant pt.h 'addresses are not extended' \
+	's/if (f->va_bits > 32 && linear >> (f->va_bits - 1))/if (0)/'
+mutant pt.c 'a range in the gap begins in the lower half' \
+	's/va & (half \* 2 - 1) : half;/va \& (half * 2 - 1) : half - 4096;/'
+mutant pt.c 'rights of the leaf alone' \
+	's/return (rights & entry & PT_ALL) |/return (entry \& PT_ALL) |/'
+mutant pt.c 'XD of the leaf alone' \
+	's/((rights | entry) & PT_XD)/(entry \& PT_XD)/'
+mutant pt.c 'XD is overlooked' \
+	's/if (rights & PT_XD)/if (0)/'
+mutant pt.c 'CR0.WP is ignored' \
+	's/else if (!(mode->flags & HLK_PAGING_WP))/else if (0)/'
+mutant pt.c 'SMEP is ignored' \
+	's/if (mode->flags & HLK_PAGING_SMEP)/if (0)/'
+mutant pt.c 'SMAP is ignored' \
+	's/if (mode->flags & HLK_PAGING_SMAP)/if (0)/'
+mutant pt.c 'SMAP is of a supervisor'"'"'s pages, too' \
+	's/if (!(rights & I686_U))$/if (0)/'
+mutant pt.c 'keys of PKRU are of all pages' \
+	's/u32 keys = rights & I686_U ? mode->pkru : mode->pkrs;/u32 keys = mode->pkru;/'
+mutant pt.c 'CR4.PKS is that of PKE' \
+	's/u32 on = rights & I686_U ? .*/u32 on = HLK_PAGING_PKE;/'
+mutant pt.c 'keys have three bits' \
+	's/(leaf >> 59 & 15)/(leaf >> 59 \& 7)/'
+mutant pt.c 'keys deny no writes' \
+	's/if (keys & 2)/if (0)/'
+mutant pt.c 'PAT of a large page stays where it is' \
+	's/return entry & I686_PAT_LARGE ? flags | I686_PAT : flags;/return flags;/'
+mutant pt.c 'the offset in a large page is lost' \
+	's/pt_page_gfn(f, level, entry) + (linear >> PAGE_SHIFT);/pt_page_gfn(f, level, entry);/'
+mutant pt.c 'an entry is read of another one' \
+	's/gpa += nr \* mode->format->width;/gpa += nr * sizeof(u32);/'
+mutant pt.c 'runs are joined over unequal attributes' \
+	's/run->attributes == m->attributes &&/1 \&\&/'
+mutant pt.c 'runs are joined over unequal sizes' \
+	's/ && run->page_shift == m->page_shift &&/ \&\&/'
+mutant pt.c 'runs are joined though frames do not follow' \
+	's/ && run->gpa + bytes == m->gpa//'
+mutant pt.c 'a cut alias moves its table' \
+	's/^\t\tm.va += skip;/&\n\t\tm.gpa += skip;/'
+mutant pt.c 'a cut alias reaches behind its slot' \
+	's/^\t\tm.pages -= skip >> PAGE_SHIFT;/\t\t;/'
+mutant pt.c 'the end of a range is ignored inside a large page' \
+	's/u64 end = min(va + pt_span(f, level), walk->end);/u64 end = va + pt_span(f, level);/'
+mutant pt.c 'all of a large page is memory if its first one is' \
+	's/(end - first) >> PAGE_SHIFT, &is_ram);/1, \&is_ram);\n\t\tm.pages = (end - first) >> PAGE_SHIFT;/'
+mutant pt.c 'a continued walk forgets owners' \
+	's/^\tif (before && level == 1)$/\tif (before)/'
+mutant pt.c 'a continued walk reports aliases again' \
+	's/^\t\treturn before ? 0 : walk_add(walk, m);/\t\treturn walk_add(walk, m);/'
+mutant pt.c 'the cursor is one page late' \
+	's/walk->cursor = walk_cursor(f, walk->run.root, linear);/walk->cursor = walk_cursor(f, walk->run.root, linear + 4096);/'
+mutant pt.c 'the limit of tables is one more' \
+	's/walk->tables_read >= walk->max_tables/walk->tables_read > walk->max_tables/'
+mutant pt.c 'a table is met at one level only' \
+	's/u64 key = gfn << 2 | level;/u64 key = gfn << 2;/'
+mutant pt.c 'reserved bits are passed over' \
+	's/^\treturn walk_add(walk, m);/\treturn 0;/'
+mutant pt.c 'a fatal signal is ignored' \
+	's/fatal_signal_pending(current)/0/'
+mutant pt.c 'tables of the walk are not freed' \
+	's/^\t\tkfree(walk->table\[i\]);/\t\t;/'
 
 # leaves
 mutant place.h 'a writable leaf stays writable' \
@@ -596,9 +677,9 @@ mutant snap.c 'what was seen is leaked' \
 
 # marking in place
 mutant mark.c 'copy-on-write is not marked' \
-	's/marked = (old & ~I686_W) | I686_COW;/marked = old \& ~I686_W;/'
+	's/marked = (old & ~(u64)I686_W) | I686_COW;/marked = old \& ~(u64)I686_W;/'
 mutant mark.c 'a marked leaf stays writable' \
-	's/marked = (old & ~I686_W) | I686_COW;/marked = old | I686_COW;/'
+	's/marked = (old & ~(u64)I686_W) | I686_COW;/marked = old | I686_COW;/'
 mutant mark.c 'read-only leaves are marked' \
 	's/^\tif (!(entry & I686_W))$/\tif (0)/'
 mutant mark.c 'live tables are marked' \
@@ -608,31 +689,45 @@ mutant mark.c 'only the first page of 4 MiB may be live' \
 mutant mark.c 'devices are marked' \
 	's/if (!mark_is_ram(mark, gfn, pages))/if (0)/'
 mutant mark.c 'a device of 4 MiB counts by its first page' \
-	's/if (!mark->gmem->ops->is_ram(mark->gmem, gfn + nr))/if (!mark->gmem->ops->is_ram(mark->gmem, gfn))/'
+	's/for (nr = 0; nr < pages && is_ram;)/for (nr = 0; !nr;)/'
 mutant mark.c 'directories are marked like tables' \
-	's/if (i686_pde_kind(entry, &mark->mode) != I686_PDE_LARGE)/if (0)/'
+	's/count = kind == PT_PAGE ? mark_judge/count = kind != PT_ABSENT ? mark_judge/'
 mutant mark.c 'a directory that is a table is marked as one' \
-	's/if (!table->is_root && first < end)/if (first < end)/'
+	's/^\tif (table->level == level)$/\tif (1)/'
 mutant mark.c 'tables outside the range are not known' \
-	's/^\ttable = mark_meet(mark, i686_gfn(pde), root, va, &err, at);/\tif (first >= end)\n\t\treturn 0;\n\ttable = mark_meet(mark, i686_gfn(pde), root, va, \&err, at);/'
+	's/^\tnext = mark_meet(mark,/\tif (!part)\n\t\treturn 0;\n&/'
 mutant mark.c 'the range ends a page late' \
-	's/\*end = (clamp(mark->end, va, next) - va) >> PAGE_SHIFT;/*end = (clamp(mark->end + PAGE_SIZE, va, next) - va) >> PAGE_SHIFT;/'
+	's/s64 last = (mark->end - 1) \/ span % entries;/s64 last = mark->end \/ span % entries;/'
 mutant mark.c 'the range begins with the slot' \
-	's/\*first = (clamp(mark->start, va, next) - va) >> PAGE_SHIFT;/*first = 0;/'
+	's/bool cut_first = .*/bool cut_first = false;/'
 mutant mark.c 'a 4 MiB page is marked outside the range' \
-	's/pd->wanted\[slot\] |= first < end;/pd->wanted[slot] = true;/'
+	's/table->wanted\[nr\] = part;/table->wanted[nr] = true;/'
 mutant mark.c 'the limit of tables is one more' \
 	's/mark->nr_tables++ >= mark->max_tables/mark->nr_tables++ > mark->max_tables/'
 mutant mark.c 'reserved bits are passed over' \
-	's/return hlk_fail(at, -EINVAL, HLK_WHY_PDE_RESERVED, root, va);/return 0;/'
+	's/return hlk_fail(at, -EINVAL, HLK_WHY_PDE_RESERVED, .*/return 0;/'
 mutant mark.c 'what fails late has marked before' \
 	's/mark_finish(mark, !err);/mark_finish(mark, true);/'
 mutant mark.c 'tables are held though nothing is marked' \
-	's/^\tbool any = false;/\tbool any = true;/'
+	's/^\ttable->any = false;/\ttable->any = true;/'
 mutant mark.c 'tables are not let go' \
 	's/mark->gmem->ops->unhold(mark->gmem, gfn, table->page);/;/'
 mutant mark.c 'tables without anything to mark are not counted' \
-	'/^static int mark_judge_table/,/^}/s/^\t\t\t++\*count;/\t\t\t*count += any;/'
+	'/^static int mark_judge_table/,/^}/s/^\t\t\t++\*count;/\t\t\t*count += table->any;/'
+mutant mark.c 'of ways to a table only the last counts' \
+	's/table->part |= part;/table->part = part;/'
+mutant mark.c 'the end of a range is that of its slot' \
+	's/bool cut_last = .*/bool cut_last = false;/'
+mutant mark.c 'from where a range begins, all of the slot' \
+	's/^\tif (part & MARK_FROM)$/\tif (0)/'
+mutant mark.c 'up to where a range ends, all of the slot' \
+	's/^\tif (part & MARK_TO)$/\tif (0)/'
+mutant mark.c 'the page of the pointers is no table' \
+	's/^\tif (mark->mode.format->level\[table->level\].bare)$/\tif (0)/'
+mutant mark.c 'reserved bits of the lowest tables are passed over' \
+	's/^\t\tif (kind == PT_RESERVED)$/\t\tif (0)/'
+mutant mark.c 'half of an entry is exchanged' \
+	's/return cmpxchg((u64 \*)entries + nr, old, new);/return cmpxchg((u32 *)entries + nr * 2, (u32)old, (u32)new);/'
 mutant mark.c 'a fatal signal is ignored' \
 	's/fatal_signal_pending(current)/0/'
 
@@ -769,6 +864,7 @@ judge() {
 	fpu.h) first=fpu_test ;;
 	mark.c) first=mark_test ;;
 	i686pt.c) first=i686pt_test ;;
+	pt.[ch]) first=pt_test ;;
 	esac
 	for program in ${first:-} "${tests[@]}"; do
 		# what a mutant leaves unused is no error

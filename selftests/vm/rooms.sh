@@ -24,7 +24,7 @@ run        ^user/hlk-run/[^/]*$                                  text api uapi s
 runtests   ^user/hlk-run/tests/                                  bench boot pt run libtests api uapi system
 guest      ^user/guest/                                          uapi system
 lib        ^selftests/lib/                                       uapi system
-userside   ^selftests/user/                                      kmod pure uapi system
+userside   ^selftests/user/                                  lib kmod pure uapi system
 guests     ^selftests/guests/                                    guest uapi system
 vm         ^selftests/vm/                                        system
 tests      ^selftests/                                           lib api uapi system
