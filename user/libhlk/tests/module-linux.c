@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
  * Calls into a Linux guest, against the module: KERNEL and INITRD, whose agent answers, are
- * booted once; snapshots are made where the agent is ready and at random moments, idle and
- * busy; and each is called again and again, each time after a restore, some of the calls
- * cut off in the middle, in place and in a process that got the snapshot's fd over a
- * socket. Runs in the test VM.
+ * booted once; snapshots are made where the agent is ready, at random moments, idle and
+ * busy, and at some with a name, such as in a system call; and each is called again and
+ * again, each time after a restore, some of the calls cut off in the middle, in place and
+ * in a process that got the snapshot's fd over a socket. Runs in the test VM.
  *
  *   libhlk-linux KERNEL INITRD [CALLS [MOMENTS [CPUS]]]
  *
- * A tenth of CALLS is cut off, every 50th audited. Without a shell in INITRD fewer things
+ * A fifth of CALLS is cut off; every 50th is audited, and what is left at the end. At each
+ * moment that has a name there are a tenth as many. Without a shell in INITRD fewer things
  * are tried. SEED= is for what is random.
  */
+#include <ctype.h>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
@@ -29,10 +31,14 @@
 #define AUDIT	50
 #define ANSWER	4096
 #define IF	0x200
+/* beside the number of calls that another process is to make */
+#define SHELL	0x80000000
+#define STEPS	0x40000000
 
 static uint64_t seed;
 static uint64_t mean_us = 2000;
 static bool has_shell;
+static bool has_steps;
 static unsigned int cpus = 1;
 
 static uint32_t any(uint32_t below)
@@ -164,9 +170,29 @@ static void ask_shell(struct question *q)
 	q->want_len = snprintf(q->want, sizeof(q->want), "%u\n", a + b);
 }
 
+/*
+ * A process that was in the middle of it goes on: it sleeps, and writes down how often it
+ * did, since before the snapshot. It has to do so three times more; none may be missing
+ * or come twice.
+ */
+static void ask_steps(struct question *q)
+{
+	q->name = "sh";
+	q->len = snprintf(q->in, sizeof(q->in),
+			  "set -- $(cat /steps); want=$(($# + 3)); "
+			  "while [ $# -lt $want ]; do "
+			  "busybox usleep 1000; set -- $(cat /steps); done; "
+			  "i=0; for step; do "
+			  "i=$((i + 1)); [ $step = $i ] || echo $step, not $i; done; "
+			  "echo right");
+	q->want_len = snprintf(q->want, sizeof(q->want), "right\n");
+}
+
 static void ask(struct question *q)
 {
-	if (has_shell && !any(4))
+	if (has_steps && any(2))
+		ask_steps(q);
+	else if (has_shell && !any(4))
 		ask_shell(q);
 	else
 		ask_echo(q);
@@ -180,13 +206,18 @@ static bool is_answer(const struct question *q, const char *answer, size_t len)
 static bool call(struct hlk_sandbox *sb, const struct question *q)
 {
 	char answer[ANSWER];
-	size_t len = 0;
+	size_t len = 0, i;
 
 	if (!hlk_sandbox_restore_call(sb, q->name, q->in, q->len, answer,
 				      sizeof(answer), &len, 120 * SECOND) &&
 	    is_answer(q, answer, len))
 		return true;
 	printf("# %s: %s; %zu bytes, wanted %zu\n", q->name, why(sb), len, q->want_len);
+	for (i = 0; q->name[0] == 's' && i < len; i++)
+		printf("%s%c", i && answer[i - 1] != '\n' ? "" : "#   ",
+		       isprint((unsigned char)answer[i]) || answer[i] == '\n' ? answer[i] : '?');
+	if (i && answer[i - 1] != '\n')
+		printf("\n");
 	return false;
 }
 
@@ -217,6 +248,16 @@ struct counts {
 	unsigned int wrong;
 };
 
+static void audit(struct hlk_sandbox *sb, struct counts *counts)
+{
+	if (!hlk_sandbox_audit(sb)) {
+		counts->audited++;
+	} else {
+		printf("# audit: %s\n", why(sb));
+		counts->wrong++;
+	}
+}
+
 static void one(struct hlk_sandbox *sb, struct counts *counts, unsigned int nr)
 {
 	static struct question q;
@@ -228,14 +269,8 @@ static void one(struct hlk_sandbox *sb, struct counts *counts, unsigned int nr)
 		else
 			counts->wrong++;
 	}
-	if (nr % AUDIT == AUDIT - 1) {
-		if (!hlk_sandbox_audit(sb)) {
-			counts->audited++;
-		} else {
-			printf("# audit: %s\n", why(sb));
-			counts->wrong++;
-		}
-	}
+	if (nr % AUDIT == AUDIT - 1)
+		audit(sb, counts);
 	if (call(sb, &q))
 		counts->right++;
 	else
@@ -254,6 +289,7 @@ static void calls(struct hlk_sandbox *sb, unsigned int nr, const char *where)
 		one(sb, &counts, i);
 		mean_us = (now_us() - start) / (i + 1);
 	}
+	audit(sb, &counts);
 	tap(counts.right == nr && !counts.wrong,
 	    "%s: %u of %u answers right, %u calls cut off before, %u audits without a difference",
 	    where, counts.right, nr, counts.cut, counts.audited);
@@ -290,6 +326,9 @@ static int other(int from)
 		return 1;
 	while ((fd = receive_fd(from, &nr)) >= 0) {
 		hlk_sandbox_close(sb);
+		has_shell = nr & SHELL;
+		has_steps = nr & STEPS;
+		nr &= ~(SHELL | STEPS);
 		counts = (struct counts) {};
 		if (hlk_snapshot_from_fd(fd, &snap, &err))
 			return 1;
@@ -299,6 +338,8 @@ static int other(int from)
 		hlk_snapshot_close(snap);
 		for (i = 0; sb && i < nr && counts.wrong < 10; i++)
 			one(sb, &counts, i);
+		if (sb)
+			audit(sb, &counts);
 		fflush(stdout);
 		if (write(from, &counts, sizeof(counts)) != sizeof(counts))
 			return 1;
@@ -330,15 +371,18 @@ static void start_other(void)
 static void calls_of_other(const struct hlk_snap *snap, unsigned int nr,
 			   const char *where)
 {
+	uint64_t start = now_us();
+	unsigned int what = (has_shell ? SHELL : 0) | (has_steps ? STEPS : 0);
 	struct counts counts = {};
 
 	fflush(stdout);
-	if (send_fd(other_end, hlk_snapshot_fd(snap), nr) ||
+	if (send_fd(other_end, hlk_snapshot_fd(snap), nr | what) ||
 	    read(other_end, &counts, sizeof(counts)) != sizeof(counts))
 		counts.wrong++;
 	tap(counts.right == nr && !counts.wrong,
 	    "another process, %s: %u of %u answers right, %u cut off before, %u audits",
 	    where, counts.right, nr, counts.cut, counts.audited);
+	printf("# %llu us for each\n", (unsigned long long)(now_us() - start) / nr);
 }
 
 /* System calls that it makes between its two of getppid(), or -1 */
@@ -476,21 +520,29 @@ static void note_moment(struct hlk_sandbox *sb)
 	halted += byte_at(sb, regs.eip - 1) == 0xf4;
 }
 
+/* As long as it takes to get its pages: those are no random moments. */
+static int first_part(struct hlk_machine *machine, struct hlk_snap *snap)
+{
+	struct hlk_machine_run run = HLK_MACHINE_RUN_INIT;
+	int ret;
+
+	run.flags = HLK_MACHINE_RESTORE | HLK_MACHINE_TIME_BACK;
+	run.timeout_us = 200000;
+	ret = hlk_machine_restore(machine, snap);
+	if (!ret)
+		ret = hlk_machine_go(machine, &run);
+	return !ret && run.stop != HLK_STOP_TIME ? -EPROTO : ret;
+}
+
 static struct hlk_snap *moment(struct hlk_machine *machine, struct hlk_snap *snap)
 {
 	struct hlk_machine_run run = HLK_MACHINE_RUN_INIT;
 	struct hlk_snap *new = NULL;
 	int ret;
 
-	/* First for as long as it takes to get its pages: that is no random moment. */
-	run.flags = HLK_MACHINE_RESTORE | HLK_MACHINE_TIME_BACK;
-	run.timeout_us = 200000;
-	ret = hlk_machine_restore(machine, snap);
-	if (!ret)
-		ret = hlk_machine_go(machine, &run);
-	run.flags = 0;
+	ret = first_part(machine, snap);
 	run.timeout_us = 1 + any(20000);
-	if (!ret && run.stop == HLK_STOP_TIME)
+	if (!ret)
 		ret = hlk_machine_go(machine, &run);
 	if (ret || run.stop != HLK_STOP_TIME || hlk_machine_snapshot(machine, &new))
 		tap(false, "a random moment: %s, %s", words(hlk_machine_error(machine)),
@@ -535,24 +587,191 @@ static void moments(struct hlk_machine *machine, struct hlk_snap *snap,
 	       in_user, in_kernel, closed, halted);
 }
 
-/* A guest in which something else goes on all the time */
-static struct hlk_snap *busy(struct hlk_snap *snap)
+/* A guest in which something else goes on all the time: what a line of shell does */
+static struct hlk_snap *busy(struct hlk_snap *snap, const char *line)
 {
-	static const char command[] =
-		"(while :; do read x < /proc/uptime; echo $x; done > /dev/null) "
-		"< /dev/null > /dev/null 2>&1 &";
 	struct hlk_sandbox *sb = clone_of(snap, HLK_CONFIG_TIME_BACK);
 	struct hlk_snap *new = NULL;
-	char answer[16];
+	char command[256], answer[16];
 
 	if (!sb)
 		return NULL;
+	snprintf(command, sizeof(command),
+		 "(while :; do %s; done) < /dev/null > /dev/null 2>&1 &", line);
 	if (hlk_sandbox_call(sb, "sh", command, strlen(command), answer, sizeof(answer),
 			     NULL, 120 * SECOND) ||
 	    hlk_sandbox_snapshot(sb, NULL, &new))
 		tap(false, "a busy guest: %s", why(sb));
 	hlk_sandbox_close(sb);
 	return new;
+}
+
+/* ---- moments with a name ---- */
+
+/**
+ * struct named - a moment: in one of some functions, or in HLT
+ * @name: what it is called
+ * @functions: of the kernel, which may be in them in no other case; NULL: in HLT
+ * @closed: with interrupts off
+ */
+static const struct named {
+	const char *name;
+	const char *functions;
+	bool closed;
+} named[] = {
+	/* All wait: the process that takes steps, and the agent. */
+	{ "in HLT, and in usleep()", NULL, false },
+	{ "in the handler of the timer's interrupt",
+	  "sysvec_apic_timer_interrupt|__sysvec_apic_timer_interrupt|"
+	  "smp_apic_timer_interrupt|timer_interrupt|hrtimer_interrupt|"
+	  "__hrtimer_run_queues|tick_sched_timer|tick_sched_handle|"
+	  "update_process_times|update_wall_time|timekeeping_advance|scheduler_tick", true },
+	{ "in a system call, write()",
+	  "ksys_write|vfs_write|new_sync_write|generic_file_write_iter|"
+	  "__generic_file_write_iter|generic_perform_write|simple_write_begin|"
+	  "simple_write_end|pipe_write|proc_reg_write", false },
+	{ "in a system call, fork()",
+	  "kernel_clone|copy_process|dup_mm|dup_task_struct|copy_page_range|vm_area_dup|"
+	  "anon_vma_fork|anon_vma_clone|copy_thread|wake_up_new_task", false },
+	{ "in a system call, execve()",
+	  "do_execveat_common|bprm_execve|begin_new_exec|load_elf_binary|"
+	  "setup_arg_pages|copy_strings|copy_string_kernel|setup_new_exec|elf_map", false },
+	{ "in the handler of a page fault",
+	  "do_user_addr_fault|handle_mm_fault|__handle_mm_fault|do_wp_page|wp_page_copy|"
+	  "do_anonymous_page|do_fault|filemap_map_pages|next_uptodate_page|"
+	  "do_set_pte|finish_fault", false },
+	{ "between two processes",
+	  "__schedule|__switch_to|__switch_to_asm|switch_mm_irqs_off|pick_next_task_fair|"
+	  "finish_task_switch|put_prev_task_fair|set_next_entity|put_prev_entity", true },
+};
+
+#define NR_NAMED	(sizeof(named) / sizeof(named[0]))
+#define NR_RANGES	32
+
+/**
+ * struct ranges - where a moment's functions are
+ * @nr: how many
+ * @range: from the first to behind the last byte
+ */
+struct ranges {
+	unsigned int nr;
+	struct {
+		uint64_t first, behind;
+	} range[NR_RANGES];
+};
+
+static bool is_one_of(const char *functions, const char *name)
+{
+	size_t len = strlen(name);
+	const char *at;
+
+	for (at = functions; (at = strstr(at, name)) != NULL; at += len)
+		if ((at == functions || at[-1] == '|') && (!at[len] || at[len] == '|'))
+			return true;
+	return false;
+}
+
+/* A line for each of the functions, and one for what is behind it */
+static void read_ranges(char *lines, const char *functions, struct ranges *ranges)
+{
+	char *line, *rest = lines, name[128];
+	unsigned long long at, first = 0;
+
+	ranges->nr = 0;
+	while ((line = strsep(&rest, "\n")) != NULL && ranges->nr < NR_RANGES) {
+		if (sscanf(line, "%llx %*c %127s", &at, name) != 2)
+			continue;
+		if (first && at > first) {
+			ranges->range[ranges->nr].first = first;
+			ranges->range[ranges->nr++].behind = at;
+		}
+		first = is_one_of(functions, name) ? at : 0;
+	}
+}
+
+/* The guest says where its kernel has them: that wants no symbols of its package. */
+static bool find_functions(struct hlk_snap *snap, const struct named *at,
+			   struct ranges *ranges)
+{
+	struct hlk_sandbox *sb = clone_of(snap, HLK_CONFIG_TIME_BACK);
+	char command[1024], lines[ANSWER] = "";
+	int ret = -1;
+
+	snprintf(command, sizeof(command),
+		 "busybox grep -A1 -E ' (%s)$' /proc/kallsyms", at->functions);
+	if (sb)
+		ret = hlk_sandbox_call(sb, "sh", command, strlen(command), lines,
+				       sizeof(lines) - 1, NULL, 120 * SECOND);
+	read_ranges(lines, at->functions, ranges);
+	if (ret || !ranges->nr)
+		tap(false, "where the kernel is %s: %s", at->name, sb ? why(sb) : "?");
+	hlk_sandbox_close(sb);
+	return !ret && ranges->nr;
+}
+
+static bool is_there(const struct hlk_machine_run *run, const struct named *at,
+		     const struct ranges *ranges)
+{
+	unsigned int i;
+
+	if (run->ring || !(run->rflags & IF) != at->closed)
+		return false;
+	for (i = 0; i < ranges->nr; i++)
+		if (run->rip >= ranges->range[i].first && run->rip < ranges->range[i].behind)
+			return true;
+	return !at->functions;
+}
+
+/* Chance leads there: it is stopped until it is where it is to be. */
+static struct hlk_snap *named_moment(struct hlk_machine *machine, struct hlk_snap *snap,
+				     const struct named *at)
+{
+	struct hlk_machine_run run = HLK_MACHINE_RUN_INIT;
+	uint32_t stop = at->functions ? HLK_STOP_TIME : HLK_STOP_IDLE;
+	uint64_t end = now_us() + 60 * SECOND;
+	struct ranges ranges = {};
+	struct hlk_snap *new = NULL;
+	unsigned int looks = 0;
+	int ret;
+
+	if (at->functions && !find_functions(snap, at, &ranges))
+		return NULL;
+	ret = first_part(machine, snap);
+	run.flags = at->functions ? 0 : HLK_MACHINE_IDLE;
+	run.idle_us = 10000;
+	do {
+		if (ret || now_us() > end)
+			break;
+		run.timeout_us = at->functions ? 1 + any(2000) : 60 * SECOND;
+		ret = hlk_machine_go(machine, &run);
+		looks++;
+	} while (run.stop != stop || !is_there(&run, at, &ranges));
+	if (!ret && is_there(&run, at, &ranges))
+		ret = hlk_machine_snapshot(machine, &new);
+	tap(new, "%s, at 0x%llx, after %u looks: %s", at->name, (unsigned long long)run.rip,
+	    looks, words(hlk_machine_error(machine)));
+	return new;
+}
+
+static void named_moments(struct hlk_machine *machine, struct hlk_snap *snap,
+			  unsigned int nr)
+{
+	struct hlk_snap *new;
+	struct hlk_sandbox *sb;
+	unsigned int i;
+
+	has_steps = true;
+	for (i = 0; i < NR_NAMED; i++) {
+		new = named_moment(machine, snap, &named[i]);
+		sb = new ? clone_of(new, HLK_CONFIG_TIME_BACK) : NULL;
+		if (sb) {
+			calls(sb, nr, named[i].name);
+			hlk_sandbox_close(sb);
+			calls_of_other(new, nr, named[i].name);
+		}
+		hlk_snapshot_close(new);
+	}
+	has_steps = false;
 }
 
 static bool find_shell(struct hlk_sandbox *sb)
@@ -595,9 +814,14 @@ int main(int argc, char **argv)
 	if (cpus == 1)
 		test_batch(snap);
 	moments(machine, snap, nr_moments, "idle");
-	second = has_shell ? busy(snap) : NULL;
+	second = has_shell ? busy(snap, "read x < /proc/uptime; echo $x > /dev/null") : NULL;
 	if (second)
 		moments(machine, second, nr_moments, "busy");
+	hlk_snapshot_close(second);
+	second = has_shell && nr_moments ?
+		busy(snap, "busybox usleep 3000; : $((i += 1)); echo $i >> /steps") : NULL;
+	if (second)
+		named_moments(machine, second, (nr + 9) / 10);
 	hlk_snapshot_close(second);
 	/* The snapshot in which all is as it was is the last that the other one has. */
 	calls_of_other(snap, 5, "again");
