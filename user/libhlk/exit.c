@@ -61,7 +61,7 @@ static void copy_regs(struct hlk_regs *to, const struct kvm_sync_regs *from)
 
 EXPORT int hlk_sandbox_regs(struct hlk_sandbox *sb, struct hlk_regs *regs)
 {
-	int ret = hlk_enter(sb, "cannot read registers");
+	int ret = hlk_debug_enter(sb, "cannot read registers");
 
 	if (!ret && sb->agent)
 		ret = hlk_agent_regs(sb);

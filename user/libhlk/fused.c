@@ -41,7 +41,7 @@ bool hlk_fused_can(const struct hlk_sandbox *sb, const char *name,
 	size_t name_len = strlen(name);
 
 	if (!(sb->ctx->features & HLK_FEATURE_RUN) || sb->switched ||
-	    sb->debug_residue || in_len > MAX_PART || name_len > MAX_PART ||
+	    sb->debug_residue || sb->debug || in_len > MAX_PART || name_len > MAX_PART ||
 	    hlk_agent_several(sb))
 		return false;
 	return !sb->agent || hlk_agent_inputs(sb, NULL, hlk_fused_bytes(name, in_len),

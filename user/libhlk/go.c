@@ -27,6 +27,7 @@ static const char op[] = "cannot run the machine";
 #define STOPS		(HLK_MACHINE_PRINT | HLK_MACHINE_PORT | \
 			 HLK_MACHINE_ADDR | HLK_MACHINE_IDLE)
 #define TIMES		(HLK_MACHINE_RESTORE | HLK_MACHINE_TIME_BACK)
+#define DEBUGS		(HLK_MACHINE_DEBUG | HLK_MACHINE_ONE)
 
 static const char * const stop_text[] = {
 	[HLK_STOP_NONE] = "it did not run",
@@ -44,6 +45,7 @@ static const char * const stop_text[] = {
 	[HLK_STOP_INTERNAL] = "KVM gave up",
 	[HLK_STOP_UNKNOWN] = "exit that is not known",
 	[HLK_STOP_ASKED] = "it was asked to",
+	[HLK_STOP_DEBUG] = "it came to where the debugger waits",
 };
 
 EXPORT const char *hlk_stop_text(uint32_t stop)
@@ -61,6 +63,13 @@ static uint64_t clock_ns(void)
 	return now.tv_sec * 1000000000ULL + now.tv_nsec;
 }
 
+/* After any other reason it can go on. */
+static bool is_end(uint32_t reason)
+{
+	return reason > HLK_STOP_TIME && reason != HLK_STOP_ASKED &&
+	       reason != HLK_STOP_DEBUG;
+}
+
 /*
  * What is waited for happens once, and the guest is past it: being asked to stop, or the end of
  * the time, would make it one that never came. Who asked is heard by the next run.
@@ -69,7 +78,8 @@ static void give_way(struct hlk_machine *machine, enum hlk_stop reason)
 {
 	struct hlk_machine_run *run = machine->now;
 
-	if (reason != HLK_STOP_PRINT && reason != HLK_STOP_PORT)
+	if (reason != HLK_STOP_PRINT && reason != HLK_STOP_PORT &&
+	    reason != HLK_STOP_DEBUG)
 		return;
 	if (run->stop == HLK_STOP_ASKED)
 		atomic_store(&machine->asked, true);
@@ -86,8 +96,8 @@ static void stop(struct hlk_machine *machine, enum hlk_stop reason, uint64_t val
 	struct hlk_machine_run *run = machine->now;
 
 	give_way(machine, reason);
-	if (run->stop && run->cpu != machine->out && reason > HLK_STOP_TIME &&
-	    !machine->late) {
+	if (run->stop && run->cpu != machine->out &&
+	    (is_end(reason) || reason == HLK_STOP_DEBUG) && !machine->late) {
 		machine->late = reason;
 		machine->late_value = value;
 		machine->late_cpu = machine->out;
@@ -272,7 +282,12 @@ static int handle_exit(struct hlk_machine *machine, struct hlk_cpu *cpu)
 	case KVM_EXIT_HLT:
 		return handle_halt(machine, cpu);
 	case KVM_EXIT_DEBUG:
-		stop(machine, HLK_STOP_ADDR, 0);
+		if (machine->now->flags & HLK_MACHINE_DEBUG)
+			stop(machine, HLK_STOP_DEBUG,
+			     (uint64_t)kvm->debug.arch.exception << 32 |
+			     (uint32_t)kvm->debug.arch.dr6);
+		else
+			stop(machine, HLK_STOP_ADDR, 0);
 		return 0;
 	case KVM_EXIT_SHUTDOWN:
 		stop(machine, HLK_STOP_SHUTDOWN, 0);
@@ -522,8 +537,9 @@ static bool was_late(struct hlk_machine *machine)
 		return false;
 	machine->out = machine->late_cpu;
 	stop(machine, machine->late, machine->late_value);
+	if (is_end(machine->late))
+		machine->state = HLK_MACHINE_OVER;
 	machine->late = HLK_STOP_NONE;
-	machine->state = HLK_MACHINE_OVER;
 	return true;
 }
 
@@ -543,10 +559,50 @@ static bool is_asked(struct hlk_machine *machine)
 	return over;
 }
 
-static int go_on(struct hlk_machine *machine, struct hlk_machine_run *run)
+/* As enter(), of a processor that has no turn: the others rest meanwhile. */
+static int enter_one(struct hlk_machine *machine, struct hlk_cpu *cpu)
 {
-	bool restore = run->flags & HLK_MACHINE_RESTORE;
+	struct hlk_run *arg = &cpu->arg;
+	int code;
+
+	*arg = (struct hlk_run) {
+		.head.size = sizeof(*arg),
+		.head.flags = HLK_RUN_CONTINUE,
+		.vcpu_fd = cpu->fd,
+		.timeout_ns = slice(machine),
+	};
+	cpu->pending = true;
+	code = ioctl(machine->hlk_fd, HLK_RUN, arg) ? errno : 0;
+	cpu->entered |= !!arg->entries;
+	return hlk_cpu_came_out(machine, cpu, code);
+}
+
+static int run_one(struct hlk_machine *machine, uint32_t nr)
+{
+	int ret = 0;
+
+	machine->stopping = false;
+	while (!ret && !machine->now->stop && !is_asked(machine))
+		ret = enter_one(machine, &machine->cpus[nr]);
+	return ret;
+}
+
+static int run_all(struct hlk_machine *machine, bool restore)
+{
 	bool over = false;
+	int ret = hlk_cpus_begin(machine);
+
+	/* What was restored runs, at least to its first way out. */
+	while (!ret && !over) {
+		if (!restore && is_asked(machine))
+			break;
+		ret = enter(machine, &restore, &over);
+	}
+	return hlk_cpus_end(machine, ret);
+}
+
+static int go_on(struct hlk_machine *machine, struct hlk_machine_run *run, uint32_t one)
+{
 	int ret;
 
 	machine->deadline = 0;
@@ -556,16 +612,12 @@ static int go_on(struct hlk_machine *machine, struct hlk_machine_run *run)
 					   &machine->deadline))
 			machine->deadline = UINT64_MAX;
 	}
-	ret = hlk_cpus_begin(machine);
-	/* What was restored runs, at least to its first way out. */
-	while (!ret && !over) {
-		if (!restore && is_asked(machine))
-			break;
-		ret = enter(machine, &restore, &over);
-	}
-	ret = hlk_cpus_end(machine, ret);
+	if (run->flags & HLK_MACHINE_ONE)
+		ret = run_one(machine, one);
+	else
+		ret = run_all(machine, run->flags & HLK_MACHINE_RESTORE);
 	machine->was_asked = run->stop == HLK_STOP_ASKED;
-	if ((run->stop > HLK_STOP_TIME && !machine->was_asked) || ret)
+	if (is_end(run->stop) || ret)
 		machine->state = HLK_MACHINE_OVER;
 	return ret;
 }
@@ -573,7 +625,7 @@ static int go_on(struct hlk_machine *machine, struct hlk_machine_run *run)
 static int check(struct hlk_machine *machine, const struct hlk_machine_run *run)
 {
 	const char *text = NULL;
-	int ret = hlk_grow_flags(run->flags, STOPS | TIMES, "hlk_machine_run", op,
+	int ret = hlk_grow_flags(run->flags, STOPS | TIMES | DEBUGS, "hlk_machine_run", op,
 				 &machine->err);
 
 	if (ret)
@@ -595,6 +647,13 @@ static int check(struct hlk_machine *machine, const struct hlk_machine_run *run)
 	else if (run->flags & HLK_MACHINE_TIME_BACK &&
 		 !(run->flags & HLK_MACHINE_RESTORE))
 		text = "the time comes back with a restore only";
+	else if (run->flags & HLK_MACHINE_DEBUG && run->flags & HLK_MACHINE_ADDR)
+		text = "the debugger has the breakpoints";
+	else if (run->flags & HLK_MACHINE_ONE &&
+		 (!(run->flags & HLK_MACHINE_DEBUG) || run->flags & HLK_MACHINE_RESTORE))
+		text = "one processor runs alone for a debugger, and without a restore";
+	else if (run->flags & HLK_MACHINE_ONE && run->cpu >= machine->nr_cpus)
+		text = "there is no such processor";
 	if (text)
 		return hlk_err_text(&machine->err, EINVAL, HLK_WHAT_ARGUMENT, op,
 				    "%s", text);
@@ -611,6 +670,9 @@ static int check(struct hlk_machine *machine, const struct hlk_machine_run *run)
 static int go(struct hlk_machine *machine, struct hlk_machine_run *run)
 {
 	int ret = check(machine, run);
+	uint32_t one = run->cpu;
+
+	run->cpu = 0;
 
 	machine->now = run;
 	if (!ret)
@@ -628,7 +690,10 @@ static int go(struct hlk_machine *machine, struct hlk_machine_run *run)
 		wake(machine);
 	}
 	if (!was_late(machine))
-		ret = go_on(machine, run);
+		ret = go_on(machine, run, one);
+	/* The debugger is to find each register where KVM has it. */
+	if (!ret && run->flags & HLK_MACHINE_DEBUG)
+		ret = hlk_machine_settle(machine);
 	note_place(machine, run);
 	return ret ? ret : unwatch(machine);
 }
@@ -655,7 +720,6 @@ EXPORT int hlk_machine_go(struct hlk_machine *machine, struct hlk_machine_run *r
 		own.rflags = 0;
 		own.ring = 0;
 		own.bits = 0;
-		own.cpu = 0;
 		ret = go(machine, &own);
 		/* What an older caller does not have is not written. */
 		size = run->size;

@@ -33,7 +33,7 @@ EXPORT int hlk_sandbox_translate_sized(struct hlk_sandbox *sb,
 				       size_t size)
 {
 	static const char op[] = "cannot translate an address";
-	int ret = hlk_enter(sb, op);
+	int ret = hlk_debug_enter(sb, op);
 
 	if (ret)
 		return ret;
@@ -47,7 +47,7 @@ EXPORT int hlk_sandbox_walk_sized(struct hlk_sandbox *sb, struct hlk_walk *walk,
 				  size_t size)
 {
 	static const char op[] = "cannot walk the page tables";
-	int ret = hlk_enter(sb, op);
+	int ret = hlk_debug_enter(sb, op);
 
 	if (ret)
 		return ret;
@@ -100,7 +100,7 @@ static int read_memory(struct hlk_sandbox *sb, uint64_t gpa, void *buf, size_t l
 EXPORT int hlk_sandbox_read(struct hlk_sandbox *sb, uint64_t gpa, void *buf,
 			    size_t len)
 {
-	int ret = hlk_enter(sb, op_read);
+	int ret = hlk_debug_enter(sb, op_read);
 
 	return ret ? ret : hlk_leave(sb, read_memory(sb, gpa, buf, len));
 }
@@ -109,7 +109,7 @@ EXPORT int hlk_sandbox_write(struct hlk_sandbox *sb, uint64_t gpa,
 			     const void *buf, size_t len)
 {
 	unsigned char *mem;
-	int ret = hlk_enter(sb, op_write);
+	int ret = hlk_debug_enter(sb, op_write);
 
 	if (ret)
 		return ret;

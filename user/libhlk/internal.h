@@ -231,6 +231,10 @@ struct hlk_answer {
  * @restoring: a restore may be under way: no page is sure to be there
  * @waiting: not under @count_lock: the sandbox's own thread wants that, so who counts
  *	lets it go first
+ * @debug: as what follows, of who has it entered: called where the guest stops, or NULL; see hlk_sandbox_debug()
+ * @debug_arg: its first argument
+ * @at_debugger: it is called, by @debugger
+ * @debugger: the thread of the call
  * @fpu: not under a lock: the FPU of a call. Last, because it has no fixed size
  */
 struct hlk_sandbox {
@@ -282,6 +286,11 @@ struct hlk_sandbox {
 	bool counter_ready;
 	bool restoring;
 	atomic_uint waiting;
+
+	hlk_debug_fn debug;
+	void *debug_arg;
+	bool at_debugger;
+	pthread_t debugger;
 
 	struct kvm_xsave fpu;
 };
@@ -368,6 +377,12 @@ int hlk_exit_fault(struct hlk_sandbox *sb);
 int hlk_exit_host(struct hlk_sandbox *sb, int ret, const char *op);
 int hlk_exit_buffer(struct hlk_sandbox *sb, int ret);
 
+/* debug.c */
+int hlk_debug_enter(struct hlk_sandbox *sb, const char *op);
+int hlk_debug_call(struct hlk_sandbox *sb, enum hlk_debug_event event);
+int hlk_debug_over(struct hlk_sandbox *sb, enum hlk_debug_event event);
+int hlk_debug_begin(struct hlk_sandbox *sb);
+
 /* hostcall.c */
 int hlk_host_call(struct hlk_sandbox *sb);
 int hlk_host_print(struct hlk_sandbox *sb);
@@ -387,10 +402,10 @@ void hlk_counter_reset(struct hlk_sandbox *sb, uint64_t value);
 /* sandbox.c */
 int hlk_enter(struct hlk_sandbox *sb, const char *op);
 
-/* Undo hlk_enter(); returns @ret */
+/* Undo hlk_enter(), or hlk_debug_enter(): then the call goes on. Returns @ret */
 static inline int hlk_leave(struct hlk_sandbox *sb, int ret)
 {
-	atomic_store(&sb->in_call, false);
+	atomic_store(&sb->in_call, sb->at_debugger);
 	return ret;
 }
 

@@ -392,13 +392,25 @@ EXPORT void hlk_machine_close(struct hlk_machine *machine)
 	free_machine(machine);
 }
 
-/* Pages that are written have to be there, so that a limit is an error. */
-static int reach(unsigned char *mem, uint64_t bytes)
+/**
+ * hlk_machine_reach() - have pages there, so that a limit is an error
+ * @mem: memory of a machine
+ * @bytes: how much
+ * @write: it is to be written
+ *
+ * Return: 0 or a negative errno
+ */
+int hlk_machine_reach(unsigned char *mem, uint64_t bytes, bool write)
 {
 	uintptr_t skip = (uintptr_t)mem % PAGE;
 
 	return hlk_populate(mem - skip, (skip + bytes + PAGE - 1) / PAGE * PAGE,
-			    true);
+			    write);
+}
+
+static int reach(unsigned char *mem, uint64_t bytes)
+{
+	return hlk_machine_reach(mem, bytes, true);
 }
 
 /**
@@ -420,15 +432,23 @@ int hlk_machine_fresh(struct hlk_machine *machine)
 	return HLK_GENID_INPUTS;
 }
 
-/* It is in one page, so in one piece of memory. */
-static unsigned char *memory_at(struct hlk_machine *machine, uint64_t gpa)
+/**
+ * hlk_machine_at() - where a range of a machine's memory is mapped
+ * @machine: the machine
+ * @gpa: its first address
+ * @bytes: its length
+ *
+ * Return: the mapping, or NULL if it is not all in one piece of memory
+ */
+unsigned char *hlk_machine_at(struct hlk_machine *machine, uint64_t gpa, uint64_t bytes)
 {
+	const struct hlk_ram *ram = machine->ram;
 	uint32_t i;
 
-	for (i = 0; i < machine->nr_ram; i++)
-		if (gpa - machine->ram[i].gpa < machine->ram[i].bytes)
-			return (unsigned char *)machine->ram[i].mem +
-			       (gpa - machine->ram[i].gpa);
+	for (i = 0; i < machine->nr_ram; i++, ram++)
+		if (gpa >= ram->gpa && bytes <= ram->bytes &&
+		    gpa - ram->gpa <= ram->bytes - bytes)
+			return (unsigned char *)ram->mem + (gpa - ram->gpa);
 	return NULL;
 }
 
@@ -448,7 +468,7 @@ int hlk_machine_tell(struct hlk_machine *machine, const char *op)
 
 	for (i = 0; i < nr; i++) {
 		input = &machine->genid.inputs[i];
-		to = memory_at(machine, input->gpa);
+		to = hlk_machine_at(machine, input->gpa, input->bytes);
 		/* a snapshot of anybody's may say so and have none */
 		if (!to)
 			continue;
@@ -516,7 +536,8 @@ static int settle(struct hlk_machine *machine, struct hlk_cpu *cpu)
 	cpu->run->immediate_exit = 1;
 	ret = ioctl(cpu->fd, KVM_RUN, 0);
 	cpu->run->immediate_exit = 0;
-	if (ret && errno == EINTR) {
+	/* An I/O is completed before; a step that it was the last part of, too. */
+	if ((ret && errno == EINTR) || (!ret && cpu->run->exit_reason == KVM_EXIT_DEBUG)) {
 		cpu->pending = false;
 		return 0;
 	}
@@ -588,7 +609,8 @@ static int snapshot(struct hlk_machine *machine, struct hlk_snap **snap)
 		return hlk_err_text(&machine->err, EOPNOTSUPP, HLK_WHAT_FEATURE,
 				    op_snapshot, "state programs");
 	/* An end that the next run would tell of is one, and no part of a snapshot. */
-	if (machine->state != HLK_MACHINE_READY || machine->late)
+	if (machine->state != HLK_MACHINE_READY ||
+	    (machine->late && machine->late != HLK_STOP_DEBUG))
 		return hlk_err_text(&machine->err, ESTALE, HLK_WHAT_ARGUMENT,
 				    op_snapshot,
 				    "the machine has no kernel, or came to its end");

@@ -162,6 +162,8 @@ struct hlk_machine {
 int hlk_machine_enter(struct hlk_machine *machine, const char *op);
 int hlk_machine_leave(struct hlk_machine *machine, int ret);
 int hlk_machine_settle(struct hlk_machine *machine);
+unsigned char *hlk_machine_at(struct hlk_machine *machine, uint64_t gpa, uint64_t bytes);
+int hlk_machine_reach(unsigned char *mem, uint64_t bytes, bool write);
 int hlk_machine_set_irq(struct hlk_machine *machine, bool level);
 int hlk_machine_fresh(struct hlk_machine *machine);
 int hlk_machine_tell(struct hlk_machine *machine, const char *op);

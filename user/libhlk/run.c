@@ -67,6 +67,8 @@ static int handle_exit(struct hlk_sandbox *sb)
 
 	if (sb->agent)
 		return hlk_agent_exit(sb);
+	if (run->exit_reason == KVM_EXIT_DEBUG && sb->debug)
+		return hlk_debug_over(sb, HLK_DEBUG_EXIT);
 	switch (run->exit_reason) {
 	case KVM_EXIT_HLT:
 		return HALTED;
@@ -130,6 +132,8 @@ int hlk_run_on(struct hlk_sandbox *sb, int ret,
 	hlk_timeout_end(sb);
 	if (ret != HALTED) {
 		sb->state = HLK_STATE_BROKEN;
+		if (ret != -ECANCELED)
+			hlk_debug_call(sb, HLK_DEBUG_FAILED);
 		return ret;
 	}
 	sb->exit.reason = HLK_EXIT_HALT;
@@ -150,10 +154,14 @@ int hlk_run(struct hlk_sandbox *sb, uint64_t timeout_us)
 	hlk_exit_none(sb);
 	if (hlk_agent_several(sb))
 		return hlk_agent_run(sb, timeout_us);
-	if (timeout_us == HLK_TIMEOUT_NONE)
-		return hlk_run_on(sb, enter(sb), enter);
+	if (timeout_us == HLK_TIMEOUT_NONE) {
+		ret = hlk_debug_begin(sb);
+		return ret ? ret : hlk_run_on(sb, enter(sb), enter);
+	}
 	hlk_fused_request(sb, HLK_RUN_CONTINUE);
 	ret = hlk_timeout_begin(sb, timeout_us);
+	if (!ret)
+		ret = hlk_debug_begin(sb);
 	return ret ? ret : hlk_run_on(sb, hlk_fused_on(sb), hlk_fused_on);
 }
 

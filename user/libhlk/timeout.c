@@ -135,6 +135,14 @@ int hlk_timeout_woken(struct hlk_sandbox *sb)
 	pthread_mutex_unlock(&sb->lock);
 	if (!kicked)
 		return 0;
+	if (sb->debug) {
+		/* The debugger wants it to rest, and not to end. */
+		pthread_mutex_lock(&sb->lock);
+		sb->kicked = false;
+		sb->run->immediate_exit = 0;
+		pthread_mutex_unlock(&sb->lock);
+		return hlk_debug_over(sb, HLK_DEBUG_KICK);
+	}
 	hlk_exit_set(sb, HLK_EXIT_KICKED, 0);
 	return hlk_err_set(&sb->err, EINTR, HLK_WHAT_KICKED, NULL);
 }

@@ -1005,6 +1005,63 @@ enum hlk_fd {
  */
 int hlk_sandbox_fd(const struct hlk_sandbox *sb, enum hlk_fd which);
 
+/**
+ * enum hlk_debug_event - why a debugger is called
+ * @HLK_DEBUG_BEGIN: the guest is about to run, with its registers set: the begin of a call, or of
+ *	its boot
+ * @HLK_DEBUG_EXIT: KVM_EXIT_DEBUG came
+ * @HLK_DEBUG_KICK: hlk_sandbox_kick() was called, in a call that can be kicked
+ * @HLK_DEBUG_FAILED: the guest failed, see hlk_sandbox_exit(); it does not go on
+ */
+enum hlk_debug_event {
+	HLK_DEBUG_BEGIN = 1,
+	HLK_DEBUG_EXIT,
+	HLK_DEBUG_KICK,
+	HLK_DEBUG_FAILED,
+};
+
+/**
+ * struct hlk_debug - why a debugger is called
+ * @size: how much of the struct there is
+ * @event: one of enum hlk_debug_event
+ * @exception: of HLK_DEBUG_EXIT: the exception, 1 or 3
+ * @dr6: with it
+ */
+struct hlk_debug {
+	uint32_t size;
+	uint32_t event;
+	uint32_t exception;
+	uint32_t dr6;
+};
+
+/**
+ * typedef hlk_debug_fn - the guest of a sandbox is at rest in the middle of a call
+ * @arg: as given to hlk_sandbox_debug()
+ * @sb: the sandbox. Of its functions hlk_sandbox_read(), _write(), _regs(), _translate(),
+ *	_walk(), _fd() and _exit() can be used, from this thread
+ * @debug: why
+ *
+ * KVM has all registers, and gives and takes them by HLK_FD_VCPU.
+ *
+ * Return: 0: the guest is to go on; a negative errno: the call ends with ECANCELED, and the guest
+ * has to be restored. After HLK_DEBUG_FAILED it makes no difference
+ */
+typedef int (*hlk_debug_fn)(void *arg, struct hlk_sandbox *sb,
+			    const struct hlk_debug *debug);
+
+/**
+ * hlk_sandbox_debug() - be called where the guest stops for a debugger
+ * @sb: the sandbox, not in a call, and not one of a machine's guest
+ * @fn: what is called in the thread of each call, or NULL: nothing
+ * @arg: its first argument
+ *
+ * Where it stops KVM_SET_GUEST_DEBUG of HLK_FD_VCPU says. hlk_sandbox_restore_call() makes two
+ * system calls then. Not for sandboxes in batches.
+ *
+ * Return: 0 or a negative errno
+ */
+int hlk_sandbox_debug(struct hlk_sandbox *sb, hlk_debug_fn fn, void *arg);
+
 #define HLK_BATCH_MAX	4096U
 
 /* flags of hlk_batch_restore() */
@@ -1604,6 +1661,8 @@ static inline int hlk_machine_load(struct hlk_machine *machine,
 #define HLK_MACHINE_PORT	(1U << 3)
 #define HLK_MACHINE_ADDR	(1U << 4)
 #define HLK_MACHINE_IDLE	(1U << 5)
+#define HLK_MACHINE_DEBUG	(1U << 6)
+#define HLK_MACHINE_ONE		(1U << 7)
 
 /**
  * enum hlk_stop - why a machine stopped
@@ -1622,8 +1681,10 @@ static inline int hlk_machine_load(struct hlk_machine *machine,
  * @HLK_STOP_INTERNAL: KVM gave up, for @value
  * @HLK_STOP_UNKNOWN: an exit that is not known, @value
  * @HLK_STOP_ASKED: hlk_machine_stop() was called
+ * @HLK_STOP_DEBUG: HLK_MACHINE_DEBUG: KVM_EXIT_DEBUG came, with the exception in the upper
+ *	half of @value and DR6 in the lower
  *
- * After the first six and the last it can go on; after the others it is over, until it is restored.
+ * After the first six and the last two it can go on; after the others it is over, until it is restored.
  */
 enum hlk_stop {
 	HLK_STOP_NONE = 0,
@@ -1641,14 +1702,17 @@ enum hlk_stop {
 	HLK_STOP_INTERNAL,
 	HLK_STOP_UNKNOWN,
 	HLK_STOP_ASKED,
+	HLK_STOP_DEBUG,
 };
 
 /**
  * struct hlk_machine_run - until when a machine is to run, and why it stopped
  * @size: sizeof(struct hlk_machine_run), see HLK_MACHINE_RUN_INIT
  * @flags: HLK_MACHINE_RESTORE: restore it first to the snapshot restored last, in the
- *	same system call; HLK_MACHINE_TIME_BACK: with the time of the snapshot. Any of the
- *	others: stop there
+ *	same system call; HLK_MACHINE_TIME_BACK: with the time of the snapshot.
+ *	HLK_MACHINE_DEBUG: the caller has set KVM_SET_GUEST_DEBUG of its processors, and finds
+ *	all registers in KVM afterwards; HLK_MACHINE_ONE, with that: @cpu alone runs. Any of
+ *	the others: stop there
  * @print: HLK_MACHINE_PRINT: a text; at most 255 bytes
  * @addr: HLK_MACHINE_ADDR: an address in the guest, as the guest sees it
  * @port: HLK_MACHINE_PORT: a port that is written to
@@ -1665,7 +1729,7 @@ enum hlk_stop {
  * @rflags: out: RFLAGS
  * @ring: out: its privilege level; 0 is that of a kernel
  * @bits: out: of the code that it is in: 16, 32 or 64; 0 if that is not known
- * @cpu: out: the processor that stopped it, and whose @rip and control registers these are
+ * @cpu: in: see HLK_MACHINE_ONE. out: the processor that stopped it, and whose @rip and control registers these are
  */
 struct hlk_machine_run {
 	uint32_t size;
@@ -1751,6 +1815,50 @@ const char *hlk_stop_text(uint32_t stop);
  */
 int hlk_machine_receive(struct hlk_machine *machine, const void *data, size_t len,
 			size_t *taken);
+
+/**
+ * hlk_machine_fd() - a file descriptor of a machine, for inspection
+ * @machine: the machine, which goes on to own it
+ * @which: which one
+ * @cpu: of HLK_FD_VCPU: which processor's
+ *
+ * KVM has the registers after hlk_machine_rest(), and after hlk_machine_go() with
+ * HLK_MACHINE_DEBUG.
+ *
+ * Return: the fd, or -EINVAL
+ */
+int hlk_machine_fd(const struct hlk_machine *machine, enum hlk_fd which, uint32_t cpu);
+
+/**
+ * hlk_machine_rest() - have KVM complete what is under way, and load all registers
+ * @machine: the machine, not running
+ *
+ * Return: 0 or a negative errno
+ */
+int hlk_machine_rest(struct hlk_machine *machine);
+
+/**
+ * hlk_machine_read() - read a machine's memory
+ * @machine: the machine, not running
+ * @gpa: where
+ * @buf: where it goes
+ * @len: how much
+ *
+ * Return: 0, -ENODEV if it is not all in one piece of memory, or another negative errno
+ */
+int hlk_machine_read(struct hlk_machine *machine, uint64_t gpa, void *buf, size_t len);
+
+/**
+ * hlk_machine_write() - write a machine's memory
+ * @machine: the machine, not running
+ * @gpa: where
+ * @buf: what
+ * @len: how much
+ *
+ * Return: 0, -ENODEV if it is not all in one piece of memory, or another negative errno
+ */
+int hlk_machine_write(struct hlk_machine *machine, uint64_t gpa, const void *buf,
+		      size_t len);
 
 /**
  * hlk_machine_snapshot() - make a snapshot of a machine

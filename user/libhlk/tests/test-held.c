@@ -169,6 +169,44 @@ static void test_no_input(void)
 	hlk_sandbox_restore(sb, NULL);
 }
 
+static uint32_t met[4], nr_met;
+static int told;
+
+/* What is forbidden for all others in a call */
+static int look(void *arg, struct hlk_sandbox *of, const struct hlk_debug *debug)
+{
+	char byte;
+
+	if (nr_met < 4)
+		met[nr_met++] = debug->event;
+	*(bool *)arg = !hlk_sandbox_read(of, sb->window[0].gpa, &byte, 1) &&
+		       hlk_sandbox_call(of, "e", "x", 1, NULL, 0, NULL, 0) == -EBUSY &&
+		       hlk_sandbox_restore(of, NULL) == -EBUSY;
+	return told;
+}
+
+static void test_debugger(void)
+{
+	char byte;
+	bool good = false;
+
+	hlk_sandbox_restore(sb, NULL);
+	tap(!hlk_sandbox_debug(sb, look, &good) &&
+	    !hlk_sandbox_call(sb, "e", "x", 1, &byte, 1, NULL, HLK_TIMEOUT_KICK) && good &&
+	    nr_met == 1 && met[0] == HLK_DEBUG_BEGIN, "a debugger sees a call begin, and looks");
+	told = -1;
+	tap(hlk_sandbox_restore(sb, NULL) == 0 &&
+	    hlk_sandbox_call(sb, "e", "x", 1, &byte, 1, NULL, HLK_TIMEOUT_KICK) == -ECANCELED &&
+	    nr_met == 2 &&
+	    hlk_sandbox_call(sb, "e", "x", 1, &byte, 1, NULL, 0) == -ESTALE,
+	    "and ends it: a restore is due");
+	nr_met = 0;
+	tap(!hlk_sandbox_debug(sb, NULL, NULL) && !hlk_sandbox_restore(sb, NULL) &&
+	    !hlk_sandbox_call(sb, "e", "x", 1, &byte, 1, NULL, 0) && !nr_met,
+	    "without it nothing is to be seen");
+	hlk_sandbox_restore(sb, NULL);
+}
+
 /* Each refusal of the budget is told once. */
 static void test_faults(void)
 {
@@ -588,6 +626,7 @@ int main(void)
 	test_print();
 	test_errors();
 	test_no_input();
+	test_debugger();
 	test_faults();
 	test_audit();
 	test_reach();

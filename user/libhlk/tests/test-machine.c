@@ -155,6 +155,9 @@ static int play_run(struct hlk_run *arg)
 		run->fail_entry.hardware_entry_failure_reason = step->port;
 	} else if (step->exit == KVM_EXIT_INTERNAL_ERROR) {
 		run->internal.suberror = step->port;
+	} else if (step->exit == KVM_EXIT_DEBUG) {
+		run->debug.arch.exception = step->port;
+		run->debug.arch.dr6 = 0xffff4ff0;
 	}
 	return 0;
 }
@@ -1143,6 +1146,24 @@ static void test_watch(void)
 	    "a breakpoint, and it is gone");
 }
 
+/* Whoever debugs has set what is waited for, and is told what came. */
+static void test_debug(void)
+{
+	static const struct step steps[] = { { .exit = KVM_EXIT_DEBUG, .port = 3 } };
+	struct hlk_machine_run run = HLK_MACHINE_RUN_INIT;
+
+	tap(!go(steps, HLK_MACHINE_DEBUG, &run) && run.stop == HLK_STOP_DEBUG &&
+	    run.value == 0x3ffff4ff0 && !play.watches &&
+	    machine->state == HLK_MACHINE_READY && !machine->cpus[0].pending,
+	    "a debugger's stop, at rest");
+	tap(!go(steps, HLK_MACHINE_DEBUG | HLK_MACHINE_ONE, &run) &&
+	    run.stop == HLK_STOP_DEBUG && play.runs == 1 &&
+	    play.arg[0].head.flags == HLK_RUN_CONTINUE, "of one processor alone");
+	tap(go(steps, HLK_MACHINE_DEBUG | HLK_MACHINE_ADDR, &run) == -EINVAL &&
+	    go(steps, HLK_MACHINE_ONE, &run) == -EINVAL && !play.runs,
+	    "a debugger has the breakpoints, and processors alone");
+}
+
 static unsigned int open_files(void)
 {
 	DIR *dir = opendir("/proc/self/fd");
@@ -1425,6 +1446,7 @@ int main(void)
 	test_meetings();
 	test_time();
 	test_watch();
+	test_debug();
 	ctx.refs = 1;
 	test_child();
 	test_outside_config();
