@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "fail.h"
+#include "symbol.h"
 #include "term.h"
 
 /* Which exit code an error makes */
@@ -70,9 +71,37 @@ static void print_bits(FILE *file, uint32_t entry, bool directory)
 		!directory && entry & HLK_GUEST_PTE_COW ? " CoW" : "");
 }
 
+static const char *symbols;
+
+/**
+ * report_symbols() - where names of a guest's functions are to be had
+ * @path: the guest's ELF file, or NULL; it has to stay
+ *
+ * One guest is looked at, by one thread.
+ */
+void report_symbols(const char *path)
+{
+	symbols = path;
+}
+
+/**
+ * report_name() - the name of the function that an address is in, if there is one
+ * @file: where to say it
+ * @addr: the address
+ */
+void report_name(FILE *file, uint64_t addr)
+{
+	char name[128];
+
+	if (!symbol_at(symbols, addr, name, sizeof(name)))
+		return;
+	fputs("  ", file);
+	print_safe(file, name, strlen(name));
+}
+
 /* The entries on the way to an address, as far as there are any */
 static void print_way(FILE *file, struct hlk_sandbox *sb, const char *what,
-		      uint32_t va, uint32_t cr3)
+		      uint32_t va, uint32_t cr3, bool name)
 {
 	struct hlk_translate t = { .root = cr3, .va = va };
 	int ret = hlk_sandbox_translate(sb, &t);
@@ -91,6 +120,8 @@ static void print_way(FILE *file, struct hlk_sandbox *sb, const char *what,
 	else
 		fprintf(file, "  -> %s", ret == -ENXIO ? "not mapped" :
 			"table or page not in memory");
+	if (name)
+		report_name(file, va);
 	fputc('\n', file);
 }
 
@@ -138,8 +169,8 @@ void report_guest(FILE *file, struct hlk_sandbox *sb)
 		return;
 	}
 	print_regs(file, regs);
-	print_way(file, sb, "eip", regs->eip, regs->cr3);
-	print_way(file, sb, "esp", regs->esp, regs->cr3);
+	print_way(file, sb, "eip", regs->eip, regs->cr3, true);
+	print_way(file, sb, "esp", regs->esp, regs->cr3, false);
 	if (exit->reason == HLK_EXIT_TRAP && exit->flags & HLK_EXIT_HAS_FAULT)
-		print_way(file, sb, "fault", exit->fault, regs->cr3);
+		print_way(file, sb, "fault", exit->fault, regs->cr3, false);
 }

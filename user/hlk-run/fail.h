@@ -28,6 +28,8 @@ enum {
 int fail_err(const char *what, const struct hlk_err *err);
 int fail_sandbox(struct hlk_sandbox *sb);
 int exit_code(const struct hlk_err *err);
+void report_symbols(const char *path);
+void report_name(FILE *file, uint64_t addr);
 void report_guest(FILE *file, struct hlk_sandbox *sb);
 
 #endif /* HLK_RUN_FAIL_H */
