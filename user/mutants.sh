@@ -175,6 +175,35 @@ mutant hlk-run/samples.c 'a percentile of few samples is before the first one' \
 	'asan/run-test-samples: -' \
 	's/\(samples->nr \* percent \+ 99\) \/ 100/samples->nr * percent \/ 100/'
 
+# gdb's protocol
+mutant hlk-run/debug/packet.c 'a packet that is too long goes on behind its buffer' \
+	'asan/run-test-gdb: -' \
+	's/if \(gdb->len == GDB_PACKET\)/if (0)/'
+mutant hlk-run/debug/packet.c 'a number of 17 digits is one of the last 16' \
+	'asan/run-test-gdb: Hg11111111111111111: ' \
+	's/if \(nr\+\+ == 16\)/if (nr++ == 32)/'
+mutant hlk-run/debug/gdb.c 'who was told to step is told to go on' \
+	'asan/run-test-gdb: vCont;s:2;c' \
+	's/told\[i\] = true;/;/'
+mutant hlk-run/debug/gdb.c 'a register that is fixed is written' \
+	'asan/run-test-gdb: Pa=01000000: ' \
+	's/ret = reg->fixed \? EPERM : get_regs/ret = get_regs/'
+mutant hlk-run/debug/gdb.c 'an interrupt that came at once is lost' \
+	'asan/run-test-gdb: an interrupt at once' \
+	's/interrupt \|= gdb->input/interrupt \&= gdb->input/'
+mutant hlk-run/debug/packet.c 'a packet of a wrong sum is believed' \
+	'asan/run-test-gdb: a wrong sum: ' \
+	's/return gdb->no_ack \|\| \(high/return true || (high/'
+mutant hlk-run/debug/gdb.c 'more is written than came' \
+	'asan/run-test-gdb: -' \
+	's/good = \(size_t\)\(text->end - text->at\) == len;/good = true;/'
+mutant libhlk/go.c 'where the debugger waits is an end' \
+	"asan/test-machine: a debugger's stop, at rest" \
+	's/reason != HLK_STOP_ASKED &&/reason != HLK_STOP_ASKED;/;s/^\t       reason != HLK_STOP_DEBUG;//'
+mutant libhlk/debug.c 'while the debugger looks anybody may call' \
+	'asan/test-held: a debugger sees a call begin, and looks' \
+	's/sb->at_debugger = true;/sb->at_debugger = true; atomic_store(\&sb->in_call, false);/'
+
 if [ "${1:-}" = --match ]; then
 	for i in "${!files[@]}"; do
 		! sed -E "${edits[$i]}" "$here/${files[$i]}" | cmp -s - "$here/${files[$i]}" ||

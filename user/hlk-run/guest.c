@@ -44,6 +44,57 @@ int guest_functions(struct hlk_sandbox *sb)
 	return hlk_sandbox_host_function(sb, "echo", echo, NULL);
 }
 
+/* gdb may have it begin again. */
+static int boot(struct hlk_sandbox *sb, const struct options *opt, struct debug *debug)
+{
+	int ret = hlk_sandbox_boot(sb, debug ? HLK_TIMEOUT_KICK : opt->timeout_us);
+
+	while (debug_again(debug)) {
+		ret = hlk_sandbox_restore(sb, NULL);
+		debug_restored(debug);
+		if (!ret)
+			ret = hlk_sandbox_boot(sb, HLK_TIMEOUT_KICK);
+	}
+	return ret;
+}
+
+/**
+ * guest_debug() - load a guest and run it until it is ready, under gdb
+ * @ctx: the context
+ * @opt: the command line
+ * @debug: gdb, which has it from its first instruction on, or NULL
+ * @sb: out: the sandbox
+ *
+ * Return: RUN_OK or an exit code, after the reason was printed
+ */
+int guest_debug(struct hlk_ctx *ctx, const struct options *opt, struct debug *debug,
+		struct hlk_sandbox **sb)
+{
+	struct hlk_config config = HLK_CONFIG_INIT;
+	struct hlk_sandbox *new;
+	struct hlk_err err;
+	int ret = RUN_OK;
+
+	report_symbols(opt->guest);
+	config.mem_size = opt->mem;
+	config.scratch_size = opt->scratch;
+	config.max_private = opt->max_private;
+	config.print = print_guest;
+	config.print_arg = (void *)opt;
+	if (hlk_sandbox_from_path(ctx, opt->guest, &config, &new, &err))
+		return fail_err(NULL, &err);
+	ret = debug_sandbox(debug, ctx, new);
+	if (!ret && (guest_functions(new) || boot(new, opt, debug)))
+		ret = fail_sandbox(new);
+	if (ret) {
+		debug_end(debug, ret);
+		hlk_sandbox_close(new);
+		return ret;
+	}
+	*sb = new;
+	return RUN_OK;
+}
+
 /**
  * guest_open() - load a guest and run it until it is ready
  * @ctx: the context
@@ -55,24 +106,5 @@ int guest_functions(struct hlk_sandbox *sb)
 int guest_open(struct hlk_ctx *ctx, const struct options *opt,
 	       struct hlk_sandbox **sb)
 {
-	struct hlk_config config = HLK_CONFIG_INIT;
-	struct hlk_sandbox *new;
-	struct hlk_err err;
-	int ret = RUN_OK;
-
-	config.mem_size = opt->mem;
-	config.scratch_size = opt->scratch;
-	config.max_private = opt->max_private;
-	config.print = print_guest;
-	config.print_arg = (void *)opt;
-	if (hlk_sandbox_from_path(ctx, opt->guest, &config, &new, &err))
-		return fail_err(NULL, &err);
-	if (guest_functions(new) ||
-	    hlk_sandbox_boot(new, opt->timeout_us)) {
-		ret = fail_sandbox(new);
-		hlk_sandbox_close(new);
-		return ret;
-	}
-	*sb = new;
-	return RUN_OK;
+	return guest_debug(ctx, opt, NULL, sb);
 }

@@ -6,6 +6,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "debug/beside.h"
+#include "debug/core.h"
+#include "debug/debug.h"
 #include "fail.h"
 #include "guest.h"
 #include "loop.h"
@@ -65,8 +68,10 @@ static bool audit_is_due(const struct loop *loop)
 /* An audit restores too, but how long it takes is not what a restore takes. */
 static int audit(struct loop *loop)
 {
+	debug_rest(loop->debug);
 	if (hlk_sandbox_audit(loop->sb))
 		return fail_loop(loop);
+	debug_restored(loop->debug);
 	loop->audits++;
 	loop->restores++;
 	return RUN_OK;
@@ -79,8 +84,10 @@ static int restore(struct loop *loop)
 	/* The first restore goes to the snapshot, an audit where it is. */
 	if (loop->restores && audit_is_due(loop))
 		return audit(loop);
+	debug_rest(loop->debug);
 	if (hlk_sandbox_restore(loop->sb, loop->snap))
 		return fail_loop(loop);
+	debug_restored(loop->debug);
 	samples_add(&loop->restore, now() - start);
 	loop->restores++;
 	return RUN_OK;
@@ -132,22 +139,72 @@ static int timed_out(struct loop *loop)
 	return loop->opt->restore ? RUN_OK : RUN_TIMEOUT;
 }
 
-static int call(struct loop *loop)
+static int make_snapshot(struct loop *loop)
+{
+	struct hlk_snapshot_config config = HLK_SNAPSHOT_CONFIG_INIT;
+	struct hlk_err err;
+
+	if (!loop->opt->restore)
+		return RUN_OK;
+	config.flags = loop->opt->snapshot;
+	/* nothing of another one, with its arrays */
+	loop->info = (struct hlk_snapshot_info) {};
+	debug_hide(loop->debug);
+	if (hlk_sandbox_snapshot(loop->sb, &config, &loop->snap))
+		return fail_sandbox(loop->sb);
+	if (hlk_snapshot_get_info(loop->snap, &loop->info, &err))
+		return fail_err(NULL, &err);
+	return RUN_OK;
+}
+
+static int call_once(struct loop *loop, size_t *len)
 {
 	const struct options *opt = loop->opt;
-	size_t len = 0;
-	int ret;
 
 	loop->calls++;
-	ret = hlk_sandbox_call(loop->sb, opt->call, opt->input, opt->input_len,
-			       loop->answer, ANSWER_SIZE, &len,
-			       opt->timeout_us);
-	if (ret == -ETIMEDOUT)
+	return hlk_sandbox_call(loop->sb, opt->call, opt->input, opt->input_len,
+				loop->answer, ANSWER_SIZE, len,
+				loop->debug ? HLK_TIMEOUT_KICK : opt->timeout_us);
+}
+
+/* What gdb made of the guest in this call is what all others begin with. */
+static int take_again(struct loop *loop)
+{
+	struct hlk_snap *old = loop->snap;
+	int ret;
+
+	if (!debug_wants_snapshot(loop->debug))
+		return RUN_OK;
+	ret = make_snapshot(loop);
+	if (loop->snap != old)
+		hlk_snapshot_close(old);
+	return ret;
+}
+
+static int call(struct loop *loop)
+{
+	size_t len = 0;
+	int ret = call_once(loop, &len);
+
+	/* "Run this call again", as often as gdb likes */
+	while (debug_again(loop->debug)) {
+		ret = restore(loop);
+		if (ret)
+			return ret;
+		ret = call_once(loop, &len);
+	}
+	if (debug_killed(loop->debug)) {
+		fprintf(stderr, "hlk-run: gdb ended the guest\n");
+		return RUN_GUEST;
+	}
+	if (!ret)
+		ret = take_again(loop);
+	else if (ret == -ETIMEDOUT)
 		return timed_out(loop);
-	if (ret)
+	else
 		return fail_loop(loop);
 	loop->answer_len = len;
-	return RUN_OK;
+	return ret;
 }
 
 static int turn(struct loop *loop)
@@ -188,29 +245,26 @@ static int loop_run(struct loop *loop)
 	return ret ? ret : loop->timeouts ? RUN_TIMEOUT : RUN_OK;
 }
 
-static int make_snapshot(struct loop *loop)
+static int run_guest(struct loop *loop, struct hlk_ctx *ctx)
 {
-	struct hlk_snapshot_config config = HLK_SNAPSHOT_CONFIG_INIT;
-	struct hlk_err err;
-
-	if (!loop->opt->restore)
-		return RUN_OK;
-	config.flags = loop->opt->snapshot;
-	if (hlk_sandbox_snapshot(loop->sb, &config, &loop->snap))
-		return fail_sandbox(loop->sb);
-	if (hlk_snapshot_get_info(loop->snap, &loop->info, &err))
-		return fail_err(NULL, &err);
-	return RUN_OK;
-}
-
-static int run_guest(struct loop *loop)
-{
-	int ret;
+	struct beside *beside = NULL;
+	int ret, other;
 
 	ret = make_snapshot(loop);
+	if (!ret)
+		ret = core_of_sandbox(ctx, loop->sb, loop->opt->core_at_snapshot);
+	if (!ret)
+		ret = beside_start(ctx, loop->snap, loop->opt, &beside);
 	if (ret)
 		return ret;
 	ret = loop_run(loop);
+	debug_hide(loop->debug);
+	other = core_of_sandbox(ctx, loop->sb, loop->opt->core);
+	if (!ret)
+		ret = other;
+	other = beside_end(beside);
+	if (!ret)
+		ret = other;
 	guest_printed(loop->opt);
 	if (hlk_sandbox_stats(loop->sb, &loop->stats))
 		return ret ? ret : fail_sandbox(loop->sb);
@@ -243,13 +297,17 @@ int cmd_run(const struct options *opt)
 		ret = fail_err(NULL, &err);
 		goto free_loop;
 	}
-	ret = guest_open(ctx, opt, &loop->sb);
+	ret = debug_open(opt->gdb, &loop->debug);
+	if (!ret)
+		ret = guest_debug(ctx, opt, loop->debug, &loop->sb);
 	if (ret)
 		goto close_ctx;
-	ret = run_guest(loop);
+	ret = run_guest(loop, ctx);
 	hlk_snapshot_close(loop->snap);
+	debug_end(loop->debug, ret);
 	hlk_sandbox_close(loop->sb);
 close_ctx:
+	debug_close(loop->debug);
 	hlk_close(ctx);
 free_loop:
 	if (loop) {

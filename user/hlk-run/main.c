@@ -20,6 +20,7 @@ enum {
 	OPT_NO_RESTORE = OPT_OWN,
 	OPT_NO_PROGRESS,
 	OPT_AUDIT,
+	OPT_BESIDE,
 };
 
 static error_t parse_run(int key, char *arg, struct argp_state *state)
@@ -33,6 +34,18 @@ static error_t parse_run(int key, char *arg, struct argp_state *state)
 	case OPT_AUDIT:
 		opt->audit = option_number(state, "audit", arg, 0, 1ULL << 40);
 		return 0;
+	case OPT_GDB:
+		opt->gdb = arg;
+		return 0;
+	case OPT_CORE:
+		opt->core = arg;
+		return 0;
+	case OPT_CORE_AT_SNAPSHOT:
+		opt->core_at_snapshot = arg;
+		return 0;
+	case OPT_BESIDE:
+		opt->beside = option_number(state, "beside", arg, 0, 1ULL << 40);
+		return 0;
 	case OPT_QUIET:
 		opt->quiet = true;
 		return 0;
@@ -44,6 +57,10 @@ static error_t parse_run(int key, char *arg, struct argp_state *state)
 			argp_error(state, "--input and --expect want --call");
 		if (opt->audit && !opt->restore)
 			argp_error(state, "--audit is about restores");
+		if ((opt->gdb || opt->core_at_snapshot) && !opt->restore)
+			argp_error(state, "--gdb and --core-at-snapshot want restores");
+		if (opt->beside && (!opt->gdb || !opt->call))
+			argp_error(state, "--beside wants --gdb and --call");
 		break;
 	}
 	return option_parse_guest(key, arg, state, opt);
@@ -64,6 +81,10 @@ static const struct argp_option run_options[] = {
 	  "Do not restore the guest between calls", 1 },
 	{ "audit", OPT_AUDIT, "N", 0,
 	  "Compare all with the snapshot after every N-th restore", 1 },
+	OPTION_GDB(1),
+	OPTIONS_CORE(1),
+	{ "beside", OPT_BESIDE, "N", 0,
+	  "With --gdb: another guest of the same snapshot makes so many calls meanwhile", 1 },
 	OPTIONS_MEMORY(2),
 	OPTION_TIMEOUT(2),
 	OPTIONS_SNAPSHOT(3),

@@ -23,6 +23,10 @@
  * @mem: bytes of memory
  * @scratch: bytes of scratch
  * @max_private: budget of private pages
+ * @gdb: where gdb is waited for, or NULL
+ * @core: where a core of the guest goes in the end, or NULL
+ * @core_at_snapshot: where one of the guest as the snapshot has it goes, or NULL
+ * @beside: calls that another clone makes meanwhile
  * @snapshot: HLK_SNAP_* flags
  * @config: HLK_CONFIG_* flags
  * @json: print JSON and nothing else
@@ -43,6 +47,10 @@ struct options {
 	uint64_t mem;
 	uint64_t scratch;
 	uint64_t max_private;
+	const char *gdb;
+	const char *core;
+	const char *core_at_snapshot;
+	uint64_t beside;
 	uint32_t snapshot;
 	uint32_t config;
 	bool json;
@@ -66,6 +74,9 @@ enum {
 	OPT_CR3,
 	OPT_DEDUP,
 	OPT_MAX_PRIVATE,
+	OPT_GDB,
+	OPT_CORE,
+	OPT_CORE_AT_SNAPSHOT,
 	OPT_OWN = 512,
 };
 
@@ -94,6 +105,16 @@ enum {
 
 #define OPTION_DEDUP(group)						\
 	{ "dedup", OPT_DEDUP, NULL, 0, "Keep equal pages once", group }
+
+#define OPTION_GDB(group)						\
+	{ "gdb", OPT_GDB, "PORT|SOCKET", 0,				\
+	  "Wait for gdb at this port of 127.0.0.1, or at a UNIX socket, and have it debug the guest", group }
+
+#define OPTIONS_CORE(group)						\
+	{ "core", OPT_CORE, "FILE", 0,					\
+	  "Write an ELF core of the guest as it is in the end, also when it failed", group }, \
+	{ "core-at-snapshot", OPT_CORE_AT_SNAPSHOT, "FILE", 0,		\
+	  "Write one of it as the snapshot has it", group }
 
 #define OPTION_JSON(group)						\
 	{ "json", OPT_JSON, NULL, 0, "Print JSON", group }

@@ -14,6 +14,7 @@
  * struct loop - one run
  * @opt: the command line
  * @sb: the sandbox
+ * @debug: gdb, or NULL
  * @snap: what it is restored to, or NULL
  * @info: what that holds
  * @stats: the sandbox's statistics at the end
@@ -40,6 +41,7 @@
 struct loop {
 	const struct options *opt;
 	struct hlk_sandbox *sb;
+	struct debug *debug;
 	struct hlk_snap *snap;
 	struct hlk_snapshot_info info;
 	struct hlk_vm_stats stats;

@@ -4,6 +4,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "../debug/core.h"
+#include "../debug/debug.h"
 #include "../fail.h"
 #include "boot.h"
 #include "calls.h"
@@ -98,6 +100,7 @@ static void say_stop(struct rounds *rounds, const char *what)
 		mode_text(run, text, sizeof(text)), run->rflags & 0x200 ? "on" : "off");
 	if (run->cr0 >> 31)
 		fprintf(stderr, ", page tables at 0x%llx", (unsigned long long)run->cr3);
+	report_name(stderr, run->rip);
 	fprintf(stderr, "\n");
 }
 
@@ -155,7 +158,8 @@ static int go_typed(struct rounds *rounds)
 	int ret;
 
 	for (;;) {
-		ret = hlk_machine_go(rounds->machine, run);
+		ret = rounds->debug ? debug_go(rounds->debug, run) :
+				      hlk_machine_go(rounds->machine, run);
 		rounds->copied += run->copied;
 		rounds->exits += run->exits;
 		if (ret || run->stop != HLK_STOP_ASKED ||
@@ -178,9 +182,9 @@ static int go(struct rounds *rounds, const struct point *point, uint32_t flags)
 	run->addr = point->when == WHEN_ADDR ? point->number : 0;
 	run->port = point->when == WHEN_PORT ? point->number : 0;
 	run->timeout_us = point->when == WHEN_AFTER ? point->number :
-						      limit(rounds->opt, flags);
+			  rounds->debug ? 0 : limit(rounds->opt, flags);
 	/* Without a limit, who only waits would be waited for. */
-	if (!run->timeout_us && !rounds->console && !(run->flags & HLK_MACHINE_IDLE)) {
+	if (!run->timeout_us && !rounds->console && !rounds->debug && !(run->flags & HLK_MACHINE_IDLE)) {
 		run->flags |= HLK_MACHINE_IDLE;
 		run->idle_us = IDLE_LIMIT;
 	}
@@ -198,9 +202,11 @@ static int take(struct rounds *rounds)
 {
 	struct hlk_err err;
 
+	debug_hide(rounds->debug);
 	if (hlk_machine_snapshot(rounds->machine, &rounds->snap) ||
 	    hlk_machine_restore(rounds->machine, rounds->snap))
 		return fail_machine(rounds);
+	debug_restored(rounds->debug);
 	if (hlk_snapshot_get_info(rounds->snap, &rounds->info, &err))
 		return fail(&err);
 	return RUN_OK;
@@ -268,6 +274,7 @@ static int audit(struct rounds *rounds)
 		return RUN_OK;
 	if (hlk_machine_audit(rounds->machine))
 		return fail_machine(rounds);
+	debug_restored(rounds->debug);
 	rounds->audits++;
 	return RUN_OK;
 }
@@ -332,10 +339,18 @@ static int run_rounds(struct rounds *rounds, uint64_t nr)
 	return ret;
 }
 
-static int rounds_of_snapshot(struct rounds *rounds)
+static int core(struct hlk_ctx *ctx, struct rounds *rounds, const char *path)
+{
+	debug_hide(rounds->debug);
+	return core_of_machine(ctx, rounds->machine, rounds->opt->cpus, rounds->wide, path);
+}
+
+static int rounds_of_snapshot(struct hlk_ctx *ctx, struct rounds *rounds)
 {
 	int ret = take(rounds);
 
+	if (!ret)
+		ret = core(ctx, rounds, rounds->opt->core_at_snapshot);
 	if (!ret)
 		ret = run_rounds(rounds, rounds->opt->repeat);
 	return ret ? ret : clones_run(rounds->clones, rounds);
@@ -379,7 +394,7 @@ static int boot(struct hlk_ctx *ctx, struct rounds *rounds)
 	if (!ret && opt->call)
 		ret = calls_run(ctx, rounds);
 	else if (!ret && opt->has_snapshot)
-		ret = rounds_of_snapshot(rounds);
+		ret = rounds_of_snapshot(ctx, rounds);
 	print_flush(rounds);
 	rounds->exit_code = ret;
 	if (!opt->threads)
@@ -406,20 +421,47 @@ static int make_machine(struct hlk_ctx *ctx, struct rounds *rounds)
 	return hlk_machine_create(ctx, &config, &rounds->machine, &err) ? fail(&err) : RUN_OK;
 }
 
+/* A kernel of 64 bits begins with 32, but that is not what gdb is to see. */
+static bool is_wide(const struct rounds *rounds, const struct hlk_kernel *kernel)
+{
+	static const char elf64[] = "\177ELF\2";
+
+	return rounds->placed.protocol == HLK_PROTOCOL_LINUX64 ||
+	       (kernel->image_size >= sizeof(elf64) &&
+		!memcmp(kernel->image, elf64, sizeof(elf64) - 1));
+}
+
+static int debug(struct hlk_ctx *ctx, struct rounds *rounds,
+		 const struct hlk_kernel *kernel)
+{
+	int ret = debug_open(rounds->opt->gdb, &rounds->debug);
+
+	rounds->wide = is_wide(rounds, kernel);
+	return ret ? ret : debug_machine(rounds->debug, ctx, rounds->machine,
+					 rounds->opt->cpus, rounds->wide);
+}
+
 static int make(struct hlk_ctx *ctx, struct rounds *rounds,
 		const struct files *files)
 {
-	int ret = make_machine(ctx, rounds);
+	int ret = make_machine(ctx, rounds), other;
 
 	if (ret)
 		return ret;
 	if (hlk_machine_load(rounds->machine, &files->kernel, &rounds->placed))
 		ret = fail_machine(rounds);
+	if (!ret)
+		ret = debug(ctx, rounds, &files->kernel);
 	if (!ret && !rounds->opt->json)
 		rounds->console = console_open(kick, rounds);
-	if (!ret)
+	if (!ret) {
 		ret = boot(ctx, rounds);
+		other = core(ctx, rounds, rounds->opt->core);
+		ret = ret ? ret : other;
+	}
 	console_close(rounds->console);
+	debug_end(rounds->debug, ret);
+	debug_close(rounds->debug);
 	hlk_snapshot_close(rounds->snap);
 	hlk_machine_close(rounds->machine);
 	return ret;
@@ -488,6 +530,7 @@ int cmd_boot(int argc, char **argv)
 		return RUN_ERROR;
 	}
 	rounds->opt = &opt;
+	report_symbols(opt.kernel);
 	ret = files_read(&opt, &files);
 	if (!ret)
 		ret = clones_start(&opt, run_clone, &rounds->clones);

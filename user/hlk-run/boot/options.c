@@ -85,6 +85,8 @@ static const struct argp_option boot_options[] = {
 	{ "clones", OPT_CLONES, "N", 0,
 	  "So many other processes, each with a machine of its own, run the same rounds after it", 3 },
 	{ "clone-rounds", OPT_CLONE_ROUNDS, "N", 0, "Rounds of each of them (default as --repeat)", 3 },
+	OPTION_GDB(3),
+	OPTIONS_CORE(3),
 	OPTION_JSON(4),
 	{ "quiet", OPT_QUIET, NULL, 0, "Do not print what the guest prints", 4 },
 	{ 0 }
@@ -217,6 +219,15 @@ static error_t parse_end(struct argp_state *state, const struct boot_options *bo
 	if ((!boot->has_snapshot || boot->call || boot->call_file) &&
 	    (boot->cut_off || boot->clones))
 		argp_error(state, "--cut-off and --clones want --snapshot-at, and no --call");
+	if (boot->gdb && (boot->call || boot->call_file || boot->clones || boot->cut_off ||
+			  boot->time_back))
+		argp_error(state, "--gdb goes with no --call, --clones, --cut-off and --time-back");
+	if (boot->gdb && (boot->snapshot_at.when == WHEN_ADDR || boot->until.when == WHEN_ADDR))
+		argp_error(state, "with --gdb an address to stop at is gdb's");
+	if ((boot->core || boot->core_at_snapshot) && (boot->call || boot->call_file))
+		argp_error(state, "a core is of a guest that is not called");
+	if (boot->core_at_snapshot && !boot->has_snapshot)
+		argp_error(state, "--core-at-snapshot wants --snapshot-at");
 	if (boot->audit && (boot->threads ||
 			    (!boot->has_snapshot && !boot->call && !boot->call_file)))
 		argp_error(state, "--audit wants --snapshot-at or --call, and no --threads");
@@ -279,6 +290,15 @@ static error_t parse_rounds(int key, char *arg, struct argp_state *state,
 		return 0;
 	case OPT_CLONE_ROUNDS:
 		boot->clone_rounds = option_number(state, "clone-rounds", arg, 0, 1ULL << 40);
+		return 0;
+	case OPT_GDB:
+		boot->gdb = arg;
+		return 0;
+	case OPT_CORE:
+		boot->core = arg;
+		return 0;
+	case OPT_CORE_AT_SNAPSHOT:
+		boot->core_at_snapshot = arg;
 		return 0;
 	case OPT_JSON:
 		boot->json = true;

@@ -78,6 +78,9 @@ struct point {
  * @clones: other processes that run the same rounds
  * @clone_rounds: how many each; 0 is @repeat
  * @max_private: budget of private pages
+ * @gdb: where gdb is waited for, or NULL
+ * @core: where a core of the guest goes in the end, or NULL
+ * @core_at_snapshot: where one of the guest as the snapshot has it goes, or NULL
  * @json: print JSON and nothing else
  * @quiet: do not print what the guest prints
  */
@@ -117,6 +120,9 @@ struct boot_options {
 	uint32_t clones;
 	uint64_t clone_rounds;
 	uint64_t max_private;
+	const char *gdb;
+	const char *core;
+	const char *core_at_snapshot;
 	bool json;
 	bool quiet;
 };

@@ -25,6 +25,8 @@ struct output {
  * struct rounds - one run
  * @opt: the command line
  * @machine: the machine
+ * @debug: gdb, or NULL
+ * @wide: the guest is to be looked at as one of x86-64
  * @placed: what was put where
  * @snap: what it is restored to, or NULL
  * @info: what that holds
@@ -52,6 +54,8 @@ struct output {
 struct rounds {
 	const struct boot_options *opt;
 	struct hlk_machine *machine;
+	struct debug *debug;
+	bool wide;
 	struct hlk_placed placed;
 	struct hlk_snap *snap;
 	struct hlk_snapshot_info info;
