@@ -34,11 +34,14 @@ static bool restore_unwritten(const struct hlk_private *private)
 	       !memcmp(page, page_address(private->base), PAGE_SIZE);
 }
 
-/* Is a page as it should be already? Not all are asked each time. */
+/*
+ * Is a page as it should be already? Not all are asked each time, and never one that is
+ * not given back anyway.
+ */
 static bool restore_idle(struct hlk_vm_window *window, struct hlk_private *private,
 			 u64 probe)
 {
-	if (probe & (private->every - 1))
+	if (probe & (private->every - 1) || private < &window->list[window->pinned])
 		return false;
 	if (restore_unwritten(private)) {
 		private->idle++;
@@ -138,9 +141,9 @@ static u64 restore_excess(struct hlk_vm *vm)
  * Give back what calls do not write any more, and what is above the
  * watermark: idle pages first, then the youngest.
  */
-static void restore_trim(struct hlk_vm *vm, u64 probe, struct hlk_restored *r)
+static void restore_trim(struct hlk_vm *vm, struct hlk_restored *r)
 {
-	if (probe || vm->trim)
+	if (r->unwritten || vm->trim)
 		r->idle = restore_drop(vm, U64_MAX, HLK_DROP_IDLE);
 	vm->trim = false;
 	r->freed += r->idle;
@@ -335,7 +338,7 @@ static int restore(struct hlk_vm *vm, struct hlk_snap *snap, u32 flags, u64 prog
 	if (nowait)
 		vm->trim = r->unwritten;
 	else
-		restore_trim(vm, probe, r);
+		restore_trim(vm, r);
 	r->private_pages = atomic64_read(&vm->nr_private);
 	/* those that a device has, beyond that, go on to count */
 	WRITE_ONCE(vm->nr_kept, min(r->private_pages, vm->keep_private));

@@ -93,7 +93,7 @@ static int plan_refused(void)
 /* A page that was asked and is as it should be stays as it is. */
 static bool plan_idle(struct mpage *page, u32 s, bool base_failed)
 {
-	if (!plan.probe || plan.probe & (page->every - 1))
+	if (!plan.probe || plan.probe & (page->every - 1) || (int)s == world.book)
 		return false;
 	if (!base_failed && content_same(&page->c, model_base(plan.to, s))) {
 		page->idle++;
@@ -333,7 +333,7 @@ static void judge_drops(struct hlk_restore *arg, bool trim)
 			plan.ret = -EHWPOISON;
 	}
 	if (!plan.ret && !plan.nowait) {
-		if (plan.probe || trim) {
+		if (plan.unwritten || trim) {
 			d.want = want_idle;
 			d.most = U64_MAX;
 			judge(&d, exact);
