@@ -180,6 +180,27 @@ struct hlk_audited {
 	u64 elsewhere;
 };
 
+/* Ten segments of 16 bytes */
+#define HLK_VMCB_WORDS	20
+
+/**
+ * struct hlk_vcpu_kept - segment and control registers that a restore may leave out
+ * @state: the state in hlk_vm.snap whose they were when the vCPU was last marked, or NULL
+ * @looks: how often it was seen that @vmcb is not known
+ * @vmcb: where AMD's processors leave them; NULL as long as @segment and @cpl are not known
+ * @segment: how segments are there when they are those of hlk_vm.snap
+ * @cpl: and the privilege level
+ *
+ * Protected by the vCPU's mutex; see hlk_vcpu_keep().
+ */
+struct hlk_vcpu_kept {
+	const struct hlk_vcpu_state *state;
+	u32 looks;
+	const struct vmcb *vmcb;
+	u64 segment[HLK_VMCB_WORDS];
+	u8 cpl;
+};
+
 /**
  * struct hlk_vm - an attached KVM VM
  * @kvm_file: held for as long as @kvm: on newer kernels only files pin the
@@ -211,9 +232,7 @@ struct hlk_audited {
  * @vcpus: these; they live as long as @kvm
  * @vcpu_files: their files, as far as somebody looked for them; held, and constant
  *	once set. They hold @kvm as @kvm_file does, and nothing that holds this VM
- * @kept: of each vCPU: the state in @snap whose segment and control registers it had
- *	when it was last marked, or NULL; protected by the vCPU's mutex, see
- *	hlk_vcpu_keep()
+ * @kept: what restores to @snap may leave out of each vCPU
  * @nr_private: private pages of all windows; any context
  * @nr_kept: of these, those that were there when the call began, which do not count
  *	in its budget: what the last restore kept, and what was prefaulted. Written
@@ -267,7 +286,7 @@ struct hlk_vm {
 	u32 nr_vcpus;
 	struct kvm_vcpu *vcpus[HLK_MAX_VCPUS];
 	struct file *vcpu_files[HLK_MAX_VCPUS];
-	const struct hlk_vcpu_state *kept[HLK_MAX_VCPUS];
+	struct hlk_vcpu_kept kept[HLK_MAX_VCPUS];
 	atomic64_t nr_private;
 	u64 nr_kept;
 	atomic64_t over_budget;

@@ -204,10 +204,17 @@ audit_bugs() {
 	old_mp_state|6.12|audit|audit.halted_or_not|kmod/vcpu.c|/^static u32 vcpu_restore\(/,/^}/s/vcpu->arch.mp_state = state->mp_state;/;/
 	old_xcr0|6.12|audit|audit.xcr0|kmod/vcpu.c|/^static void vcpu_restore_xcr0/,/^}/s/vcpu->arch.xcr0 = state->xcr0;/;/
 	old_io|6.12|audit|audit.a_pending_io|kmod/vcpu.c|/^static void vcpu_cancel/,/^}/s/vcpu->arch.complete_userspace_io = NULL;/;/
-	kept_whatever_the_guest_did|6.12|kept|kept.what_the_guest_changes_comes_back|kmod/vcpukept.c|/^static bool sregs_same/,/^}/s/return !differ;/return true;/
+	kept_whatever_the_guest_did|6.12|kept|kept.what_the_guest_changes_comes_back|kmod/vcpukept.c|/^static bool vmcb_same/,/^}/s/return !differ;/return true;/
+	kept_as_kvm_stored_it|6.12|kept|kept.what_the_guest_changes_comes_back|kmod/vcpukept.c|s/if \(likely\(vmcb_known\(kept, vcpu, sregs\)\)\)/if (vmcb_known(kept, vcpu, sregs) \&\& false)/;/^static bool sregs_same/,/^}/s/return !differ;/return true;/
+	kept_but_for_tr|6.12|kept|kept.what_the_guest_changes_comes_back|kmod/vcpukept.c|s/i < HLK_VMCB_WORDS;/i < HLK_VMCB_WORDS - 2;/
+	kept_but_for_cr2|6.12|kept|kept.what_the_guest_changes_comes_back|kmod/vcpukept.c|s/differ \|= arch->cr2 \^ sregs->cr2;/;/
+	kept_as_they_were_once|6.12|kept|kept.a_guest_that_seldom_leaves_them|kmod/vcpukept.c|s/ \|\| !vmcb_is\(&vmcb->save, sregs\)/ || (!vmcb_is(\&vmcb->save, sregs) \&\& false)/
+	kept_by_another_struct|6.12|kept|kept.where_kvm_stores_none|kmod/vcpukept.c|/^struct svm_vcpu/,/^}/s/^	const struct vmcb \*vmcb;$/	u64 odd; const struct vmcb *vmcb;/
+	kept_with_pae|6.12|kept|kept.not_with_pae|kmod/vcpukept.c|s/!sregs_pae\(&state->sync.sregs\) \&\&/(true || sregs_pae(\&state->sync.sregs)) \&\&/
+	kept_in_smm|6.12|kept|kept.not_in_smm|kmod/vcpukept.c|s/!hlk_vcpu_modal\(vcpu\) \&\&/true \&\&/
 	kept_whoever_came|6.12|kept|kept.what_an_ioctl_changes_comes_back|kmod/vcpukept.c|/^bool hlk_vcpu_kept/,/^}/s/ && vcpu_marked_by\(vcpu, vm\)//
 	kept_for_another|6.12|kept|kept.two_of_one_kvm_vm|kmod/vcpukept.c|/^bool hlk_vcpu_kept/,/^}/s/vcpu_marked_by\(vcpu, vm\)/vcpu_marked(vcpu)/
-	kept_though_not_stored|6.12|kept|kept.what_is_written_to_kvm_run_is_not_believed|kmod/vcpukept.c|s/READ_ONCE\(vcpu->run->kvm_valid_regs\) & KVM_SYNC_X86_SREGS/true/
+	kept_though_not_stored|6.12|kept|kept.what_is_written_to_kvm_run_is_not_believed|kmod/vcpukept.c|s/if \(likely\(vmcb_known\(kept, vcpu, sregs\)\)\)/if (vmcb_known(kept, vcpu, sregs) \&\& false)/;s/READ_ONCE\(vcpu->run->kvm_valid_regs\) & KVM_SYNC_X86_SREGS/true/
 	kept_of_another_snapshot|6.12|kept|kept.another_snapshot_is_loaded|kmod/restore.c|s/memset\(vm->kept, 0, sizeof\(vm->kept\)\);/;/
 	kept_though_not_entered|6.12|kept|kept.a_run_that_ends_before_the_guest|kmod/run.c|s/vcpu->run->kvm_dirty_regs \|= KVM_SYNC_X86_SREGS;/;/
 	kept_though_preempted|6.12|kept|kept.with_a_thread_that_preempts|kmod/vcpukept.c|s/ && hlk_task_switches\(\) == switches//

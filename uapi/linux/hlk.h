@@ -917,9 +917,10 @@ struct hlk_run_call {
  *	out: the turn that it ran in, or as given if it did not run; with
  *	HLK_RUN_LEAD the turn that it began, or 0 if it began none; else 0
  *
- * The restore is that of HLK_RESTORE to the snapshot restored last; but with
- * KVM_SYNC_X86_SREGS in kvm_valid_regs, segment and control registers that the call
- * before did not change are not loaded anew. Signals
+ * The restore is that of HLK_RESTORE to the snapshot restored last; but segment and
+ * control registers that the call before did not change are not loaded anew: on AMD's
+ * processors without an APIC in the kernel always, on others with KVM_SYNC_X86_SREGS in
+ * kvm_valid_regs. Signals
  * and immediate_exit end it as they end KVM_RUN, with EINTR; the restore
  * has been done then (see @done), so go on with HLK_RUN_CONTINUE. The guest's
  * exit is in struct kvm_run, as always.

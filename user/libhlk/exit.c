@@ -59,12 +59,25 @@ static void copy_regs(struct hlk_regs *to, const struct kvm_sync_regs *from)
 	};
 }
 
+/* Segment and control registers KVM is asked for, if it has not left them in kvm_run. */
+static int look_at_regs(struct hlk_sandbox *sb)
+{
+	struct kvm_run *run = sb->run;
+
+	if (sb->agent)
+		return hlk_agent_regs(sb);
+	if ((run->kvm_valid_regs | run->kvm_dirty_regs) & KVM_SYNC_X86_SREGS ||
+	    !ioctl(sb->vcpu_fd, KVM_GET_SREGS, &run->s.regs.sregs))
+		return 0;
+	return hlk_err_system(&sb->err, "cannot read registers");
+}
+
 EXPORT int hlk_sandbox_regs(struct hlk_sandbox *sb, struct hlk_regs *regs)
 {
 	int ret = hlk_debug_enter(sb, "cannot read registers");
 
-	if (!ret && sb->agent)
-		ret = hlk_agent_regs(sb);
+	if (!ret)
+		ret = look_at_regs(sb);
 	if (ret)
 		return ret == -EBUSY || ret == -EPERM ? ret : hlk_leave(sb, ret);
 	copy_regs(regs, &sb->run->s.regs);
@@ -95,7 +108,7 @@ static void start_report(struct hlk_sandbox *sb, enum hlk_exit_reason reason,
 		.reason = reason,
 		.code = code,
 	};
-	if (!sb->agent || !hlk_agent_regs(sb))
+	if (!look_at_regs(sb))
 		copy_regs(&sb->exit.regs, regs);
 	/* AMD's processors reset themselves on a triple fault. */
 	if (reason == HLK_EXIT_SHUTDOWN && regs->regs.rip == 0xfff0 &&

@@ -3,6 +3,7 @@
  * The VM under a sandbox: a KVM VM whose memory is windows of hlk.ko, and one
  * vCPU that cannot change anything that a restore does not bring back.
  */
+#include <cpuid.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -15,6 +16,8 @@
 #include "internal.h"
 
 static const char op[] = "cannot create the VM";
+
+#define CPUID_SVM	(1U << 2)
 
 /*
  * Pages that KVM wants for itself on Intel. They lie between scratch and the
@@ -234,6 +237,14 @@ static int set_cpu(struct hlk_sandbox *sb, struct hlk_err *err)
 	return 0;
 }
 
+/* Of AMD's processors the module looks at segment and control registers by itself. */
+static bool finds_segments(void)
+{
+	unsigned int eax, ebx, ecx, edx;
+
+	return __get_cpuid(0x80000001, &eax, &ebx, &ecx, &edx) && ecx & CPUID_SVM;
+}
+
 static int create_vcpu(struct hlk_sandbox *sb, struct hlk_err *err)
 {
 	void *run;
@@ -246,8 +257,10 @@ static int create_vcpu(struct hlk_sandbox *sb, struct hlk_err *err)
 	if (run == MAP_FAILED)
 		return hlk_err_system(err, "cannot map the vCPU");
 	sb->run = run;
-	/* what the module looks at after a call; all else it asks KVM for when it needs it */
-	sb->run->kvm_valid_regs = KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS;
+	/* what is looked at after a call; all else KVM is asked for when it is needed */
+	sb->run->kvm_valid_regs = KVM_SYNC_X86_REGS;
+	if (!finds_segments())
+		sb->run->kvm_valid_regs |= KVM_SYNC_X86_SREGS;
 	return set_cpu(sb, err);
 }
 

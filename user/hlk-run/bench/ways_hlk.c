@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Ways that use the module: one by one, fused, in batches, new from a snapshot. */
+#include <cpuid.h>
 #include <errno.h>
 #include <liburing.h>
 #include <stdio.h>
@@ -192,11 +193,17 @@ static int open_a2(struct bench_way *way)
 
 /* ---- A2l: the same with registers as libhlk has them ---- */
 
+#define CPUID_SVM	(1U << 2)
+
 static int open_a2l(struct bench_way *way)
 {
+	unsigned int eax, ebx, ecx, edx;
+
 	if (open_a2(way))
 		return -1;
-	way->m.run->kvm_valid_regs = KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS;
+	way->m.run->kvm_valid_regs = KVM_SYNC_X86_REGS;
+	if (!__get_cpuid(0x80000001, &eax, &ebx, &ecx, &edx) || !(ecx & CPUID_SVM))
+		way->m.run->kvm_valid_regs |= KVM_SYNC_X86_SREGS;
 	return 0;
 }
 
