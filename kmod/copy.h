@@ -27,24 +27,34 @@ static inline bool hlk_copy_fails(void)
 #endif
 
 /**
- * hlk_copy_page() - copy a page
- * @to: a page that nobody else writes
+ * hlk_copy_to() - copy a page
+ * @to: address of a page that nobody else writes
  * @from: the page; what it holds may change meanwhile
  *
  * Return: 0, or -EHWPOISON if the memory of @from failed: @to is undefined then
  */
-static inline int hlk_copy_page(struct page *to, struct page *from)
+static __always_inline int hlk_copy_to(void *to, struct page *from)
 {
 	if (unlikely(PageHWPoison(from) || hlk_copy_fails()))
 		return -EHWPOISON;
 	if (!cpu_feature_enabled(X86_FEATURE_ERMS)) {
-		copy_page(page_address(to), page_address(from));
+		copy_page(to, page_address(from));
 		return 0;
 	}
-	if (likely(!copy_mc_to_kernel(page_address(to), page_address(from), PAGE_SIZE)))
+	if (likely(!copy_mc_to_kernel(to, page_address(from), PAGE_SIZE)))
 		return 0;
 	memory_failure_queue(page_to_pfn(from), 0);
 	return -EHWPOISON;
+}
+
+/**
+ * hlk_copy_page() - copy a page
+ * @to: a page that nobody else writes
+ * @from: the page, see hlk_copy_to()
+ */
+static inline int hlk_copy_page(struct page *to, struct page *from)
+{
+	return hlk_copy_to(page_address(to), from);
 }
 
 #endif /* _HLK_COPY_H */

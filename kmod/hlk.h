@@ -67,6 +67,7 @@ struct hlk_watch {
 /**
  * struct hlk_private - one private page of a window
  * @page: the page; the window holds a reference
+ * @at: its address
  * @base: what a restore copies into it; NULL clears it. Borrowed from the
  *	snapshot that @vm holds
  * @index: page number in the window
@@ -76,6 +77,7 @@ struct hlk_watch {
  */
 struct hlk_private {
 	struct page *page;
+	void *at;
 	struct page *base;
 	u64 index;
 	u32 idle;

@@ -26,12 +26,10 @@
 
 static bool restore_unwritten(const struct hlk_private *private)
 {
-	void *page = page_address(private->page);
-
 	if (!private->base)
-		return !memchr_inv(page, 0, PAGE_SIZE);
+		return !memchr_inv(private->at, 0, PAGE_SIZE);
 	return !PageHWPoison(private->base) &&
-	       !memcmp(page, page_address(private->base), PAGE_SIZE);
+	       !memcmp(private->at, page_address(private->base), PAGE_SIZE);
 }
 
 /*
@@ -56,12 +54,12 @@ static bool restore_idle(struct hlk_vm_window *window, struct hlk_private *priva
 }
 
 /* What was learned is but a guess; the snapshot's own page may be well. */
-static int restore_unlearned(struct hlk_vm_window *window, struct hlk_private *private)
+static noinline int restore_unlearned(struct hlk_vm_window *window, struct hlk_private *private)
 {
 	if (!hlk_learned_give_up(window, private->index))
 		return -EHWPOISON;
 	private->base = hlk_window_base(window, private->index);
-	return private->base ? hlk_copy_page(private->page, private->base) : -EHWPOISON;
+	return private->base ? hlk_copy_to(private->at, private->base) : -EHWPOISON;
 }
 
 static int restore_pages(struct hlk_vm_window *window, u64 from, u64 to, u64 probe,
@@ -83,9 +81,9 @@ static int restore_pages(struct hlk_vm_window *window, u64 from, u64 to, u64 pro
 			continue;
 		}
 		if (!private->base) {
-			clear_highpage(private->page);
+			clear_page(private->at);
 			cleared++;
-		} else if (unlikely(hlk_copy_page(private->page, private->base)) &&
+		} else if (unlikely(hlk_copy_to(private->at, private->base)) &&
 			   restore_unlearned(window, private)) {
 			return hlk_fail(at, -EHWPOISON, HLK_WHY_MEMORY_FAILED, 0,
 					(window->range.gfn + private->index) << PAGE_SHIFT);

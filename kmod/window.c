@@ -317,6 +317,7 @@ static int window_make_private(struct hlk_vm_window *window, u64 index)
 	hlk_assert(window->nr < window->room);
 	private = &window->list[window->nr++];
 	private->page = page;
+	private->at = page_address(page);
 	private->base = base;
 	private->index = index;
 	private->idle = 0;

@@ -150,6 +150,7 @@ void get_page(struct page *page);
 void put_page(struct page *page);
 void *page_address(const struct page *page);
 #define PageHWPoison(page)	((page)->failed)
+int hlk_copy_to(void *to, struct page *from);
 int hlk_copy_page(struct page *to, struct page *from);
 void *kmap_local_page(struct page *page);
 void kunmap_local(const void *at);

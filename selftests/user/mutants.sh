@@ -781,7 +781,7 @@ mutant window.c 'a page that came back is asked as often as before' \
 
 # restores
 mutant restore.c 'pages without a base are not cleared' \
-	's/^\t\t\tclear_highpage(private->page);/\t\t\t;/'
+	's/^\t\t\tclear_page(private->at);/\t\t\t;/'
 mutant restore.c 'the last private page is left as it is' \
 	's/const struct hlk_private \*end = &window->list\[to\];/const struct hlk_private *end = \&window->list[to] - 1;/'
 mutant restore.c 'a long list is copied in part' \

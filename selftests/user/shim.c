@@ -98,16 +98,21 @@ void hlk_count_snaps(long by)
 	SHIM_ASSERT(shim.counted_snaps >= 0);
 }
 
-int hlk_copy_page(struct page *to, struct page *from)
+int hlk_copy_to(void *to, struct page *from)
 {
 	if (from->failed)
 		return -EHWPOISON;
 	if (++shim.copies == shim.fail_copy_at) {
-		memcpy(page_address(to), page_address(from), PAGE_SIZE / 2);
+		memcpy(to, page_address(from), PAGE_SIZE / 2);
 		return -EHWPOISON;
 	}
-	memcpy(page_address(to), page_address(from), PAGE_SIZE);
+	memcpy(to, page_address(from), PAGE_SIZE);
 	return 0;
+}
+
+int hlk_copy_page(struct page *to, struct page *from)
+{
+	return hlk_copy_to(page_address(to), from);
 }
 
 /* XArray */
