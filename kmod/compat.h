@@ -14,6 +14,7 @@
 #error "hlk needs Linux 6.1 or later"
 #endif
 
+#include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/hrtimer.h>
 #include <linux/kvm_host.h>
@@ -76,6 +77,11 @@ static inline long hlk_get_user_page_remote(struct mm_struct *mm, unsigned long 
 	return get_user_pages_remote(mm, hva, 1, flags, page, locked);
 #endif
 }
+
+/* From 6.11 on */
+#ifndef fd_file
+#define fd_file(fd)	((fd).file)
+#endif
 
 /* Its name before 6.8 */
 #ifndef KVM_MAX_NR_ADDRESS_SPACES

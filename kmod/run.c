@@ -496,6 +496,7 @@ int hlk_cmd_run(void *obj, struct hlk_ucmd *ucmd)
 	struct kvm_vcpu *vcpu;
 	struct file *file;
 	bool kept = false;
+	struct fd fd;
 	int ret;
 
 	run_clear(run);
@@ -512,7 +513,8 @@ int hlk_cmd_run(void *obj, struct hlk_ucmd *ucmd)
 	ret = run_check(vm, run, &ucmd->at);
 	if (ret)
 		return ret;
-	file = fget(run->vcpu_fd);
+	fd = fdget(run->vcpu_fd);
+	file = fd_file(fd);
 	if (!file)
 		return hlk_fail(&ucmd->at, -EBADF, HLK_WHY_NOT_VCPU, 0, 0);
 	ret = mutex_lock_killable(&vm->lock);
@@ -536,6 +538,6 @@ int hlk_cmd_run(void *obj, struct hlk_ucmd *ucmd)
 		vcpu->run->kvm_dirty_regs |= KVM_SYNC_X86_SREGS;
 	trace_hlk_run(vm->id, run, start, ret);
 put:
-	fput(file);
+	fdput(fd);
 	return ret;
 }

@@ -44,6 +44,12 @@ static void ucmd_finish(struct hlk_ucmd *ucmd, int ret)
 	fput(ucmd->new_file);
 }
 
+/*
+ * Of what is called most. The compiler knows that such a copy stays within the buffer, of
+ * any other size the kernel looks at the stack.
+ */
+#define USUAL_SIZE	sizeof(struct hlk_run)
+
 static int ucmd_read(struct hlk_ucmd *ucmd, const struct hlk_op *op,
 		     void __user *from, u32 size)
 {
@@ -55,7 +61,10 @@ static int ucmd_read(struct hlk_ucmd *ucmd, const struct hlk_op *op,
 	/* the tail is looked at in one go */
 	if (size > HLK_MAX_STRUCT)
 		return hlk_fail(&ucmd->at, -E2BIG, HLK_WHY_SIZE, 0, HLK_MAX_STRUCT);
-	ret = copy_struct_from_user(head, op->size, from, size);
+	if (likely(size == USUAL_SIZE && op->size == USUAL_SIZE))
+		ret = copy_from_user(head, from, USUAL_SIZE) ? -EFAULT : 0;
+	else
+		ret = copy_struct_from_user(head, op->size, from, size);
 	if (ret == -E2BIG)
 		return hlk_fail(&ucmd->at, ret, HLK_WHY_TAIL, 0, op->size);
 	if (ret)
@@ -70,6 +79,15 @@ static void ucmd_tell(const struct hlk_ucmd *ucmd, struct hlk_head *head)
 	head->why = ucmd->at.why;
 	head->index = ucmd->at.index;
 	head->where = ucmd->at.where;
+}
+
+static int ucmd_reply(void __user *to, const union hlk_cmd_buffer *from, u32 size)
+{
+	unsigned long left = likely(size == USUAL_SIZE) ?
+			     copy_to_user(to, from, USUAL_SIZE) :
+			     copy_to_user(to, from, size);
+
+	return left ? -EFAULT : 0;
 }
 
 /* Tell why the struct was not read, whatever its size, if it has room for it. */
@@ -127,7 +145,7 @@ long hlk_ioctl(struct file *file, unsigned int cmd, unsigned long arg, bool nowa
 	ret = op->execute(file->private_data, &ucmd);
 	buffer.head.size = size;
 	ucmd_tell(&ucmd, &buffer.head);
-	if (copy_to_user(user, &buffer, min(size, op->size)) && !ret)
+	if (ucmd_reply(user, &buffer, min(size, op->size)) && !ret)
 		ret = -EFAULT;
 	ucmd_finish(&ucmd, ret);
 	return ret;

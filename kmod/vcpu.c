@@ -62,15 +62,19 @@ bool hlk_is_vcpu_file(const struct file *file)
  */
 struct kvm_vcpu *hlk_vcpu_of(struct hlk_vm *vm, struct file *file)
 {
+	u32 known = vm->nr_vcpus;
 	u32 i;
 
 	if (!hlk_is_vcpu_file(file))
 		return NULL;
-	vcpus_learn(vm);
-	for (i = 0; i < vm->nr_vcpus; i++)
+	for (i = 0;; i++) {
+		if (i == known)
+			vcpus_learn(vm);
+		if (i == vm->nr_vcpus)
+			return NULL;
 		if (vm->vcpus[i] == file->private_data)
 			return vm->vcpus[i];
-	return NULL;
+	}
 }
 
 /**
