@@ -15,7 +15,7 @@ bugs() {
 	missing_put|6.12|restore|restore.all_bytes_come_back|kmod/restore.c|/^int hlk_cmd_restore/,/^}/s/fput\(file\);/;/
 	use_after_free|debug|lifetime|lifetime.closed_in_any_order|kmod/vm.c|/^static void vm_free/,/^}/{s/hlk_snap_put\(vm->snap\);/struct hlk_snap *snap = vm->snap; struct kvm *kvm = vm->kvm; kfree(vm); hlk_snap_put(snap); kvm_put_kvm(kvm);/;/^	kvm_put_kvm/d;/^	kfree\(vm\)/d}
 	lock_inversion|debug|windows|windows.mmap_only_inside|kmod/window.c|/^static vm_fault_t window_mkwrite/,/^}/{s/	if \(window_begin\(window, &payer\)\)/	mutex_lock(\&window->vm->lock);&/;s/window_end\(window, &payer\);/mutex_unlock(\&window->vm->lock);&/}
-	missing_clear|6.12|restore|restore.all_bytes_come_back|kmod/restore.c|s/clear_highpage\(private->page\);/;/
+	missing_clear|6.12|restore|restore.all_bytes_come_back|kmod/restore.c|s/clear_page\(private->at\);/;/
 	off_by_one|6.12|translate|translate.window.as_kvm_with_large_pages|kmod/i686pt.c|s/\(va >> 12\) % I686_ENTRIES/(va >> 12) % (I686_ENTRIES - 1)/
 	double_fetch|debug|isolation|isolation.an_argument_that_changes_under_the_call|kmod/run.c|s/ret = run_input\(vm, &call->inputs\[i\], i, at\);/if (copy_from_user((void *)\&call->inputs[i], u64_to_user_ptr(run->inputs) + i * sizeof(struct hlk_segment), sizeof(struct hlk_segment))) return -EFAULT; &/
 	missing_charge|6.12|accounting|accounting.what_is_held_is_charged_and_given_back|kmod/snap.c|/^struct page \*hlk_page_alloc/,/^}/s/HLK_GFP/(HLK_GFP \& ~__GFP_ACCOUNT)/
@@ -212,6 +212,15 @@ audit_bugs() {
 	kept_by_another_struct|6.12|kept|kept.where_kvm_stores_none|kmod/vcpukept.c|/^struct svm_vcpu/,/^}/s/^	const struct vmcb \*vmcb;$/	u64 odd; const struct vmcb *vmcb;/
 	kept_with_pae|6.12|kept|kept.not_with_pae|kmod/vcpukept.c|s/!sregs_pae\(&state->sync.sregs\) \&\&/(true || sregs_pae(\&state->sync.sregs)) \&\&/
 	kept_in_smm|6.12|kept|kept.not_in_smm|kmod/vcpukept.c|s/!hlk_vcpu_modal\(vcpu\) \&\&/true \&\&/
+	calls_not_restored|6.12|calls|calls.each_as_if_it_were_alone|kmod/run.c|/^static int calls_next/,/^}/s/if \(!ret\)$/if (!ret \&\& !run->calls_done)/
+	calls_with_any_exit|6.12|calls|calls.an_exit_in_the_middle_is_seen|kmod/run.c|s/run->exit_reason != KVM_EXIT_HLT/false/
+	calls_deaf_to_signals|6.12|calls|calls.signals_at_any_time|kmod/run.c|/^static int calls_run/,/^}/s/signal_pending\(current\) \|\| //
+	calls_with_old_breakpoints|6.12|calls|calls.breakpoints_are_for_user_space|kmod/run.c|s/likely\(!\(run->residue & HLK_RESIDUE_DEBUGREGS\)\)/true/
+	calls_with_one_deadline|6.12|calls|calls.a_deadline_of_one|kmod/run.c|/^static int calls_next/,/^}/s/if \(run->call_timeout_ns\)/if (run->call_timeout_ns \&\& !run->calls_done)/
+	calls_with_outputs_anywhere|6.12|calls|calls.what_is_wrong_in_the_middle|kmod/run.c|s/!run_window\(c->vm, call->out_gpa, call->out_bytes\)/false/
+	calls_as_long_as_the_guest_says|6.12|calls|calls.an_output_that_is_too_long_is_seen|kmod/run.c|/^static int calls_output/,/^}/s/if \(size > bytes\)/if (0)/
+	calls_with_reserved_words|6.12|calls|calls.what_is_wrong_in_the_middle|kmod/run.c|/^static int calls_read/,/^}/s/if \(call->__reserved\)/if (0)/
+	calls_of_another_size|6.12|calls|calls.other_arrays|kmod/run.c|/^static struct hlk_run_call __user .calls_user/,/^}/s/run->call_size/sizeof(struct hlk_run_call)/
 	kept_whoever_came|6.12|kept|kept.what_an_ioctl_changes_comes_back|kmod/vcpukept.c|/^bool hlk_vcpu_kept/,/^}/s/ && vcpu_marked_by\(vcpu, vm\)//
 	kept_for_another|6.12|kept|kept.two_of_one_kvm_vm|kmod/vcpukept.c|/^bool hlk_vcpu_kept/,/^}/s/vcpu_marked_by\(vcpu, vm\)/vcpu_marked(vcpu)/
 	kept_though_not_stored|6.12|kept|kept.what_is_written_to_kvm_run_is_not_believed|kmod/vcpukept.c|s/if \(likely\(vmcb_known\(kept, vcpu, sregs\)\)\)/if (vmcb_known(kept, vcpu, sregs) \&\& false)/;s/READ_ONCE\(vcpu->run->kvm_valid_regs\) & KVM_SYNC_X86_SREGS/true/
