@@ -397,6 +397,21 @@ static void pdptrs(void)
 	mazed_exit(&m);
 }
 
+/* Pages of different sizes that follow each other are two runs. */
+static void sizes(void)
+{
+	struct mazed m;
+
+	plain(&m, SDM_4LEVEL);
+	mazed_set(&m, MAZED_FIRST, 0, table(3, ALL));
+	mazed_set(&m, MAZED_FIRST + 3, 0, table(4, ALL));
+	mazed_set(&m, MAZED_FIRST + 3, 1, 1ULL << 30 | PS | ALL);
+	mazed_set(&m, MAZED_FIRST + 4, 511, 511ULL << 21 | PS | ALL);
+	/* no memory, memory of both, no memory */
+	CHECK_EQ(mazed_walk(&m, 1, 0, end_of(SDM_4LEVEL)), 4);
+	mazed_exit(&m);
+}
+
 /* Large pages are marked as one, whatever of them is in the range; all else stays. */
 static void mark_large(void)
 {
@@ -595,6 +610,7 @@ int main(int argc, char **argv)
 		TAP_TEST(loops),
 		TAP_TEST(countless_ways),
 		TAP_TEST(pdptrs),
+		TAP_TEST(sizes),
 		TAP_TEST(mark_large),
 		TAP_TEST(limit),
 		TAP_TEST(any_cursor),
