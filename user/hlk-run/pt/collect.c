@@ -46,7 +46,7 @@ int pt_space_init(struct pt_space *space, const uint64_t *roots, uint32_t nr)
 		return no_memory();
 	space->roots[0].addr = PT_NO_ADDR;
 	for (i = 0; i < nr; i++)
-		space->roots[i].addr = roots[i] & ~(PT_PAGE - 1);
+		space->roots[i].addr = roots[i] & PT_ROOT_BITS;
 	return RUN_OK;
 }
 
@@ -109,6 +109,7 @@ static int collect(struct pt_space *space, struct hlk_walk *w, uint64_t limit,
 		if (ret)
 			return ret;
 		space->nr += w->nr_mappings;
+		space->format = w->format;
 		ret = check_roots(space, space->nr - w->nr_mappings);
 		if (ret)
 			return ret;
@@ -154,12 +155,80 @@ int pt_collect(struct pt_space *space, const struct pt_options *pt,
 }
 
 /**
+ * pt_way_ends() - does a translation that failed say where the way ended?
+ * @translate: what came back
+ */
+bool pt_way_ends(const struct hlk_translate *translate)
+{
+	switch (translate->head.why) {
+	case HLK_WHY_NOT_PRESENT:
+	case HLK_WHY_NOT_RAM:
+	case HLK_WHY_PDE_RESERVED:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/**
+ * pt_find() - the way to one address, in each root
+ * @space: with its roots
+ * @pt: modes and the address
+ * @translate: how to translate
+ * @arg: its first argument
+ *
+ * Return: RUN_OK or an exit code, after the reason was printed
+ */
+int pt_find(struct pt_space *space, const struct pt_options *pt,
+	    pt_translate_fn translate, void *arg)
+{
+	struct hlk_translate *at;
+	uint32_t i;
+	int ret = RUN_OK;
+
+	for (i = 0; i < space->nr_roots && !ret; i++) {
+		at = &space->roots[i].at;
+		at->paging = pt->paging;
+		at->va = pt->at;
+		at->root = space->roots[i].addr;
+		if (space->roots[i].addr == PT_NO_ADDR)
+			at->root = HLK_ROOT_CR3;
+		ret = translate(arg, at);
+		space->format = at->format;
+	}
+	return ret;
+}
+
+/**
+ * pt_width() - digits of an address
+ * @space: what was collected
+ */
+int pt_width(const struct pt_space *space)
+{
+	return space->format >= HLK_FORMAT_4LEVEL ? 16 : 8;
+}
+
+/**
+ * pt_root_addr() - where a root's table is
+ * @space: what was collected
+ * @root: the root
+ *
+ * PAE's begins anywhere in a page; with the others the low bits of CR3 are flags or PCID.
+ */
+uint64_t pt_root_addr(const struct pt_space *space, uint32_t root)
+{
+	uint64_t addr = space->roots[root].addr;
+
+	return space->format == HLK_FORMAT_PAE ? addr : addr & ~(PT_PAGE - 1);
+}
+
+/**
  * pt_is_table() - does it stand for a whole table, not for pages?
  * @map: the range
  */
 bool pt_is_table(const struct hlk_mapping *map)
 {
-	return map->map & (HLK_MAP_ALIAS | HLK_MAP_TABLE_NOT_RAM);
+	return map->map & (HLK_MAP_ALIAS | HLK_MAP_TABLE_NOT_RAM | HLK_MAP_RESERVED);
 }
 
 /**
@@ -174,6 +243,8 @@ enum pt_kind pt_kind(const struct hlk_mapping *map)
 		return PT_ALIAS;
 	if (map->map & HLK_MAP_TABLE_NOT_RAM)
 		return PT_LOST_TABLE;
+	if (map->map & HLK_MAP_RESERVED)
+		return PT_RESERVED;
 	if (map->map & HLK_MAP_NOT_RAM)
 		return PT_NOT_RAM;
 	if (map->map & HLK_MAP_COW)
@@ -190,12 +261,15 @@ static void add(struct pt_totals *totals, const struct hlk_mapping *map)
 		totals->alias_tables++;
 	else if (map->map & HLK_MAP_TABLE_NOT_RAM)
 		totals->lost_tables++;
+	else if (map->map & HLK_MAP_RESERVED)
+		totals->reserved++;
 	if (pt_is_table(map))
 		return;
 	totals->pages += map->pages;
 	totals->write += map->map & HLK_MAP_WRITE ? map->pages : 0;
 	totals->user += map->map & HLK_MAP_USER ? map->pages : 0;
 	totals->cow += map->map & HLK_MAP_COW ? map->pages : 0;
+	totals->exec += map->map & HLK_MAP_NX ? 0 : map->pages;
 	totals->large += map->map & HLK_MAP_LARGE ? map->pages : 0;
 	totals->not_ram += map->map & HLK_MAP_NOT_RAM ? map->pages : 0;
 }

@@ -20,9 +20,11 @@ enum {
 	OPT_RANGE,
 	OPT_LIMIT,
 	OPT_SVG,
+	OPT_FORMAT,
+	OPT_AT,
+	OPT_FOLD,
 };
 
-#define VA_END		(1ULL << 32)
 #define MAX_LIMIT	(1ULL << 24)
 
 static const struct argp_option pt_options[] = {
@@ -44,11 +46,18 @@ static const struct argp_option pt_options[] = {
 	{ "no-wp", OPT_NO_WP, NULL, 0, "Read the tables as with CR0.WP clear", 3 },
 	{ "no-pse", OPT_NO_PSE, NULL, 0, "Read the tables as with CR4.PSE clear", 3 },
 	{ "maxphyaddr", OPT_MAXPHYADDR, "BITS", 0,
-	  "Physical-address bits of the processor, 32 to 40", 3 },
+	  "Physical-address bits of the processor, 32 to 52", 3 },
+	{ "format", OPT_FORMAT, "32|pae|4|5", 0,
+	  "Read the tables as of that format, whatever vCPU 0 does", 3 },
 	{ "range", OPT_RANGE, "START-END", 0,
 	  "Only these virtual addresses; END is the last one", 3 },
 	{ "limit", OPT_LIMIT, "N", 0,
 	  "Stop after N ranges (default 262144)", 3 },
+	{ "at", OPT_AT, "ADDRESS", 0,
+	  "Only the way to this virtual address, entry by entry", 3 },
+	{ "fold", OPT_FOLD, "N", 0,
+	  "At most N lines for a root: put together what lies near each other "
+	  "(default 4096; 0 for none)", 4 },
 	{ "svg", OPT_SVG, "FILE", 0,
 	  "Draw a map of virtual and physical memory", 4 },
 	OPTION_JSON(4),
@@ -70,14 +79,13 @@ static void parse_range(struct argp_state *state, const char *arg,
 		goto bad;
 	arg = end + 1;
 	last = strtoull(arg, &end, 16);
-	if (errno || end == arg || *end || *arg == '-' || last >= VA_END ||
-	    start > last)
+	if (errno || end == arg || *end || *arg == '-' || start > last)
 		goto bad;
 	pt->start = start & ~4095ULL;
 	pt->end = (last | 4095) + 1;
 	return;
 bad:
-	argp_error(state, "--range wants two addresses below 4 GiB, such as 8000000-80fffff");
+	argp_error(state, "--range wants two addresses, such as 8000000-80fffff");
 }
 
 static void parse_root(struct argp_state *state, const char *arg,
@@ -85,7 +93,18 @@ static void parse_root(struct argp_state *state, const char *arg,
 {
 	if (pt->nr_roots == PT_MAX_ROOTS)
 		argp_error(state, "at most %u roots", PT_MAX_ROOTS);
-	pt->roots[pt->nr_roots++] = option_number(state, "root", arg, 0, UINT32_MAX);
+	pt->roots[pt->nr_roots++] = option_number(state, "root", arg, 0, UINT64_MAX);
+}
+
+static void parse_at(struct argp_state *state, const char *arg, struct pt_options *pt)
+{
+	char *end;
+
+	errno = 0;
+	pt->at = strtoull(arg, &end, 16);
+	if (errno || end == arg || *end || strpbrk(arg, "+-"))
+		argp_error(state, "--at wants an address, such as ffffffff81000000");
+	pt->find = true;
 }
 
 /* A mode that is given says that all are */
@@ -95,6 +114,22 @@ static void give(struct pt_options *pt, uint32_t clear)
 		pt->paging.flags = HLK_PAGING_GIVEN | HLK_PAGING_WP |
 				   HLK_PAGING_PSE;
 	pt->paging.flags &= ~clear;
+}
+
+/* All that does not take rights away by itself is on. */
+static void give_format(struct argp_state *state, const char *arg, struct pt_options *pt)
+{
+	const uint32_t wide = HLK_PAGING_PAE | HLK_PAGING_NXE;
+
+	give(pt, 0);
+	if (!strcmp(arg, "pae"))
+		pt->paging.flags |= wide;
+	else if (!strcmp(arg, "4"))
+		pt->paging.flags |= wide | HLK_PAGING_LONG;
+	else if (!strcmp(arg, "5"))
+		pt->paging.flags |= wide | HLK_PAGING_LONG | HLK_PAGING_LA57;
+	else if (strcmp(arg, "32"))
+		argp_error(state, "--format wants 32, pae, 4 or 5");
 }
 
 static error_t parse_tables(int key, char *arg, struct argp_state *state,
@@ -112,7 +147,16 @@ static error_t parse_tables(int key, char *arg, struct argp_state *state,
 		return 0;
 	case OPT_MAXPHYADDR:
 		give(pt, 0);
-		pt->paging.maxphyaddr = option_number(state, "maxphyaddr", arg, 32, 40);
+		pt->paging.maxphyaddr = option_number(state, "maxphyaddr", arg, 32, 52);
+		return 0;
+	case OPT_FORMAT:
+		give_format(state, arg, pt);
+		return 0;
+	case OPT_AT:
+		parse_at(state, arg, pt);
+		return 0;
+	case OPT_FOLD:
+		pt->fold = option_number(state, "fold", arg, 0, MAX_LIMIT);
 		return 0;
 	case OPT_RANGE:
 		parse_range(state, arg, pt);
@@ -166,6 +210,8 @@ static void check(struct argp_state *state, const struct pt_options *pt)
 		argp_error(state, "--running wants --root: CR3 changes while the guest runs");
 	if (other && (pt->of_snapshot || run->call))
 		argp_error(state, "--snapshot and --call want a guest of one's own");
+	if (pt->find && pt->svg)
+		argp_error(state, "--at and --svg are two things");
 	if (!run->call && run->input)
 		argp_error(state, "--input wants --call");
 }

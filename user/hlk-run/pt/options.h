@@ -22,8 +22,11 @@
  * @roots: roots to list
  * @nr_roots: length of @roots; 0 lists those that the guest published, or CR3
  * @start: first virtual address
- * @end: first virtual address that is not wanted; 0 is 4 GiB
+ * @end: first virtual address that is not wanted; 0 is the end
  * @limit: most ranges to list
+ * @find: only the way to one address
+ * @at: that address
+ * @fold: most lines for a root; what lies near each other is put together
  * @svg: file for a picture, or NULL
  */
 struct pt_options {
@@ -39,6 +42,9 @@ struct pt_options {
 	uint64_t start;
 	uint64_t end;
 	uint64_t limit;
+	bool find;
+	uint64_t at;
+	uint64_t fold;
 	const char *svg;
 };
 

@@ -320,6 +320,16 @@ static int walk_process(void *arg, struct hlk_walk *walk)
 	       fail_err(NULL, &err) : RUN_OK;
 }
 
+static int translate_process(void *arg, struct hlk_translate *translate)
+{
+	struct target *t = arg;
+	struct hlk_err err;
+
+	if (hlk_inspect_translate(t->inspect, translate, &err) && !pt_way_ends(translate))
+		return fail_err(NULL, &err);
+	return RUN_OK;
+}
+
 static void name_source(const struct target *t, struct pt_space *space)
 {
 	char path[64], name[64] = "?";
@@ -347,7 +357,9 @@ static int collect(struct target *t, const struct pt_options *pt,
 	name_source(t, space);
 	if (!pt->running)
 		ret = hold(t);
-	if (!ret)
+	if (!ret && pt->find)
+		ret = pt_find(space, pt, translate_process, t);
+	else if (!ret)
 		ret = pt_collect(space, pt, walk_process, t);
 	let_go(t);
 	if (!ret && !alive(t))

@@ -9,6 +9,7 @@
 
 #include "../fail.h"
 #include "../guest.h"
+#include "at.h"
 #include "collect.h"
 #include "pid.h"
 #include "pt.h"
@@ -18,6 +19,13 @@
 static int walk_sandbox(void *arg, struct hlk_walk *walk)
 {
 	return hlk_sandbox_walk(arg, walk) ? fail_sandbox(arg) : RUN_OK;
+}
+
+static int translate_sandbox(void *arg, struct hlk_translate *translate)
+{
+	if (hlk_sandbox_translate(arg, translate) && !pt_way_ends(translate))
+		return fail_sandbox(arg);
+	return RUN_OK;
 }
 
 /* Roots that the guest published; a guest that published none has CR3 */
@@ -52,7 +60,11 @@ static int of_sandbox(struct hlk_sandbox *sb, const struct pt_options *pt,
 		roots = found;
 	}
 	ret = pt_space_init(space, roots, nr);
-	return ret ? ret : pt_collect(space, pt, walk_sandbox, sb);
+	if (ret)
+		return ret;
+	if (pt->find)
+		return pt_find(space, pt, translate_sandbox, sb);
+	return pt_collect(space, pt, walk_sandbox, sb);
 }
 
 /* A snapshot has tables, but no CPU: a sandbox is made that runs from it. */
@@ -157,14 +169,19 @@ static int write_svg(const struct pt_space *space, const char *path)
 
 static int print_all(struct pt_space *space, const struct pt_options *opt)
 {
-	int ret = pt_count(space);
+	int ret;
 
+	if (opt->find) {
+		pt_print_at(space, opt->run.json);
+		return RUN_OK;
+	}
+	ret = pt_count(space);
 	if (ret)
 		return ret;
 	if (opt->run.json)
 		pt_print_json(space);
 	else
-		pt_print_text(space);
+		pt_print_text(space, opt->fold);
 	return opt->svg ? write_svg(space, opt->svg) : RUN_OK;
 }
 
@@ -181,6 +198,7 @@ int cmd_pt(int argc, char **argv)
 		.run = { .repeat = 1, .quiet = true },
 		.fd = -1,
 		.snapshot_fd = -1,
+		.fold = 4096,
 	};
 	struct pt_space space = {};
 	struct hlk_ctx *ctx;

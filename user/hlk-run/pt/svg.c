@@ -48,6 +48,7 @@ static const struct {
 	[PT_NOT_RAM] = { "not in memory", "#8a8a8a", true },
 	[PT_ALIAS] = { "table met before", "#cc79a7", true },
 	[PT_LOST_TABLE] = { "table not in memory", "#333333", true },
+	[PT_RESERVED] = { "reserved bits set", "#b40426", true },
 };
 
 /**
@@ -109,7 +110,11 @@ static uint64_t start_of(const struct hlk_mapping *map, bool physical)
 
 static uint64_t end_of(const struct hlk_mapping *map, bool physical)
 {
-	return start_of(map, physical) + map->pages * PT_PAGE;
+	uint64_t start = start_of(map, physical);
+	uint64_t end = start + map->pages * PT_PAGE;
+
+	/* what ends with the address space does so one byte early */
+	return end > start ? end : UINT64_MAX;
 }
 
 static int by_va(const void *a, const void *b)
@@ -142,7 +147,7 @@ static bool axis_cut(struct axis *axis, const struct side *side, uint64_t gap)
 		start = start_of(side->maps[i], side->physical);
 		end = end_of(side->maps[i], side->physical);
 		last = axis->nr ? &axis->piece[axis->nr - 1] : NULL;
-		if (last && start <= last->end + gap) {
+		if (last && (start <= last->end || start - last->end <= gap)) {
 			if (end > last->end)
 				last->end = end;
 			continue;
@@ -228,7 +233,7 @@ static void axis_make(struct side *side)
 	if (!side->nr)
 		return;
 	while (!axis_cut(axis, side, gap))
-		gap *= 2;
+		gap = gap < 1ULL << 62 ? 2 * gap : UINT64_MAX;
 	axis_split(axis, side);
 	for (i = 0; i < axis->nr; i++) {
 		sum += weight(&axis->piece[i]);
@@ -300,7 +305,7 @@ static void put_title(FILE *file, const struct run *run)
 {
 	const struct hlk_mapping *map = run->map;
 	uint64_t bytes = map->pages * PT_PAGE;
-	char notes[128], size[16];
+	char notes[192], size[16];
 
 	fputs("<title>", file);
 	if (run->nr > 1) {
@@ -525,7 +530,7 @@ static void draw_heading(FILE *file, const struct pt_space *space, uint32_t nr)
 		fputs("<text class=\"h\" x=\"20\" y=\"-36\">CR3 of vCPU 0", file);
 	else
 		fprintf(file, "<text class=\"h\" x=\"20\" y=\"-36\">Root %u at %08" PRIx64,
-			nr, root->addr);
+			nr, pt_root_addr(space, nr));
 	fprintf(file, "<tspan class=\"s\" dx=\"12\">%" PRIu64 " pages, %s; %" PRIu64
 		" writable, %" PRIu64 " copy-on-write, %" PRIu64
 		" for user mode</tspan></text>\n",
@@ -571,19 +576,22 @@ static void draw_style(FILE *file)
 {
 	int i;
 
+	/* Colours in full: not every renderer knows variables, nor schemes. */
 	fputs("<style>\n"
-	      "svg{--bg:#fff;--fg:#222;--dim:#6b6b6b}\n"
-	      "@media (prefers-color-scheme:dark){svg{--bg:#181a1b;--fg:#e8e6e3;--dim:#9a9a9a}}\n"
-	      "text{font:12px ui-sans-serif,system-ui,sans-serif;fill:var(--fg)}\n"
+	      "text{font:12px ui-sans-serif,system-ui,sans-serif;fill:#222}\n"
 	      ".t{font-size:20px;font-weight:600}.h{font-size:15px;font-weight:600}\n"
-	      ".s{font-size:12px;font-weight:400;fill:var(--dim)}\n"
-	      ".b{text-anchor:middle;fill:var(--dim)}\n"
-	      ".al,.ar{font:11px ui-monospace,monospace;fill:var(--fg)}.al{text-anchor:end}\n"
-	      ".cut{font-size:11px;text-anchor:middle;fill:var(--dim)}\n"
-	      ".in{font-size:11px;text-anchor:middle;fill:#fff;pointer-events:none;"
-	      "paint-order:stroke;stroke:#0007;stroke-width:2px}\n"
-	      "rect{stroke:var(--bg);stroke-width:.4}\n"
-	      "path{fill-opacity:.22}g:hover>path{fill-opacity:.75}g:hover>rect{stroke:var(--fg);stroke-width:1.2}\n",
+	      ".s{font-size:12px;font-weight:400}\n"
+	      ".s,.b,.cut{fill:#6b6b6b}.b,.cut,.in{text-anchor:middle}\n"
+	      ".al,.ar{font:11px ui-monospace,monospace}.al{text-anchor:end}\n"
+	      ".cut{font-size:11px}\n"
+	      ".in{font-size:11px;fill:#fff;pointer-events:none;"
+	      "paint-order:stroke;stroke:#000;stroke-opacity:.45;stroke-width:2px}\n"
+	      "rect{stroke:#fff;stroke-width:.4}.bg{fill:#fff}\n"
+	      "path{fill-opacity:.22}g:hover>path{fill-opacity:.75}"
+	      "g:hover>rect{stroke:#222;stroke-width:1.2}\n"
+	      "@media (prefers-color-scheme:dark){text{fill:#e8e6e3}.s,.b,.cut{fill:#9a9a9a}"
+	      ".in{fill:#fff}.bg{fill:#181a1b}rect{stroke:#181a1b}"
+	      "g:hover>rect{stroke:#e8e6e3}}\n",
 	      file);
 	for (i = 0; i < PT_KINDS; i++)
 		fprintf(file, ".k%d{fill:%s}\n", i, kinds[i].fill);
@@ -621,7 +629,7 @@ static void draw_head(FILE *file, const struct pt_space *space, uint32_t panels)
 		"<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" width=\"%d\" height=\"%d\">\n",
 		WIDTH, height, WIDTH, height);
 	draw_style(file);
-	fputs("<rect width=\"100%\" height=\"100%\" style=\"fill:var(--bg)\"/>\n"
+	fputs("<rect class=\"bg\" width=\"100%\" height=\"100%\"/>\n"
 	      "<text class=\"t\" x=\"20\" y=\"28\">", file);
 	put_text(file, space->source);
 	fputs("</text>\n", file);

@@ -7,7 +7,7 @@
 
 void pt_size_text(uint64_t bytes, char *text, size_t size);
 void pt_notes(const struct hlk_mapping *map, char *text, size_t size);
-void pt_print_text(const struct pt_space *space);
+void pt_print_text(const struct pt_space *space, uint64_t fold);
 void pt_print_json(const struct pt_space *space);
 
 #endif /* HLK_RUN_PT_TEXT_H */
