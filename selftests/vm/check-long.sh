@@ -16,6 +16,9 @@
 # 10,000, 0 leaves it out) threads in a small PID namespace, and CALLS (default 10,000,
 # 0 leaves it out) calls of a pool, each after one that uses up its budget, and KEPT
 # (default a million, 0 leaves it out) calls whose restores leave registers out.
+# Tables of 64-bit entries: PT_GUESTS (default 2,000, 0 leaves it out) random ones of each
+# format, natively and on each of PT_KERNELS (default 6.12, 6.1 and 7.3), and libFuzzer for
+# PT_SECONDS (default 1,200, 0 leaves it out) on each format.
 # SEED= starts both from a seed of its own. The last line is
 # `N passed, N failed, N skipped`.
 . "$(dirname "$0")/common.sh"
@@ -29,6 +32,9 @@ MODEL_OPS=${MODEL_OPS:-100000000}
 THREADS=${THREADS:-10000}
 CALLS=${CALLS:-10000}
 KEPT=${KEPT:-1000000}
+PT_GUESTS=${PT_GUESTS:-2000}
+PT_KERNELS=${PT_KERNELS-6.12 6.1 7.3}
+PT_SECONDS=${PT_SECONDS:-1200}
 export SEED=${SEED:-$SRANDOM}
 passed=0 failed=0 skipped=0
 
@@ -69,7 +75,8 @@ gone() {
 }
 
 "$VM_DIR/setup.sh"
-record check-long FUZZ_SECONDS FUZZ_KERNELS GONE RESTORES SOAK_KERNEL MODEL_OPS THREADS KEPT
+record check-long FUZZ_SECONDS FUZZ_KERNELS GONE RESTORES SOAK_KERNEL MODEL_OPS THREADS KEPT PT_GUESTS \
+	PT_KERNELS PT_SECONDS
 mkdir -p "$BUILD"
 build_user || exit 1
 if [ "$FUZZ_SECONDS" != 0 ]; then
@@ -109,6 +116,32 @@ if [ "$MODEL_OPS" != 0 ]; then
 	else
 		failed=$((failed + 1))
 	fi
+fi
+good() { # good LOG COMMAND...: one more that passed or failed
+	local log=$BUILD/$1
+	shift
+	if "$@" 2>&1 | tee "$log"; then
+		passed=$((passed + 1))
+	else
+		failed=$((failed + 1))
+	fi
+}
+if [ "$PT_GUESTS" != 0 ]; then
+	good check-long-pt.log env "PT_GUESTS=$PT_GUESTS" "PT_SEED=$((SEED + 1))" \
+		make -s -C "$TOP/selftests/user" pt
+	for kernel in $PT_KERNELS; do
+		"$VM_DIR/run.sh" "$kernel" --timeout 3600 --total 14400 --limit 14700 \
+			--log "$BUILD/$kernel/formats" --env "PT_GUESTS=$PT_GUESTS" \
+			--env "SEED=$SEED" -- "$BUILD/selftests/formats" 2>&1 |
+			tee "$BUILD/check-long-formats-$kernel.log" || :
+		count "$BUILD/check-long-formats-$kernel.log"
+	done
+fi
+if [ "$PT_SECONDS" != 0 ]; then
+	for format in 0 1 2; do
+		good "check-long-fuzz-pt-$format.log" make -s -C "$TOP/selftests/user" fuzz-pt \
+			"PT_FORMAT=$format" "FUZZ_SECONDS=$PT_SECONDS"
+	done
 fi
 if [ "$THREADS" != 0 ]; then
 	"$VM_DIR/run.sh" "$SOAK_KERNEL" --total 3600 --log "$BUILD/$SOAK_KERNEL/timeouts" \
