@@ -116,8 +116,6 @@ struct hlk_gpage {
 /**
  * struct hlk_gmem_ops - guest-physical memory as the pure files see it
  * @is_ram: is there memory at this gfn?
- * @alike: of so many pages from this gfn on, how many are memory like the first, or
- *	none like it; at least 1, and perhaps not all
  * @get: takes a reference to the page; -ENODEV where there is no memory,
  *	-EHWPOISON where it failed. May sleep and fault
  * @changed: the next frame, from *gfn on, that may differ from the snapshot that
@@ -126,14 +124,16 @@ struct hlk_gpage {
  * @hold: the page at this gfn, to be written until @unhold; -ENODEV where there
  *	is no memory, -EACCES where it is read-only
  * @unhold: let go of it
+ * @alike: of so many pages from this gfn on, how many are memory like the first, or
+ *	none like it; at least 1, and perhaps not all
  */
 struct hlk_gmem_ops {
 	bool (*is_ram)(struct hlk_gmem *gmem, u64 gfn);
-	u64 (*alike)(struct hlk_gmem *gmem, u64 gfn, u64 pages, bool *is_ram);
 	int (*get)(struct hlk_gmem *gmem, u64 gfn, struct hlk_gpage *gpage);
 	int (*changed)(struct hlk_gmem *gmem, u64 *gfn);
 	int (*hold)(struct hlk_gmem *gmem, u64 gfn, struct page **page);
 	void (*unhold)(struct hlk_gmem *gmem, u64 gfn, struct page *page);
+	u64 (*alike)(struct hlk_gmem *gmem, u64 gfn, u64 pages, bool *is_ram);
 };
 
 struct hlk_gmem {
