@@ -49,6 +49,20 @@ int prog_snapshot(int vm, struct prog *p)
 	return hlk_snapshot(vm, &s);
 }
 
+/**
+ * prog_residue() - what stays residue with a program that has all calls
+ * @irqchip: whether the VM has interrupt controllers
+ *
+ * With VMX KVM makes a page for the local APIC, which is memory to a guest that may write
+ * IA32_APIC_BASE, as those of these tests may; see restore.rst.
+ *
+ * Return: HLK_RESIDUE_* bits
+ */
+u32 prog_residue(bool irqchip)
+{
+	return irqchip && !access("/sys/module/kvm_intel", F_OK) ? HLK_RESIDUE_IRQCHIP : 0;
+}
+
 u64 prog_size(int snap)
 {
 	struct hlk_snapshot_info info = {};

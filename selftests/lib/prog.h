@@ -26,6 +26,7 @@ void prog_begin(struct prog *p);
 void *prog_add(struct prog *p, u32 cmd, u32 target, const void *arg, u32 bytes);
 void prog_msr(struct prog *p, u32 index, u64 data);
 int prog_snapshot(int vm, struct prog *p);
+u32 prog_residue(bool irqchip);
 u64 prog_size(int snap);
 void *prog_map(int snap);
 int prog_restore(int vm, int snap, const void *at, u32 flags, struct hlk_restore *r);
