@@ -20,6 +20,9 @@
 #   --disk MIB          with an ext4 in it, mounted at /disk; 0 for none
 #   --with MODULE       another of the kernel's; repeatable. See modules.sh for
 #                       which are kept. What is part of the kernel is no error
+#   --icount N          QEMU's clock counts instructions, 2^N ns each, and does not wait
+#                       while the VM is idle; with --smp 1. No interrupt gets lost then,
+#                       and none comes twice; see Documentation/testing.rst
 #   --qemu ARGS         more for QEMU
 #   --append ARGS       more for the kernel's command line
 #   --env NAME=VALUE    for the programs; repeatable
@@ -35,7 +38,7 @@
 
 series=${1:?usage: run.sh SERIES [OPTION...] -- PROGRAM...}
 shift
-smp=2 mem=1024 timeout=300 total='' limit=3600 log='' append='' thread=single shell='' module='' kvm='' cpu=max emulator=qemu
+smp=2 mem=1024 timeout=300 total='' limit=3600 log='' append='' thread=single shell='' module='' kvm='' cpu=max emulator=qemu icount=''
 data=() env=() qemu=() gcov=/dev/null disk='' with=()
 while [ $# -gt 0 ]; do
 	case $1 in
@@ -56,6 +59,7 @@ while [ $# -gt 0 ]; do
 	--cpu) cpu=$2 ;;
 	--emulator) emulator=$2 ;;
 	--disk) disk=$2 ;;
+	--icount) icount=$2 ;;
 	--with) with+=("$2") ;;
 	--qemu) read -ra qemu <<< "$2" ;;
 	--) shift; break ;;
@@ -150,6 +154,7 @@ in_qemu() {
 	cpu=${cpu/#max/max,family=15,model=107,stepping=1}
 	# There QEMU's method that routes interrupts of PCI takes half a minute, and is aborted.
 	[ "$series" != debug ] || append="pci=noacpi $append"
+	[ -z "$icount" ] || qemu+=(-icount "shift=$icount,sleep=off")
 	timeout --foreground -k 10 "$limit" "$command" -accel "tcg,thread=$thread" -cpu "$cpu" "${qemu[@]}" \
 		-smp "$smp,sockets=$smp,cores=1,threads=1" -m "$mem" \
 		-display none -no-reboot -nodefaults \
