@@ -21,8 +21,8 @@
 #   --with MODULE       another of the kernel's; repeatable. See modules.sh for
 #                       which are kept. What is part of the kernel is no error
 #   --icount N          QEMU's clock counts instructions, 2^N ns each, and does not wait
-#                       while the VM is idle; with --smp 1. No interrupt gets lost then,
-#                       and none comes twice; see Documentation/testing.rst
+#                       while the VM is idle; with --smp 1. No interrupt gets lost then;
+#                       see Documentation/testing.rst
 #   --qemu ARGS         more for QEMU
 #   --append ARGS       more for the kernel's command line
 #   --env NAME=VALUE    for the programs; repeatable
