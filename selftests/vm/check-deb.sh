@@ -159,12 +159,13 @@ in_vm() {
 	# udev gives the devices to their groups, by the rules of the packages
 	# shellcheck disable=SC2016
 	"$VM_DIR/run.sh" "$1" --module "$dir/hlk-$1.ko" --smp 2 --mem 1024 --log "$dir/log-$1" \
-		--timeout 1200 --limit 1800 --with virtio_pci --with virtio_blk --with ext4 --qemu \
+		--timeout 1200 --limit 1800 --with virtio_pci --with virtio_blk --with crc32c_generic --with ext4 --qemu \
 		"-drive file=$dir/root.ext4,format=raw,if=none,id=disk,snapshot=on -device virtio-blk-pci,drive=disk" \
 		--shell 'mkdir /disk && mount -t ext4 /dev/vda /disk || exit 1
 			for dir in dev proc sys; do mount --bind /$dir /disk/$dir; done
 			mount -t tmpfs run /disk/run
 			chroot /disk /lib/systemd/systemd-udevd --daemon
+			export SYSTEMD_IGNORE_CHROOT=1
 			chroot /disk udevadm trigger --action=add --subsystem-match=misc
 			chroot /disk udevadm settle
 			ls -l /dev/hlk /dev/kvm
