@@ -36,6 +36,11 @@ done < <(make -s -C "$TOP/selftests" list)
 while read -r file; do
 	data+=(--data "$file")
 done < <(make -s -C "$TOP/selftests" data)
+# There breakpoints come out of KVM.
+if [ $# -eq 0 ] || [[ $wanted == *" gdb.sh "* ]]; then
+	programs+=("$TOP/selftests/gdb.sh")
+	data+=(--data "$("$VM_DIR/gdb.sh")")
+fi
 alone=()
 for program in "restricted unrestricted_guest=0" "no_npt ept=0"; do
 	[ $# -gt 0 ] && [[ $wanted != *" ${program% *} "* ]] || alone+=("$program")

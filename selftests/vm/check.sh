@@ -94,6 +94,14 @@ done
 		--data "$BUILD/linux/agent-686.cpio" \
 		--data "$BUILD/user/tests/libhlk-linux" -- "$TOP/selftests/linux.sh" \
 		"$BUILD/user/tests/libhlk-cpus"
+# The real gdb, against guests
+if [ -n "$KERNELS" ]; then
+	job step gdb 60 '' "$VM_DIR/gdb.sh"
+	job test "kernel $first, gdb" 80 "user module-$first linux-guest gdb" \
+		"$VM_DIR/run.sh" "$first" --smp 1 --log "$(job_folder "kernel $first, gdb")/vm" \
+		"${data[@]}" --data "$BUILD/linux/vmlinuz-686" \
+		--data "$CACHE/gdb/usr/bin/gdb" -- "$TOP/selftests/gdb.sh"
+fi
 for series in ${KERNELS%% *}; do
 	in_vm "kernel $series without nested paging" 15 "$series" --kvm npt=0 \
 		-- "$TOP/selftests/no_npt.sh" "$BUILD/selftests/no_npt"

@@ -1056,7 +1056,7 @@ typedef int (*hlk_debug_fn)(void *arg, struct hlk_sandbox *sb,
  * @arg: its first argument
  *
  * Where it stops KVM_SET_GUEST_DEBUG of HLK_FD_VCPU says. hlk_sandbox_restore_call() makes two
- * system calls then. Not for sandboxes in batches.
+ * system calls then. Not for sandboxes in batches, nor for hlk_sandbox_calls().
  *
  * Return: 0 or a negative errno
  */
