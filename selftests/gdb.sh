@@ -176,7 +176,7 @@ printf "back: %d\n", $eip == $there
 detach
 END
 said "a machine from its first instruction on" 1 '^cr0 '
-said "each processor is a thread" 3 'Thread 2'
+said "each processor is a thread" 2 'Thread 2'
 said "it has nothing to be restored to yet" 1 'nothing was restored yet'
 said "a snapshot of gdb's, and back to it" 1 '^back: 1$'
 [ $code = 0 ]
@@ -194,7 +194,7 @@ hlk-run run server.elf --call crash --input 0xdeadbee0 --core /tmp/crash.core > 
 result $? "a guest that fails leaves a core"
 core /tmp/crash.core server.elf -ex bt -ex 'printf "cr %x\n", counter' -ex 'info threads'
 said "of what it failed for" 1 '^Program terminated with signal SIGSEGV'
-said "with the way to it" 1 '^#0 .*fn_crash \(req=0x[0-9a-f]*\) at server.c:'
+said "with the way to it" 2 '^#0 .*fn_crash \(req=0x[0-9a-f]*\) at server.c:'
 said "and further" 1 '^#2 .* rt_dispatch \(\) at rt.c:'
 said "and its memory" 1 '^cr 0$'
 ran "the report names the function" 'eip .* fn_crash\+0x[0-9a-f]+'
@@ -205,7 +205,7 @@ hlk-run run microkernel.elf --call hello --core /tmp/end.core --core-at-snapshot
 	> $run 2>&1
 result $? "cores of the end and of the snapshot"
 core /tmp/snap.core microkernel.elf -ex bt -ex 'printf "runs %d\n", runs'
-said "in the snapshot it waits for a call" 1 '^#0 .* at (rt.c|entry.S|.*hlk_rt.h):'
+said "in the snapshot it waits for a call" 2 '^#0 .* at (rt.c|entry.S|.*hlk_rt.h):'
 said "and was never called" 1 '^runs 1$'
 core /tmp/end.core microkernel.elf -ex 'printf "runs %d\n", runs'
 said "in the end it was" 1 '^runs 2$'

@@ -180,7 +180,7 @@ mutant hlk-run/debug/packet.c 'a packet that is too long goes on behind its buff
 	'asan/run-test-gdb: -' \
 	's/if \(gdb->len == GDB_PACKET\)/if (0)/'
 mutant hlk-run/debug/packet.c 'a number of 17 digits is one of the last 16' \
-	'asan/run-test-gdb: Hg11111111111111111: ' \
+	'asan/run-test-gdb: m10000000000001000,4: ' \
 	's/if \(nr\+\+ == 16\)/if (nr++ == 32)/'
 mutant hlk-run/debug/gdb.c 'who was told to step is told to go on' \
 	'asan/run-test-gdb: vCont;s:2;c' \

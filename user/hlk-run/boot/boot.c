@@ -206,7 +206,7 @@ static int take(struct rounds *rounds)
 	if (hlk_machine_snapshot(rounds->machine, &rounds->snap) ||
 	    hlk_machine_restore(rounds->machine, rounds->snap))
 		return fail_machine(rounds);
-	debug_restored(rounds->debug);
+	debug_took(rounds->debug);
 	if (hlk_snapshot_get_info(rounds->snap, &rounds->info, &err))
 		return fail(&err);
 	return RUN_OK;

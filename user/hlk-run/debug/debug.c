@@ -428,6 +428,19 @@ void debug_restored(struct debug *debug)
 
 /* ---- a machine ---- */
 
+/**
+ * debug_took() - a snapshot was made, not by gdb: that is what restores go to now
+ * @debug: the guest under gdb, not running, or NULL
+ */
+void debug_took(struct debug *debug)
+{
+	if (!debug)
+		return;
+	hlk_snapshot_close(debug->snap);
+	debug->snap = NULL;
+	debug_restored(debug);
+}
+
 static bool stop_machine(void *arg)
 {
 	hlk_machine_stop(((struct debug *)arg)->state.machine);

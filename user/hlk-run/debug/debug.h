@@ -17,6 +17,7 @@ bool debug_again(struct debug *debug);
 bool debug_killed(const struct debug *debug);
 bool debug_wants_snapshot(struct debug *debug);
 void debug_hide(struct debug *debug);
+void debug_took(struct debug *debug);
 void debug_rest(struct debug *debug);
 void debug_restored(struct debug *debug);
 void debug_end(struct debug *debug, int status);
