@@ -213,6 +213,14 @@ hlk-run boot three.elf --until "print:three: ready" --core /tmp/machine.core > $
 # shellcheck disable=SC2016  # gdb's
 core /tmp/machine.core three.elf -ex 'x/i $pc' -ex 'info registers cr0'
 said "a machine's" 1 '^=> 0x'
+if [ -f vmlinuz-cloud ]; then
+	hlk-run boot vmlinuz-cloud --append "console=ttyS0 nokaslr" --quiet \
+		--until "print:Memory: " --core /tmp/wide.core > $run 2>&1
+	# shellcheck disable=SC2016
+	gdb -nx -batch -ex 'core-file /tmp/wide.core' -ex 'x/2i $pc' \
+		-ex 'x/s $sp' > $out 2>&1
+	said "of a kernel of 64 bits" 1 '^=> 0xffffffff8'
+fi
 hlk-run run server.elf --call echo --input x --core /nowhere/core > $run 2>&1
 [ $? = 1 ]
 result $? "a core that cannot be written"

@@ -5,10 +5,8 @@
  * is one piece of memory: what is written of it is written once.
  */
 #include <errno.h>
-#include <linux/kvm.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 
 #include "../fail.h"
 #include "../pt/collect.h"
@@ -19,10 +17,6 @@
 #define MAX_MAPPINGS	(1U << 18)
 #define STEP		(64ULL << 10)
 #define END32		(1ULL << 32)
-#define CR0_WP		(1U << 16)
-#define CR0_PG		(1U << 31)
-#define CR4_PSE		(1U << 4)
-#define CR4_PAE		(1U << 5)
 
 static int fail(const char *why)
 {
@@ -62,27 +56,54 @@ static int add(struct ranges *ranges, uint64_t va, uint64_t gpa, uint64_t bytes,
 
 static bool is_memory(const struct hlk_mapping *map)
 {
-	return !(map->map & HLK_MAP_NOT_RAM) && !pt_is_table(map);
+	return !(map->map & (HLK_MAP_NOT_RAM | HLK_MAP_RESERVED)) && !pt_is_table(map);
 }
 
-/* A table that was met before: what it maps, again from here on */
-static int add_alias(struct ranges *ranges, const struct pt_space *space,
-		     const struct hlk_mapping *alias)
+/* The first mapping that ends behind an address: they are in its order. */
+static size_t find(const struct pt_space *space, uint64_t va)
 {
-	uint64_t from = alias->alias_va, end = from + alias->pages * PAGE;
+	size_t from = 0, to = space->nr, at;
+
+	while (from < to) {
+		at = from + (to - from) / 2;
+		if (space->maps[at].va + (space->maps[at].pages * PAGE - 1) < va)
+			from = at + 1;
+		else
+			to = at;
+	}
+	return from;
+}
+
+/*
+ * A table that was met before: what it maps, again from @to on; and tables in it that were met
+ * before, as deep as there are levels. Of a guest that makes this endless the rest
+ * is left out.
+ */
+static int add_alias(struct ranges *ranges, const struct pt_space *space, uint64_t from,
+		     uint64_t bytes, uint64_t to, uint32_t depth)
+{
+	uint64_t first, last;
 	int ret = RUN_OK;
 	size_t i;
 
-	for (i = 0; !ret && i < space->nr; i++) {
+	for (i = find(space, from); !ret && i < space->nr; i++) {
 		const struct hlk_mapping *map = &space->maps[i];
-		uint64_t first = map->va, last = map->va + map->pages * PAGE;
 
-		if (!is_memory(map) || last <= from || first >= end)
-			continue;
-		first = first < from ? from : first;
-		last = last > end ? end : last;
-		ret = add(ranges, alias->va + (first - from), map->gpa + (first - map->va),
-			  last - first, map->map & HLK_MAP_WRITE);
+		if (map->va > from + (bytes - 1))
+			break;
+		if (ranges->nr >= MAX_RANGES / 2) {
+			ranges->cut = true;
+			break;
+		}
+		first = map->va < from ? from : map->va;
+		last = map->va + (map->pages * PAGE - 1);
+		last = last > from + (bytes - 1) ? from + (bytes - 1) : last;
+		if (map->map & HLK_MAP_ALIAS && depth)
+			ret = add_alias(ranges, space, map->alias_va + (first - map->va),
+					last - first + 1, to + (first - from), depth - 1);
+		else if (is_memory(map))
+			ret = add(ranges, to + (first - from), map->gpa + (first - map->va),
+				  last - first + 1, map->map & HLK_MAP_WRITE);
 	}
 	return ret;
 }
@@ -95,15 +116,10 @@ static int walk(void *arg, struct hlk_walk *w)
 }
 
 static int of_tables(struct ranges *ranges, const struct state *state,
-		     const struct kvm_sregs *sregs)
+		     const struct hlk_paging *paging, uint64_t root)
 {
-	const struct pt_options pt = {
-		.paging.flags = HLK_PAGING_GIVEN | (sregs->cr0 & CR0_WP ? HLK_PAGING_WP : 0) |
-				(sregs->cr4 & CR4_PSE ? HLK_PAGING_PSE : 0),
-		.limit = MAX_MAPPINGS,
-	};
+	const struct pt_options pt = { .paging = *paging, .limit = MAX_MAPPINGS };
 	struct pt_space space;
-	uint64_t root = sregs->cr3;
 	size_t i;
 	int ret;
 
@@ -116,11 +132,14 @@ static int of_tables(struct ranges *ranges, const struct state *state,
 		const struct hlk_mapping *map = &space.maps[i];
 
 		if (map->map & HLK_MAP_ALIAS)
-			ret = add_alias(ranges, &space, map);
+			ret = add_alias(ranges, &space, map->alias_va, map->pages * PAGE,
+					map->va, HLK_PAGING_LEVELS);
 		else if (is_memory(map))
 			ret = add(ranges, map->va, map->gpa, map->pages * PAGE,
 				  map->map & HLK_MAP_WRITE);
 	}
+	if (ranges->cut)
+		fprintf(stderr, "hlk-run: the core leaves out tables that are mapped again and again\n");
 	pt_space_free(&space);
 	return ret;
 }
@@ -181,18 +200,18 @@ static int make_pieces(struct ranges *ranges)
  */
 int ranges_collect(struct ranges *ranges, const struct state *state)
 {
-	struct kvm_sregs sregs;
+	struct hlk_paging paging;
+	__u64 root;
 	int ret;
 
 	*ranges = (struct ranges) {};
-	if (ioctl(state->vcpu[0], KVM_GET_SREGS, &sregs))
-		return fail(strerror(errno));
-	if (!(sregs.cr0 & CR0_PG))
+	ret = state_paging(state, 0, &paging, &root);
+	if (ret == ENOTSUP)
 		ret = of_memory(ranges, state);
-	else if (sregs.cr4 & CR4_PAE)
-		ret = fail("page tables of PAE and of 64 bits are not read yet");
+	else if (ret)
+		ret = fail(strerror(ret));
 	else
-		ret = of_tables(ranges, state, &sregs);
+		ret = of_tables(ranges, state, &paging, root);
 	return ret ? ret : make_pieces(ranges);
 }
 

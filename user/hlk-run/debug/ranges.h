@@ -26,6 +26,7 @@ struct range {
  * @nr: length of @range
  * @room: how many it has room for
  * @range: by virtual address, as the tables have it
+ * @cut: there would be too many
  * @nr_pieces: length of @piece
  * @piece: the same memory once, by guest-physical address; @va of it means nothing
  */
@@ -33,6 +34,7 @@ struct ranges {
 	size_t nr;
 	size_t room;
 	struct range *range;
+	bool cut;
 	size_t nr_pieces;
 	struct range *piece;
 };

@@ -7,11 +7,13 @@
 
 #include "state.h"
 
-#define PAGE		4096ULL
 #define CR0_WP		(1U << 16)
 #define CR0_PG		(1U << 31)
 #define CR4_PSE		(1U << 4)
 #define CR4_PAE		(1U << 5)
+#define CR4_LA57	(1U << 12)
+#define EFER_LMA	(1U << 10)
+#define EFER_NXE	(1U << 11)
 #define VECTOR_UD	6U
 #define EMPTY		3U	/* of a register of the FPU, as its tag has it */
 
@@ -252,14 +254,48 @@ int state_set(const struct state *state, uint32_t cpu, const struct gdb_regs *re
 	return ioctl(fd, KVM_SET_FPU, &fpu) ? errno : 0;
 }
 
-static int translate_by_kvm(int vcpu, uint64_t va, uint64_t *gpa)
+/* What kvm-intel has at hand; with others the tables are in memory alone. */
+static void get_pdptrs(int vcpu, struct hlk_paging *paging)
 {
-	struct kvm_translation t = { .linear_address = va };
+	struct kvm_sregs2 sregs;
 
-	if (ioctl(vcpu, KVM_TRANSLATE, &t))
+	if (ioctl(vcpu, KVM_GET_SREGS2, &sregs) ||
+	    !(sregs.flags & KVM_SREGS2_FLAGS_PDPTRS_VALID))
+		return;
+	memcpy(paging->pdpte, sregs.pdptrs, sizeof(paging->pdpte));
+	paging->flags |= HLK_PAGING_PDPTRS;
+}
+
+/**
+ * state_paging() - how the tables of a processor are to be read
+ * @state: the view
+ * @cpu: which one
+ * @paging: out: for hlk's walker
+ * @root: out: what is in CR3
+ *
+ * Return: 0, or an errno: ENOTSUP if it does not page
+ */
+int state_paging(const struct state *state, uint32_t cpu, struct hlk_paging *paging,
+		 __u64 *root)
+{
+	struct kvm_sregs sregs;
+
+	if (ioctl(state->vcpu[cpu], KVM_GET_SREGS, &sregs))
 		return errno;
-	*gpa = t.physical_address;
-	return t.valid ? 0 : ENXIO;
+	if (!(sregs.cr0 & CR0_PG))
+		return ENOTSUP;
+	*root = sregs.cr3;
+	*paging = (struct hlk_paging) {
+		.flags = HLK_PAGING_GIVEN | (sregs.cr0 & CR0_WP ? HLK_PAGING_WP : 0) |
+			 (sregs.cr4 & CR4_PSE ? HLK_PAGING_PSE : 0) |
+			 (sregs.cr4 & CR4_PAE ? HLK_PAGING_PAE : 0) |
+			 (sregs.cr4 & CR4_LA57 ? HLK_PAGING_LA57 : 0) |
+			 (sregs.efer & EFER_LMA ? HLK_PAGING_LONG : 0) |
+			 (sregs.efer & EFER_NXE ? HLK_PAGING_NXE : 0),
+	};
+	if (sregs.cr4 & CR4_PAE && !(sregs.efer & EFER_LMA))
+		get_pdptrs(state->vcpu[cpu], paging);
+	return 0;
 }
 
 /**
@@ -270,30 +306,24 @@ static int translate_by_kvm(int vcpu, uint64_t va, uint64_t *gpa)
  * @va: the address
  * @gpa: out: the guest-physical one
  *
- * KVM translates what hlk's walker does not: PAE and 64 bits, by the processor's own tables.
- *
  * Return: 0 or an errno: ENXIO, where nothing is mapped
  */
 int state_translate(const struct state *state, uint32_t cpu, uint64_t root, uint64_t va,
 		    uint64_t *gpa)
 {
 	struct hlk_translate t = { .va = va };
-	struct kvm_sregs sregs;
 	struct hlk_err err;
-	int ret;
+	int ret = state_paging(state, cpu, &t.paging, &t.root);
 
-	if (ioctl(state->vcpu[cpu], KVM_GET_SREGS, &sregs))
-		return errno;
 	*gpa = va;
-	if (!(sregs.cr0 & CR0_PG))
-		return 0;
-	if (sregs.cr4 & CR4_PAE)
-		return translate_by_kvm(state->vcpu[cpu], va, gpa);
-	if (va > UINT32_MAX)
-		return ENXIO;
-	t.root = root ? root : sregs.cr3;
-	t.paging.flags = HLK_PAGING_GIVEN | (sregs.cr0 & CR0_WP ? HLK_PAGING_WP : 0) |
-			 (sregs.cr4 & CR4_PSE ? HLK_PAGING_PSE : 0);
+	if (ret)
+		return ret == ENOTSUP ? 0 : ret;
+	if (root && root != t.root) {
+		/* The pointers that the processor holds are those of its own tables. */
+		t.paging.flags &= ~HLK_PAGING_PDPTRS;
+		memset(t.paging.pdpte, 0, sizeof(t.paging.pdpte));
+		t.root = root;
+	}
 	ret = hlk_inspect_translate(state->inspect, &t, &err);
 	*gpa = t.gpa;
 	return -ret;

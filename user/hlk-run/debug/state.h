@@ -37,6 +37,8 @@ void state_close(struct state *state);
 int state_get(const struct state *state, uint32_t cpu, struct gdb_regs *regs);
 int state_signal(const struct state *state);
 int state_set(const struct state *state, uint32_t cpu, const struct gdb_regs *regs);
+int state_paging(const struct state *state, uint32_t cpu, struct hlk_paging *paging,
+		 __u64 *root);
 int state_translate(const struct state *state, uint32_t cpu, uint64_t root, uint64_t va,
 		    uint64_t *gpa);
 int state_read(const struct state *state, uint64_t gpa, void *buf, size_t len);
