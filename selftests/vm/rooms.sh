@@ -18,10 +18,11 @@ libhlk     ^user/libhlk/[^/]*$                                   text api uapi s
 libtests   ^user/libhlk/tests/                                   text libhlk api uapi system
 main       ^user/hlk-run/main\.c$                                bench boot pt run api uapi system
 bench      ^user/hlk-run/bench/                                  boot run api uapi system
-boot       ^user/hlk-run/boot/                                   run text api uapi system
+debug      ^user/hlk-run/debug/                                  pt run text api uapi system
+boot       ^user/hlk-run/boot/                                   debug run text api uapi system
 pt         ^user/hlk-run/pt/                                     run api uapi system
-run        ^user/hlk-run/[^/]*$                                  text api uapi system
-runtests   ^user/hlk-run/tests/                                  bench boot pt run libtests api uapi system
+run        ^user/hlk-run/[^/]*$                                  debug text api uapi system
+runtests   ^user/hlk-run/tests/                                  debug bench boot pt run libtests api uapi system
 guest      ^user/guest/                                          uapi system
 lib        ^selftests/lib/                                       uapi system
 userside   ^selftests/user/                                  lib kmod pure uapi system

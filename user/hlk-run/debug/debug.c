@@ -14,6 +14,7 @@
 
 #include "../fail.h"
 #include "debug.h"
+#include "gdb.h"
 #include "points.h"
 #include "wire.h"
 

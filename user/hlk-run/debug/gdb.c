@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "gdb.h"
 #include "packet.h"
 
 #define INTERRUPT	0x03
@@ -59,9 +60,9 @@ static void select_thread(struct gdb *gdb, struct gdb_text *text)
 static void is_alive(struct gdb *gdb, struct gdb_text *text)
 {
 	uint64_t thread;
+	bool alive = take_thread(text, &thread) && gdb_is_over(text) && is_thread(gdb, thread);
 
-	gdb_put_done(gdb, take_thread(text, &thread) && gdb_is_over(text) &&
-		 is_thread(gdb, thread) ? 0 : ESRCH);
+	gdb_put_done(gdb, alive ? 0 : ESRCH);
 }
 
 static void list_threads(struct gdb *gdb)

@@ -3,7 +3,7 @@
 #ifndef HLK_RUN_DEBUG_PACKET_H
 #define HLK_RUN_DEBUG_PACKET_H
 
-#include "gdb.h"
+#include "talk.h"
 
 /**
  * struct gdb_text - what is left to read of a packet

@@ -3,9 +3,9 @@
 #ifndef HLK_RUN_DEBUG_POINTS_H
 #define HLK_RUN_DEBUG_POINTS_H
 
-#include "gdb.h"
 #include "probe.h"
 #include "state.h"
+#include "talk.h"
 
 #define POINTS_SOFT	64U
 #define POINTS_HARD	4U
