@@ -35,6 +35,7 @@ KEPT=${KEPT:-1000000}
 PT_GUESTS=${PT_GUESTS:-2000}
 PT_KERNELS=${PT_KERNELS-6.12 6.1 7.3}
 PT_SECONDS=${PT_SECONDS:-1200}
+GDB=${GDB:-1000000}
 export SEED=${SEED:-$SRANDOM}
 passed=0 failed=0 skipped=0
 
@@ -108,6 +109,15 @@ if [ "$RESTORES" != 0 ]; then
 		--env "SEED=$SEED" -- "$BUILD/selftests/soak" 2>&1 |
 		tee "$BUILD/check-long-soak.log" || :
 	count "$BUILD/check-long-soak.log"
+fi
+if [ "$GDB" != 0 ]; then
+	if make -s -C "$TOP/user" "$BUILD/user/fuzz-gdb" &&
+			"$BUILD/user/fuzz-gdb" "-runs=$GDB" -max_len=4096 > "$BUILD/check-long-gdb.log" 2>&1; then
+		passed=$((passed + 1))
+	else
+		tail -n 40 "$BUILD/check-long-gdb.log"
+		failed=$((failed + 1))
+	fi
 fi
 if [ "$MODEL_OPS" != 0 ]; then
 	if make -s -C "$TOP/selftests/user" model "OPS=$MODEL_OPS" 2>&1 |
