@@ -255,10 +255,10 @@ continue
 delete
 continue
 END
-	said "INT3 in a kernel" 1 '^Temporary breakpoint 1.*say_hello'
+	said "INT3 in a kernel" 1 '^Temporary breakpoint 1.* say_hello \(req='
 	said "a watchpoint" 1 '^New value = 2$'
 	said "the way to it" 1 '^#1 .*say_hello'
-	said "system calls of its programs" 1 '^Breakpoint 3.*hlk_syscall'
+	said "system calls of its programs" 1 '^Breakpoint 3.* hlk_syscall \(frame='
 	said "a program" 1 '^ring 3$'
 	said "its code, as it is" 1 '^=> 0x40000000:	push'
 	said "a breakpoint of the processor, in the next call" 2 '^Breakpoint 5.*hello'
