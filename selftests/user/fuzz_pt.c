@@ -77,11 +77,11 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	u32 paging;
 	u8 how;
 
-	if (size < 2)
-		return 0;
-	paging = (format ? (u32)atoi(format) : data[0]) % 3;
-	how = data[1];
-	mazed_init(&m, paging, size, data + 2, size - 2, how & HOW_RESERVED);
+	/* no bytes are zeroes, so that a fuzzer has something to begin with */
+	paging = (format ? (u32)atoi(format) : size ? data[0] : 0) % 3;
+	how = size > 1 ? data[1] : 0;
+	mazed_init(&m, paging, size, size > 2 ? data + 2 : NULL, size > 2 ? size - 2 : 0,
+		   how & HOW_RESERVED);
 	end = 1ULL << bits[paging];
 	if (how & HOW_RANGE) {
 		start = (guest_random(&m.g) & (end - 1)) >> guest_below(&m.g, 45) & ~4095ULL;
