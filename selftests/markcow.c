@@ -311,7 +311,7 @@ TEST_F(markcow, errors_change_nothing)
 	BAD(EINVAL, HLK_WHY_GPA_ALIGN, m.end = 0x1800);
 	BAD(EOPNOTSUPP, HLK_WHY_FLAGS, m.head.flags = 1);
 	BAD(EOPNOTSUPP, HLK_WHY_RESERVED, m.__reserved = 1);
-	BAD(EOPNOTSUPP, HLK_WHY_FLAGS, m.paging.flags = 0x80);
+	BAD(EOPNOTSUPP, HLK_WHY_FLAGS, m.paging.flags = 0x4000);
 	BAD(EINVAL, HLK_WHY_FLAGS, m.paging.flags = HLK_PAGING_PSE);
 	tvm_set(&self->t, TVM_CODE);
 	BAD(EOPNOTSUPP, HLK_WHY_NOT_I686, (void)0);
