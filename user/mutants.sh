@@ -56,6 +56,53 @@ mutant libhlk/agent.c 'a guest is good although its restore failed' \
 	'asan/test-linux: a restore that fails wants another one' \
 	's/sb->state = HLK_STATE_BROKEN;/;/'
 
+# queues
+mutant libhlk/calls.c 'a call that fails ends those behind it' \
+	'asan/test-calls: the others are well' \
+	's/calls\[q\.done - 1\]\.ret == -EINTR/calls[q.done - 1].ret/'
+mutant libhlk/calls.c 'a kick is for one of them' \
+	'asan/test-calls: a kick ends the call that is under way, and all behind it' \
+	's/ \|\| \(q\.done && calls\[q\.done - 1\]\.ret == -EINTR\)//'
+mutant libhlk/calls.c 'KVM failed, and others are made all the same' \
+	'asan/test-calls: KVM fails: no other is made' \
+	's/sb->doubtful \|\| //'
+mutant libhlk/calls.c 'why one failed is why the next did' \
+	'asan/test-calls: the others are well' \
+	'/^static void over/,/^}/s/hlk_err_clear\(err\);/;/'
+mutant libhlk/calls.c 'they have the timeout of the first' \
+	'asan/test-calls: another time is another system call' \
+	's/ && call\[nr\]\.timeout_us == call->timeout_us//'
+mutant libhlk/calls.c 'once it asked for something a call has no end' \
+	'asan/test-calls: its time goes on when it asks for something' \
+	's/arg->deadline_ns = arg->call_deadline_ns;/;/'
+mutant libhlk/calls.c 'pages that a call gave back are not forgotten' \
+	'asan/test-calls: what restores before the last one gave back is forgotten' \
+	'/^static void finish/,/^}/s/hlk_forget_pages\(sb\);/;/'
+mutant libhlk/calls.c 'an answer has more room than there is' \
+	'asan/test-calls: long ones between short ones' \
+	's/return out_size < most - around \?.*/return around + out_size;/'
+mutant libhlk/calls.c 'a page that the budget does not give is the end of the sandbox' \
+	'asan/test-calls: answers that the module cannot copy' \
+	's/ret == -EDQUOT \? 0 : ret/ret == 1 ? 0 : ret/'
+mutant libhlk/calls.c 'an answer that is none is that of the last call' \
+	'asan/test-calls: are none of those behind them' \
+	's/ret == -EPROTO && !last/0/'
+mutant libhlk/calls.c 'a call that is made again has no input' \
+	'asan/test-calls: guests that change debug registers' \
+	's/^\targ->nr_inputs\+\+;/;/'
+mutant libhlk/calls.c 'flags of a call are not looked at' \
+	'asan/test-calls: or of one of them: none is made' \
+	's/bad \|= calls\[i\]\.flags;/;/'
+mutant libhlk/counter.c 'who begins to count is not seen until the end of the system call' \
+	'asan/test-calls: or in another thread' \
+	's/^\tif \(first\)/\tif (0)/'
+mutant libhlk/timeout.c 'a queue that is over can be kicked' \
+	'asan/test-calls: and none that follows' \
+	'/^void hlk_timeout_queue_end/,/^}/s/sb->can_kick = false;/;/'
+mutant libhlk/pool.c 'who makes many calls keeps the sandbox from others' \
+	'asan/test-calls: and has his turn' \
+	's/return count_calls\(pool, \*nr, failures\) \|\|/return (count_calls(pool, *nr, failures), false) ||/'
+
 # what is noted of a guest
 mutant libhlk/fused.c 'pages that a fused call gave back are not forgotten' \
 	'asan/test-held: pages are forgotten when a fused call gave some back' \
@@ -71,7 +118,7 @@ mutant libhlk/restore.c 'the snapshot that is left at a switch is kept for ever'
 	's/^\t\thlk_snapshot_close\(old\);/\t\t(void)old;/'
 mutant libhlk/fused.c 'a fused call leaves what was in the buffers before it' \
 	'asan/test-held: nor in a fused call' \
-	'/^static void note_restored/,/^}/s/sb->stale = true;/;/'
+	'/^void hlk_fused_restored/,/^}/s/sb->stale = true;/;/'
 mutant libhlk/exit.c 'after one EDQUOT each fault is the budget' \
 	'asan/test-held: and then something else, which is not told as the budget' \
 	'/^int hlk_exit_fault/,/^}/s/sb->over_budget = stats\.over_budget;/;/'
@@ -106,6 +153,9 @@ mutant libhlk/pool.c 'what the set-up counted is lost' \
 mutant libhlk/pool.c 'who would only have to wait is told of a sandbox that cannot be made' \
 	'asan/test-pool: one cannot be made, and one is taken' \
 	's/return pool->make_err\.code && count\(&pool->missing\) == pool->nr;/return pool->make_err.code;/'
+mutant libhlk/pool.c 'a thread has its sandboxes by turns' \
+	'asan/test-pool: of two the one that he gave back last' \
+	's/\(!own \|\| \(\*at\)->turn > \(\*own\)->turn\)/!own/'
 
 # timeouts
 mutant libhlk/timeout.c 'immediate_exit stays after a kick' \

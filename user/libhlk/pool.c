@@ -8,8 +8,9 @@
  * and systems often forbid io_uring.
  *
  * KVM_RUN in another thread than the last time makes many kernels wait for an
- * RCU grace period. So a thread gets back what it ran itself, if that is
- * there, then what nobody ran yet, and only then what another one did.
+ * RCU grace period, and another vCPU on a core than before costs a barrier. So a thread
+ * gets back what it ran itself, if that is there, the last one first, then what nobody
+ * ran yet, and only then what another one did.
  *
  * What who had it before added to a sandbox (functions, what it counted, its
  * report and error) is taken back with the restore.
@@ -42,6 +43,7 @@ static const char op[] = "cannot make a pool";
  * @out: it is taken
  * @ran: it ran
  * @owner: in this thread
+ * @turn: the how manieth it was that was given back
  * @discard: it is not to be used again
  */
 struct hlk_slot {
@@ -51,6 +53,7 @@ struct hlk_slot {
 	bool out;
 	bool ran;
 	pthread_t owner;
+	uint64_t turn;
 	bool discard;
 };
 
@@ -77,6 +80,7 @@ struct queue {
  * @ready: sandboxes to be taken
  * @dirty: sandboxes to be restored
  * @missing: slots without a sandbox
+ * @turns: times that a sandbox was given back
  * @waiting: threads that wait for a sandbox
  * @stop: the threads are to end
  * @retry_at: when a sandbox may be made again, after that failed
@@ -102,6 +106,7 @@ struct hlk_pool {
 	struct queue ready;
 	struct queue dirty;
 	struct queue missing;
+	uint64_t turns;
 	uint32_t waiting;
 	bool stop;
 	uint64_t retry_at;
@@ -534,19 +539,25 @@ EXPORT int hlk_pool_close(struct hlk_pool *pool)
 
 /* ---- taking and giving back ---- */
 
+/*
+ * Of its own, a thread gets the one that it gave back last: as long as no other one runs in
+ * between, the core has that vCPU still, and KVM lets its branch predictions be.
+ */
 static struct hlk_slot *pick(struct hlk_pool *pool)
 {
-	struct hlk_slot **at, **unused = NULL;
+	struct hlk_slot **at, **unused = NULL, **own = NULL;
 
 	if (!pool->ready.first)
 		return NULL;
 	for (at = &pool->ready.first; *at; at = &(*at)->next) {
 		if (!(*at)->ran && !unused)
 			unused = at;
-		if ((*at)->ran && pthread_equal((*at)->owner, pthread_self()))
-			return queue_take(&pool->ready, at);
+		if ((*at)->ran && pthread_equal((*at)->owner, pthread_self()) &&
+		    (!own || (*at)->turn > (*own)->turn))
+			own = at;
 	}
-	return queue_take(&pool->ready, unused ? unused : &pool->ready.first);
+	at = own ? own : unused ? unused : &pool->ready.first;
+	return queue_take(&pool->ready, at);
 }
 
 static uint32_t count(const struct queue *queue)
@@ -684,6 +695,7 @@ static void give_back(struct hlk_pool *pool, struct hlk_sandbox *sb,
 		slot->out = false;
 		slot->ran = true;
 		slot->owner = pthread_self();
+		slot->turn = ++pool->turns;
 		slot->discard = discard;
 		pool->stats.out--;
 		queue_add(&pool->dirty, slot);

@@ -1267,8 +1267,8 @@ int hlk_pool_close(struct hlk_pool *pool);
  * @sb: out: a sandbox that is restored; it belongs to the caller
  * @err: out: why there is none, or NULL
  *
- * Preferred are sandboxes that ran last in the same thread: KVM lets a vCPU
- * wait that changes the thread.
+ * Preferred are sandboxes that ran last in the same thread, and of these the last one: KVM
+ * lets a vCPU wait that changes the thread, and a core that changes the vCPU.
  *
  * Return: 0, -ETIMEDOUT, or, when the pool has no sandbox any more and cannot
  * make one, why not

@@ -513,6 +513,8 @@ static int run_calls(struct vm *vm, struct hlk_run *arg)
 			played.begun++;
 		}
 		ret = begin_run(vm, arg, call);
+		arg->freed = !arg->calls_done;
+		arg->copied = arg->calls_done;
 		if (ret || arg->residue)
 			return ret;
 		ret = enter_logged(vm, arg);
@@ -529,6 +531,8 @@ static int run_calls(struct vm *vm, struct hlk_run *arg)
 static int run(struct vm *vm, struct hlk_run *arg)
 {
 	played.requests++;
+	if (arg->head.flags & HLK_RUN_CONTINUE)
+		played.has_deadline = arg->deadline_ns;
 	arg->log_used = 0;
 	if (arg->nr_calls)
 		return run_calls(vm, arg);

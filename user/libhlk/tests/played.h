@@ -31,6 +31,7 @@
  * @debug: so many restores of HLK_RUN find other debug registers
  * @breaks: so many runs fail for good
  * @requests: HLK_RUN made
+ * @has_deadline: the last HLK_RUN that went on did
  * @begun: runs that were given a time of their own
  * @rbx: what KVM says that each vCPU's EBX is
  */
@@ -50,6 +51,7 @@ struct played {
 	atomic_uint debug;
 	atomic_uint breaks;
 	atomic_uint requests;
+	atomic_bool has_deadline;
 	atomic_uint begun;
 	uint64_t rbx;
 };

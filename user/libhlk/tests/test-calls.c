@@ -97,8 +97,12 @@ static void test_plain(void)
 	begin();
 	tap(!make() && echoed(0, NR), "each has its answer");
 	tap(played.requests == 4, "of %u, 64 are one system call: %u", NR, played.requests);
-	tap(hlk_sandbox_exit(sb)->reason == HLK_EXIT_HALT && good(), "the last one halted");
-	tap(hlk_sandbox_restored(sb)->freed == 1, "what its restore did is told");
+	tap(hlk_sandbox_exit(sb)->reason == HLK_EXIT_HALT, "the last one halted");
+	tap(hlk_sandbox_restored(sb)->copied == (NR - 1) % HLK_CALLS_MOST &&
+	    !hlk_sandbox_restored(sb)->freed, "what its restore did is told");
+	tap(good() && !hlk_sandbox_call(sb, "e", NULL, 0, NULL, 0, NULL, 0) &&
+	    sb->input.written && !make() && !sb->input.written,
+	    "what restores before the last one gave back is forgotten");
 	begin();
 	tap(!hlk_sandbox_calls(sb, calls, 1, 0) && echoed(0, 1) && calls[1].ret == 77 &&
 	    played.requests == 1, "one is one");
@@ -236,6 +240,13 @@ static void test_timeouts(void)
 	tap(make() == -ETIMEDOUT && calls[10].ret == -ETIMEDOUT && echoed(0, 10) &&
 	    echoed(11, NR) && good(), "one that takes too long is one");
 	tap(played.begun - begun == NR + 1, "each has its own time");
+	begin();
+	is(10, "h", "note");
+	calls[10].timeout_us = 1000;
+	calls[11].timeout_us = 1000;
+	played.has_deadline = false;
+	tap(!make() && played.has_deadline,
+	    "its time goes on when it asks for something");
 	begin();
 	calls[100].timeout_us = 5;
 	tap(!make() && echoed(0, NR) && played.requests == 5,

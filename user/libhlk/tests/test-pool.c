@@ -103,6 +103,52 @@ static void test_handed_over(void)
 	tap(!hlk_pool_close(pool), "close");
 }
 
+static void wait_ready(uint32_t nr)
+{
+	struct hlk_pool_stats stats;
+
+	do {
+		sched_yield();
+		hlk_pool_stats(pool, &stats);
+	} while (stats.ready < nr);
+}
+
+static void *take_one(void *arg)
+{
+	struct hlk_sandbox **sb = arg;
+
+	*sb = take();
+	hlk_pool_put(pool, *sb);
+	return NULL;
+}
+
+/* KVM has least to do for the vCPU that ran on this core last. */
+static void test_same_again(void)
+{
+	struct hlk_sandbox *a, *b, *c, *other = NULL;
+	pthread_t thread;
+
+	open_pool(3, 2);
+	a = take();
+	hlk_pool_put(pool, a);
+	wait_ready(3);
+	b = take();
+	tap(a == b, "who comes again has his own");
+	a = take();
+	hlk_pool_put(pool, a);
+	wait_ready(2);
+	hlk_pool_put(pool, b);
+	wait_ready(3);
+	c = take();
+	tap(a != b && c == b, "of two the one that he gave back last");
+	pthread_create(&thread, NULL, take_one, &other);
+	pthread_join(thread, NULL);
+	tap(other && other != a && other != b, "another thread has what nobody ran");
+	hlk_pool_put(pool, c);
+	wait_ready(3);
+	tap(!hlk_pool_close(pool), "close");
+}
+
 /* A set-up that has the guest die, and would close the sandbox */
 static int set_up_badly(void *arg, struct hlk_sandbox *sb)
 {
@@ -448,6 +494,7 @@ int main(void)
 	tap(sb, "a snapshot");
 	hlk_sandbox_close(sb);
 	test_handed_over();
+	test_same_again();
 	test_set_up();
 	test_made_anew();
 	test_failures();
