@@ -273,6 +273,26 @@ static void goal_used(struct list *list, const char *what, uint32_t pages, doubl
 	set(goal, figure > 0, figure);
 }
 
+/* In instructions, which are told of A2, and of calls one by one */
+static void goals_counted(struct list *list, uint32_t i)
+{
+	const struct bench_used *used = &list->report->used;
+	const struct used_cell *cell = &used->cell[i][USED_SAME][USED_LEARN];
+	const struct used_cell *queue = &used->queue[i];
+	struct bench_goal *goal;
+
+	if (!list->report->env->perf_counts || !used->a2[i] || !queue->known)
+		return;
+	if (used->pages[i] < 64)
+		goal_used(list, "instructions by name above those of A2", used->pages[i], 5000,
+			  (double)cell->p50 - used->a2[i]);
+	goal = add(list, "9", true, 800);
+	snprintf(goal->text, sizeof(goal->text),
+		 "instructions less, on average, for each call of a queue, %u pages",
+		 used->pages[i]);
+	set(goal, true, (double)cell->mean - queue->mean);
+}
+
 /* 9: libhlk as it is used */
 static void goals_used(struct list *list)
 {
@@ -286,6 +306,7 @@ static void goals_used(struct list *list)
 		if (used->pages[i] >= 64)
 			goal_used(list, "by name to A2", used->pages[i], 1.15,
 				  used->a2[i] ? (double)cell[USED_LEARN].p50 / used->a2[i] : 0);
+		goals_counted(list, i);
 		for (which = 0; which < NR_USED_WHICH; which++) {
 			cell = used->cell[i][which];
 			best = cell[USED_GUEST].mean < cell[USED_HOST].mean ?
@@ -299,6 +320,9 @@ static void goals_used(struct list *list)
 				  best ? (double)cell[USED_LEARN].mean / best : 0);
 		}
 	}
+	if (used->clone.mean)
+		goal_used(list, "restores 1 to 32 of who took the snapshot to a clone's", 8, 1.2,
+			  (double)used->taker.mean / used->clone.mean);
 }
 
 /* 6: new sandboxes */

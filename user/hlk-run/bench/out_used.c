@@ -16,8 +16,21 @@ static void print_cell(const struct bench_env *env, const struct used_cell *cell
 		return;
 	format_time(env, p50, sizeof(p50), cell->p50);
 	format_time(env, mean, sizeof(mean), cell->mean);
-	format_time(env, young, sizeof(young), cell->young);
+	if (cell->young)
+		format_time(env, young, sizeof(young), cell->young);
+	else
+		snprintf(young, sizeof(young), "-");
 	printf(" %9s %9s %9s %8llu", p50, mean, young, (unsigned long long)cell->private);
+}
+
+static void print_first(const struct bench_env *env, const char *who,
+			const struct used_first *of)
+{
+	char first[24], mean[24];
+
+	format_time(env, first, sizeof(first), of->first);
+	format_time(env, mean, sizeof(mean), of->mean);
+	printf("  %-28s %9s %9s %8.1f\n", who, first, mean, of->pages);
 }
 
 /**
@@ -49,6 +62,9 @@ void used_table(const struct bench_env *env, const struct bench_used *used)
 		print_cell(env, &used->queue[i]);
 		putchar('\n');
 	}
+	printf("restores 1 to 32, 8 pages     %10s %9s %8s\n", "first", "mean", "pages");
+	print_first(env, "who took the snapshot", &used->taker);
+	print_first(env, "a clone", &used->clone);
 }
 
 static void json_cell(struct cJSON *list, const struct bench_used *used, uint32_t i,
@@ -65,6 +81,15 @@ static void json_cell(struct cJSON *list, const struct bench_used *used, uint32_
 	cJSON_AddNumberToObject(to, "young", cell->young);
 	cJSON_AddNumberToObject(to, "private", cell->private);
 	cJSON_AddItemToArray(list, to);
+}
+
+static void json_first(struct cJSON *root, const char *name, const struct used_first *of)
+{
+	struct cJSON *to = cJSON_AddObjectToObject(root, name);
+
+	cJSON_AddNumberToObject(to, "first", of->first);
+	cJSON_AddNumberToObject(to, "mean", of->mean);
+	cJSON_AddNumberToObject(to, "pages", of->pages);
 }
 
 /**
@@ -85,4 +110,6 @@ void used_json(struct cJSON *root, const struct bench_used *used)
 		json_cell(list, used, i, which_text[USED_SAME], "learns, a queue",
 			  &used->queue[i]);
 	}
+	json_first(root, "restores_1_to_32_of_who_took_the_snapshot", &used->taker);
+	json_first(root, "restores_1_to_32_of_a_clone", &used->clone);
 }

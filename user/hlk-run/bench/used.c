@@ -141,7 +141,7 @@ static int used_calls(struct user *u, uint32_t warm, uint32_t nr, struct used_ce
 		samples_sort(&samples);
 		*cell = (struct used_cell){
 			.known = true,
-			.young = young / YOUNG,
+			.young = u->queue ? 0 : young / YOUNG,
 			.p50 = samples_at(&samples, 50),
 			.mean = samples_mean(&samples),
 			.private = stats.private_pages,
@@ -165,8 +165,8 @@ static int used_one(struct user *u, struct hlk_ctx *ctx, uint32_t how,
 
 	/* Each of these is many calls. */
 	if (u->queue) {
-		warm /= 8;
-		nr /= 8;
+		warm = warm / 8 < 8 ? 8 : warm / 8;
+		nr = nr / 8 < 8 ? 8 : nr / 8;
 	}
 	config.mem_size = MEM;
 	if (u->pages > FEW)
@@ -225,6 +225,80 @@ free_image:
 	return p50;
 }
 
+/* ---- who took the snapshot ---- */
+
+static int touch(struct hlk_sandbox *sb, const char *pages)
+{
+	char answer[16];
+
+	return hlk_sandbox_call(sb, "touch", pages, strlen(pages), answer, sizeof(answer),
+				NULL, 0);
+}
+
+static int first_restores(const struct bench_env *env, struct hlk_sandbox *sb,
+			  struct used_first *out)
+{
+	const struct hlk_restore *did = hlk_sandbox_restored(sb);
+	uint64_t start, took, sum = 0, pages = 0;
+	uint32_t i;
+
+	for (i = 0; i < YOUNG; i++) {
+		if (touch(sb, "8"))
+			return fail_sandbox(sb);
+		start = bench_now(env);
+		if (hlk_sandbox_restore(sb, NULL))
+			return fail_sandbox(sb);
+		took = bench_now(env) - start;
+		if (!i)
+			out->first = took;
+		sum += took;
+		pages += did->copied + did->cleared;
+	}
+	out->mean = sum / YOUNG;
+	out->pages = (double)pages / YOUNG;
+	return 0;
+}
+
+static int used_clone(const struct bench_env *env, struct hlk_ctx *ctx,
+		      struct hlk_snap *snap, struct bench_used *used)
+{
+	struct hlk_sandbox *clone;
+	struct hlk_err err;
+	int ret;
+
+	if (hlk_sandbox_from_snapshot(ctx, snap, NULL, &clone, &err))
+		return fail_err(NULL, &err);
+	ret = first_restores(env, clone, &used->clone);
+	hlk_sandbox_close(clone);
+	return ret;
+}
+
+/* It wrote pages before that no call writes again, as a boot does. */
+static int used_taker(const struct bench_env *env, struct hlk_ctx *ctx,
+		      struct bench_used *used)
+{
+	struct hlk_snapshot_config how = HLK_SNAPSHOT_CONFIG_INIT;
+	struct hlk_sandbox *sb;
+	struct hlk_snap *snap;
+	struct hlk_err err;
+	int ret;
+
+	if (hlk_sandbox_from_path(ctx, env->guest, NULL, &sb, &err))
+		return fail_err(NULL, &err);
+	how.flags = HLK_SNAP_HOST_COW;
+	ret = hlk_sandbox_boot(sb, 0) || touch(sb, "256") ||
+	      hlk_sandbox_snapshot(sb, &how, &snap) ? fail_sandbox(sb) : 0;
+	if (!ret) {
+		ret = hlk_sandbox_restore(sb, snap) ? fail_sandbox(sb) :
+						      first_restores(env, sb, &used->taker);
+		if (!ret)
+			ret = used_clone(env, ctx, snap, used);
+		hlk_snapshot_close(snap);
+	}
+	hlk_sandbox_close(sb);
+	return ret;
+}
+
 static int used_pages(const struct bench_env *env, struct hlk_ctx *ctx, uint32_t i,
 		      struct bench_used *used)
 {
@@ -272,6 +346,8 @@ int bench_used(const struct bench_env *env, struct bench_used *used)
 	}
 	for (i = 0; i < nr && !ret; i++)
 		ret = used_pages(env, ctx, i, used);
+	if (!ret)
+		ret = used_taker(env, ctx, used);
 	hlk_close(ctx);
 	return ret ? -1 : 0;
 }

@@ -30,10 +30,24 @@ struct used_cell {
 };
 
 /**
+ * struct used_first - the first restores to a snapshot, 8 pages written before each
+ * @first: what the first one took
+ * @mean: what they took, on average
+ * @pages: pages that they copied or cleared, on average
+ */
+struct used_first {
+	uint64_t first;
+	uint64_t mean;
+	double pages;
+};
+
+/**
  * struct bench_used - what users of libhlk get
  * @pages: pages that a call writes
  * @a2: HLK_RUN with as many, as in the matrix
  * @cell: the rest
+ * @taker: restores 1 to 32 of the sandbox that took the snapshot, after it wrote a lot
+ * @clone: those of another one of that snapshot
  * @queue: the same pages, learning, BENCH_BATCH calls at a time; each of them
  */
 struct bench_used {
@@ -41,6 +55,8 @@ struct bench_used {
 	uint64_t a2[NR_USED_PAGES];
 	struct used_cell cell[NR_USED_PAGES][NR_USED_WHICH][NR_USED_HOW];
 	struct used_cell queue[NR_USED_PAGES];
+	struct used_first taker;
+	struct used_first clone;
 };
 
 int bench_used(const struct bench_env *env, struct bench_used *used);
