@@ -47,6 +47,8 @@ try "more threads than sandboxes, as JSON" 0 '"calls":[[:space:]]*200,' \
 	-e hello --timeout 60000 --json
 has "with the pool's metrics" '"restore_failures":[[:space:]]*0,'
 has "and a rate" '"calls_per_second":[[:space:]]*[0-9]'
+try "calls by seven at a time" 0 "^calls +200 " \
+	hlk-run serve-bench server.elf -T 3 -p 2 -n 200 -i hello -e hello --queue 7
 try "an answer that is not the one expected" 4 "not the one expected" \
 	hlk-run serve-bench server.elf -n 10 -i hello -e other
 try "a function that the guest does not have" 3 "gave an error" \

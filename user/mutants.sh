@@ -212,6 +212,9 @@ mutant hlk-run/boot/console.c 'who is stopped leaves it raw' \
 mutant hlk-run/serve.c 'an answer that only begins as expected' \
 	"asan/run-test-commands: serve-bench: 'abc' where 'ab' is expected" \
 	's/\(len == opt->expect_len && !memcmp\(answer, opt->expect, len\)\)/!memcmp(answer, opt->expect, opt->expect_len)/'
+mutant hlk-run/serve.c 'answers of a queue are not looked at' \
+	"asan/run-test-commands: serve-bench: in a queue of three, 'ab'" \
+	's/for \(call = caller->queue; call < caller->queue \+ nr && !ret; call\+\+\)/call = caller->queue; if (0)/'
 mutant hlk-run/loop.c 'a call that timed out has the answer of the one before' \
 	'asan/run-test-commands: run: calls that time out, and others go on' \
 	's/ret \|\| timeouts != loop->timeouts \|\| !loop->opt->call/ret || !loop->opt->call/'

@@ -18,6 +18,7 @@
 
 #define NSEC		1000000000ULL
 #define ANSWER_SIZE	65536
+#define MAX_QUEUE	4096
 
 /**
  * struct serve - one run
@@ -25,6 +26,7 @@
  * @threads: threads that call
  * @sandboxes: sandboxes in the pool
  * @restorers: threads of the pool
+ * @queue: calls that a thread makes at once
  * @wait_us: longest wait for a sandbox, or 0
  * @pool: the pool
  * @left: calls that are still to be made
@@ -41,6 +43,7 @@ struct serve {
 	uint32_t threads;
 	uint32_t sandboxes;
 	uint32_t restorers;
+	uint32_t queue;
 	uint64_t wait_us;
 	struct hlk_pool *pool;
 	int64_t left;
@@ -63,6 +66,8 @@ struct serve {
  * @wait: see struct serve
  * @call: see struct serve
  * @both: see struct serve
+ * @answers: room for the answers of a queue
+ * @queue: the calls
  */
 struct caller {
 	struct serve *serve;
@@ -73,6 +78,8 @@ struct caller {
 	struct samples wait;
 	struct samples call;
 	struct samples both;
+	char *answers;
+	struct hlk_call *queue;
 };
 
 static uint64_t now(void)
@@ -119,25 +126,76 @@ static int one_call(struct caller *caller, char *answer)
 	return ret ? exit_code(&caller->err) : check_answer(opt, answer, len);
 }
 
+static int check_queue(struct caller *caller, uint32_t nr)
+{
+	const struct options *opt = &caller->serve->opt;
+	const struct hlk_call *call;
+	int ret = RUN_OK;
+
+	for (call = caller->queue; call < caller->queue + nr && !ret; call++)
+		ret = check_answer(opt, call->out, call->out_len);
+	return ret;
+}
+
+/* What each of them took is told as the same part of all. */
+static int many_calls(struct caller *caller, uint32_t nr)
+{
+	struct serve *serve = caller->serve;
+	const struct options *opt = &serve->opt;
+	uint64_t start = now(), took;
+	uint32_t i;
+	int ret;
+
+	for (i = 0; i < nr; i++)
+		caller->queue[i] = (struct hlk_call) {
+			.name = opt->call,
+			.in = opt->input,
+			.in_len = opt->input_len,
+			.out = caller->answers + (size_t)i * ANSWER_SIZE,
+			.out_size = ANSWER_SIZE,
+			.timeout_us = opt->timeout_us,
+		};
+	ret = hlk_pool_calls(serve->pool, serve->wait_us, caller->queue, nr, 0,
+			     &caller->err);
+	took = (now() - start) / nr;
+	for (i = 0; i < nr; i++)
+		samples_add(&caller->both, took);
+	caller->calls += nr;
+	return ret ? exit_code(&caller->err) : check_queue(caller, nr);
+}
+
+/* How many calls this thread is to make next, of those that are left; 0: none */
+static uint32_t take_some(struct serve *serve)
+{
+	int64_t left = __atomic_fetch_sub(&serve->left, serve->queue, __ATOMIC_RELAXED);
+
+	if (left <= 0)
+		return 0;
+	return left < serve->queue ? left : serve->queue;
+}
+
 static void *call_on(void *arg)
 {
 	struct caller *caller = arg;
 	struct serve *serve = caller->serve;
 	struct caller *none = NULL;
-	char *answer = malloc(ANSWER_SIZE);
+	uint32_t nr;
 
-	if (!answer)
+	caller->answers = malloc((size_t)serve->queue * ANSWER_SIZE);
+	caller->queue = calloc(serve->queue, sizeof(*caller->queue));
+	if (!caller->answers || !caller->queue)
 		caller->ret = RUN_ERROR;
-	while (!caller->ret &&
-	       __atomic_fetch_sub(&serve->left, 1, __ATOMIC_RELAXED) > 0)
-		caller->ret = one_call(caller, answer);
+	while (!caller->ret && (nr = take_some(serve)))
+		caller->ret = serve->queue > 1 ? many_calls(caller, nr) :
+						 one_call(caller, caller->answers);
 	/* One that failed ends all; what others find then is of no interest. */
 	if (caller->ret) {
 		__atomic_compare_exchange_n(&serve->failed, &none, caller, false,
 					    __ATOMIC_RELAXED, __ATOMIC_RELAXED);
 		__atomic_store_n(&serve->left, 0, __ATOMIC_RELAXED);
 	}
-	free(answer);
+	free(caller->answers);
+	free(caller->queue);
 	return NULL;
 }
 
@@ -256,6 +314,7 @@ static void print_json(const struct serve *serve, int code)
 	cJSON_AddNumberToObject(root, "exit_code", code);
 	json_u64(root, "threads", serve->threads);
 	json_u64(root, "restorers", serve->restorers);
+	json_u64(root, "queue", serve->queue);
 	json_u64(root, "calls", all_calls(serve));
 	json_u64(root, "elapsed_ns", serve->elapsed);
 	cJSON_AddNumberToObject(root, "calls_per_second", rate(serve));
@@ -429,6 +488,7 @@ int serve_snapshot(struct hlk_ctx *ctx, struct hlk_snap *snap,
 		.threads = threads,
 		.sandboxes = 2 * threads,
 		.restorers = 1,
+		.queue = 1,
 		.wait_us = opt->timeout_us,
 	};
 	int ret = init(&serve);
@@ -449,6 +509,7 @@ enum {
 	OPT_CALLS = 'n',
 	OPT_RESTORERS = 'r',
 	OPT_WAIT = OPT_OWN,
+	OPT_QUEUE,
 };
 
 static const struct argp_option options[] = {
@@ -457,6 +518,8 @@ static const struct argp_option options[] = {
 	{ "calls", OPT_CALLS, "N", 0, "Calls, together (default 1000)", 1 },
 	{ "restorers", OPT_RESTORERS, "N", 0,
 	  "Threads of the pool that restore (default 1)", 1 },
+	{ "queue", OPT_QUEUE, "N", 0,
+	  "Calls that a thread makes at once (default 1)", 1 },
 	{ "call", OPT_CALL, "NAME", 0,
 	  "Call this function of the guest (default echo)", 2 },
 	{ "input", OPT_INPUT, "TEXT", 0, "Its argument", 2 },
@@ -492,6 +555,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_RESTORERS:
 		serve->restorers = option_number(state, "restorers", arg, 1, 64);
 		return 0;
+	case OPT_QUEUE:
+		serve->queue = option_number(state, "queue", arg, 1, MAX_QUEUE);
+		return 0;
 	case OPT_WAIT:
 		serve->wait_us = option_number(state, "wait", arg, 1,
 					       86400000) * 1000;
@@ -517,6 +583,7 @@ int cmd_serve_bench(int argc, char **argv)
 			 .quiet = true },
 		.threads = 2,
 		.restorers = 1,
+		.queue = 1,
 	};
 
 	if (argp_parse(&serve_argp, argc, argv, 0, NULL, &serve))

@@ -78,14 +78,20 @@ static int serve_with(void *argv)
 	return cmd_serve_bench(argc, argv);
 }
 
-static int serve(const char *call, const char *input, const char *expect)
+static int serve_queue(const char *queue, const char *call, const char *input,
+		       const char *expect)
 {
-	char *argv[14] = { (char *)"serve-bench", (char *)"--json", (char *)"-n", (char *)"8",
+	char *argv[16] = { (char *)"serve-bench", (char *)"--json", (char *)"-n", (char *)"8",
 			   (char *)"-c", (char *)call, (char *)"-i", (char *)input,
-			   (char *)"-t", (char *)"1000", guest,
-			   (char *)(expect ? "-e" : NULL), (char *)expect, NULL };
+			   (char *)"-t", (char *)"1000", (char *)"--queue", (char *)queue,
+			   guest, (char *)(expect ? "-e" : NULL), (char *)expect, NULL };
 
 	return quietly(serve_with, argv);
+}
+
+static int serve(const char *call, const char *input, const char *expect)
+{
+	return serve_queue("1", call, input, expect);
 }
 
 /* An answer that is the one expected, one of which it is the beginning, and so on */
@@ -105,6 +111,9 @@ static void test_expect(void)
 		    "run: 'abc' where '%s' is expected", want[i].expect);
 		tap(serve("e", "abc", want[i].expect) == want[i].ret,
 		    "serve-bench: 'abc' where '%s' is expected", want[i].expect);
+		tap(serve_queue("3", "e", "abc", want[i].expect) == want[i].ret &&
+		    (want[i].ret || number("calls") == 8),
+		    "serve-bench: in a queue of three, '%s'", want[i].expect);
 	}
 }
 
@@ -133,6 +142,9 @@ static void test_exit_codes(void)
 		tap(serve(budget ? "f" : want[i].call, "", NULL) == want[i].ret &&
 		    number("exit_code") == want[i].ret, "serve-bench: a guest that %s",
 		    want[i].what);
+		played.refused += budget;
+		tap(serve_queue("5", budget ? "f" : want[i].call, "", NULL) == want[i].ret,
+		    "serve-bench: in a queue, a guest that %s", want[i].what);
 	}
 }
 
