@@ -292,6 +292,8 @@ AT(hlk_vm_stats, audit_elsewhere, 176);
 AT(hlk_vm_stats, residue, 184);
 AT(hlk_vm_stats, kept, 192);
 AT(hlk_vm_stats, learned, 200);
+AT(hlk_vm_stats, unread, 208);
+AT(hlk_vm_stats, unread_gpa, 216);
 
 FIRST(hlk_snapshot_info, 280, counts);
 AT(hlk_snapshot_info, head, 0);
@@ -309,6 +311,94 @@ AT(hlk_snapshot_info, output_bytes, 84);
 AT(hlk_snapshot_info, counts, 88);
 AT(hlk_snapshot_info, program_bytes, 280);
 AT(hlk_snapshot_info, __reserved2, 284);
+AT(hlk_snapshot_info, id, 288);
+AT(hlk_snapshot_info, parent_id, 296);
+AT(hlk_snapshot_info, file_pages, 304);
+AT(hlk_snapshot_info, file_read, 312);
+
+FIRST(hlk_vcpu_image, 136, __reserved);
+AT(hlk_vcpu_image, regs, 0);
+AT(hlk_vcpu_image, fpu, 8);
+AT(hlk_vcpu_image, regs_bytes, 16);
+AT(hlk_vcpu_image, fpu_bytes, 20);
+AT(hlk_vcpu_image, flags, 24);
+AT(hlk_vcpu_image, mp_state, 28);
+AT(hlk_vcpu_image, ext_vector, 32);
+AT(hlk_vcpu_image, pkru, 36);
+AT(hlk_vcpu_image, tsc, 40);
+AT(hlk_vcpu_image, db, 48);
+AT(hlk_vcpu_image, dr6, 80);
+AT(hlk_vcpu_image, dr7, 88);
+AT(hlk_vcpu_image, xcr0, 96);
+AT(hlk_vcpu_image, xfd, 104);
+AT(hlk_vcpu_image, xsave_bytes, 112);
+AT(hlk_vcpu_image, __reserved, 120);
+
+FIRST(hlk_snapshot_export, 80, __reserved);
+AT(hlk_snapshot_export, head, 0);
+AT(hlk_snapshot_export, vcpus, 24);
+AT(hlk_snapshot_export, nr_vcpus, 32);
+AT(hlk_snapshot_export, vcpu_size, 36);
+AT(hlk_snapshot_export, tables, 40);
+AT(hlk_snapshot_export, tables_gpa, 48);
+AT(hlk_snapshot_export, nr_tables, 56);
+AT(hlk_snapshot_export, touched_size, 60);
+AT(hlk_snapshot_export, touched, 64);
+AT(hlk_snapshot_export, nr_touched, 72);
+AT(hlk_snapshot_export, __reserved, 76);
+
+FIRST(hlk_extent, 32, __reserved);
+AT(hlk_extent, gpa, 0);
+AT(hlk_extent, bytes, 8);
+AT(hlk_extent, offset, 16);
+AT(hlk_extent, source, 24);
+AT(hlk_extent, __reserved, 28);
+
+FIRST(hlk_snapshot_pages, 56, cursor);
+AT(hlk_snapshot_pages, head, 0);
+AT(hlk_snapshot_pages, other_fd, 24);
+AT(hlk_snapshot_pages, __reserved, 28);
+AT(hlk_snapshot_pages, extents, 32);
+AT(hlk_snapshot_pages, nr_extents, 40);
+AT(hlk_snapshot_pages, extent_size, 44);
+AT(hlk_snapshot_pages, cursor, 48);
+
+FIRST(hlk_source, 8, __reserved);
+AT(hlk_source, fd, 0);
+AT(hlk_source, __reserved, 4);
+
+FIRST(hlk_snapshot_import, 376, counts);
+AT(hlk_snapshot_import, head, 0);
+AT(hlk_snapshot_import, flags, 24);
+AT(hlk_snapshot_import, parent_fd, 28);
+AT(hlk_snapshot_import, windows, 32);
+AT(hlk_snapshot_import, sources, 40);
+AT(hlk_snapshot_import, extents, 48);
+AT(hlk_snapshot_import, vcpus, 56);
+AT(hlk_snapshot_import, touched, 64);
+AT(hlk_snapshot_import, program, 72);
+AT(hlk_snapshot_import, roots, 80);
+AT(hlk_snapshot_import, tables, 88);
+AT(hlk_snapshot_import, tables_gpa, 96);
+AT(hlk_snapshot_import, first_free, 104);
+AT(hlk_snapshot_import, generation, 112);
+AT(hlk_snapshot_import, nr_windows, 120);
+AT(hlk_snapshot_import, window_size, 124);
+AT(hlk_snapshot_import, nr_sources, 128);
+AT(hlk_snapshot_import, source_size, 132);
+AT(hlk_snapshot_import, nr_extents, 136);
+AT(hlk_snapshot_import, extent_size, 140);
+AT(hlk_snapshot_import, nr_vcpus, 144);
+AT(hlk_snapshot_import, vcpu_size, 148);
+AT(hlk_snapshot_import, nr_touched, 152);
+AT(hlk_snapshot_import, touched_size, 156);
+AT(hlk_snapshot_import, program_bytes, 160);
+AT(hlk_snapshot_import, nr_roots, 164);
+AT(hlk_snapshot_import, nr_tables, 168);
+AT(hlk_snapshot_import, input_bytes, 172);
+AT(hlk_snapshot_import, output_bytes, 176);
+AT(hlk_snapshot_import, out_fd, 180);
+AT(hlk_snapshot_import, counts, 184);
 
 /* Other than the module, KVM decides what this is. */
 FIRST(kvm_sync_regs, HLK_FIRST_SYNC_REGS, events);
@@ -319,6 +409,9 @@ FIRST(hlk_segment, HLK_FIRST_SEGMENT, data);
 FIRST(hlk_many_call, HLK_FIRST_MANY_CALL, why);
 FIRST(hlk_mapping, HLK_FIRST_MAPPING, page_shift);
 FIRST(hlk_touched, HLK_FIRST_TOUCHED, __reserved);
+FIRST(hlk_vcpu_image, HLK_FIRST_VCPU_IMAGE, __reserved);
+FIRST(hlk_extent, HLK_FIRST_EXTENT, __reserved);
+FIRST(hlk_source, HLK_FIRST_SOURCE, __reserved);
 
 /**
  * hlk_element_size() - may the elements of an array have this size?

@@ -417,6 +417,9 @@ union hlk_cmd_buffer {
 #define HLK_FIRST_MANY_CALL	24
 #define HLK_FIRST_RUN_CALL	64
 #define HLK_FIRST_SYNC_REGS	520
+#define HLK_FIRST_VCPU_IMAGE	136
+#define HLK_FIRST_EXTENT	32
+#define HLK_FIRST_SOURCE	8
 
 /**
  * enum hlk_drop - which private pages are given back

@@ -145,6 +145,7 @@
 	F(hlk_vm_stats, audit_elsewhere) F(hlk_vm_stats, residue)	\
 	F(hlk_vm_stats, kept)						\
 	F(hlk_vm_stats, learned)					\
+	F(hlk_vm_stats, unread) F(hlk_vm_stats, unread_gpa)		\
 	S(hlk_snapshot_info) F(hlk_snapshot_info, flags)		\
 	F(hlk_snapshot_info, nr_vcpus)					\
 	F(hlk_snapshot_info, generation)				\
@@ -159,6 +160,64 @@
 	F(hlk_snapshot_info, counts)					\
 	F(hlk_snapshot_info, program_bytes)				\
 	F(hlk_snapshot_info, __reserved2)				\
+	F(hlk_snapshot_info, id)					\
+	F(hlk_snapshot_info, parent_id)					\
+	F(hlk_snapshot_info, file_pages)				\
+	F(hlk_snapshot_info, file_read)					\
+	S(hlk_vcpu_image) F(hlk_vcpu_image, regs)			\
+	F(hlk_vcpu_image, fpu) F(hlk_vcpu_image, regs_bytes)		\
+	F(hlk_vcpu_image, fpu_bytes) F(hlk_vcpu_image, flags)		\
+	F(hlk_vcpu_image, mp_state) F(hlk_vcpu_image, ext_vector)	\
+	F(hlk_vcpu_image, pkru) F(hlk_vcpu_image, tsc)			\
+	F(hlk_vcpu_image, db) F(hlk_vcpu_image, dr6)			\
+	F(hlk_vcpu_image, dr7) F(hlk_vcpu_image, xcr0)			\
+	F(hlk_vcpu_image, xfd) F(hlk_vcpu_image, xsave_bytes)		\
+	F(hlk_vcpu_image, __reserved)					\
+	S(hlk_snapshot_export) F(hlk_snapshot_export, vcpus)		\
+	F(hlk_snapshot_export, nr_vcpus)				\
+	F(hlk_snapshot_export, vcpu_size)				\
+	F(hlk_snapshot_export, tables)					\
+	F(hlk_snapshot_export, tables_gpa)				\
+	F(hlk_snapshot_export, nr_tables)				\
+	F(hlk_snapshot_export, touched_size)				\
+	F(hlk_snapshot_export, touched)					\
+	F(hlk_snapshot_export, nr_touched)				\
+	F(hlk_snapshot_export, __reserved)				\
+	S(hlk_extent) F(hlk_extent, gpa) F(hlk_extent, bytes)		\
+	F(hlk_extent, offset) F(hlk_extent, source)			\
+	F(hlk_extent, __reserved)					\
+	S(hlk_snapshot_pages) F(hlk_snapshot_pages, other_fd)		\
+	F(hlk_snapshot_pages, __reserved)				\
+	F(hlk_snapshot_pages, extents)					\
+	F(hlk_snapshot_pages, nr_extents)				\
+	F(hlk_snapshot_pages, extent_size)				\
+	F(hlk_snapshot_pages, cursor)					\
+	S(hlk_source) F(hlk_source, fd) F(hlk_source, __reserved)	\
+	S(hlk_snapshot_import) F(hlk_snapshot_import, flags)		\
+	F(hlk_snapshot_import, parent_fd)				\
+	F(hlk_snapshot_import, windows) F(hlk_snapshot_import, sources)	\
+	F(hlk_snapshot_import, extents) F(hlk_snapshot_import, vcpus)	\
+	F(hlk_snapshot_import, touched) F(hlk_snapshot_import, program)	\
+	F(hlk_snapshot_import, roots) F(hlk_snapshot_import, tables)	\
+	F(hlk_snapshot_import, tables_gpa)				\
+	F(hlk_snapshot_import, first_free)				\
+	F(hlk_snapshot_import, generation)				\
+	F(hlk_snapshot_import, nr_windows)				\
+	F(hlk_snapshot_import, window_size)				\
+	F(hlk_snapshot_import, nr_sources)				\
+	F(hlk_snapshot_import, source_size)				\
+	F(hlk_snapshot_import, nr_extents)				\
+	F(hlk_snapshot_import, extent_size)				\
+	F(hlk_snapshot_import, nr_vcpus)				\
+	F(hlk_snapshot_import, vcpu_size)				\
+	F(hlk_snapshot_import, nr_touched)				\
+	F(hlk_snapshot_import, touched_size)				\
+	F(hlk_snapshot_import, program_bytes)				\
+	F(hlk_snapshot_import, nr_roots)				\
+	F(hlk_snapshot_import, nr_tables)				\
+	F(hlk_snapshot_import, input_bytes)				\
+	F(hlk_snapshot_import, output_bytes)				\
+	F(hlk_snapshot_import, out_fd) F(hlk_snapshot_import, counts)	\
 	S(hlk_guest_boot) F(hlk_guest_boot, scratch_size)		\
 	S(hlk_guest_call) F(hlk_guest_call, arg_len)			\
 	S(hlk_guest_ret) F(hlk_guest_ret, len)				\

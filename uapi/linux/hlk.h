@@ -64,6 +64,8 @@
  *  - ETIMEDOUT: the deadline of HLK_RUN came before the guest's exit
  *  - EUCLEAN: an audit found a difference
  *  - EHWPOISON: the memory of a page failed
+ *  - ETXTBSY: a file that must not change any more can be changed
+ *  - EIO: a page cannot be read from its file
  *
  * Where one errno can have several reasons, @why of the head tells which.
  */
@@ -79,6 +81,7 @@ enum {
 	HLK_CMD_VM_ATTACH = 0x01,
 	HLK_CMD_SNAPSHOT_BUILD = 0x02,
 	HLK_CMD_RUN_MANY = 0x03,
+	HLK_CMD_SNAPSHOT_IMPORT = 0x04,
 
 	HLK_CMD_WINDOW_ADD = 0x20,
 	HLK_CMD_SNAPSHOT = 0x21,
@@ -92,6 +95,8 @@ enum {
 	HLK_CMD_KICK = 0x29,
 
 	HLK_CMD_SNAPSHOT_INFO = 0x40,
+	HLK_CMD_SNAPSHOT_EXPORT = 0x41,
+	HLK_CMD_SNAPSHOT_PAGES = 0x42,
 };
 
 /**
@@ -226,6 +231,29 @@ enum {
  *	wants to be restored
  * @HLK_WHY_OUTPUT: an output of a call lies in no window that the guest can write, is too
  *	large, or does not lie at a multiple of eight. @index is the call
+ * @HLK_WHY_TOO_MANY_SOURCES: more sources than the limit, @where, those of the parent
+ *	counted
+ * @HLK_WHY_SOURCE_FD: the fd of source @index is closed, cannot be read by, or is that of
+ *	no regular file
+ * @HLK_WHY_SOURCE_MUTABLE: source @index may change: it has no fs-verity, and is no memfd
+ *	with F_SEAL_WRITE and F_SEAL_SHRINK
+ * @HLK_WHY_TOO_MANY_EXTENTS: more extents than the limit, @where
+ * @HLK_WHY_EXTENT_ALIGN: address, offset or size of extent @index, @where, is not a
+ *	multiple of 4 KiB, or the size is zero
+ * @HLK_WHY_EXTENT_RANGE: extent @index, at @where, does not lie in one window
+ * @HLK_WHY_EXTENT_ORDER: extent @index, at @where, begins before the end of the one before
+ * @HLK_WHY_EXTENT_SOURCE: extent @index is of source @where, which is none
+ * @HLK_WHY_EXTENT_FILE: extent @index ends behind the end of its file, which has @where
+ *	bytes
+ * @HLK_WHY_VCPU_IMAGE: no processor, or no KVM, could have what the field at offset @where
+ *	of the struct hlk_vcpu_image of vCPU @index says
+ * @HLK_WHY_VCPU_FPU_IMAGE: the FPU image of vCPU @index could not be loaded; @where is the
+ *	offset in it of what is wrong, or its size
+ * @HLK_WHY_TABLES: of what a compact snapshot has beside pages, the field at offset
+ *	@where of struct hlk_snapshot_import is wrong, in element @index if it is an array
+ * @HLK_WHY_TOUCHED: run @index of touched pages, at @where, does not lie in one window, or
+ *	there are more pages than are remembered of a window
+ * @HLK_WHY_BASE_READ: the base page at @where cannot be read from its file
  */
 enum hlk_why {
 	HLK_WHY_NONE = 0,
@@ -309,6 +337,20 @@ enum hlk_why {
 	HLK_WHY_PROGRAM_MSR,
 	HLK_WHY_HALF_RESTORED,
 	HLK_WHY_OUTPUT,
+	HLK_WHY_TOO_MANY_SOURCES,
+	HLK_WHY_SOURCE_FD,
+	HLK_WHY_SOURCE_MUTABLE,
+	HLK_WHY_TOO_MANY_EXTENTS,
+	HLK_WHY_EXTENT_ALIGN,
+	HLK_WHY_EXTENT_RANGE,
+	HLK_WHY_EXTENT_ORDER,
+	HLK_WHY_EXTENT_SOURCE,
+	HLK_WHY_EXTENT_FILE,
+	HLK_WHY_VCPU_IMAGE,
+	HLK_WHY_VCPU_FPU_IMAGE,
+	HLK_WHY_TABLES,
+	HLK_WHY_TOUCHED,
+	HLK_WHY_BASE_READ,
 };
 
 /**
@@ -387,6 +429,7 @@ struct hlk_info {
 #define HLK_FEATURE_LEARN	0x2000ULL
 #define HLK_FEATURE_RUN_CALLS	0x4000ULL
 #define HLK_FEATURE_TURNS	0x8000ULL
+#define HLK_FEATURE_IMPORT	0x10000ULL
 
 /* attach flags */
 #define HLK_ATTACH_INSPECT	0x1
@@ -1381,6 +1424,10 @@ struct hlk_mark_cow {
  * @kept: out: of @restores, those after which KVM had not to load segment and control
  *	registers, since the call before had not changed them
  * @learned: out: leaves that restores leave writable, by HLK_RESTORE_LEARN
+ * @unread: out: times that a guest, or who touched its memory, was refused a base page
+ *	that could not be read from its file: KVM_RUN failed with EFAULT, up to three times
+ *	for each run
+ * @unread_gpa: out: guest-physical address of the last one
  */
 struct hlk_vm_stats {
 	struct hlk_head head;
@@ -1407,6 +1454,8 @@ struct hlk_vm_stats {
 	__aligned_u64 residue;
 	__aligned_u64 kept;
 	__aligned_u64 learned;
+	__aligned_u64 unread;
+	__aligned_u64 unread_gpa;
 };
 
 #define HLK_VM_STATS _IO(HLK_IOC_TYPE, HLK_CMD_VM_STATS)
@@ -1431,6 +1480,12 @@ struct hlk_vm_stats {
  * @counts: out: what it holds
  * @program_bytes: out: size of its state program, or 0
  * @__reserved2: out: zero
+ * @id: out: its number, which no other snapshot has until the module is loaded anew
+ * @parent_id: out: that of the snapshot that it was made over, which may be gone; 0 if
+ *	it is from an image or from an import without a parent
+ * @file_pages: out: of its pages, those that are of files
+ * @file_read: out: pages of its files that were read so far and are held, for it and for
+ *	those that have the files from it or it from them
  *
  * EMSGSIZE when an array is too short; all else is written then too. The
  * pages can be seen by mmap(), read-only, at the offset of their
@@ -1453,8 +1508,263 @@ struct hlk_snapshot_info {
 	struct hlk_snapshot_counts counts;
 	__u32 program_bytes;
 	__u32 __reserved2;
+	__aligned_u64 id;
+	__aligned_u64 parent_id;
+	__aligned_u64 file_pages;
+	__aligned_u64 file_read;
 };
 
 #define HLK_SNAPSHOT_INFO _IO(HLK_IOC_TYPE, HLK_CMD_SNAPSHOT_INFO)
+
+/* flags of a vCPU's image */
+#define HLK_VCPU_TSC		0x1
+#define HLK_VCPU_FPU		0x2
+
+#define HLK_MAX_FPU		0x10000
+
+/**
+ * struct hlk_vcpu_image - a vCPU of a snapshot, out of it and into another one
+ * @regs: user pointer to a struct kvm_sync_regs (see asm/kvm.h)
+ * @fpu: user pointer to the FPU's image
+ * @regs_bytes: in: size of what @regs leads to, at least that of the first struct
+ *	kvm_sync_regs. What the kernel knows beyond that is zero on import, and left out
+ *	on export
+ * @fpu_bytes: size of what @fpu leads to. Export, in: room. out: size of the image; if that
+ *	is more than the room, no byte of it was written. At most HLK_MAX_FPU
+ * @flags: HLK_VCPU_TSC: @tsc is known. HLK_VCPU_FPU: there is an image; without it the
+ *	FPU is that after reset, and @fpu_bytes is 0
+ * @mp_state: KVM_MP_STATE_RUNNABLE, KVM_MP_STATE_UNINITIALIZED, KVM_MP_STATE_INIT_RECEIVED,
+ *	KVM_MP_STATE_HALTED or KVM_MP_STATE_AP_RESET_HOLD
+ * @ext_vector: the vector that a VMM with a PIC of its own gave by KVM_INTERRUPT, and
+ *	that was not delivered yet; -1: none
+ * @pkru: protection keys of user pages
+ * @tsc: what the guest's TSC read when the snapshot was taken. Of one that was imported it
+ *	is taken to have read so at the import: from then on time goes on
+ * @db: DR0 to DR3
+ * @dr6: DR6
+ * @dr7: DR7
+ * @xcr0: XCR0
+ * @xfd: IA32_XFD
+ * @xsave_bytes: what CPUID says that XSAVE takes with @xcr0, plain and compacted; 0: CPUID
+ *	stays as it is
+ * @__reserved: zero
+ *
+ * The image is what the host's XSAVE has made, or FXSAVE if it has no XSAVE: the first 512
+ * bytes are those of FXSAVE, then come XSTATE_BV and XCOMP_BV. A VM takes one of the size
+ * and with the XCOMP_BV that its own has, else restores fail with EMEDIUMTYPE,
+ * HLK_WHY_VCPU_FPU. Who moves between hosts that differ in that leaves the FPU to a
+ * state program (KVM_SET_XSAVE), and imports without an image.
+ */
+struct hlk_vcpu_image {
+	__aligned_u64 regs;
+	__aligned_u64 fpu;
+	__u32 regs_bytes;
+	__u32 fpu_bytes;
+	__u32 flags;
+	__u32 mp_state;
+	__s32 ext_vector;
+	__u32 pkru;
+	__aligned_u64 tsc;
+	__aligned_u64 db[4];
+	__aligned_u64 dr6;
+	__aligned_u64 dr7;
+	__aligned_u64 xcr0;
+	__aligned_u64 xfd;
+	__u32 xsave_bytes[2];
+	__aligned_u64 __reserved[2];
+};
+
+/* a table of a compact snapshot: entries from this one on map scratch; a directory */
+#define HLK_TABLE_END		0xfff
+#define HLK_TABLE_ROOT		0x1000
+
+/**
+ * struct hlk_snapshot_export - ioctl(HLK_SNAPSHOT_EXPORT) on a snapshot: all but its pages
+ * @head: no flags
+ * @vcpus: in: pointer to an array of struct hlk_vcpu_image, of which the pointers, sizes and
+ *	rooms are read. out: the vCPUs
+ * @nr_vcpus: in: length of @vcpus. out: vCPUs in the snapshot
+ * @vcpu_size: in: size of one element of @vcpus
+ * @tables: in: pointer to an array of __u32. out: compact: for each page from @tables_gpa on
+ *	the HLK_TABLE_* of the page table in it
+ * @tables_gpa: out: compact: where the tables are
+ * @nr_tables: in: length of @tables. out: how many there are
+ * @touched_size: in: size of one element of @touched
+ * @touched: in: pointer to an array of struct hlk_touched. out: what guests that run from the
+ *	snapshot touched so far, in order: its hot set
+ * @nr_touched: in: length of @touched. out: how many runs there are now
+ * @__reserved: in: zero
+ *
+ * EMSGSIZE when an array, or the room for an FPU, is too short; all else is written then
+ * too. With arrays of no length it says how much is needed. Layout, roots and flags:
+ * HLK_SNAPSHOT_INFO; pages: HLK_SNAPSHOT_PAGES; state program: mmap() at HLK_PROGRAM_OFFSET.
+ */
+struct hlk_snapshot_export {
+	struct hlk_head head;
+	__aligned_u64 vcpus;
+	__u32 nr_vcpus;
+	__u32 vcpu_size;
+	__aligned_u64 tables;
+	__aligned_u64 tables_gpa;
+	__u32 nr_tables;
+	__u32 touched_size;
+	__aligned_u64 touched;
+	__u32 nr_touched;
+	__u32 __reserved;
+};
+
+#define HLK_SNAPSHOT_EXPORT _IO(HLK_IOC_TYPE, HLK_CMD_SNAPSHOT_EXPORT)
+
+/* sources of an extent that are no file */
+#define HLK_EXTENT_ZERO		0xffffffffU
+#define HLK_EXTENT_MEMORY	0xfffffffeU
+
+/**
+ * struct hlk_extent - pages in a row of a snapshot
+ * @gpa: where they begin, a multiple of 4 KiB
+ * @bytes: how many bytes, a multiple of 4 KiB; all in one window
+ * @offset: where they begin in the file, a multiple of 4 KiB; 0 if they are of none
+ * @source: number of the file. HLK_EXTENT_ZERO: they are zero, whatever the parent has.
+ *	HLK_EXTENT_MEMORY, out: they are in the snapshot's own memory
+ * @__reserved: zero
+ */
+struct hlk_extent {
+	__aligned_u64 gpa;
+	__aligned_u64 bytes;
+	__aligned_u64 offset;
+	__u32 source;
+	__u32 __reserved;
+};
+
+/**
+ * struct hlk_snapshot_pages - ioctl(HLK_SNAPSHOT_PAGES) on a snapshot: which it has
+ * @head: no flags
+ * @other_fd: in: a snapshot with the same windows to compare with, or -1
+ * @__reserved: in: zero
+ * @extents: in: pointer to an array of struct hlk_extent. out: what the snapshot has, in order
+ * @nr_extents: in: length of @extents, at least 1. out: how many were written
+ * @extent_size: in: size of one element of @extents
+ * @cursor: in: 0 to begin, or what the last call left. out: where to go on; 0 when there
+ *	are no more. A number that means something to the module alone; good for as long as
+ *	the snapshot lives, for snapshots never change
+ *
+ * What no extent has is zero, or, with @other_fd, as in that snapshot: the same page or
+ * the same one of a file. Pages that are only equal are not found out here. So with
+ * what has been read by mmap() of the snapshot's fd, at the offset of their guest-physical
+ * address, extents are those that make HLK_SNAPSHOT_IMPORT make the same snapshot again.
+ *
+ * Nothing is read of a file for it. Sources are numbered as they were given, those of the
+ * parent of an import first.
+ */
+struct hlk_snapshot_pages {
+	struct hlk_head head;
+	__s32 other_fd;
+	__u32 __reserved;
+	__aligned_u64 extents;
+	__u32 nr_extents;
+	__u32 extent_size;
+	__aligned_u64 cursor;
+};
+
+#define HLK_SNAPSHOT_PAGES _IO(HLK_IOC_TYPE, HLK_CMD_SNAPSHOT_PAGES)
+
+/* files of one snapshot, those that it has from its parent among them */
+#define HLK_MAX_SOURCES		1024
+
+/**
+ * struct hlk_source - a file with pages
+ * @fd: open to be read. A regular file that has fs-verity, or a memfd with
+ *	F_SEAL_WRITE and F_SEAL_SHRINK. It may be closed after the call
+ * @__reserved: zero
+ */
+struct hlk_source {
+	__s32 fd;
+	__u32 __reserved;
+};
+
+/**
+ * struct hlk_snapshot_import - ioctl(HLK_SNAPSHOT_IMPORT) on /dev/hlk: a snapshot from files
+ * @head: no flags
+ * @flags: in: the HLK_SNAPSHOT_* flags that it says of itself
+ * @parent_fd: in: a snapshot with the same windows that has what @extents leave out, or -1:
+ *	that is zero
+ * @windows: in: pointer to an array of struct hlk_window
+ * @sources: in: pointer to an array of struct hlk_source
+ * @extents: in: pointer to an array of struct hlk_extent, in order of their addresses and
+ *	without overlap. Those of a file name it by its place in @sources
+ * @vcpus: in: pointer to an array of struct hlk_vcpu_image
+ * @touched: in: pointer to an array of struct hlk_touched: a hot set, for HLK_PREFAULT
+ * @program: in: pointer to a state program, see struct hlk_program_header
+ * @roots: in: compact: pointer to an array of __u64, see struct hlk_snapshot_info
+ * @tables: in: compact: pointer to an array of __u32, see struct hlk_snapshot_export
+ * @tables_gpa: in: compact: where the tables are, in scratch
+ * @first_free: in: compact: see struct hlk_snapshot_info
+ * @generation: in: see there; 0: that of the parent and 1
+ * @nr_windows: in: length of @windows
+ * @window_size: in: size of one element of @windows
+ * @nr_sources: in: length of @sources
+ * @source_size: in: size of one element of @sources
+ * @nr_extents: in: length of @extents, at most @max_segments of struct hlk_info
+ * @extent_size: in: size of one element of @extents
+ * @nr_vcpus: in: length of @vcpus; 0 leaves vCPUs alone at restore
+ * @vcpu_size: in: size of one element of @vcpus
+ * @nr_touched: in: length of @touched
+ * @touched_size: in: size of one element of @touched
+ * @program_bytes: in: size of @program, 0 if there is none
+ * @nr_roots: in: length of @roots
+ * @nr_tables: in: length of @tables
+ * @input_bytes: in: compact: size of the input buffer
+ * @output_bytes: in: compact: size of the output buffer
+ * @out_fd: out: fd of the snapshot, close-on-exec
+ * @counts: in: what it says of itself
+ *
+ * No page is read: that is done when it is touched first, by a guest, by a restore that
+ * copies it, or by who looks. From then on it is held until the last snapshot that has
+ * it is gone. It is the file's page in the page cache, so all who use the file share
+ * it; Documentation/design.rst says who pays. A page that cannot be read then is a
+ * refusal: KVM_RUN fails with EFAULT, and @unread of struct hlk_vm_stats counts it; a
+ * thread of user space has SIGBUS; an ioctl fails with EIO, HLK_WHY_BASE_READ.
+ *
+ * Only files that nobody can change are taken, which the kernel enforces
+ * (ETXTBSY, HLK_WHY_SOURCE_MUTABLE). They are not parsed.
+ *
+ * A compact snapshot that was imported is one to restore, to learn from, and to make
+ * snapshots over. A compact one made over it reads all of the guest's tables.
+ */
+struct hlk_snapshot_import {
+	struct hlk_head head;
+	__u32 flags;
+	__s32 parent_fd;
+	__aligned_u64 windows;
+	__aligned_u64 sources;
+	__aligned_u64 extents;
+	__aligned_u64 vcpus;
+	__aligned_u64 touched;
+	__aligned_u64 program;
+	__aligned_u64 roots;
+	__aligned_u64 tables;
+	__aligned_u64 tables_gpa;
+	__aligned_u64 first_free;
+	__aligned_u64 generation;
+	__u32 nr_windows;
+	__u32 window_size;
+	__u32 nr_sources;
+	__u32 source_size;
+	__u32 nr_extents;
+	__u32 extent_size;
+	__u32 nr_vcpus;
+	__u32 vcpu_size;
+	__u32 nr_touched;
+	__u32 touched_size;
+	__u32 program_bytes;
+	__u32 nr_roots;
+	__u32 nr_tables;
+	__u32 input_bytes;
+	__u32 output_bytes;
+	__s32 out_fd;
+	struct hlk_snapshot_counts counts;
+};
+
+#define HLK_SNAPSHOT_IMPORT _IO(HLK_IOC_TYPE, HLK_CMD_SNAPSHOT_IMPORT)
 
 #endif /* _UAPI_LINUX_HLK_H */

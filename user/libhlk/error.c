@@ -198,6 +198,20 @@ static const char * const why_text[] = {
 	[HLK_WHY_PROGRAM_MSR] = "KVM did not take MSR %w of entry %i of the state program; the VM must be restored",
 	[HLK_WHY_HALF_RESTORED] = "the last restore came to no end, and the VM must be restored",
 	[HLK_WHY_OUTPUT] = "the output of call %i at %a is too large, not at a multiple of eight, or in no window that the guest can write",
+	[HLK_WHY_TOO_MANY_SOURCES] = "more than %d files for one snapshot, those of its parent counted",
+	[HLK_WHY_SOURCE_FD] = "source %i cannot be read, or is no regular file",
+	[HLK_WHY_SOURCE_MUTABLE] = "source %i could change: it has no fs-verity and is no sealed memfd",
+	[HLK_WHY_TOO_MANY_EXTENTS] = "%i extents, more than the module's limit of %d",
+	[HLK_WHY_EXTENT_ALIGN] = "extent %i has an address, an offset or a size (%w) that is zero or no multiple of 4 KiB",
+	[HLK_WHY_EXTENT_RANGE] = "extent %i, at %w, does not lie in one window",
+	[HLK_WHY_EXTENT_ORDER] = "extent %i, at %w, begins before the one before it ends",
+	[HLK_WHY_EXTENT_SOURCE] = "extent %i is of source %d, which is none",
+	[HLK_WHY_EXTENT_FILE] = "extent %i ends behind the end of its file of %d bytes",
+	[HLK_WHY_VCPU_IMAGE] = "the image of vCPU %i has what no processor could have, at offset %d",
+	[HLK_WHY_VCPU_FPU_IMAGE] = "the FPU image of vCPU %i could not be loaded: offset or size %d",
+	[HLK_WHY_TABLES] = "what the compact snapshot has beside pages is wrong: element %i of the field at offset %d",
+	[HLK_WHY_TOUCHED] = "run %i of touched pages, at %w, does not lie in one window, or there are too many",
+	[HLK_WHY_BASE_READ] = "the page at %w cannot be read from its file",
 };
 
 static const char * const audit_text[] = {

@@ -20,7 +20,7 @@ static void test_all(void)
 	unsigned int i;
 	bool all = true;
 
-	for (i = HLK_WHY_SIZE; i <= HLK_WHY_HALF_RESTORED; i++) {
+	for (i = HLK_WHY_SIZE; i <= HLK_WHY_BASE_READ; i++) {
 		head.why = i;
 		errno = EINVAL;
 		hlk_err_module(&err, &head, NULL);
