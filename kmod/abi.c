@@ -347,12 +347,12 @@ AT(hlk_snapshot_export, touched, 64);
 AT(hlk_snapshot_export, nr_touched, 72);
 AT(hlk_snapshot_export, __reserved, 76);
 
-FIRST(hlk_extent, 32, __reserved);
+FIRST(hlk_extent, 32, leaves);
 AT(hlk_extent, gpa, 0);
 AT(hlk_extent, bytes, 8);
 AT(hlk_extent, offset, 16);
 AT(hlk_extent, source, 24);
-AT(hlk_extent, __reserved, 28);
+AT(hlk_extent, leaves, 28);
 
 FIRST(hlk_snapshot_pages, 56, cursor);
 AT(hlk_snapshot_pages, head, 0);
@@ -410,7 +410,7 @@ FIRST(hlk_many_call, HLK_FIRST_MANY_CALL, why);
 FIRST(hlk_mapping, HLK_FIRST_MAPPING, page_shift);
 FIRST(hlk_touched, HLK_FIRST_TOUCHED, __reserved);
 FIRST(hlk_vcpu_image, HLK_FIRST_VCPU_IMAGE, __reserved);
-FIRST(hlk_extent, HLK_FIRST_EXTENT, __reserved);
+FIRST(hlk_extent, HLK_FIRST_EXTENT, leaves);
 FIRST(hlk_source, HLK_FIRST_SOURCE, __reserved);
 
 /**

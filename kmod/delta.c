@@ -186,7 +186,7 @@ static int delta_keep(struct delta *d, u64 from, u64 to)
 	struct hlk_kept kept = { .gfn = to };
 	int err;
 
-	if (hlk_snap_leaves(d->parent, to) && !hlk_snap_page(d->snap, to))
+	if (hlk_snap_leaves(d->parent, to) && !hlk_snap_has(d->snap, to))
 		counts->zero--;
 	err = d->gmem->ops->get(d->gmem, from, &kept.gpage);
 	if (err)
@@ -209,7 +209,7 @@ static int delta_unmap(struct delta *d, u64 gfn)
 	err = hlk_snap_count_leaf(d->snap, gfn, -1);
 	if (err || hlk_snap_leaves(d->snap, gfn))
 		return err;
-	if (hlk_snap_page(d->snap, gfn)) {
+	if (hlk_snap_has(d->snap, gfn)) {
 		counts->pages--;
 		counts->inherited--;
 	} else {

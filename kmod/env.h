@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The kernel headers that the pure files (i686pt.c, pt.c, mark.c, snap.c, reloc.c, delta.c,
- * place.c) need. In user space selftests/user/env.h is included first and takes this header's
+ * The kernel headers that the pure files (i686pt.c, pt.c, mark.c, snap.c, chunk.c, reloc.c,
+ * delta.c, place.c) need. In user space selftests/user/env.h is included first and takes this header's
  * guard.
  */
 #ifndef _HLK_ENV_H

@@ -240,6 +240,8 @@ struct hlk_vcpu_kept {
  *	in its budget: what the last restore kept, and what was prefaulted. Written
  *	under @lock, read anywhere
  * @over_budget: writes refused; any context
+ * @unread: base pages refused because their file could not be read; any context
+ * @unread_gfn: the last one
  * @unique: given to the guest by the last restore
  * @seeds: what the next ones give it
  * @restores: for statistics, as all that follow
@@ -292,6 +294,8 @@ struct hlk_vm {
 	atomic64_t nr_private;
 	u64 nr_kept;
 	atomic64_t over_budget;
+	atomic64_t unread;
+	u64 unread_gfn;
 	u64 unique;
 	struct hlk_seeds seeds;
 	u64 restores;
@@ -392,6 +396,9 @@ union hlk_cmd_buffer {
 	struct hlk_kick kick;
 	struct hlk_run_many run_many;
 	struct hlk_snapshot_info snapshot_info;
+	struct hlk_snapshot_export snapshot_export;
+	struct hlk_snapshot_pages snapshot_pages;
+	struct hlk_snapshot_import import;
 };
 
 /*
@@ -495,6 +502,17 @@ void hlk_window_touch(struct hlk_vm_window *window, u64 index, unsigned long bit
 u64 hlk_window_drop(struct hlk_vm_window *window, u64 pages, enum hlk_drop which);
 vm_fault_t hlk_insert_shared(const struct vm_fault *vmf, struct page *page);
 
+/* Which reason it was, for an errno of hlk_window_private() */
+static inline enum hlk_why hlk_private_why(int err)
+{
+	return err == -EDQUOT ? HLK_WHY_BUDGET :
+	       err == -EIO ? HLK_WHY_BASE_READ : HLK_WHY_NONE;
+}
+
+/* fetch.c */
+int hlk_window_read(struct hlk_vm_window *window, u64 index, bool nowait);
+int hlk_window_fetch(struct hlk_vm_window *window, struct xarray *base, u64 *index);
+
 /* restore.c */
 /* of hlk_restore() alone, no flag of an ioctl: rather -EAGAIN than wait */
 #define HLK_RESTORE_NOWAIT	BIT(31)
@@ -549,6 +567,29 @@ int hlk_cmd_run(void *obj, struct hlk_ucmd *ucmd);
 int hlk_cmd_snapshot_build(void *obj, struct hlk_ucmd *ucmd);
 int hlk_cmd_snapshot(void *obj, struct hlk_ucmd *ucmd);
 struct file *hlk_snap_file(int fd);
+u64 hlk_snap_max_pages(void);
+int hlk_layout_from_user(struct hlk_layout *layout, u64 windows, u32 nr, u32 size,
+			 struct hlk_why_at *at);
+int hlk_snap_publish(struct hlk_ucmd *ucmd, struct hlk_snap *snap, s32 *out_fd);
+
+/* source.c */
+int hlk_files_new(struct hlk_files **files, struct hlk_files *parent, u64 sources, u32 size,
+		  u32 nr, struct hlk_why_at *at);
+
+/* import.c */
+int hlk_cmd_snapshot_import(void *obj, struct hlk_ucmd *ucmd);
+
+/* export.c */
+int hlk_snap_export(struct hlk_snap *snap, struct hlk_snapshot_export *x,
+		    struct hlk_why_at *at);
+int hlk_snap_pages(struct hlk_snap *snap, struct hlk_snap *other,
+		   struct hlk_snapshot_pages *p, struct hlk_why_at *at);
+
+/* vcpuimage.c */
+int hlk_vcpu_image_get(u64 array, u32 size, u32 nr, u64 host_tsc, struct hlk_snap *snap,
+		       struct hlk_why_at *at);
+int hlk_vcpu_image_put(u64 array, u32 size, u32 nr, const struct hlk_snap *snap,
+		       struct hlk_why_at *at);
 
 /* inspect.c */
 int hlk_cmd_translate(void *obj, struct hlk_ucmd *ucmd);

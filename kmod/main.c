@@ -31,7 +31,8 @@ static int cmd_info(void *obj, struct hlk_ucmd *ucmd)
 			 HLK_FEATURE_INSPECT | HLK_FEATURE_PREFAULT |
 			 HLK_FEATURE_AUDIT | HLK_FEATURE_RUN_MANY |
 			 HLK_FEATURE_DEADLINE | HLK_FEATURE_PROGRAM |
-			 HLK_FEATURE_LEARN | HLK_FEATURE_RUN_CALLS | HLK_FEATURE_TURNS;
+			 HLK_FEATURE_LEARN | HLK_FEATURE_RUN_CALLS | HLK_FEATURE_TURNS |
+			 HLK_FEATURE_IMPORT;
 	info->max_pages = hlk_max_pages;
 	info->max_private = hlk_max_private;
 	info->live_vms = info_live(&hlk_live_vms);
@@ -55,6 +56,9 @@ static const struct hlk_op dev_ops[] = {
 	[HLK_CMD_RUN_MANY] =
 		HLK_OP(struct hlk_run_many, 48, HLK_RUN_MANY_STOP,
 		       hlk_cmd_run_many),
+	[HLK_CMD_SNAPSHOT_IMPORT] =
+		HLK_OP(struct hlk_snapshot_import, 376, 0,
+		       hlk_cmd_snapshot_import),
 };
 
 static long dev_ioctl(struct file *file, unsigned int cmd, unsigned long arg)

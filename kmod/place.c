@@ -83,7 +83,7 @@ int hlk_reloc_bookkeeping(struct hlk_snap *snap)
 	};
 
 	for (i = 0; i < ARRAY_SIZE(words); i++) {
-		if (!hlk_snap_page(snap, words[i].gpa >> PAGE_SHIFT))
+		if (!hlk_snap_has(snap, words[i].gpa >> PAGE_SHIFT))
 			continue;
 		snap->counts.pages--;
 		snap->counts.inherited--;

@@ -90,15 +90,22 @@ int hlk_prefault_page(struct hlk_vm *vm, struct hlk_vm_window *window, u64 index
 static int prefault_one(struct hlk_vm *vm, struct hlk_vm_window *window, u64 index,
 			unsigned long bits, struct prefault *f)
 {
+	struct hlk_gpage gpage;
 	u32 flags = 0;
-	int ret;
+	int ret = -ENOSPC;
 
 	if (bits & HLK_TOUCHED_WRITE_BIT) {
 		ret = hlk_prefault_page(vm, window, index, &f->p->made);
-		if (ret && ret != -ENOSPC)
-			return ret;
 		flags = ret ? 0 : HLK_TOUCHED_WRITE;
 	}
+	if (ret == -ENOSPC) {
+		/* what calls read: out of its file, if it is in one */
+		ret = hlk_window_get(window, index, &gpage);
+		if (!ret && gpage.page)
+			put_page(gpage.page);
+	}
+	if (ret)
+		return ret;
 	if (fatal_signal_pending(current))
 		return -EINTR;
 	cond_resched();
@@ -159,6 +166,9 @@ int hlk_cmd_prefault(void *obj, struct hlk_ucmd *ucmd)
 		ret = prefault(vm, &f);
 	else
 		ret = hlk_fail(&ucmd->at, -EINVAL, HLK_WHY_NO_SNAPSHOT, 0, 0);
+	if (ret == -EIO)
+		hlk_fail(&ucmd->at, ret, HLK_WHY_BASE_READ, 0,
+			 READ_ONCE(vm->unread_gfn) << PAGE_SHIFT);
 	vm->prefaulted += p->made;
 	mutex_unlock(&vm->lock);
 	if (!ret && f.nr > p->nr_runs)

@@ -151,6 +151,28 @@ static void restore_trim(struct hlk_vm *vm, struct hlk_restored *r)
 	r->freed += restore_drop(vm, restore_excess(vm), HLK_DROP_ANY);
 }
 
+/* Restores read no file: what private pages are copied from has to be in memory. */
+static int restore_fetch(struct hlk_vm *vm, struct hlk_snap *snap, struct hlk_why_at *at)
+{
+	struct hlk_vm_window *window;
+	u64 index;
+	u32 i;
+	int nr;
+	int ret;
+
+	for (i = 0; i < vm->nr_windows; i++) {
+		window = vm->windows[i];
+		nr = hlk_layout_find(&snap->layout, window->range.gfn);
+		ret = hlk_window_fetch(window, &snap->base[nr], &index);
+		if (ret == -EIO)
+			hlk_fail(at, ret, HLK_WHY_BASE_READ, 0,
+				 (window->range.gfn + index) << PAGE_SHIFT);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
 /* Until all windows are unmapped nothing has changed. */
 static int restore_switch(struct hlk_vm *vm, struct hlk_snap *snap,
 			  struct hlk_restored *r, struct hlk_why_at *at)
@@ -159,6 +181,9 @@ static int restore_switch(struct hlk_vm *vm, struct hlk_snap *snap,
 	int nr;
 	int ret;
 
+	ret = snap->files ? restore_fetch(vm, snap, at) : 0;
+	if (ret)
+		return ret;
 	for (i = 0; i < vm->nr_windows; i++) {
 		ret = hlk_window_unmap(vm->windows[i]);
 		if (ret == -EMLINK)
@@ -415,6 +440,7 @@ static int restore_before(struct hlk_vm *vm, const struct hlk_snap *snap, u32 fl
  * Return: 0; -EBUSY if a vCPU is running, -EMEDIUMTYPE if the snapshot does not
  * fit, -EINVAL if there is none, -EOPNOTSUPP for a VM that cannot be
  * restored, -EMLINK if a window has too many mappings, -EINTR after a fatal signal,
+ * -EIO if a page of the snapshot's files cannot be read,
  * -EAGAIN with HLK_RESTORE_NOWAIT: nothing was changed, unless memory failed: then
  * pages were copied back, and registers not. -EUCLEAN if an audit found a difference,
  * and what hlk_audit() returns. -EHWPOISON if memory failed: the

@@ -93,8 +93,7 @@ static int run_input(struct hlk_vm *vm, const struct hlk_segment *in, u32 nr,
 						  window->range.gfn);
 		if (IS_ERR(page))
 			return hlk_fail(at, PTR_ERR(page),
-					PTR_ERR(page) == -EDQUOT ?
-					HLK_WHY_BUDGET : HLK_WHY_NONE, nr, gpa);
+					hlk_private_why(PTR_ERR(page)), nr, gpa);
 		if (copy_from_user(page_address(page) + offset_in_page(gpa), from,
 				   piece))
 			return -EFAULT;
@@ -319,8 +318,7 @@ static int calls_output(struct run_calls *c, bool sized, u32 *used)
 		page = hlk_window_private(window, (gpa >> PAGE_SHIFT) - window->range.gfn);
 		if (IS_ERR(page))
 			return hlk_fail(c->at, PTR_ERR(page),
-					PTR_ERR(page) == -EDQUOT ?
-					HLK_WHY_BUDGET : HLK_WHY_NONE,
+					hlk_private_why(PTR_ERR(page)),
 					c->run->calls_done, gpa);
 		from = page_address(page) + offset_in_page(gpa);
 		if (sized) {

@@ -13,31 +13,6 @@
 
 #include <linux/hlk_guest.h>
 
-/**
- * hlk_page_alloc() - a page of guest memory
- * @flags: more GFP flags
- *
- * Charged to the memory cgroup of the caller.
- */
-struct page *hlk_page_alloc(gfp_t flags)
-{
-	struct page *page = alloc_page(HLK_GFP | flags);
-
-	if (page)
-		hlk_count_pages(1);
-	return page;
-}
-
-/**
- * hlk_page_free() - drop a page that was counted
- * @page: the page; mappings may keep it longer
- */
-void hlk_page_free(struct page *page)
-{
-	hlk_count_pages(-1);
-	put_page(page);
-}
-
 /* Entries of an xarray that are freed at once */
 #define XA_AT_ONCE	16384
 
@@ -197,17 +172,6 @@ struct hlk_snap *hlk_snap_alloc(const struct hlk_layout *layout, u64 max_pages)
 	return snap;
 }
 
-static void chunk_release(struct kref *ref)
-{
-	struct hlk_chunk *chunk = container_of(ref, struct hlk_chunk, ref);
-	u32 i;
-
-	for (i = 0; i < HLK_CHUNK_PAGES; i++)
-		if (chunk->page[i])
-			hlk_page_free(chunk->page[i]);
-	kfree(chunk);
-}
-
 /* Forget all pages. */
 static void snap_empty(struct hlk_snap *snap)
 {
@@ -218,12 +182,13 @@ static void snap_empty(struct hlk_snap *snap)
 	for (i = 0; i < snap->layout.nr; i++) {
 		xa_for_each(&snap->base[i], index, chunk) {
 			xa_erase(&snap->base[i], index);
-			kref_put(&chunk->ref, chunk_release);
+			kref_put(&chunk->ref, hlk_chunk_release);
 			cond_resched();
 		}
 		xa_destroy(&snap->base[i]);
 	}
 	snap->nr_pages = 0;
+	snap->file_pages = 0;
 }
 
 static void tables_release(struct kref *ref)
@@ -272,6 +237,7 @@ static void snap_release(struct kref *ref)
 	u32 i;
 
 	hlk_snap_clear(snap);
+	hlk_files_put(snap->files);
 	for (i = 0; i < HLK_MAX_WINDOWS; i++) {
 		xa_destroy(&snap->touched[i].pages);
 		cond_resched();
@@ -295,18 +261,15 @@ void hlk_snap_put(struct hlk_snap *snap)
 		kref_put(&snap->ref, snap_release);
 }
 
-/**
- * hlk_base_page() - a base page
- * @base: the base pages of a window
- * @index: page number in the window
- *
- * Return: the page, without a reference; NULL is a page of zeroes
- */
-struct page *hlk_base_page(struct xarray *base, u64 index)
+/* The base pages that have a frame, and its number there; NULL: no window has it */
+static struct xarray *snap_base(struct hlk_snap *snap, u64 gfn, u64 *index)
 {
-	struct hlk_chunk *chunk = xa_load(base, index / HLK_CHUNK_PAGES);
+	int nr = hlk_layout_find(&snap->layout, gfn);
 
-	return chunk ? chunk->page[index % HLK_CHUNK_PAGES] : NULL;
+	if (nr < 0)
+		return NULL;
+	*index = gfn - snap->layout.range[nr].gfn;
+	return &snap->base[nr];
 }
 
 /**
@@ -318,14 +281,45 @@ struct page *hlk_base_page(struct xarray *base, u64 index)
  */
 struct page *hlk_snap_page(struct hlk_snap *snap, u64 gfn)
 {
-	int nr = hlk_layout_find(&snap->layout, gfn);
+	u64 index;
+	struct xarray *base = snap_base(snap, gfn, &index);
 
-	return nr < 0 ? NULL :
-	       hlk_base_page(&snap->base[nr], gfn - snap->layout.range[nr].gfn);
+	return base ? hlk_base_page(base, index) : NULL;
 }
 
 /**
- * hlk_snap_next() - the next base page
+ * hlk_snap_has() - is a frame not just a page of zeroes?
+ * @snap: the snapshot
+ * @gfn: the frame
+ *
+ * Return: whether it has a page, read or not
+ */
+bool hlk_snap_has(struct hlk_snap *snap, u64 gfn)
+{
+	u64 index;
+	struct xarray *base = snap_base(snap, gfn, &index);
+
+	return base && (hlk_base_page(base, index) || hlk_base_unread(base, index));
+}
+
+/**
+ * hlk_snap_read() - have the base page of a frame in memory
+ * @snap: the snapshot, which is held
+ * @gfn: the frame
+ * @nowait: only if it is in the page cache
+ *
+ * Return: as hlk_base_read()
+ */
+int hlk_snap_read(struct hlk_snap *snap, u64 gfn, bool nowait)
+{
+	u64 index;
+	struct xarray *base = snap_base(snap, gfn, &index);
+
+	return base ? hlk_base_read(base, index, nowait) : 0;
+}
+
+/**
+ * hlk_snap_next() - the next base page that is in memory
  * @snap: the snapshot
  * @nr: in and out: the window
  * @index: in: page number in it from which on to look. out: that of the page
@@ -335,6 +329,7 @@ struct page *hlk_snap_page(struct hlk_snap *snap, u64 gfn)
 struct page *hlk_snap_next(struct hlk_snap *snap, u32 *nr, u64 *index)
 {
 	struct hlk_chunk *chunk;
+	struct page *page;
 	unsigned long at;
 	u64 from = *index;
 	u32 i;
@@ -343,37 +338,41 @@ struct page *hlk_snap_next(struct hlk_snap *snap, u32 *nr, u64 *index)
 		for (at = from / HLK_CHUNK_PAGES;
 		     (chunk = xa_find(&snap->base[*nr], &at, ULONG_MAX, XA_PRESENT));
 		     at++) {
+			if (!READ_ONCE(chunk->pages))
+				continue;
 			i = at == from / HLK_CHUNK_PAGES ? from % HLK_CHUNK_PAGES : 0;
 			for (; i < HLK_CHUNK_PAGES; i++) {
-				if (!chunk->page[i])
+				page = chunk_page(chunk, i);
+				if (!page)
 					continue;
 				*index = (u64)at * HLK_CHUNK_PAGES + i;
-				return chunk->page[i];
+				return page;
 			}
 		}
 	}
 	return NULL;
 }
 
-static struct hlk_chunk *chunk_copy(const struct hlk_chunk *from)
+/* Put a chunk to where another one may be. Its reference is taken over. */
+static int snap_chunk_store(struct hlk_snap *snap, u32 nr, u64 index,
+			    struct hlk_chunk *chunk)
 {
-	struct hlk_chunk *chunk = kzalloc(sizeof(*chunk), HLK_GFP);
-	u32 i;
+	struct hlk_chunk *old = xa_store(&snap->base[nr], index, chunk, HLK_GFP);
 
-	if (!chunk)
-		return NULL;
-	kref_init(&chunk->ref);
-	if (!from)
-		return chunk;
-	memcpy(chunk->leaves, from->leaves, sizeof(chunk->leaves));
-	for (i = 0; i < HLK_CHUNK_PAGES; i++) {
-		if (!from->page[i])
-			continue;
-		get_page(from->page[i]);
-		chunk->page[i] = from->page[i];
-		hlk_count_pages(1);
+	if (xa_is_err(old)) {
+		kref_put(&chunk->ref, hlk_chunk_release);
+		return xa_err(old);
 	}
-	return chunk;
+	if (old)
+		kref_put(&old->ref, hlk_chunk_release);
+	return 0;
+}
+
+/* May a chunk of the snapshot that is being made be changed as it is? */
+static bool chunk_own(const struct hlk_snap *snap, const struct hlk_chunk *chunk)
+{
+	return kref_read(&chunk->ref) == 1 && chunk->pages && !chunk->run &&
+	       chunk->files == snap->files;
 }
 
 /* The chunk of a frame, to be changed: not one that others hold too. */
@@ -390,43 +389,44 @@ static struct hlk_chunk *snap_chunk(struct hlk_snap *snap, u64 gfn, u32 *slot)
 	*slot = index % HLK_CHUNK_PAGES;
 	index /= HLK_CHUNK_PAGES;
 	old = xa_load(&snap->base[nr], index);
-	if (old && kref_read(&old->ref) == 1)
+	if (old && chunk_own(snap, old))
 		return old;
-	chunk = chunk_copy(old);
-	if (!chunk)
+	chunk = hlk_chunk_copy(snap->files, old);
+	if (!chunk || snap_chunk_store(snap, nr, index, chunk))
 		return NULL;
-	if (xa_is_err(xa_store(&snap->base[nr], index, chunk, HLK_GFP))) {
-		kref_put(&chunk->ref, chunk_release);
-		return NULL;
-	}
-	if (old)
-		kref_put(&old->ref, chunk_release);
 	return chunk;
 }
 
 /* Make @page the base page of a frame that @leaves more leaves map. */
 static int snap_put(struct hlk_snap *snap, u64 gfn, struct page *page, u16 leaves)
 {
+	struct hlk_chunk_pages *pages;
 	struct hlk_chunk *chunk;
 	struct page *old;
 	int err = -ENOMEM;
+	bool had;
 	u32 slot;
 
-	if (!page && !leaves && !hlk_snap_page(snap, gfn))
+	if (!page && !leaves && !hlk_snap_has(snap, gfn))
 		return 0;
 	chunk = snap_chunk(snap, gfn, &slot);
 	if (!chunk)
 		goto drop;
-	old = chunk->page[slot];
+	pages = chunk->pages;
+	old = pages->page[slot];
+	had = chunk_has(chunk, slot);
 	err = -EDQUOT;
-	if (!old && snap->nr_pages >= snap->max_pages)
+	if (!had && snap->nr_pages >= snap->max_pages)
 		goto drop;
-	chunk->page[slot] = page;
-	chunk->leaves[slot] += min_t(u16, leaves, U16_MAX - chunk->leaves[slot]);
+	pages->page[slot] = page;
+	snap->file_pages -= !!chunk_from(chunk, slot);
+	if (chunk->from)
+		chunk->from[slot] = 0;
+	pages->leaves[slot] += min_t(u16, leaves, U16_MAX - pages->leaves[slot]);
 	if (old)
 		hlk_page_free(old);
 	snap->nr_pages += !!page;
-	snap->nr_pages -= !!old;
+	snap->nr_pages -= had;
 	return 0;
 drop:
 	if (page)
@@ -462,7 +462,7 @@ u16 hlk_snap_leaves(struct hlk_snap *snap, u64 gfn)
 		return 0;
 	index = gfn - snap->layout.range[nr].gfn;
 	chunk = xa_load(&snap->base[nr], index / HLK_CHUNK_PAGES);
-	return chunk ? chunk->leaves[index % HLK_CHUNK_PAGES] : 0;
+	return chunk ? chunk_leaves(chunk, index % HLK_CHUNK_PAGES) : 0;
 }
 
 /**
@@ -483,8 +483,122 @@ int hlk_snap_count_leaf(struct hlk_snap *snap, u64 gfn, int by)
 	chunk = snap_chunk(snap, gfn, &slot);
 	if (!chunk)
 		return -ENOMEM;
-	if (chunk->leaves[slot] != U16_MAX)
-		chunk->leaves[slot] += by;
+	if (chunk->pages->leaves[slot] != U16_MAX)
+		chunk->pages->leaves[slot] += by;
+	return 0;
+}
+
+/* A chunk will not be there any more. */
+static void snap_uncount(struct hlk_snap *snap, const struct hlk_chunk *chunk)
+{
+	u32 i;
+
+	for (i = 0; chunk && i < HLK_CHUNK_PAGES; i++) {
+		snap->nr_pages -= chunk_has(chunk, i);
+		snap->file_pages -= !!chunk_from(chunk, i);
+	}
+}
+
+/* A chunk that is of one file as a whole; @from is 0 for one of zeroes. */
+static int snap_set_chunk(struct hlk_snap *snap, u32 nr, u64 index, u64 from, u16 leaves)
+{
+	struct hlk_chunk *old = xa_load(&snap->base[nr], index);
+	struct hlk_chunk *chunk;
+
+	snap_uncount(snap, old);
+	if (!from) {
+		xa_erase(&snap->base[nr], index);
+		if (old)
+			kref_put(&old->ref, hlk_chunk_release);
+		return 0;
+	}
+	chunk = hlk_chunk_new(snap->files);
+	if (!chunk)
+		return -ENOMEM;
+	chunk->run = from;
+	chunk->leaves = leaves;
+	snap->nr_pages += HLK_CHUNK_PAGES;
+	snap->file_pages += HLK_CHUNK_PAGES;
+	return snap_chunk_store(snap, nr, index, chunk);
+}
+
+/* Some pages of one chunk, the same way */
+static int snap_set_slots(struct hlk_snap *snap, u64 gfn, u32 pages, u64 from, u16 leaves)
+{
+	struct hlk_chunk *chunk;
+	u32 slot;
+
+	chunk = snap_chunk(snap, gfn, &slot);
+	if (!chunk)
+		return -ENOMEM;
+	if (from && !chunk->from)
+		chunk->from = kvcalloc(HLK_CHUNK_PAGES, sizeof(*chunk->from), HLK_GFP);
+	if (from && !chunk->from)
+		return -ENOMEM;
+	for (; pages--; slot++) {
+		snap->nr_pages -= chunk_has(chunk, slot);
+		snap->file_pages -= !!chunk_from(chunk, slot);
+		if (chunk->pages->page[slot])
+			hlk_page_free(chunk->pages->page[slot]);
+		chunk->pages->page[slot] = NULL;
+		chunk->pages->leaves[slot] = leaves;
+		if (chunk->from)
+			chunk->from[slot] = from;
+		if (!from)
+			continue;
+		snap->nr_pages++;
+		snap->file_pages++;
+		from += HLK_FROM_PAGE;
+	}
+	return 0;
+}
+
+/**
+ * hlk_snap_set_files() - make pages of a file base pages, or have zeroes there
+ * @snap: the snapshot that is being made, with its files
+ * @nr: the window
+ * @index: page number of the first in it
+ * @pages: how many
+ * @from: which page of which file the first one is, see hlk_from(); 0 for zeroes
+ * @leaves: how many leaves map each
+ *
+ * Nothing is read. What it costs is a chunk's head for each MiB.
+ *
+ * Return: 0, -ENOMEM, -EDQUOT if the snapshot has too many pages, -EINTR after a fatal
+ * signal
+ */
+int hlk_snap_set_files(struct hlk_snap *snap, u32 nr, u64 index, u64 pages, u64 from,
+		       u16 leaves)
+{
+	const struct hlk_range *range = &snap->layout.range[nr];
+	unsigned long at;
+	u64 part;
+	int err;
+
+	for (; pages; pages -= part, index += part) {
+		at = index / HLK_CHUNK_PAGES;
+		/* where there is nothing, nothing has to become zero */
+		if (!from && !leaves &&
+		    !xa_find(&snap->base[nr], &at, ULONG_MAX, XA_PRESENT))
+			return 0;
+		part = min_t(u64, pages, HLK_CHUNK_PAGES - index % HLK_CHUNK_PAGES);
+		if (at != index / HLK_CHUNK_PAGES) {
+			part = min_t(u64, pages, (u64)at * HLK_CHUNK_PAGES - index);
+			continue;
+		}
+		err = part == HLK_CHUNK_PAGES && (from || !leaves) ?
+		      snap_set_chunk(snap, nr, at, from, leaves) :
+		      snap_set_slots(snap, range->gfn + index, part, from, leaves);
+		if (err)
+			return err;
+		if (snap->nr_pages > snap->max_pages)
+			return -EDQUOT;
+		if (from)
+			from += part * HLK_FROM_PAGE;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
+	}
 	return 0;
 }
 
@@ -504,6 +618,9 @@ int hlk_snap_inherit(struct hlk_snap *snap, struct hlk_snap *parent)
 	void *old;
 	u32 i;
 
+	/* an import has more, behind them */
+	if (!snap->files)
+		snap->files = hlk_files_get(parent->files);
 	for (i = 0; i < parent->layout.nr; i++) {
 		xa_for_each(&parent->base[i], index, chunk) {
 			old = xa_store(&snap->base[i], index, chunk, HLK_GFP);
@@ -516,6 +633,7 @@ int hlk_snap_inherit(struct hlk_snap *snap, struct hlk_snap *parent)
 		}
 	}
 	snap->nr_pages = parent->nr_pages;
+	snap->file_pages = parent->file_pages;
 	snap->counts.pages = parent->counts.pages;
 	snap->counts.inherited = parent->counts.pages;
 	return 0;

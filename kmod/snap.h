@@ -8,6 +8,7 @@
 #ifndef _HLK_SNAP_H
 #define _HLK_SNAP_H
 
+#include "chunk.h"
 #include "env.h"
 #include "i686pt.h"
 
@@ -44,20 +45,6 @@ static inline bool hlk_range_has(const struct hlk_range *range, u64 gfn)
 struct hlk_layout {
 	u32 nr;
 	struct hlk_range range[HLK_MAX_WINDOWS];
-};
-
-#define HLK_CHUNK_PAGES		256
-
-/**
- * struct hlk_chunk - base pages of HLK_CHUNK_PAGES frames in a row
- * @ref: snapshots that share it; one that is shared is not changed any more
- * @leaves: compact: leaves that map the frame; U16_MAX is that many or more
- * @page: the pages, with a reference each; NULL is a page of zeroes
- */
-struct hlk_chunk {
-	struct kref ref;
-	u16 leaves[HLK_CHUNK_PAGES];
-	struct page *page[HLK_CHUNK_PAGES];
 };
 
 /**
@@ -204,6 +191,10 @@ static inline bool hlk_program_touches(const struct hlk_program *program,
  * @dense_used: compact: pages of it that are used
  * @touched: for each window: what guests touch, for the next sandbox
  * @program: what else of the machine it brings back, or NULL
+ * @files: all files that pages are of, those of the parent first; held, or NULL
+ * @file_pages: of its pages, those that are of files
+ * @id: its number; set when it is published
+ * @parent_id: that of the snapshot that it was made over, or 0
  * @zero_page: what an absent page looks like where the snapshot itself is mapped;
  *	NULL until the first mapping sets it, by cmpxchg()
  *
@@ -233,6 +224,10 @@ struct hlk_snap {
 	u64 dense_used;
 	struct hlk_touched_set touched[HLK_MAX_WINDOWS];
 	struct hlk_program *program;
+	struct hlk_files *files;
+	u64 file_pages;
+	u64 id;
+	u64 parent_id;
 	struct page *zero_page;
 };
 
@@ -276,8 +271,6 @@ struct hlk_kept {
 	struct page *copy;
 };
 
-struct page *hlk_page_alloc(gfp_t flags);
-void hlk_page_free(struct page *page);
 void hlk_xa_destroy(struct xarray *xa, u64 nr);
 void hlk_program_free(struct hlk_program *program);
 
@@ -290,10 +283,13 @@ int hlk_layout_scratch(const struct hlk_layout *layout);
 struct hlk_snap *hlk_snap_alloc(const struct hlk_layout *layout, u64 max_pages);
 void hlk_snap_clear(struct hlk_snap *snap);
 void hlk_snap_put(struct hlk_snap *snap);
-struct page *hlk_base_page(struct xarray *base, u64 index);
 struct page *hlk_snap_page(struct hlk_snap *snap, u64 gfn);
+bool hlk_snap_has(struct hlk_snap *snap, u64 gfn);
+int hlk_snap_read(struct hlk_snap *snap, u64 gfn, bool nowait);
 struct page *hlk_snap_next(struct hlk_snap *snap, u32 *nr, u64 *index);
 int hlk_snap_set(struct hlk_snap *snap, u64 gfn, struct page *page);
+int hlk_snap_set_files(struct hlk_snap *snap, u32 nr, u64 index, u64 pages, u64 from,
+		       u16 leaves);
 u16 hlk_snap_leaves(struct hlk_snap *snap, u64 gfn);
 int hlk_snap_count_leaf(struct hlk_snap *snap, u64 gfn, int by);
 int hlk_snap_inherit(struct hlk_snap *snap, struct hlk_snap *parent);

@@ -2,6 +2,7 @@
 /*
  * Snapshots as user space sees them: how one is asked for, and its fd.
  */
+#include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/random.h>
@@ -14,10 +15,16 @@
 static vm_fault_t snapshot_fault(struct vm_fault *vmf)
 {
 	struct hlk_snap *snap = vmf->vma->vm_private_data;
-	struct page *page = hlk_snap_page(snap, vmf->pgoff);
+	struct page *page;
+	int err;
 
 	if (hlk_layout_find(&snap->layout, vmf->pgoff) < 0)
 		return VM_FAULT_SIGBUS;
+	err = hlk_snap_read(snap, vmf->pgoff, vmf->flags & FAULT_FLAG_RETRY_NOWAIT);
+	if (err)
+		return err == -EAGAIN ? VM_FAULT_RETRY :
+		       err == -ENOMEM ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
+	page = hlk_snap_page(snap, vmf->pgoff);
 	return hlk_insert_shared(vmf, page ?: READ_ONCE(snap->zero_page));
 }
 
@@ -113,12 +120,49 @@ static int cmd_info(void *obj, struct hlk_ucmd *ucmd)
 	info->counts = snap->counts;
 	info->program_bytes = snap->program ? snap->program->bytes : 0;
 	info->__reserved2 = 0;
+	info->id = snap->id;
+	info->parent_id = snap->parent_id;
+	info->file_pages = snap->file_pages;
+	info->file_read = hlk_files_read(snap->files);
 	return fits ? 0 : -EMSGSIZE;
+}
+
+static int cmd_export(void *obj, struct hlk_ucmd *ucmd)
+{
+	return hlk_snap_export(obj, ucmd->cmd, &ucmd->at);
+}
+
+static int cmd_pages(void *obj, struct hlk_ucmd *ucmd)
+{
+	struct hlk_snapshot_pages *p = ucmd->cmd;
+	struct file *file;
+	int ret;
+
+	if (p->__reserved)
+		return hlk_fail(&ucmd->at, -EOPNOTSUPP, HLK_WHY_RESERVED, 0, 0);
+	if (!p->nr_extents)
+		return hlk_fail(&ucmd->at, -EINVAL, HLK_WHY_ELEMENT_SIZE, 0, 0);
+	ret = hlk_element_size(p->extent_size, HLK_FIRST_EXTENT, HLK_WHY_ELEMENT_SIZE,
+			       &ucmd->at);
+	if (ret)
+		return ret;
+	if (p->other_fd == -1)
+		return hlk_snap_pages(obj, NULL, p, &ucmd->at);
+	file = hlk_snap_file(p->other_fd);
+	if (!file)
+		return hlk_fail(&ucmd->at, -EBADF, HLK_WHY_NOT_SNAPSHOT, 0, 0);
+	ret = hlk_snap_pages(obj, file->private_data, p, &ucmd->at);
+	fput(file);
+	return ret;
 }
 
 static const struct hlk_op snapshot_ops[] = {
 	[HLK_CMD_SNAPSHOT_INFO - HLK_CMD_SNAPSHOT_INFO] =
 		HLK_OP(struct hlk_snapshot_info, 280, 0, cmd_info),
+	[HLK_CMD_SNAPSHOT_EXPORT - HLK_CMD_SNAPSHOT_INFO] =
+		HLK_OP(struct hlk_snapshot_export, 80, 0, cmd_export),
+	[HLK_CMD_SNAPSHOT_PAGES - HLK_CMD_SNAPSHOT_INFO] =
+		HLK_OP(struct hlk_snapshot_pages, 56, 0, cmd_pages),
 };
 
 static long snapshot_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
@@ -160,11 +204,21 @@ struct file *hlk_snap_file(int fd)
 	return NULL;
 }
 
-/* Hand a finished snapshot to the caller; its reference goes to the file. */
-static int snap_publish(struct hlk_ucmd *ucmd, struct hlk_snap *snap, s32 *out_fd)
+/**
+ * hlk_snap_publish() - hand a finished snapshot to the caller
+ * @ucmd: the call
+ * @snap: the snapshot; the caller's reference goes to its file
+ * @out_fd: where the fd goes
+ *
+ * Return: 0 or an errno
+ */
+int hlk_snap_publish(struct hlk_ucmd *ucmd, struct hlk_snap *snap, s32 *out_fd)
 {
-	struct file *file = hlk_file("hlk-snapshot", &snapshot_fops, snap, O_RDONLY);
+	static atomic64_t last_id;
+	struct file *file;
 
+	snap->id = atomic64_inc_return(&last_id);
+	file = hlk_file("hlk-snapshot", &snapshot_fops, snap, O_RDONLY);
 	if (IS_ERR(file)) {
 		hlk_snap_put(snap);
 		return PTR_ERR(file);
@@ -172,8 +226,12 @@ static int snap_publish(struct hlk_ucmd *ucmd, struct hlk_snap *snap, s32 *out_f
 	return hlk_ucmd_new(ucmd, file, out_fd);
 }
 
-/* The guest's pages, its tables, and what is written beside them */
-static u64 snapshot_max_pages(void)
+/**
+ * hlk_snap_max_pages() - how many pages a snapshot may have
+ *
+ * The guest's, its tables, and what is written beside them
+ */
+u64 hlk_snap_max_pages(void)
 {
 	return (u64)hlk_max_pages + hlk_max_tables + 16;
 }
@@ -251,23 +309,31 @@ static int build_vcpus(struct hlk_snap *snap, struct hlk_snapshot_build *build,
 	return 0;
 }
 
-static int build_layout(struct hlk_layout *layout, struct hlk_snapshot_build *build,
-			struct hlk_why_at *at)
+/**
+ * hlk_layout_from_user() - windows that a caller gives
+ * @layout: out: the layout, empty before
+ * @windows: an array of struct hlk_window, a user pointer
+ * @nr: how many
+ * @size: what the caller takes for the size of one
+ * @at: the reason of a failure
+ *
+ * Return: 0, or as hlk_layout_add() and the functions of arrays
+ */
+int hlk_layout_from_user(struct hlk_layout *layout, u64 windows, u32 nr, u32 size,
+			 struct hlk_why_at *at)
 {
 	struct hlk_window window;
 	struct hlk_range range;
 	u32 i;
 	int ret;
 
-	if (!build->nr_windows)
+	if (!nr)
 		return 0;
-	ret = hlk_element_size(build->window_size, HLK_FIRST_WINDOW,
-			       HLK_WHY_ELEMENT_SIZE, at);
+	ret = hlk_element_size(size, HLK_FIRST_WINDOW, HLK_WHY_ELEMENT_SIZE, at);
 	if (ret)
 		return ret;
-	for (i = 0; i < build->nr_windows; i++) {
-		ret = hlk_element_get(&window, sizeof(window), build->windows,
-				      build->window_size, i, at);
+	for (i = 0; i < nr; i++) {
+		ret = hlk_element_get(&window, sizeof(window), windows, size, i, at);
 		if (ret)
 			return ret;
 		ret = hlk_layout_add_user(layout, &window, &range, at);
@@ -297,12 +363,13 @@ int hlk_cmd_snapshot_build(void *obj, struct hlk_ucmd *ucmd)
 	layout = kzalloc(sizeof(*layout), HLK_GFP);
 	if (!layout)
 		return -ENOMEM;
-	ret = build_layout(layout, build, &ucmd->at);
+	ret = hlk_layout_from_user(layout, build->windows, build->nr_windows,
+				   build->window_size, &ucmd->at);
 	if (ret) {
 		kfree(layout);
 		return ret;
 	}
-	snap = hlk_snap_alloc(layout, snapshot_max_pages());
+	snap = hlk_snap_alloc(layout, hlk_snap_max_pages());
 	kfree(layout);
 	if (!snap)
 		return -ENOMEM;
@@ -322,7 +389,7 @@ int hlk_cmd_snapshot_build(void *obj, struct hlk_ucmd *ucmd)
 		hlk_snap_put(snap);
 		return ret;
 	}
-	return snap_publish(ucmd, snap, &build->out_fd);
+	return hlk_snap_publish(ucmd, snap, &build->out_fd);
 }
 
 /* The roots that the guest published; a guest may write anything there. */
@@ -514,6 +581,7 @@ static int snapshot_take(struct hlk_vm *vm, struct hlk_looks *looks,
 					~hlk_program_residue(snap, vm->kvm, false);
 	snap->flags = s->head.flags;
 	snap->generation = vm->snap ? vm->snap->generation + 1 : 1;
+	snap->parent_id = vm->snap ? vm->snap->id : 0;
 	if (s->head.flags & HLK_SNAPSHOT_COMPACT)
 		ret = snapshot_compact(vm, s, snap, at);
 	else
@@ -569,7 +637,7 @@ int hlk_cmd_snapshot(void *obj, struct hlk_ucmd *ucmd)
 		goto unlock;
 	}
 	ret = -ENOMEM;
-	snap = hlk_snap_alloc(&vm->layout, snapshot_max_pages());
+	snap = hlk_snap_alloc(&vm->layout, hlk_snap_max_pages());
 	if (!snap)
 		goto unlock;
 	swap(snap->program, program);
@@ -586,7 +654,7 @@ int hlk_cmd_snapshot(void *obj, struct hlk_ucmd *ucmd)
 	mutex_unlock(&vm->lock);
 	hlk_looks_free(looks);
 	s->counts = snap->counts;
-	return snap_publish(ucmd, snap, &s->out_fd);
+	return hlk_snap_publish(ucmd, snap, &s->out_fd);
 unlock:
 	mutex_unlock(&vm->lock);
 free_looks:

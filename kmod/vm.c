@@ -75,6 +75,8 @@ static int cmd_stats(void *obj, struct hlk_ucmd *ucmd)
 	stats->private_pages = atomic64_read(&vm->nr_private);
 	stats->max_private = vm->max_private;
 	stats->over_budget = atomic64_read(&vm->over_budget);
+	stats->unread = atomic64_read(&vm->unread);
+	stats->unread_gpa = READ_ONCE(vm->unread_gfn) << PAGE_SHIFT;
 	stats->restores = vm->restores;
 	stats->switches = vm->switches;
 	stats->pages_copied = vm->copied;

@@ -20,6 +20,7 @@
 #include <linux/slab.h>
 
 #include "hlk.h"
+#include "payer.h"
 #include "trace.h"
 
 /* Private pages side by side that are unmapped at once when they are given back */
@@ -39,29 +40,26 @@
 /* Mappings of one shared page that leave its counters far from wrapping */
 #define MAX_SHARES	(INT_MAX / 4)
 
-/**
- * struct payer - who pays for what is made in a window
- * @memcg: the memory cgroup, held; NULL if there are none
- * @before: what the task's own allocations were charged to
- */
-struct payer {
-	struct mem_cgroup *memcg;
-	struct mem_cgroup *before;
-};
-
 /*
- * Lock a window in which pages may be made, and charge them, the list, the index
- * and page tables to the cgroup that the VM's process is in now, whoever touches
- * them: it may be a worker of KVM's, which no cgroup has, a vhost thread, or
- * another process. kvm->mm is there for as long as the VM, if perhaps without
- * a user. -EINTR after a fatal signal.
+ * Lock a window in which a page may be made, with its base in memory, and charge the page,
+ * the list, the index and page tables. -EINTR after a fatal signal, -EIO if the base
+ * cannot be read, -EAGAIN with @nowait.
  */
-static int window_begin(struct hlk_vm_window *window, struct payer *payer)
+static int window_begin(struct hlk_vm_window *window, u64 index, bool nowait,
+			struct payer *payer)
 {
-	if (mutex_lock_killable(&window->lock))
-		return -EINTR;
-	payer->memcg = get_mem_cgroup_from_mm(window->vm->kvm->mm);
-	payer->before = set_active_memcg(payer->memcg);
+	int ret;
+
+	for (;;) {
+		if (mutex_lock_killable(&window->lock))
+			return -EINTR;
+		if (likely(!window->base || !hlk_base_unread(window->base, index)))
+			break;
+		ret = hlk_window_read(window, index, nowait);
+		if (ret)
+			return ret;
+	}
+	payer_begin(window, payer);
 	return 0;
 }
 
@@ -69,22 +67,8 @@ static void window_end(struct hlk_vm_window *window, struct payer *payer)
 {
 	hlk_assert(window->nr <= window->room);
 	hlk_assert(window->pinned <= window->nr);
-	set_active_memcg(payer->before);
-	mem_cgroup_put(payer->memcg);
+	payer_end(payer);
 	mutex_unlock(&window->lock);
-}
-
-/*
- * Is there a process to pay? The memory map of one that is gone may be held by
- * somebody who writes to it still; without an owner it would be charged to nobody.
- */
-static bool payer_there(struct mm_struct *mm)
-{
-#ifdef CONFIG_MEMCG
-	return rcu_access_pointer(mm->owner);
-#else
-	return true;
-#endif
 }
 
 /* For assertions: does this place of the list have the page? */
@@ -349,6 +333,8 @@ static vm_fault_t fault_errno(const struct vm_fault *vmf, int err)
 
 	if (!err)
 		return VM_FAULT_NOPAGE;
+	if (err == -EAGAIN)
+		return VM_FAULT_RETRY;
 	return err == -ENOMEM && !(vmf->flags & theirs) ?
 	       VM_FAULT_OOM : VM_FAULT_SIGBUS;
 }
@@ -391,6 +377,12 @@ static vm_fault_t window_answer(struct hlk_vm_window *window, vm_fault_t ret)
 	return ret;
 }
 
+/* KVM's first try: somebody else does the waiting, and comes again. */
+static bool fault_nowait(const struct vm_fault *vmf)
+{
+	return vmf->flags & FAULT_FLAG_RETRY_NOWAIT;
+}
+
 static vm_fault_t window_fault(struct vm_fault *vmf)
 {
 	struct hlk_vm_window *window = vmf->vma->vm_private_data;
@@ -403,8 +395,9 @@ static vm_fault_t window_fault(struct vm_fault *vmf)
 
 	if (index >= window->range.pages)
 		return VM_FAULT_SIGBUS;
-	if (window_begin(window, &payer))
-		return VM_FAULT_SIGBUS;
+	err = window_begin(window, index, fault_nowait(vmf), &payer);
+	if (err)
+		return window_answer(window, fault_errno(vmf, err));
 	if (vmf->flags & FAULT_FLAG_WRITE)
 		err = window_make_private(window, index);
 	if (err) {
@@ -434,9 +427,14 @@ static vm_fault_t window_mkwrite(struct vm_fault *vmf)
 	struct hlk_private *private;
 	struct payer payer;
 	vm_fault_t ret = VM_FAULT_NOPAGE;
+	int err;
 
-	if (window_begin(window, &payer))
-		return VM_FAULT_SIGBUS;
+	/* unread: the VM went over to another snapshot, and nothing shows the page now */
+	err = window_begin(window, index, true, &payer);
+	if (err == -EAGAIN)
+		return VM_FAULT_NOPAGE;
+	if (err)
+		return window_answer(window, fault_errno(vmf, err));
 	private = window_private(window, index);
 	if (private && private->page == vmf->page) {
 		lock_page(vmf->page);
@@ -527,18 +525,23 @@ struct page *hlk_window_page(struct hlk_vm_window *window, u64 index, bool *froz
  * @index: page number in it
  * @gpage: out: the page with a reference; a shared one is frozen
  *
- * Return: 0, or -EINTR after a fatal signal: a restore keeps the lock to its end
+ * Return: 0, -EINTR after a fatal signal: a restore keeps the lock to its end; -EIO or
+ * -ENOMEM if a base page cannot be read from its file
  */
 int hlk_window_get(struct hlk_vm_window *window, u64 index, struct hlk_gpage *gpage)
 {
-	if (mutex_lock_killable(&window->lock))
-		return -EINTR;
+	struct payer payer;
+	int ret;
+
+	ret = window_begin(window, index, false, &payer);
+	if (ret)
+		return ret;
 	gpage->page = hlk_window_page(window, index, &gpage->frozen);
 	if (gpage->page)
 		get_page(gpage->page);
 	/* what was learned goes on to change, and so is nothing to be shared */
 	gpage->frozen &= !hlk_learned_page(window, index);
-	mutex_unlock(&window->lock);
+	window_end(window, &payer);
 	return 0;
 }
 
@@ -588,7 +591,7 @@ int hlk_window_pin(struct hlk_vm_window *window, u64 index)
 	struct payer payer;
 	int ret;
 
-	ret = window_begin(window, &payer);
+	ret = window_begin(window, index, false, &payer);
 	if (ret)
 		return ret;
 	ret = window_make_private(window, index);
@@ -608,7 +611,7 @@ int hlk_window_pin(struct hlk_vm_window *window, u64 index)
  * stays the private one for as long.
  *
  * Return: the page, or an error pointer: -EDQUOT over the budget, -ENOMEM,
- * -EHWPOISON if the memory of its base failed
+ * -EHWPOISON if the memory of its base failed, -EIO if that cannot be read
  */
 struct page *hlk_window_private(struct hlk_vm_window *window, u64 index)
 {
@@ -627,7 +630,7 @@ struct page *hlk_window_private(struct hlk_vm_window *window, u64 index)
 	mutex_unlock(&window->lock);
 	if (page)
 		return page;
-	ret = window_begin(window, &payer);
+	ret = window_begin(window, index, false, &payer);
 	if (ret)
 		return ERR_PTR(ret);
 	ret = window_make_private(window, index);
@@ -670,7 +673,7 @@ int hlk_window_unmap(struct hlk_vm_window *window)
 /**
  * hlk_window_rebase() - go over to the base pages of another snapshot
  * @window: the window, unmapped; its lock is held
- * @base: the new base pages
+ * @base: the new base pages, for which hlk_window_fetch() was done
  * @touched: what is remembered of them
  *
  * Private pages stay private, with their old contents until they are copied

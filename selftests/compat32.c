@@ -185,7 +185,7 @@
 	F(hlk_snapshot_export, __reserved)				\
 	S(hlk_extent) F(hlk_extent, gpa) F(hlk_extent, bytes)		\
 	F(hlk_extent, offset) F(hlk_extent, source)			\
-	F(hlk_extent, __reserved)					\
+	F(hlk_extent, leaves)					\
 	S(hlk_snapshot_pages) F(hlk_snapshot_pages, other_fd)		\
 	F(hlk_snapshot_pages, __reserved)				\
 	F(hlk_snapshot_pages, extents)					\

@@ -192,6 +192,18 @@ int hlk_cmd_mark_cow(void *obj, struct hlk_ucmd *ucmd)
 	return not_here(ucmd);
 }
 
+int hlk_snap_export(struct hlk_snap *snap, struct hlk_snapshot_export *x,
+		    struct hlk_why_at *at)
+{
+	return hlk_fail(at, -EOPNOTSUPP, HLK_WHY_NONE, 0, 0);
+}
+
+int hlk_snap_pages(struct hlk_snap *snap, struct hlk_snap *other,
+		   struct hlk_snapshot_pages *p, struct hlk_why_at *at)
+{
+	return hlk_fail(at, -EOPNOTSUPP, HLK_WHY_NONE, 0, 0);
+}
+
 int hlk_cmd_kick(void *obj, struct hlk_ucmd *ucmd)
 {
 	return not_here(ucmd);

@@ -9,8 +9,8 @@ cd "$(dirname "$0")/../.." || exit 2
 # rooms that it may use beside itself. "system" is any header that is not in the tree.
 rooms='
 uapi       ^uapi/                                                -
-ground     ^kmod/(env\.h|compat\.h|debug\.h|copy\.[ch]|count\.[ch])$     system
-pure       ^kmod/(i686pt|pt|mark|snap|place|delta|reloc|fpu)\.[ch]$ ground uapi
+ground     ^kmod/(env\.h|compat\.h|debug\.h|copy\.[ch]|count\.[ch]|files\.[ch])$     system
+pure       ^kmod/(i686pt|pt|mark|snap|chunk|place|delta|reloc|fpu)\.[ch]$ ground uapi
 kmod       ^kmod/                                                pure ground uapi system
 api        ^user/libhlk/include/                                 uapi system
 text       ^user/libhlk/text\.[ch]$                              system

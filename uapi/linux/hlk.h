@@ -1626,14 +1626,14 @@ struct hlk_snapshot_export {
  * @offset: where they begin in the file, a multiple of 4 KiB; 0 if they are of none
  * @source: number of the file. HLK_EXTENT_ZERO: they are zero, whatever the parent has.
  *	HLK_EXTENT_MEMORY, out: they are in the snapshot's own memory
- * @__reserved: zero
+ * @leaves: compact: how many leaves map each of them; 65,535 is that many or more. Else 0
  */
 struct hlk_extent {
 	__aligned_u64 gpa;
 	__aligned_u64 bytes;
 	__aligned_u64 offset;
 	__u32 source;
-	__u32 __reserved;
+	__u32 leaves;
 };
 
 /**
@@ -1648,10 +1648,11 @@ struct hlk_extent {
  *	are no more. A number that means something to the module alone; good for as long as
  *	the snapshot lives, for snapshots never change
  *
- * What no extent has is zero, or, with @other_fd, as in that snapshot: the same page or
- * the same one of a file. Pages that are only equal are not found out here. So with
- * what has been read by mmap() of the snapshot's fd, at the offset of their guest-physical
- * address, extents are those that make HLK_SNAPSHOT_IMPORT make the same snapshot again.
+ * What no extent has is zero and mapped by no leaf, or, with @other_fd, as in that
+ * snapshot: the same page or the same one of a file. Pages that are only equal are
+ * not found out here. So with what has been read by mmap() of the snapshot's fd, at the
+ * offset of their guest-physical address, extents are those that make
+ * HLK_SNAPSHOT_IMPORT make the same snapshot again.
  *
  * Nothing is read of a file for it. Sources are numbered as they were given, those of the
  * parent of an import first.

@@ -26,6 +26,7 @@ static const struct {
 	{ HLK_FEATURE_PROGRAM, "program" },
 	{ HLK_FEATURE_LEARN, "learn" },
 	{ HLK_FEATURE_TURNS, "turns" },
+	{ HLK_FEATURE_IMPORT, "import" },
 };
 
 #define NR_FEATURES	(sizeof(features) / sizeof(*features))
