@@ -23,6 +23,9 @@ FIXTURE(abi) {
 	u64 roots[8];
 	struct hlk_touched touched[64];
 	struct hlk_many_call call;
+	struct hlk_extent extent[8];
+	struct hlk_vcpu_image vcpu;
+	u8 fpu[16384];
 	int fresh;	/* a VM for HLK_WINDOW_ADD */
 	u8 *page;	/* with a hole behind it */
 };
@@ -91,6 +94,17 @@ static void fill_build(fixture *self, void *arg)
 	build->windows = (uintptr_t)self->window;
 }
 
+static void fill_import(fixture *self, void *arg)
+{
+	struct hlk_snapshot_import *import = arg;
+
+	self->window[0] = (struct hlk_window){ .bytes = TVM_LOW };
+	import->parent_fd = -1;
+	import->window_size = sizeof(struct hlk_window);
+	import->nr_windows = 1;
+	import->windows = (uintptr_t)self->window;
+}
+
 static void fill_many(fixture *self, void *arg)
 {
 	struct hlk_run_many *many = arg;
@@ -151,6 +165,34 @@ static void fill_snapshot_info(fixture *self, void *arg)
 	info->nr_windows = ARRAY_SIZE(self->window);
 }
 
+static void fill_export(fixture *self, void *arg)
+{
+	struct hlk_snapshot_export *x = arg;
+
+	snapshot(self);
+	self->vcpu.regs = (uintptr_t)&self->t.run->s.regs;
+	self->vcpu.regs_bytes = sizeof(self->t.run->s.regs);
+	self->vcpu.fpu = (uintptr_t)self->fpu;
+	self->vcpu.fpu_bytes = sizeof(self->fpu);
+	x->vcpus = (uintptr_t)&self->vcpu;
+	x->nr_vcpus = 1;
+	x->vcpu_size = sizeof(self->vcpu);
+	x->touched = (uintptr_t)self->touched;
+	x->nr_touched = ARRAY_SIZE(self->touched);
+	x->touched_size = sizeof(self->touched[0]);
+}
+
+static void fill_pages(fixture *self, void *arg)
+{
+	struct hlk_snapshot_pages *p = arg;
+
+	snapshot(self);
+	p->other_fd = -1;
+	p->extents = (uintptr_t)self->extent;
+	p->nr_extents = ARRAY_SIZE(self->extent);
+	p->extent_size = sizeof(self->extent[0]);
+}
+
 static void fill_mark_cow(fixture *self, void *arg)
 {
 	struct hlk_mark_cow *mark = arg;
@@ -207,6 +249,8 @@ static const struct call {
 	CALL(DEV, HLK_SNAPSHOT_BUILD, hlk_snapshot_build, 80, 0,
 	     offsetof(struct hlk_snapshot_build, out_fd), fill_build),
 	CALL(DEV, HLK_RUN_MANY, hlk_run_many, 48, HLK_RUN_MANY_STOP, 0, fill_many),
+	CALL(DEV, HLK_SNAPSHOT_IMPORT, hlk_snapshot_import, 376, 0,
+	     offsetof(struct hlk_snapshot_import, out_fd), fill_import),
 	CALL(VM, HLK_WINDOW_ADD, hlk_window_add, 72, 0, 0, fill_window),
 	CALL(VM, HLK_SNAPSHOT, hlk_snapshot, 240, SNAPSHOT_FLAGS,
 	     offsetof(struct hlk_snapshot, out_fd), fill_none),
@@ -226,6 +270,8 @@ static const struct call {
 	CALL(VM, HLK_PREFAULT, hlk_prefault, 48, 0, 0, fill_prefault),
 	CALL(SNAP, HLK_SNAPSHOT_INFO, hlk_snapshot_info, 280, 0, 0,
 	     fill_snapshot_info),
+	CALL(SNAP, HLK_SNAPSHOT_EXPORT, hlk_snapshot_export, 80, 0, 0, fill_export),
+	CALL(SNAP, HLK_SNAPSHOT_PAGES, hlk_snapshot_pages, 56, 0, 0, fill_pages),
 };
 
 #define FOR_EACH_CALL(c)						\
@@ -526,6 +572,8 @@ static const struct array {
 	      true, HLK_WHY_ELEMENT_SIZE),
 	ARRAY(HLK_PREFAULT, hlk_prefault, runs, nr_runs, run_size, hlk_touched, 24,
 	      true, HLK_WHY_ELEMENT_SIZE),
+	ARRAY(HLK_SNAPSHOT_IMPORT, hlk_snapshot_import, windows, nr_windows, window_size,
+	      hlk_window, 48, false, HLK_WHY_ELEMENT_SIZE),
 	ARRAY(HLK_SNAPSHOT_INFO, hlk_snapshot_info, windows, nr_windows, window_size,
 	      hlk_window, 48, true, HLK_WHY_ELEMENT_SIZE),
 };
@@ -851,7 +899,7 @@ TEST_F(abi, info)
 	ASSERT_LE(1, info.max_tables);
 	ASSERT_LE(1, info.max_pages);
 	ASSERT_LE(1, info.max_private);
-	ASSERT_EQ(2 * HLK_FEATURE_TURNS - 1,
+	ASSERT_EQ(2 * HLK_FEATURE_IMPORT - 1,
 		  info.features);
 	ASSERT_EQ(1, info.live_vms);
 	ASSERT_EQ(0, info.live_snapshots);

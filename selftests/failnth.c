@@ -15,6 +15,7 @@
 #include "hlk_test.h"
 #include "harness.h"
 #include "prog.h"
+#include "travel.h"
 
 #define MAX_NTH		2000
 #define TABLES		0x40000UL
@@ -43,6 +44,7 @@ FIXTURE(failnth) {
 	struct hlk_touched runs[64];
 	int other;
 	struct prog prog;
+	struct travel travel;
 	int by_program;
 	void *program;
 	struct {
@@ -645,6 +647,79 @@ TEST_F_TIMEOUT(failnth, turns, 280)
 {
 	FAIL_EACH("HLK_RUN lead", .before = unmapped, .call = call_lead);
 	FAIL_EACH("HLK_RUN follow", .before = lead, .call = call_follow);
+}
+
+/* ---- snapshots in files ---- */
+
+static int call_import(fixture *self)
+{
+	int snap = travel_in(&self->travel, self->t.dev);
+
+	if (snap >= 0)
+		close(snap);
+	return snap < 0 ? snap : 0;
+}
+
+static int call_export(fixture *self)
+{
+	struct hlk_snapshot_export x = HLK_STRUCT(hlk_snapshot_export);
+
+	x.vcpus = (uintptr_t)self->travel.vcpus;
+	x.nr_vcpus = ARRAY_SIZE(self->travel.vcpus);
+	x.vcpu_size = sizeof(self->travel.vcpus[0]);
+	x.touched = (uintptr_t)self->runs;
+	x.nr_touched = ARRAY_SIZE(self->runs);
+	x.touched_size = sizeof(self->runs[0]);
+	return hlk_call(self->snap[0], HLK_SNAPSHOT_EXPORT, &x);
+}
+
+static int call_pages(fixture *self)
+{
+	struct hlk_snapshot_pages p = HLK_STRUCT(hlk_snapshot_pages);
+	struct hlk_extent extents[16];
+
+	p.other_fd = -1;
+	p.extents = (uintptr_t)extents;
+	p.nr_extents = ARRAY_SIZE(extents);
+	p.extent_size = sizeof(extents[0]);
+	return hlk_call(self->snap[0], HLK_SNAPSHOT_PAGES, &p);
+}
+
+/* To a snapshot of which nothing was read yet, and back */
+static int call_restore_import(fixture *self)
+{
+	int snap = travel_in(&self->travel, self->t.dev), ret;
+
+	if (snap < 0)
+		return snap;
+	ret = hlk_restore(self->t.hlk, snap, NULL);
+	close(snap);
+	return ret ?: hlk_restore(self->t.hlk, self->snap[0], NULL);
+}
+
+/* What a guest touches is read. */
+static int call_run_import(fixture *self)
+{
+	int snap = travel_in(&self->travel, self->t.dev), ret;
+
+	if (snap < 0)
+		return snap;
+	ret = hlk_restore(self->t.hlk, snap, NULL);
+	close(snap);
+	return ret ?: call_run(self);
+}
+
+TEST_F_TIMEOUT(failnth, files, 280)
+{
+	travel_out(&self->travel, self->snap[0], -1, travel_memfd());
+	travel_seal(self->travel.fd);
+	FAIL_EACH("HLK_SNAPSHOT_EXPORT", .call = call_export);
+	FAIL_EACH("HLK_SNAPSHOT_PAGES", .call = call_pages);
+	FAIL_EACH("HLK_SNAPSHOT_IMPORT", .call = call_import);
+	FAIL_EACH("HLK_RESTORE of an import", .before = write_some,
+		  .call = call_restore_import);
+	FAIL_EACH("HLK_RUN from an import", .before = unmapped, .call = call_run_import);
+	travel_end(&self->travel);
 }
 
 /* ---- state programs ---- */

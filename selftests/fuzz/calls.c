@@ -503,6 +503,107 @@ static void op_snapshot_info(struct fuzzer *f)
 	ioctl(get_fd(snap), HLK_SNAPSHOT_INFO, info);
 }
 
+/* A file that an import takes; one that it does not */
+static int pages_fd(struct fuzzer *f)
+{
+	bool sealed = !one_in(f, 10);
+	int fd = memfd_create("pages", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd < 0 || ftruncate(fd, 64 * PAGE) || pwrite(fd, w.buffer, 4 * PAGE, 0) < 0)
+		return fd;
+	if (sealed)
+		fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK);
+	return fd;
+}
+
+static void op_import(struct fuzzer *f)
+{
+	struct hlk_snapshot_import *in = NEW(f, hlk_snapshot_import);
+	u64 windows = array(f), extents = array(f), sources = array(f), touched = array(f);
+	struct hlk_window window_of[2] = { { .bytes = TVM_LOW },
+					   { .gpa = TVM_SCRATCH_GPA, .bytes = TVM_SCRATCH,
+					     .flags = HLK_WINDOW_SCRATCH } };
+	int dev = slot(f, DEV), parent = one_in(f, 3) ? slot(f, SNAP) : -1;
+	u32 nr = rnd(f, NR), nr_extents = rnd(f, 6), i;
+	struct hlk_extent extent[8] = {};
+	struct hlk_touched run = { .gpa = some_gpa(f), .pages = rnd(f, 4),
+				   .flags = rnd(f, 2) };
+	struct hlk_source source;
+	u64 gpa = 0;
+
+	for (i = 0; i < ARRAY_SIZE(extent); i++) {
+		gpa += rnd(f, 20) * PAGE;
+		extent[i].gpa = gpa;
+		extent[i].bytes = (1 + rnd(f, 30)) * PAGE;
+		extent[i].offset = rnd(f, 34) * PAGE;
+		extent[i].source = one_in(f, 5) ? HLK_EXTENT_ZERO : 0;
+		if (extent[i].source)
+			extent[i].offset = 0;
+		gpa += extent[i].bytes;
+		if (one_in(f, 60))
+			((u32 *)&extent[i])[rnd(f, 8)] = odd_number(f);
+	}
+	if (one_in(f, 20))
+		nr_extents = odd_number(f);
+	source = (struct hlk_source){ .fd = pages_fd(f) };
+	if (say(f, "snap[%u] = HLK_SNAPSHOT_IMPORT(fd %d, parent %d, %u extents)", nr, dev,
+		parent, nr_extents)) {
+		close(source.fd);
+		return;
+	}
+	MAY_FAULT(memcpy((void *)windows, window_of, sizeof(window_of)));
+	MAY_FAULT(memcpy((void *)extents, extent, sizeof(extent)));
+	MAY_FAULT(memcpy((void *)sources, &source, sizeof(source)));
+	MAY_FAULT(memcpy((void *)touched, &run, sizeof(run)));
+	in->parent_fd = parent < 0 ? -1 : get_fd(parent);
+	in->windows = windows;
+	in->window_size = sizeof(struct hlk_window);
+	in->nr_windows = 2;
+	in->extents = extents;
+	in->extent_size = sizeof(struct hlk_extent);
+	in->nr_extents = nr_extents;
+	in->sources = sources;
+	in->source_size = sizeof(struct hlk_source);
+	in->nr_sources = 1;
+	in->touched = touched;
+	in->touched_size = sizeof(struct hlk_touched);
+	in->nr_touched = 1;
+	if (!ioctl(get_fd(dev), HLK_SNAPSHOT_IMPORT, in))
+		put_fd(SNAP, nr, in->out_fd);
+	close(source.fd);
+}
+
+static void op_export(struct fuzzer *f)
+{
+	struct hlk_snapshot_export *x = NEW(f, hlk_snapshot_export);
+	struct hlk_snapshot_pages *p = NEW(f, hlk_snapshot_pages);
+	u64 vcpus = array(f), touched = array(f), extents = array(f);
+	u32 nr_touched = rnd(f, 20), nr_extents = 1 + rnd(f, 8);
+	int snap = slot(f, SNAP), other = one_in(f, 2) ? slot(f, SNAP) : -1;
+	struct hlk_vcpu_image image = { .regs = array(f), .fpu = array(f),
+					.regs_bytes = sizeof(struct kvm_sync_regs),
+					.fpu_bytes = rnd(f, 4096) };
+	u64 cursor = one_in(f, 3) ? odd_number(f) : 0;
+
+	if (say(f, "HLK_SNAPSHOT_EXPORT and _PAGES(fd %d, other %d, %u extents)", snap, other,
+		nr_extents))
+		return;
+	MAY_FAULT(memcpy((void *)vcpus, &image, sizeof(image)));
+	x->vcpus = vcpus;
+	x->nr_vcpus = 1;
+	x->vcpu_size = sizeof(image);
+	x->touched = touched;
+	x->nr_touched = nr_touched;
+	x->touched_size = sizeof(struct hlk_touched);
+	ioctl(get_fd(snap), HLK_SNAPSHOT_EXPORT, x);
+	p->other_fd = other < 0 ? -1 : get_fd(other);
+	p->extents = extents;
+	p->nr_extents = nr_extents;
+	p->extent_size = sizeof(struct hlk_extent);
+	p->cursor = cursor;
+	ioctl(get_fd(snap), HLK_SNAPSHOT_PAGES, p);
+}
+
 /* Numbers and bytes without sense, to any file */
 static void op_raw(struct fuzzer *f)
 {
@@ -691,6 +792,8 @@ const struct op call_ops[] = {
 	{ "stats", 1, op_stats },
 	{ "prefault", 4, op_prefault },
 	{ "snapshot_info", 2, op_snapshot_info },
+	{ "import", 4, op_import },
+	{ "export", 2, op_export },
 	{ "raw", 4, op_raw },
 	{ "vm", 1, op_vm },
 	{ "vcpu", 2, op_vcpu },

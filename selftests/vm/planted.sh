@@ -14,14 +14,14 @@ bugs() {
 	cat <<-'EOF'
 	missing_put|6.12|restore|restore.all_bytes_come_back|kmod/restore.c|/^int hlk_cmd_restore/,/^}/s/fput\(file\);/;/
 	use_after_free|debug|lifetime|lifetime.closed_in_any_order|kmod/vm.c|/^static void vm_free/,/^}/{s/hlk_snap_put\(vm->snap\);/struct hlk_snap *snap = vm->snap; struct kvm *kvm = vm->kvm; kfree(vm); hlk_snap_put(snap); kvm_put_kvm(kvm);/;/^	kvm_put_kvm/d;/^	kfree\(vm\)/d}
-	lock_inversion|debug|windows|windows.mmap_only_inside|kmod/window.c|/^static vm_fault_t window_mkwrite/,/^}/{s/	if \(window_begin\(window, &payer\)\)/	mutex_lock(\&window->vm->lock);&/;s/window_end\(window, &payer\);/mutex_unlock(\&window->vm->lock);&/}
+	lock_inversion|debug|windows|windows.mmap_only_inside|kmod/window.c|/^static vm_fault_t window_mkwrite/,/^}/{s/	err = window_begin\(window, index, true, &payer\);/	mutex_lock(\&window->vm->lock);&/;s/window_end\(window, &payer\);/mutex_unlock(\&window->vm->lock);&/}
 	missing_clear|6.12|restore|restore.all_bytes_come_back|kmod/restore.c|s/clear_page\(private->at\);/;/
 	off_by_one|6.12|translate|translate.window.as_kvm_with_large_pages|kmod/i686pt.c|s/\(va >> 12\) % I686_ENTRIES/(va >> 12) % (I686_ENTRIES - 1)/
 	double_fetch|debug|isolation|isolation.an_argument_that_changes_under_the_call|kmod/run.c|s/ret = run_input\(vm, &call->inputs\[i\], i, at\);/if (copy_from_user((void *)\&call->inputs[i], u64_to_user_ptr(run->inputs) + i * sizeof(struct hlk_segment), sizeof(struct hlk_segment))) return -EFAULT; &/
-	missing_charge|6.12|accounting|accounting.what_is_held_is_charged_and_given_back|kmod/snap.c|/^struct page \*hlk_page_alloc/,/^}/s/HLK_GFP/(HLK_GFP \& ~__GFP_ACCOUNT)/
+	missing_charge|6.12|accounting|accounting.what_is_held_is_charged_and_given_back|kmod/chunk.c|/^struct page \*hlk_page_alloc/,/^}/s/HLK_GFP/(HLK_GFP \& ~__GFP_ACCOUNT)/
 	uncharged_nodes|6.12|accounting|accounting.bookkeeping_is_charged|kmod/window.c|s/xa_init_flags\(&window->index, XA_FLAGS_ACCOUNT\)/xa_init(\&window->index)/
-	toucher_pays|6.12|accounting|accounting.what_another_process_writes_is_paid_by_the_vmm|kmod/window.c|s/get_mem_cgroup_from_mm\(window->vm->kvm->mm\)/NULL/
-	thread_of_vhost_pays|6.1|vhost|vhost.what_its_thread_writes_is_paid_by_the_vmm|kmod/window.c|s/get_mem_cgroup_from_mm\(window->vm->kvm->mm\)/NULL/
+	toucher_pays|6.12|accounting|accounting.what_another_process_writes_is_paid_by_the_vmm|kmod/payer.h|s/get_mem_cgroup_from_mm\(window->vm->kvm->mm\)/NULL/
+	thread_of_vhost_pays|6.1|vhost|vhost.what_its_thread_writes_is_paid_by_the_vmm|kmod/payer.h|s/get_mem_cgroup_from_mm\(window->vm->kvm->mm\)/NULL/
 	refused_in_silence|6.12|refused|refused.irqchip.by_the_budget|kmod/window.c|/^static vm_fault_t window_answer/,/^}/s/hlk_vcpu_refused\(window->vm->kvm\)/;/
 	missing_memory_check|debug|failnth|failnth.device|kmod/snap.c|/^struct hlk_snap \*hlk_snap_alloc/,/^}/s/if \(!snap\)/if (0)/
 	missing_mm_check|6.12|isolation|isolation.fds_in_another_process_give_counters_alone|kmod/access.c|/^int hlk_vm_check\(/,/^}/s/vm->kvm->mm != current->mm/0/
@@ -29,7 +29,7 @@ bugs() {
 	marker_taken_for_a_page|6.12|faults|faults.under_userfaultfd_in_a_system_call|kmod/window.c|s/ && !fault_on_marker\(vmf\)//
 	deaf_giving_back|6.12|killed|killed.while_pages_are_given_back|kmod/window.c|/^u64 hlk_window_drop/,/^}/s/fatal_signal_pending\(current\)/false/
 	long_switch|6.12|killed|killed.while_going_over_to_another_snapshot|kmod/window.c|s/max\(UNMAP_PAGES \/ mappings, UNMAP_LEAST\)/UNMAP_PAGES + 0 * mappings/
-	deaf_look|6.12|killed|killed.in_a_look_at_a_guest_that_is_restored|kmod/window.c|/^int hlk_window_get/,/^}/s/if \(mutex_lock_killable\(&window->lock\)\)/mutex_lock(\&window->lock); if (0)/
+	deaf_look|6.12|killed|killed.in_a_look_at_a_guest_that_is_restored|kmod/window.c|/^static int window_begin/,/^}/s/if \(mutex_lock_killable\(&window->lock\)\)/mutex_lock(\&window->lock); if (0)/
 	deaf_look_elsewhere|6.12|inspect|inspect.who_waits_for_memory_can_be_killed|kmod/gmem.c|s/page, &locked\)/page, NULL)/
 	pinned_page_given_back|6.1|faults|faults.pages_that_a_device_has_are_kept|kmod/window.c|s/!folio_maybe_dma_pinned\(page_folio\(private->page\)\)/true/;s/folio_maybe_dma_pinned\(folio\) \|\| //
 	mappings_without_bound|6.12|windows|windows.mappings_are_counted|kmod/window.c|s/> HLK_MAX_MAPPINGS\)/> INT_MAX - 1)/
@@ -43,6 +43,14 @@ bugs() {
 	failed_page_mapped|6.12|poison|poison.a_base_page_reaches_nobody|kmod/window.c|s/ \|\| PageHWPoison\(page\)\)/)/
 	failed_page_stays|6.12|poison|poison.a_private_page_is_replaced|kmod/restore.c|s/if \(unlikely\(PageHWPoison\(private->page\)\)\)/if (0)/
 	failed_page_copied|6.12|poison|poison.a_base_page_cannot_be_restored|kmod/copy.h|s/PageHWPoison\(from\) \|\| //
+	source_that_can_change|6.12|import|import.only_what_cannot_change_is_taken|kmod/source.c|s/seals\) == seals;/seals) != 1;/
+	extent_beyond_its_file|6.12|import|import.extents_that_are_wrong|kmod/import.c|s/extent->offset > size - extent->bytes/false/
+	extents_in_no_order|6.12|import|import.extents_that_are_wrong|kmod/import.c|s/extent->gpa < end/false/
+	fpu_not_checked|6.12|import|import.vcpus_that_no_processor_could_be|kmod/vcpuimage.c|s/fpu->fxsave.mxcsr & ~MXCSR_BITS/false/
+	layer_without_its_zeroes|6.12|import|import.a_layer_is_what_differs_from_its_parent|kmod/snap.c|/^static int snap_set_slots/,/^}/s/chunk->from\[slot\] = from;/chunk->from[slot] |= from;/
+	restored_without_its_page|6.12|verity|verity.a_restore_that_cannot_read_changes_nothing|kmod/restore.c|s/snap->files \? restore_fetch\(vm, snap, at\) : 0/0/
+	unread_in_silence|6.12|verity|verity.a_block_that_changed_ends_who_needs_it|kmod/fetch.c|/^int hlk_window_read/,/^}/s/if \(ret == -EIO\)/if (0)/
+	killed_for_a_file|6.12|verity|verity.who_reads_pays|kmod/files.c|s/ \| __GFP_RETRY_MAYFAIL \| __GFP_NOWARN//
 	xcr0_not_checked|6.12|vcpu_state|vcpu_state.xcr0_that_the_cpuid_has_not|kmod/vcpufit.c|s/state->xcr0 & ~\(vcpu->arch.guest_supported_xcr0/0 \& (vcpu->arch.guest_supported_xcr0/
 	nobody_looked_at|6.12|vcpu_state|vcpu_state.who_looks_is_waited_for|kmod/vcpu.c|s/if \(hlk_vcpu_wants_to_run\(vcpu\) \|\| /if (true || /
 	stale_registers|6.12|vcpu_entry|vcpu_entry.a_snapshot_after_registers_were_set|kmod/look.c|s/sync->regs = look->regs/;/
