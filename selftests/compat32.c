@@ -289,6 +289,9 @@ TEST(the_same_structs)
 			      strcmp(here[i].name, "hlk_many_call") &&
 			      strcmp(here[i].name, "hlk_run_call") &&
 			      strcmp(here[i].name, "hlk_uring") &&
+			      strcmp(here[i].name, "hlk_vcpu_image") &&
+			      strcmp(here[i].name, "hlk_extent") &&
+			      strcmp(here[i].name, "hlk_source") &&
 			      strcmp(here[i].name, "hlk_snapshot_counts") ?
 			      sizeof(struct hlk_head) : 0;
 		else if (strncmp(here[i].name, "hlk_guest", 9)) {

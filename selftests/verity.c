@@ -379,22 +379,22 @@ static int pays_for_what_it_reads(int fd)
 	ret = check(snap >= 0 && !hlk_restore(t.hlk, snap, NULL), 1);
 	/* what it costs to have it */
 	if (!ret)
-		ret = check(cg_charged() - start < SLACK, 2);
+		ret = check(cg_charged() < start + SLACK, 2);
 	for (i = 0; i < MUCH && !ret; i += PAGE)
 		*(volatile u8 *)(at + i);
 	if (!ret)
-		ret = check(cg_charged() - start >= MUCH - SLACK, 3);
+		ret = check(cg_charged() >= start + MUCH - SLACK, 3);
 	/* it is held: nobody can have it dropped */
 	for (i = 0; i < 10; i++)
 		forget(fd);
 	if (!ret)
-		ret = check(cg_charged() - start >= MUCH - SLACK, 4);
+		ret = check(cg_charged() >= start + MUCH - SLACK, 4);
 	tvm_close(&t);
 	close(snap);
 	/* let go: it is page cache as any other */
 	for (i = 0; i < 10; i++)
 		forget(fd);
-	return ret ? ret : check(cg_charged() - start < 2 * SLACK, 5);
+	return ret ? ret : check(cg_charged() < start + 2 * SLACK, 5);
 }
 
 /* What does not fit its limit is a signal, or an exit, and nobody is killed. */
