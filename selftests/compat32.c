@@ -110,6 +110,7 @@
 	F(hlk_prefault, nr_runs) F(hlk_prefault, run_size)		\
 	F(hlk_prefault, made)						\
 	S(hlk_paging) F(hlk_paging, flags) F(hlk_paging, maxphyaddr)	\
+	F(hlk_paging, pkru) F(hlk_paging, pkrs) F(hlk_paging, pdpte)	\
 	F(hlk_paging, __reserved)					\
 	S(hlk_translate) F(hlk_translate, paging)			\
 	F(hlk_translate, root) F(hlk_translate, va)			\
