@@ -257,6 +257,7 @@ static const char * const what_text[] = {
 	[HLK_WHAT_STRUCT] = "%t is not initialised: it says that it has %d bytes",
 	[HLK_WHAT_NEWER] = "%t has something in byte %d that this libhlk does not know",
 	[HLK_WHAT_KERNEL] = "%t",
+	[HLK_WHAT_SAVED] = "%t",
 };
 
 struct line {

@@ -18,6 +18,10 @@
 	(offsetof(struct hlk_machine_config, print_arg) + sizeof(void *))
 #define HLK_FIRST_MACHINE_RUN \
 	(offsetof(struct hlk_machine_run, exits) + sizeof(uint64_t))
+#define HLK_FIRST_SAVE_CONFIG \
+	(offsetof(struct hlk_save_config, digest) + HLK_SAVED_DIGEST)
+#define HLK_FIRST_LOAD_CONFIG \
+	(offsetof(struct hlk_load_config, __reserved) + sizeof(uint32_t))
 #define HLK_FIRST_MACHINE_DEVICE \
 	(offsetof(struct hlk_machine_device, load) + sizeof(void *))
 

@@ -61,6 +61,18 @@ static inline bool hlk_at_home(const struct hlk_ctx *ctx, uint64_t home)
 /* cpuid.c */
 int hlk_cpuid_make(struct hlk_ctx *ctx, struct hlk_err *err);
 
+/* features.c */
+struct hlk_index;
+struct hlk_index_cpuid;
+struct hlk_saved;
+int hlk_features_read(struct hlk_ctx *ctx, struct hlk_snap *snap, uint32_t nr_cpus,
+		      struct hlk_index_cpuid **leaves, uint32_t *nr, struct hlk_err *err);
+int hlk_features_check(struct hlk_ctx *ctx, const struct hlk_index *index,
+		       struct hlk_err *err);
+
+/* remember.c */
+void hlk_saved_free(struct hlk_saved *saved);
+
 /**
  * struct hlk_snap - see hlk_sandbox_snapshot()
  * @refs: holders
@@ -72,6 +84,7 @@ int hlk_cpuid_make(struct hlk_ctx *ctx, struct hlk_err *err);
  * @program_bytes: size of its state program; 0: it has none
  * @vcpu: what a restored vCPU is compared with; NULL until it is known
  * @program: where its program is mapped, or NULL: see hlk_program_map()
+ * @saved: where it was saved to or loaded from, the last one first; only added to
  */
 struct hlk_snap {
 	atomic_uint refs;
@@ -83,6 +96,7 @@ struct hlk_snap {
 	uint32_t program_bytes;
 	struct hlk_vcpu_state *_Atomic vcpu;
 	const unsigned char *_Atomic program;
+	struct hlk_saved *_Atomic saved;
 };
 
 int hlk_snap_new(int fd, struct hlk_snap **snap, struct hlk_err *err);

@@ -38,6 +38,7 @@ int hlk_snap_new(int fd, struct hlk_snap **snap, struct hlk_err *err)
 	atomic_init(&new->refs, 1);
 	atomic_init(&new->vcpu, NULL);
 	atomic_init(&new->program, NULL);
+	atomic_init(&new->saved, NULL);
 	new->fd = fd;
 	new->generation = info.generation;
 	new->flat = !(info.flags & HLK_SNAPSHOT_COMPACT);
@@ -65,6 +66,7 @@ EXPORT void hlk_snapshot_close(struct hlk_snap *snap)
 	if (atomic_load(&snap->program))
 		munmap((void *)atomic_load(&snap->program), snap->program_bytes);
 	close(snap->fd);
+	hlk_saved_free(atomic_load(&snap->saved));
 	free(atomic_load(&snap->vcpu));
 	free(snap);
 }

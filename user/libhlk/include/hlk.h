@@ -117,6 +117,8 @@ struct hlk_snap;
  * @HLK_WHAT_NEWER: @text has something in byte @where, of which the library does
  *	not know what it is
  * @HLK_WHAT_KERNEL: the kernel, or what goes with it, cannot be loaded: @text
+ * @HLK_WHAT_SAVED: a snapshot cannot be saved or loaded: @text says which file, where in
+ *	it, and why
  */
 enum hlk_what {
 	HLK_WHAT_NONE = 0,
@@ -152,6 +154,7 @@ enum hlk_what {
 	HLK_WHAT_STRUCT,
 	HLK_WHAT_NEWER,
 	HLK_WHAT_KERNEL,
+	HLK_WHAT_SAVED,
 };
 
 #define HLK_ERR_TEXT	112
@@ -663,6 +666,111 @@ static inline int hlk_snapshot_get_info(const struct hlk_snap *snap,
 {
 	return hlk_snapshot_get_info_sized(snap, info, sizeof(*info), err);
 }
+
+/* flags of struct hlk_save_config */
+#define HLK_SAVE_COMPRESS	(1U << 0)
+#define HLK_SAVE_NO_HOT_SET	(1U << 1)
+
+#define HLK_SAVED_DIGEST	72
+
+/**
+ * struct hlk_save_config - how a snapshot is to be saved
+ * @size: sizeof(struct hlk_save_config), see HLK_SAVE_CONFIG_INIT
+ * @flags: HLK_SAVE_COMPRESS: pages are compressed by zstd: for a file that travels. To load
+ *	it all of them are unpacked to memory. HLK_SAVE_NO_HOT_SET: without what guests that
+ *	ran from it touched
+ * @name: its name among those in the folder, of letters, digits, '.', '_' and '-'; NULL is
+ *	"latest". One that has the name is replaced
+ * @parent: a snapshot of the same memory that was saved to this folder, or loaded from it:
+ *	only what differs from it is written; or NULL
+ * @pages: out: pages that were written
+ * @bytes: out: bytes of them, as they are in the file
+ * @layers: out: snapshots of which it is one on top of the other, itself among them
+ * @__reserved: 0
+ * @digest: out: that of its manifest, as text
+ */
+struct hlk_save_config {
+	uint32_t size;
+	uint32_t flags;
+	const char *name;
+	struct hlk_snap *parent;
+	uint64_t pages;
+	uint64_t bytes;
+	uint32_t layers;
+	uint32_t __reserved;
+	char digest[HLK_SAVED_DIGEST];
+};
+
+#define HLK_SAVE_CONFIG_INIT	{ .size = sizeof(struct hlk_save_config) }
+
+/**
+ * hlk_snapshot_save() - save a snapshot
+ * @ctx: the context
+ * @snap: the snapshot, of a sandbox or of a machine
+ * @folder: a folder with an OCI image layout; it is made if it is not there
+ * @save: how; out: what was written. NULL takes the defaults
+ * @err: out: why it cannot be
+ *
+ * What the folder had before, it has until all of the new one is on the disk; so whenever
+ * this is ended there is the one of before, or the new one. Others who save to the folder
+ * wait. What else is there stays: files that no snapshot needs any more are removed by
+ * tools for OCI images. Documentation/format.rst says what is in them.
+ *
+ * What it saves of the processor is what this host's KVM offers.
+ *
+ * Return: 0 or a negative errno
+ */
+int hlk_snapshot_save(struct hlk_ctx *ctx, struct hlk_snap *snap, const char *folder,
+		      struct hlk_save_config *save, struct hlk_err *err);
+
+/* flags of struct hlk_load_config */
+#define HLK_LOAD_VERIFY		(1U << 0)
+#define HLK_LOAD_NO_HOT_SET	(1U << 1)
+
+/**
+ * struct hlk_load_config - how a snapshot is to be loaded
+ * @size: sizeof(struct hlk_load_config), see HLK_LOAD_CONFIG_INIT
+ * @flags: HLK_LOAD_VERIFY: pages are read and compared with their digest, also where
+ *	fs-verity answers for them. HLK_LOAD_NO_HOT_SET: without what guests that ran from it
+ *	touched
+ * @name: its name among those in the folder; NULL takes the only one
+ * @parent: one of its ancestors, loaded before or saved, with which it shares what does
+ *	not differ; or NULL
+ * @pages: out: pages in its files
+ * @lazy: out: of these, pages that are read when they are touched; the others are in memory
+ * @layers: out: see struct hlk_save_config
+ * @__reserved: 0
+ */
+struct hlk_load_config {
+	uint32_t size;
+	uint32_t flags;
+	const char *name;
+	struct hlk_snap *parent;
+	uint64_t pages;
+	uint64_t lazy;
+	uint32_t layers;
+	uint32_t __reserved;
+};
+
+#define HLK_LOAD_CONFIG_INIT	{ .size = sizeof(struct hlk_load_config) }
+
+/**
+ * hlk_snapshot_load() - load a snapshot
+ * @ctx: the context
+ * @folder: the folder that it was saved to, or a copy; it may be anybody's
+ * @load: how; out: what there was. NULL takes the defaults
+ * @snap: out: the snapshot
+ * @err: out: why it cannot be
+ *
+ * Everything is looked at before anything is built. Pages in files that fs-verity keeps are
+ * not read before they are touched; others are read into a memfd, which is sealed.
+ *
+ * Return: 0 or a negative errno: EBADMSG if something is not what its digest or its size
+ * says, EOPNOTSUPP for a newer version, another endianness or a processor that lacks
+ * something, EFBIG if it is larger than it may be, EINVAL if it makes no sense
+ */
+int hlk_snapshot_load(struct hlk_ctx *ctx, const char *folder, struct hlk_load_config *load,
+		      struct hlk_snap **snap, struct hlk_err *err);
 
 /**
  * hlk_snapshot_close() - close a snapshot
@@ -1618,6 +1726,20 @@ struct hlk_machine_config {
  */
 int hlk_machine_create(struct hlk_ctx *ctx, const struct hlk_machine_config *config,
 		       struct hlk_machine **machine, struct hlk_err *err);
+
+/**
+ * hlk_machine_from_snapshot() - make a machine as a snapshot's was, restored to it
+ * @ctx: the context
+ * @snap: the snapshot, of a machine
+ * @config: how it is to be, but for memory and processors, which must be 0; or NULL
+ * @machine: out: the machine
+ * @err: out: why it failed, or NULL
+ *
+ * Return: 0 or a negative errno
+ */
+int hlk_machine_from_snapshot(struct hlk_ctx *ctx, struct hlk_snap *snap,
+			      const struct hlk_machine_config *config,
+			      struct hlk_machine **machine, struct hlk_err *err);
 
 /**
  * hlk_machine_close() - close a machine
