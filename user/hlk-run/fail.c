@@ -14,6 +14,8 @@ int exit_code(const struct hlk_err *err)
 	switch (err->what) {
 	case HLK_WHAT_TIMEOUT:
 		return RUN_TIMEOUT;
+	case HLK_WHAT_SAVED:
+		return RUN_FILE;
 	case HLK_WHAT_GUEST_EXIT:
 	case HLK_WHAT_GUEST_STATUS:
 	case HLK_WHAT_BUDGET:

@@ -14,8 +14,8 @@ enum {
 	RUN_GUEST = 3,
 	RUN_MISMATCH = 4,
 	RUN_TIMEOUT = 5,
-	/* of hlk-run boot alone */
 	RUN_FILE = 6,		/* a file cannot be read, or is none */
+	/* of hlk-run boot alone */
 	RUN_IMAGE = 7,		/* a kernel that is none, or not for this */
 	RUN_ROOM = 8,		/* something does not fit the memory */
 	RUN_ENDED = 9,		/* the guest switched itself off too early */

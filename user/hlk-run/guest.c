@@ -4,6 +4,7 @@
 
 #include "fail.h"
 #include "guest.h"
+#include "saved.h"
 #include "term.h"
 
 /* One guest is looked at, by one thread */
@@ -42,6 +43,34 @@ static int echo(void *arg, const void *in, size_t in_len, void *out,
 int guest_functions(struct hlk_sandbox *sb)
 {
 	return hlk_sandbox_host_function(sb, "echo", echo, NULL);
+}
+
+/* One that was saved is ready as it is. */
+static int guest_load(struct hlk_ctx *ctx, const struct options *opt,
+		      const struct hlk_config *config, struct hlk_sandbox **sb,
+		      struct hlk_snap **from)
+{
+	struct hlk_sandbox *new;
+	struct hlk_snap *snap;
+	struct hlk_err err;
+	int ret;
+
+	ret = saved_get(ctx, opt->guest, opt->from, opt->verify, &snap);
+	if (ret)
+		return ret;
+	if (hlk_sandbox_from_snapshot(ctx, snap, config, &new, &err)) {
+		ret = fail_err(opt->guest, &err);
+	} else if (guest_functions(new)) {
+		ret = fail_sandbox(new);
+		hlk_sandbox_close(new);
+	}
+	if (ret) {
+		hlk_snapshot_close(snap);
+		return ret;
+	}
+	*sb = new;
+	*from = snap;
+	return RUN_OK;
 }
 
 /* gdb may have it begin again. */
@@ -100,11 +129,20 @@ int guest_debug(struct hlk_ctx *ctx, const struct options *opt, struct debug *de
  * @ctx: the context
  * @opt: the command line
  * @sb: out: the sandbox
+ * @from: out: the snapshot that it was loaded from, or NULL for one that was booted. If this
+ *	is NULL, it has to be booted
  *
  * Return: RUN_OK or an exit code, after the reason was printed
  */
-int guest_open(struct hlk_ctx *ctx, const struct options *opt,
-	       struct hlk_sandbox **sb)
+int guest_open(struct hlk_ctx *ctx, const struct options *opt, struct hlk_sandbox **sb,
+	       struct hlk_snap **from)
 {
-	return guest_debug(ctx, opt, NULL, sb);
+	struct hlk_config config = HLK_CONFIG_INIT;
+
+	if (!from || !is_folder(opt->guest))
+		return guest_debug(ctx, opt, NULL, sb);
+	config.max_private = opt->max_private;
+	config.print = print_guest;
+	config.print_arg = (void *)opt;
+	return guest_load(ctx, opt, &config, sb, from);
 }

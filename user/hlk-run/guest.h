@@ -12,7 +12,7 @@ void guest_printed(const struct options *opt);
 int guest_functions(struct hlk_sandbox *sb);
 int guest_debug(struct hlk_ctx *ctx, const struct options *opt, struct debug *debug,
 		struct hlk_sandbox **sb);
-int guest_open(struct hlk_ctx *ctx, const struct options *opt,
-	       struct hlk_sandbox **sb);
+int guest_open(struct hlk_ctx *ctx, const struct options *opt, struct hlk_sandbox **sb,
+	       struct hlk_snap **from);
 
 #endif /* HLK_RUN_GUEST_H */

@@ -13,6 +13,7 @@
 #include "guest.h"
 #include "loop.h"
 #include "report.h"
+#include "saved.h"
 #include "term.h"
 
 #define NSEC		1000000000ULL
@@ -150,7 +151,7 @@ static int make_snapshot(struct loop *loop)
 	/* nothing of another one, with its arrays */
 	loop->info = (struct hlk_snapshot_info) {};
 	debug_hide(loop->debug);
-	if (hlk_sandbox_snapshot(loop->sb, &config, &loop->snap))
+	if (!loop->snap && hlk_sandbox_snapshot(loop->sb, &config, &loop->snap))
 		return fail_sandbox(loop->sb);
 	if (hlk_snapshot_get_info(loop->snap, &loop->info, &err))
 		return fail_err(NULL, &err);
@@ -298,7 +299,9 @@ int cmd_run(const struct options *opt)
 		goto free_loop;
 	}
 	ret = debug_open(opt->gdb, &loop->debug);
-	if (!ret)
+	if (!ret && !loop->debug && is_folder(opt->guest))
+		ret = guest_open(ctx, opt, &loop->sb, &loop->snap);
+	else if (!ret)
 		ret = guest_debug(ctx, opt, loop->debug, &loop->sb);
 	if (ret)
 		goto close_ctx;

@@ -11,6 +11,7 @@
 #include "loop.h"
 #include "option.h"
 #include "pt/pt.h"
+#include "saved.h"
 #include "serve.h"
 
 const char *argp_program_version = "hlk-run " HLK_RUN_VERSION;
@@ -21,6 +22,8 @@ enum {
 	OPT_NO_PROGRESS,
 	OPT_AUDIT,
 	OPT_BESIDE,
+	OPT_FROM,
+	OPT_VERIFY,
 };
 
 static error_t parse_run(int key, char *arg, struct argp_state *state)
@@ -45,6 +48,12 @@ static error_t parse_run(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPT_BESIDE:
 		opt->beside = option_number(state, "beside", arg, 0, 1ULL << 40);
+		return 0;
+	case OPT_FROM:
+		opt->from = arg;
+		return 0;
+	case OPT_VERIFY:
+		opt->verify = true;
 		return 0;
 	case OPT_QUIET:
 		opt->quiet = true;
@@ -85,6 +94,10 @@ static const struct argp_option run_options[] = {
 	OPTIONS_CORE(1),
 	{ "beside", OPT_BESIDE, "N", 0,
 	  "With --gdb: another guest of the same snapshot makes so many calls meanwhile", 1 },
+	{ "name", OPT_FROM, "NAME", 0,
+	  "Where GUEST is a folder with snapshots: the name of one", 1 },
+	{ "verify", OPT_VERIFY, NULL, 0,
+	  "Of one that was saved read all pages first, and compare them with their digests", 1 },
 	OPTIONS_MEMORY(2),
 	OPTION_TIMEOUT(2),
 	OPTIONS_SNAPSHOT(3),
@@ -106,10 +119,10 @@ static const struct argp run_argp = {
 	.options = run_options,
 	.parser = parse_run,
 	.args_doc = "GUEST",
-	.doc = "Boot a guest, snapshot it, then restore and call it again and again.\v"
+	.doc = "Boot a guest and snapshot it, or load a snapshot from a folder, then restore and call it again and again.\v"
 	       "Exit status: 0 all well, 1 hlk or the host failed, 2 usage, "
 	       "3 the guest failed, 4 an answer was not the one expected, "
-	       "5 timeout.",
+	       "5 timeout, 6 a folder that is none, or not one of a snapshot.",
 };
 
 static const struct argp info_argp = {
@@ -125,6 +138,8 @@ static const struct command {
 	int (*own)(int argc, char **argv);
 } commands[] = {
 	{ "run", &run_argp, cmd_run, NULL },
+	{ "snapshot", NULL, NULL, cmd_snapshot },
+	{ "inspect", NULL, NULL, cmd_inspect },
 	{ "boot", NULL, NULL, cmd_boot },
 	{ "info", &info_argp, cmd_info, NULL },
 	{ "pt", NULL, NULL, cmd_pt },
@@ -181,6 +196,9 @@ static const struct argp top_argp = {
 	.doc = "Run guests that are restored thousands of times a second.\v"
 	       "Commands:\n"
 	       "  run GUEST   boot, snapshot, restore and call a guest\n"
+	       "  snapshot GUEST\n"
+	       "              save a snapshot of a guest to a folder, for run\n"
+	       "  inspect DIR what is in a folder with snapshots\n"
 	       "  boot KERNEL boot and restore a kernel that was not written for hlk\n"
 	       "  info        version, limits and live objects of the module\n"
 	       "  pt          what a guest's page tables map\n"

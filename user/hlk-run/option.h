@@ -10,7 +10,9 @@
 
 /**
  * struct options - the command line
- * @guest: the ELF file
+ * @guest: the ELF file, or a folder with snapshots
+ * @from: in a folder: the name of the snapshot, or NULL for the only one
+ * @verify: in a folder: read all pages and compare them with their digests
  * @call: function to call, or NULL
  * @input: its argument
  * @input_len: length of that
@@ -35,6 +37,8 @@
  */
 struct options {
 	const char *guest;
+	const char *from;
+	bool verify;
 	const char *call;
 	const char *input;
 	size_t input_len;

@@ -401,7 +401,7 @@ static int with_ctx(struct serve *serve, struct hlk_ctx *ctx)
 	struct hlk_snap *snap;
 	int ret;
 
-	ret = guest_open(ctx, &serve->opt, &sb);
+	ret = guest_open(ctx, &serve->opt, &sb, NULL);
 	if (ret)
 		return ret;
 	how.flags = serve->opt.snapshot;

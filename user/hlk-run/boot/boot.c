@@ -7,6 +7,7 @@
 #include "../debug/core.h"
 #include "../debug/debug.h"
 #include "../fail.h"
+#include "../saved.h"
 #include "boot.h"
 #include "calls.h"
 #include "clone.h"
@@ -198,18 +199,34 @@ static int go(struct rounds *rounds, const struct point *point, uint32_t flags)
 	return boot_stop_code(run->stop);
 }
 
-static int take(struct rounds *rounds)
+/**
+ * rounds_save() - save the snapshot, if it is to be
+ * @ctx: the context
+ * @rounds: the run, with a snapshot
+ *
+ * Return: RUN_OK or an exit code, after the reason was printed
+ */
+int rounds_save(struct hlk_ctx *ctx, const struct rounds *rounds)
+{
+	const struct boot_options *opt = rounds->opt;
+
+	if (!opt->saving.folder)
+		return RUN_OK;
+	return saved_put(ctx, rounds->snap, NULL, &opt->saving, opt->json ? stderr : stdout);
+}
+
+static int take(struct hlk_ctx *ctx, struct rounds *rounds)
 {
 	struct hlk_err err;
 
 	debug_hide(rounds->debug);
-	if (hlk_machine_snapshot(rounds->machine, &rounds->snap) ||
-	    hlk_machine_restore(rounds->machine, rounds->snap))
+	if (!rounds->snap && (hlk_machine_snapshot(rounds->machine, &rounds->snap) ||
+			      hlk_machine_restore(rounds->machine, rounds->snap)))
 		return fail_machine(rounds);
 	debug_took(rounds->debug);
 	if (hlk_snapshot_get_info(rounds->snap, &rounds->info, &err))
 		return fail(&err);
-	return RUN_OK;
+	return rounds_save(ctx, rounds);
 }
 
 /* What was printed by a clock may be longer or shorter, but no other. */
@@ -347,7 +364,7 @@ static int core(struct hlk_ctx *ctx, struct rounds *rounds, const char *path)
 
 static int rounds_of_snapshot(struct hlk_ctx *ctx, struct rounds *rounds)
 {
-	int ret = take(rounds);
+	int ret = take(ctx, rounds);
 
 	if (!ret)
 		ret = core(ctx, rounds, rounds->opt->core_at_snapshot);
@@ -367,6 +384,15 @@ static const struct point *first_point(const struct boot_options *opt)
 	if (opt->call)
 		return &agent_ready;
 	return opt->has_snapshot ? &opt->snapshot_at : &opt->until;
+}
+
+static int finish(struct rounds *rounds, int ret)
+{
+	print_flush(rounds);
+	rounds->exit_code = ret;
+	if (!rounds->opt->threads)
+		rounds_report(rounds);
+	return ret;
 }
 
 static int boot(struct hlk_ctx *ctx, struct rounds *rounds)
@@ -395,11 +421,7 @@ static int boot(struct hlk_ctx *ctx, struct rounds *rounds)
 		ret = calls_run(ctx, rounds);
 	else if (!ret && opt->has_snapshot)
 		ret = rounds_of_snapshot(ctx, rounds);
-	print_flush(rounds);
-	rounds->exit_code = ret;
-	if (!opt->threads)
-		rounds_report(rounds);
-	return ret;
+	return finish(rounds, ret);
 }
 
 static int make_machine(struct hlk_ctx *ctx, struct rounds *rounds)
@@ -407,17 +429,24 @@ static int make_machine(struct hlk_ctx *ctx, struct rounds *rounds)
 	const struct boot_options *opt = rounds->opt;
 	struct hlk_machine_config config = HLK_MACHINE_CONFIG_INIT;
 	struct hlk_err err;
+	int ret;
 
 	config.flags = (opt->no_irqchip ? HLK_MACHINE_NO_IRQCHIP : 0) |
 		       (opt->no_acpi ? HLK_MACHINE_NO_ACPI : 0) |
 		       (opt->reproducible ? HLK_MACHINE_REPRODUCIBLE : 0);
+	config.max_private = opt->max_private;
+	config.print = print;
+	config.print_arg = rounds;
+	if (opt->loaded) {
+		config.flags &= ~HLK_MACHINE_NO_IRQCHIP;
+		ret = hlk_machine_from_snapshot(ctx, rounds->snap, &config,
+						&rounds->machine, &err);
+		return ret ? fail(&err) : RUN_OK;
+	}
 	config.nr_cpus = opt->cpus;
 	config.mem_size = opt->mem;
 	config.ram = opt->ram;
 	config.nr_ram = opt->nr_ram;
-	config.max_private = opt->max_private;
-	config.print = print;
-	config.print_arg = rounds;
 	return hlk_machine_create(ctx, &config, &rounds->machine, &err) ? fail(&err) : RUN_OK;
 }
 
@@ -439,6 +468,29 @@ static int debug(struct hlk_ctx *ctx, struct rounds *rounds,
 	rounds->wide = is_wide(rounds, kernel);
 	return ret ? ret : debug_machine(rounds->debug, ctx, rounds->machine,
 					 rounds->opt->cpus, rounds->wide);
+}
+
+/* Of a snapshot that was saved, with no kernel */
+static int run_loaded(struct hlk_ctx *ctx, struct rounds *rounds)
+{
+	const struct boot_options *opt = rounds->opt;
+	uint64_t start = now();
+	int ret;
+
+	rounds->silent = opt->quiet;
+	ret = saved_get(ctx, opt->kernel, opt->from, opt->verify, &rounds->snap);
+	rounds->boot_ns = now() - start;
+	if (!ret && !opt->call)
+		ret = make_machine(ctx, rounds);
+	if (!ret && !opt->call && !opt->json)
+		rounds->console = console_open(kick, rounds);
+	if (!ret)
+		ret = finish(rounds, opt->call ? calls_run(ctx, rounds) :
+						 rounds_of_snapshot(ctx, rounds));
+	console_close(rounds->console);
+	hlk_snapshot_close(rounds->snap);
+	hlk_machine_close(rounds->machine);
+	return ret;
 }
 
 static int make(struct hlk_ctx *ctx, struct rounds *rounds,
@@ -509,7 +561,7 @@ static int open_hlk(struct rounds *rounds, const struct files *files)
 
 	if (hlk_open(&ctx, &err))
 		return fail(&err);
-	ret = make(ctx, rounds, files);
+	ret = rounds->opt->loaded ? run_loaded(ctx, rounds) : make(ctx, rounds, files);
 	hlk_close(ctx);
 	return ret;
 }

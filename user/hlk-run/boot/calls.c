@@ -163,7 +163,7 @@ static int serve(struct hlk_ctx *ctx, struct rounds *rounds)
 /**
  * calls_run() - snapshot a machine whose agent is ready, and call it again and again
  * @ctx: the context
- * @rounds: the run, with its machine
+ * @rounds: the run, with its machine, or the snapshot if that was loaded
  *
  * Return: RUN_OK or an exit code, after the reason was printed
  */
@@ -174,10 +174,13 @@ int calls_run(struct hlk_ctx *ctx, struct rounds *rounds)
 	struct hlk_err err;
 	int ret;
 
-	if (hlk_machine_snapshot(rounds->machine, &rounds->snap))
+	if (!rounds->snap && hlk_machine_snapshot(rounds->machine, &rounds->snap))
 		return fail_err(NULL, hlk_machine_error(rounds->machine));
 	if (hlk_snapshot_get_info(rounds->snap, &rounds->info, &err))
 		return fail_err(NULL, &err);
+	ret = rounds_save(ctx, rounds);
+	if (ret)
+		return ret;
 	if (rounds->opt->threads)
 		return serve(ctx, rounds);
 	config.flags = config_flags(rounds->opt);

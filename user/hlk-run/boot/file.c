@@ -50,7 +50,8 @@ int files_read(struct boot_options *opt, struct files *files)
 	kernel->gpa = opt->addr;
 	kernel->modules = files->modules;
 	kernel->nr_modules = opt->nr_modules;
-	ret = file_read(opt->kernel, &kernel->image, &kernel->image_size);
+	ret = opt->loaded ? RUN_OK :
+	      file_read(opt->kernel, &kernel->image, &kernel->image_size);
 	if (!ret && opt->initrd)
 		ret = file_read(opt->initrd, &kernel->initrd,
 				&kernel->initrd_size);

@@ -32,6 +32,11 @@ enum {
 	OPT_CLONES,
 	OPT_CLONE_ROUNDS,
 	OPT_RAM,
+	OPT_NAME,
+	OPT_VERIFY,
+	OPT_SAVE,
+	OPT_SAVE_NAME,
+	OPT_COMPRESS,
 	OPT_THREADS = 'T',
 };
 
@@ -87,6 +92,14 @@ static const struct argp_option boot_options[] = {
 	{ "clone-rounds", OPT_CLONE_ROUNDS, "N", 0, "Rounds of each of them (default as --repeat)", 3 },
 	OPTION_GDB(3),
 	OPTIONS_CORE(3),
+	{ "save", OPT_SAVE, "DIR", 0, "Save the snapshot to this folder", 3 },
+	{ "save-name", OPT_SAVE_NAME, "NAME", 0,
+	  "Its name among those in the folder (default latest)", 3 },
+	{ "compress", OPT_COMPRESS, NULL, 0, "Compress its pages, by zstd", 3 },
+	{ "name", OPT_NAME, "NAME", 0,
+	  "Where KERNEL is a folder with snapshots: the name of one", 3 },
+	{ "verify", OPT_VERIFY, NULL, 0,
+	  "Of one that was saved read all pages first, and compare them with their digests", 3 },
 	OPTION_JSON(4),
 	{ "quiet", OPT_QUIET, NULL, 0, "Do not print what the guest prints", 4 },
 	{ 0 }
@@ -197,10 +210,22 @@ static void parse_protocol(struct argp_state *state, const char *arg,
 	}
 }
 
-static error_t parse_end(struct argp_state *state, const struct boot_options *boot)
+static error_t parse_end(struct argp_state *state, struct boot_options *boot)
 {
 	if (!boot->kernel)
 		argp_error(state, "which kernel?");
+	if (boot->loaded && (boot->has_snapshot || boot->initrd || boot->rootfs ||
+			     boot->nr_modules || boot->mem || boot->nr_ram))
+		argp_error(state, "a snapshot from a folder has all that, and is where it is");
+	if ((boot->from || boot->verify) && !boot->loaded)
+		argp_error(state, "--name and --verify want a folder with snapshots");
+	if (boot->saving.folder && !boot->has_snapshot && !boot->call && !boot->call_file &&
+	    !boot->loaded)
+		argp_error(state, "--save wants --snapshot-at or --call");
+	if (!boot->saving.folder && (boot->saving.name || boot->saving.compress))
+		argp_error(state, "--save-name and --compress want --save");
+	if (boot->loaded)
+		boot->has_snapshot = true;
 	if (!boot->has_snapshot && !boot->call && !boot->call_file &&
 	    (boot->repeat != 1 || boot->time_back))
 		argp_error(state, "--repeat and --time-back want --snapshot-at or --call");
@@ -310,11 +335,36 @@ static error_t parse_rounds(int key, char *arg, struct argp_state *state,
 		if (boot->kernel)
 			argp_error(state, "one kernel at a time, please");
 		boot->kernel = arg;
+		boot->loaded = is_folder(arg);
 		return 0;
 	case ARGP_KEY_END:
 		return parse_end(state, boot);
 	default:
 		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static error_t parse_saved(int key, char *arg, struct argp_state *state,
+			   struct boot_options *boot)
+{
+	switch (key) {
+	case OPT_NAME:
+		boot->from = arg;
+		return 0;
+	case OPT_VERIFY:
+		boot->verify = true;
+		return 0;
+	case OPT_SAVE:
+		boot->saving.folder = arg;
+		return 0;
+	case OPT_SAVE_NAME:
+		boot->saving.name = arg;
+		return 0;
+	case OPT_COMPRESS:
+		boot->saving.compress = true;
+		return 0;
+	default:
+		return parse_rounds(key, arg, state, boot);
 	}
 }
 
@@ -367,7 +417,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 						  1 << 24);
 		return 0;
 	default:
-		return parse_rounds(key, arg, state, boot);
+		return parse_saved(key, arg, state, boot);
 	}
 }
 
@@ -375,7 +425,7 @@ static const struct argp boot_argp = {
 	.options = boot_options,
 	.parser = parse,
 	.args_doc = "KERNEL",
-	.doc = "Boot a kernel that was not written for hlk, snapshot it at a point, and restore it again and again.\v"
+	.doc = "Boot a kernel that was not written for hlk, snapshot it at a point, or load a snapshot from a folder, and restore it again and again.\v"
 	       "Exit status: 0 all well, 1 hlk or the host failed, 2 usage, "
 	       "3 the guest did not come to where it should, "
 	       "4 a round printed something else than the first, 5 timeout, "

@@ -6,6 +6,8 @@
 #include <hlk.h>
 #include <stdbool.h>
 
+#include "../saved.h"
+
 #define MAX_CLONES	64
 #define BOOT_MAX_RAM	64
 
@@ -43,7 +45,11 @@ struct point {
 
 /**
  * struct boot_options - the command line
- * @kernel: the kernel's file
+ * @kernel: the kernel's file, or a folder with snapshots
+ * @loaded: it is such a folder, and nothing is booted
+ * @from: the name of the snapshot in it, or NULL
+ * @verify: read all pages of it and compare them with their digests
+ * @saving: where the snapshot is saved to, if anywhere
  * @initrd: the initial RAM disk's file, or NULL
  * @rootfs: a folder of which one is made, or NULL
  * @warm: command line of the program that waits warm in it, or NULL
@@ -86,6 +92,10 @@ struct point {
  */
 struct boot_options {
 	const char *kernel;
+	bool loaded;
+	const char *from;
+	bool verify;
+	struct saving saving;
 	const char *initrd;
 	const char *rootfs;
 	const char *warm;

@@ -23,8 +23,8 @@ static void print_table(const struct rounds *rounds)
 
 	term_init(&term, stdout);
 	format_ns(text, sizeof(text), rounds->boot_ns);
-	printf("\n%-22s %12s  %s\n", "boot", text,
-	       hlk_protocol_text(rounds->placed.protocol));
+	printf("\n%-22s %12s  %s\n", rounds->opt->loaded ? "load" : "boot", text,
+	       rounds->opt->loaded ? "" : hlk_protocol_text(rounds->placed.protocol));
 	if (!rounds->snap)
 		return;
 	snprintf(more, sizeof(more), "%llu of zeroes",
@@ -75,10 +75,11 @@ static void print_json(const struct rounds *rounds)
 	struct cJSON *latency;
 
 	cJSON_AddNumberToObject(root, "exit_code", rounds->exit_code);
-	cJSON_AddStringToObject(root, "protocol",
-				hlk_protocol_text(rounds->placed.protocol));
+	if (!rounds->opt->loaded)
+		cJSON_AddStringToObject(root, "protocol",
+					hlk_protocol_text(rounds->placed.protocol));
 	json_u64(root, "entry", rounds->placed.entry);
-	json_u64(root, "boot_ns", rounds->boot_ns);
+	json_u64(root, rounds->opt->loaded ? "load_ns" : "boot_ns", rounds->boot_ns);
 	json_u64(root, "rounds", rounds->done);
 	json_u64(root, "elapsed_ns", rounds->elapsed);
 	json_u64(root, "exits", rounds->exits);

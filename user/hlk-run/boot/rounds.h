@@ -81,6 +81,7 @@ struct rounds {
 	int exit_code;
 };
 
+int rounds_save(struct hlk_ctx *ctx, const struct rounds *rounds);
 void rounds_report(const struct rounds *rounds);
 
 #endif /* HLK_RUN_BOOT_ROUNDS_H */

@@ -133,7 +133,7 @@ static int of_guest(struct hlk_ctx *ctx, const struct pt_options *opt,
 	struct hlk_sandbox *sb;
 	int ret;
 
-	ret = guest_open(ctx, &opt->run, &sb);
+	ret = guest_open(ctx, &opt->run, &sb, NULL);
 	if (ret)
 		return ret;
 	ret = make_calls(sb, &opt->run);
