@@ -18,7 +18,7 @@
 #include "stored.h"
 
 #define PAGE		4096U
-#define SNAPS		128
+#define SNAPS		64	/* that a test made, and as many that were imported */
 #define REGS		520U	/* of the first struct kvm_sync_regs */
 #define MAX_REGS	1024U
 #define TABLES		3U
@@ -43,8 +43,8 @@ struct snap {
 
 struct stored stored = { .per_call = 2 };
 
-static struct snap snaps[SNAPS];
-static unsigned int nr_snaps;
+static struct snap snaps[2 * SNAPS];
+static unsigned int nr_made, nr_imported;
 static struct hlk_ctx *context;
 
 static const struct hlk_window layout[2] = {
@@ -59,20 +59,21 @@ static struct snap *snap_of(int fd)
 
 	if (fstat(fd, &st))
 		return NULL;
-	for (i = 0; i < nr_snaps && i < SNAPS; i++)
+	for (i = 0; i < 2 * SNAPS; i++)
 		if (snaps[i].ino == st.st_ino)
 			return &snaps[i];
 	return NULL;
 }
 
-static int new_fd(struct snap **snap)
+static int new_fd(struct snap **snap, bool imported)
 {
 	int fd = memfd_create("snapshot", MFD_CLOEXEC);
 	struct stat st;
 
 	if (fd < 0 || ftruncate(fd, HLK_PROGRAM_OFFSET + HLK_MAX_PROGRAM) || fstat(fd, &st))
 		abort();
-	*snap = &snaps[nr_snaps++ % SNAPS];
+	*snap = imported ? &snaps[SNAPS + nr_imported++ % SNAPS] :
+			   &snaps[nr_made++ % SNAPS];
 	memset(*snap, 0, sizeof(**snap));
 	(*snap)->ino = st.st_ino;
 	return fd;
@@ -208,7 +209,7 @@ static int import(struct hlk_snapshot_import *arg)
 {
 	struct hlk_vcpu_image *image = (void *)(uintptr_t)arg->vcpus;
 	struct snap *snap;
-	int fd = new_fd(&snap);
+	int fd = new_fd(&snap, true);
 
 	stored.imports++;
 	arg->out_fd = -1;
@@ -308,7 +309,7 @@ struct hlk_snap *stored_new(bool machine)
 {
 	struct hlk_snap *new;
 	struct snap *snap;
-	int fd = new_fd(&snap);
+	int fd = new_fd(&snap, false);
 	unsigned int i;
 
 	memcpy(snap->windows, layout, sizeof(layout));

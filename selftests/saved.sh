@@ -1,0 +1,95 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# Snapshots in files: saved by one process, loaded by others after that one has gone, with
+# restores, calls and audits; layers, names, machines, what is kept by fs-verity and what is
+# not. Runs as root beside the guests; /disk is an ext4 with verity. TAP.
+#
+# CALLS=, ROUNDS= say how many calls of a sandbox and rounds of a machine; KEEP= is a folder
+# that is left, LOAD= one that another kernel left: what is in it has to run here.
+
+nr=0
+bad=0
+out=/tmp/saved.out
+calls=${CALLS:-200}
+rounds=${ROUNDS:-50}
+
+# try WHAT CODE PATTERN COMMAND...: exit code and a pattern in the output
+try() {
+	what=$1 code=$2 pattern=$3
+	shift 3
+	nr=$((nr + 1))
+	"$@" > $out 2>&1
+	got=$?
+	if [ $got = "$code" ] && grep -q -- "$pattern" $out; then
+		echo "ok $nr $what"
+		return
+	fi
+	echo "# wanted exit code $code and \"$pattern\"; exit code $got:"
+	sed 's/^/# /' $out | head -n 30
+	echo "not ok $nr $what"
+	bad=1
+}
+
+# shellcheck disable=SC2317  # called through try
+echoes() { # echoes FOLDER OPTION...
+	hlk-run run "$@" --call echo --input hello --expect hello --repeat "$calls" \
+		--audit 20 --timeout 60000
+}
+
+# shellcheck disable=SC2317  # called through try
+three() { # three KERNEL-OR-FOLDER OPTION...
+	hlk-run boot "$@" --repeat "$rounds" --audit 10 --timeout 60000
+}
+
+if [ -n "$LOAD" ]; then
+	try "a sandbox of another kernel runs here" 0 "audits" echoes "$LOAD" --name sandbox
+	try "and so does a machine" 0 "audits" three "$LOAD" --name machine
+	echo "1..$nr"
+	exit $bad
+fi
+
+for top in /disk /tmp; do
+	dir=${KEEP:-$top/saved}
+	rm -rf "$dir"
+	try "$top: a sandbox is saved" 0 "^saved: .*layer 1" \
+		hlk-run snapshot server.elf -o "$dir" --name sandbox
+	try "$top: and runs in another process, $calls times" 0 "audits" \
+		echoes "$dir"
+	try "$top: verified" 0 "audits" echoes "$dir" --verify
+	try "$top: as a layer on top of itself" 0 "^saved: .*layer 2" \
+		hlk-run snapshot "$dir" -o "$dir" --name layer --call echo --input x
+	try "$top: which runs" 0 "audits" echoes "$dir" --name layer
+	try "$top: one of two has to be named" 6 "say which" echoes "$dir"
+	try "$top: flat and compressed" 0 "^saved: " \
+		hlk-run snapshot server.elf --flat --compress -o "$dir" --name flat
+	try "$top: it runs" 0 "audits" echoes "$dir" --name flat
+	try "$top: a machine is saved" 0 "^saved: " three three.elf --snapshot-at \
+		"print:three: ready" --save "$dir" --save-name machine
+	try "$top: and runs in another process, $rounds times" 0 "audits" \
+		three "$dir" --name machine
+	try "$top: with the time of the snapshot" 0 "audits" \
+		three "$dir" --name machine --time-back
+	try "$top: what is in the folder" 0 "layer: sha256:" hlk-run inspect "$dir"
+	if [ "$top" = /disk ]; then
+		try "$top: pages are kept by fs-verity" 0 "kept by fs-verity" \
+			hlk-run inspect "$dir" --name sandbox
+	fi
+	[ -z "$KEEP" ] || break
+done
+
+# A copy has no fs-verity; it is read into memory.
+if [ -z "$KEEP" ]; then
+	cp -a /disk/saved /disk/copy
+	try "a copy runs" 0 "audits" echoes /disk/copy --name layer
+	for blob in /disk/copy/blobs/sha256/*; do
+		[ "$(wc -c < "$blob")" -lt 16384 ] || printf X >> "$blob"
+	done
+	try "one that is longer is refused" 6 "where its descriptor says" \
+		echoes /disk/copy --name sandbox
+	rm -rf /disk/copy /disk/saved /tmp/saved
+fi
+try "what is no folder of snapshots" 6 "No such file" hlk-run run /tmp
+try "nor is this" 6 "No such file" hlk-run inspect /proc
+
+echo "1..$nr"
+exit $bad
