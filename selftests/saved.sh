@@ -88,7 +88,7 @@ if [ -z "$KEEP" ]; then
 		echoes /disk/copy --name sandbox
 	rm -rf /disk/copy /disk/saved /tmp/saved
 fi
-try "what is no folder of snapshots" 6 "No such file" hlk-run run /tmp
+try "what is no folder of snapshots" 1 "Is a directory" hlk-run run /tmp
 try "nor is this" 6 "No such file" hlk-run inspect /proc
 
 echo "1..$nr"

@@ -1,16 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Snapshots in folders: saved there, and loaded from there. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "fail.h"
 #include "saved.h"
 
+/* Is it a folder with snapshots, as far as one can see without reading? */
 bool is_folder(const char *path)
 {
-	struct stat st;
+	char *layout;
+	bool is;
 
-	return !stat(path, &st) && S_ISDIR(st.st_mode);
+	if (asprintf(&layout, "%s/oci-layout", path) < 0)
+		return false;
+	is = !access(layout, F_OK);
+	free(layout);
+	return is;
 }
 
 bool same_folder(const char *a, const char *b)

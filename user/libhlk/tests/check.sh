@@ -228,7 +228,7 @@ step "the programs of the tutorial compile" tutorial
 
 step "hlk-run --help" "$hlk_run" --help
 step "hlk-run --version" "$hlk_run" --version
-for command in run boot info pt serve-bench bench; do
+for command in run snapshot inspect boot info pt serve-bench bench; do
 	step "hlk-run $command --help" "$hlk_run" $command --help
 done
 
@@ -284,6 +284,15 @@ boot a --time-back
 boot a --cpus 17
 boot a --mem 0
 boot a --addr 0x100000000
+boot a --save b
+boot a --name b
+boot a --compress
+snapshot
+snapshot a
+snapshot a b -o c
+snapshot a -o c --input x
+inspect
+inspect a b
 serve-bench
 serve-bench a b
 serve-bench a --threads 0
