@@ -67,10 +67,10 @@ struct shown {
 
 static bool has_verity(const struct hlk_oci *oci, const struct hlk_blob *blob)
 {
-	struct {
+	union {
 		struct fsverity_digest head;
-		struct hlk_digest digest;
-	} is = { .head.digest_size = sizeof(is.digest) };
+		unsigned char room[sizeof(struct fsverity_digest) + HLK_DIGEST_BYTES];
+	} is = { .head.digest_size = HLK_DIGEST_BYTES };
 	bool has;
 	int fd;
 

@@ -76,6 +76,8 @@ static bool skip_escape(struct reader *in)
 {
 	int c = peek(in);
 
+	if (c < 0)
+		return false;
 	in->at++;
 	if (c == 'u')
 		return skip_digits(in, 16, 4, 4);

@@ -483,17 +483,19 @@ static int to_memfd(struct take *take, int *out_fd, struct hlk_err *err)
 /* 1 if it is a file that fs-verity keeps, with the pages that the index says; 0 if not */
 static int is_kept(const struct take *take, struct hlk_err *err)
 {
-	struct {
+	union {
 		struct fsverity_digest head;
-		struct hlk_digest digest;
-	} is = { .head.digest_size = sizeof(is.digest) };
+		unsigned char room[sizeof(struct fsverity_digest) + HLK_DIGEST_BYTES];
+	} is = { .head.digest_size = HLK_DIGEST_BYTES };
+	struct hlk_digest digest;
 
 	if (ioctl(take->fd, FS_IOC_MEASURE_VERITY, &is))
 		return 0;
 	if (is.head.digest_algorithm != FS_VERITY_HASH_ALG_SHA256 ||
-	    is.head.digest_size != sizeof(is.digest))
+	    is.head.digest_size != HLK_DIGEST_BYTES)
 		return 0;
-	if (!hlk_digest_same(&is.digest, &take->head->verity))
+	memcpy(&digest, is.room + sizeof(is.head), sizeof(digest));
+	if (!hlk_digest_same(&digest, &take->head->verity))
 		return hlk_err_saved(err, EBADMSG, take->name, "by fs-verity it is not what the index says");
 	return 1;
 }
