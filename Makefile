@@ -12,7 +12,7 @@ export KERNELS
 vm	:= selftests/vm
 
 .PHONY: help setup modules user demo demo-linux check check-all check-native check-debug check-long check-vmx \
-	check-machines check-genid check-vmm coverage coverage-user bench lint docs deb sbom check-deb install \
+	check-machines check-genid check-registry check-vmm coverage coverage-user bench lint docs deb sbom check-deb install \
 	update-kernels clean distclean
 
 help:
@@ -30,6 +30,7 @@ help:
 	@echo '                   of what check* did a note is left in build/results'
 	@echo 'make check-machines    kernels of Debian and others under hlk-run boot, ROUNDS=1000'
 	@echo '                   times each, on each of KERNELS; MACHINES= names some of them'
+	@echo 'make check-registry    saved snapshots through a registry and back'
 	@echo 'make check-genid       do kernels of Debian draw other random numbers after each restore?'
 	@echo 'make check-vmm     a kernel of Debian under a QEMU that is patched to use hlk; builds it'
 	@echo 'make coverage      which lines of kmod/ the tests reach'
@@ -94,6 +95,9 @@ check-machines: setup
 
 check-genid: setup
 	@$(vm)/check-genid.sh
+
+check-registry: setup
+	@$(vm)/check-registry.sh
 
 check-vmm: setup
 	@$(vm)/check-vmm.sh

@@ -157,6 +157,62 @@ mutant libhlk/pool.c 'a thread has its sandboxes by turns' \
 	'asan/test-pool: of two the one that he gave back last' \
 	's/\(!own \|\| \(\*at\)->turn > \(\*own\)->turn\)/!own/'
 
+# snapshots in files
+mutant libhlk/json.c 'an escape at the end of a text is read on behind it' \
+	'asan/test-index: -' \
+	'/^static bool skip_escape/,/^}/s/if \(c < 0\)/if (0)/'
+mutant libhlk/json.c 'of two members with one name the first one counts' \
+	'asan/test-saved: a config without version' \
+	's/return found == 1;/return found;/'
+mutant libhlk/digest.c 'a digest may have capitals' \
+	'asan/test-index: in small letters alone' \
+	's/return !strcmp\(text, again\);/return !strcasecmp(text, again);/'
+mutant libhlk/digest.c 'a tree of digests ends a level too early' \
+	"asan/test-index: fs-verity's, of 16513 blocks" \
+	's/add_digest\(verity, level \+ 1, &root\);/if (level < 1) add_digest(verity, level + 1, \&root);/'
+mutant libhlk/index.c 'the size of a part wraps' \
+	'asan/test-saved: a sum that overflows' \
+	's/if \(bytes > size - at \|\| round_up\(bytes\) > size - at\)/if (at + round_up(bytes) > size)/'
+mutant libhlk/index.c 'an extent may lie behind the pages of its layer' \
+	'asan/test-saved: an extent behind the pages' \
+	's/\(extent\.page >= index->head\.pages \|\|/(0 \&\& (extent.page >= index->head.pages ||/;s/extent\.pages > index->head\.pages - extent\.page\)\)/extent.pages > index->head.pages - extent.page)))/'
+mutant libhlk/index.c 'a future version is taken for this one' \
+	'asan/test-saved: a future version' \
+	's/if \(head->version != HLK_INDEX_VERSION\)/if (0)/'
+mutant libhlk/oci.c 'a FIFO is opened as a file' \
+	'asan/test-saved: a blob that is a FIFO' \
+	's/else if \(!S_ISREG\(st->st_mode\)\)/else if (0)/'
+mutant libhlk/oci.c 'links are followed' \
+	'asan/test-saved: a blob that is a device' \
+	's/O_NOFOLLOW \| O_NONBLOCK/O_NONBLOCK/'
+mutant libhlk/oci.c 'what is read is not compared with its digest' \
+	'asan/test-saved: a flipped bit in an index' \
+	's/if \(!hlk_digest_same\(&digest, &blob->digest\)\)/if (0)/'
+mutant libhlk/fetch.c 'any parent will do' \
+	'asan/test-saved: a wrong parent' \
+	's/if \(at && !hlk_digest_same\(&index->head\.parent, &layer\[-1\]\.blob->digest\)\)/if (0)/'
+mutant libhlk/pages.c 'pages are not compared with their digest' \
+	'asan/test-saved: a flipped bit in pages' \
+	's/if \(!hlk_digest_same\(&digest, &take->blob->digest\)\)/if (0)/'
+mutant libhlk/pages.c 'a frame says itself how much it unpacks to' \
+	'asan/test-saved: a frame of 2^32 bytes' \
+	's/if \(take->table\[i\]\[1\] != chunk_bytes\(take, i\)\)/if (0)/'
+mutant libhlk/features.c 'a processor that lacks a feature is good enough' \
+	'asan/test-saved: a machine with AVX is refused where there is none' \
+	's/if \(!lost\)/if (1)/'
+mutant libhlk/save.c 'a page that is zero now is as the parent has it' \
+	'asan/test-saved: a layer comes back' \
+	's/if \(old \? !memcmp\(page, old, PAGE\) : zero\)/if (zero || (old \&\& !memcmp(page, old, PAGE)))/'
+mutant libhlk/ociput.c 'index.json is written where it is' \
+	'asan/test-killed: over another one' \
+	's/^\tret = hlk_oci_temp\(oci, temp, &fd, err\);\n//;/^static int replace/,/^}/s/ret = hlk_oci_temp\(oci, temp, &fd, err\);/strcpy(temp, path), unlinkat(oci->dir, path, 0), fd = openat(oci->dir, path, O_RDWR | O_CREAT, 0666), ret = 0;/'
+mutant libhlk/ociput.c 'what others left when they were killed stays' \
+	'asan/test-killed: -' \
+	's/if \(is_temp\(entry->d_name\)\)/if (0)/'
+mutant libhlk/ociput.c 'a file that could not be closed is good' \
+	'asan/test-killed: over another one' \
+	's/if \(close\(fd\) && !ret\)/close(fd); if (0)/'
+
 # timeouts
 mutant libhlk/timeout.c 'immediate_exit stays after a kick' \
 	'asan/test-fused: a kick that comes too late leaves nothing behind' \

@@ -19,6 +19,9 @@
 # Tables of 64-bit entries: PT_GUESTS (default 2,000, 0 leaves it out) random ones of each
 # format, natively and on each of PT_KERNELS (default 6.12, 6.1 and 7.3), and libFuzzer for
 # PT_SECONDS (default 1,200, 0 leaves it out) on each format.
+# (default a million, 0 leaves it out) calls whose restores leave registers out, and
+# FUZZ_SAVED (default 5 million, 0 leaves it out) executions of libFuzzer on what reads saved
+# snapshots, natively.
 # SEED= starts both from a seed of its own. The last line is
 # `N passed, N failed, N skipped`.
 . "$(dirname "$0")/common.sh"
@@ -36,6 +39,7 @@ PT_GUESTS=${PT_GUESTS:-2000}
 PT_KERNELS=${PT_KERNELS-6.12 6.1 7.3}
 PT_SECONDS=${PT_SECONDS:-1200}
 GDB=${GDB:-1000000}
+FUZZ_SAVED=${FUZZ_SAVED:-5000000}
 export SEED=${SEED:-$SRANDOM}
 passed=0 failed=0 skipped=0
 
@@ -78,6 +82,7 @@ gone() {
 "$VM_DIR/setup.sh"
 record check-long FUZZ_SECONDS FUZZ_KERNELS GONE RESTORES SOAK_KERNEL MODEL_OPS THREADS KEPT PT_GUESTS \
 	PT_KERNELS PT_SECONDS
+record check-long FUZZ_SECONDS FUZZ_KERNELS GONE RESTORES SOAK_KERNEL MODEL_OPS THREADS KEPT FUZZ_SAVED
 mkdir -p "$BUILD"
 build_user || exit 1
 if [ "$FUZZ_SECONDS" != 0 ]; then
@@ -172,6 +177,16 @@ if [ "$KEPT" != 0 ]; then
 		--log "$BUILD/$SOAK_KERNEL/kept" --env "KEPT_TURNS=$KEPT" --env "SEED=$SEED" \
 		-- "$BUILD/selftests/kept" 2>&1 | tee "$BUILD/check-long-kept.log" || :
 	count "$BUILD/check-long-kept.log"
+fi
+if [ "$FUZZ_SAVED" != 0 ]; then
+	if make -s -C "$TOP/user" "$BUILD/user/fuzz-saved" &&
+			"$BUILD/user/fuzz-saved" "-runs=$FUZZ_SAVED" "-seed=$((SEED & 0xffffffff))" \
+			-max_len=3000 -artifact_prefix="$BUILD/" -print_final_stats=1 2>&1 |
+			tail -n 20; then
+		passed=$((passed + 1))
+	else
+		failed=$((failed + 1))
+	fi
 fi
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ]

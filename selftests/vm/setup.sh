@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# setup.sh [bochs|vmm|docs|deb]: install what building and testing need, and if asked what
-# check-vmx.sh, check-vmm.sh, the manual or packages do; costs nothing where it is there.
+# setup.sh [bochs|registry|vmm|docs|deb]: install what building and testing need, and if asked what
+# check-vmx.sh, check-registry.sh, check-vmm.sh, the manual or packages do; costs nothing where
+# it is there.
 . "$(dirname "$0")/common.sh"
 
 packages=(acpica-tools bc bison busybox-static codespell cpio debian-archive-keyring
@@ -11,6 +12,8 @@ packages=(acpica-tools bc bison busybox-static codespell cpio debian-archive-key
 [ "${1:-}" != bochs ] ||
 	packages+=(bochs bochs-term bochsbios bsdutils genisoimage isolinux
 		   syslinux-common vgabios)
+[ "${1:-}" != registry ] ||
+	packages+=(docker-registry python3 skopeo)
 [ "${1:-}" != vmm ] ||
 	packages+=(dpkg-dev libfdt-dev libglib2.0-dev libpixman-1-dev meson ninja-build
 		   patch python3 qemu-system-data seabios zlib1g-dev)
