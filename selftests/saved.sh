@@ -63,7 +63,7 @@ for top in /disk /tmp; do
 	try "$top: flat and compressed" 0 "^saved: " \
 		hlk-run snapshot server.elf --flat --compress -o "$dir" --name flat
 	try "$top: it runs" 0 "audits" echoes "$dir" --name flat
-	try "$top: a machine is saved" 0 "^saved: " three three.elf --snapshot-at \
+	try "$top: a machine is saved" 0 "saved: .*: machine, layer 1" three three.elf --snapshot-at \
 		"print:three: ready" --save "$dir" --save-name machine
 	try "$top: and runs in another process, $rounds times" 0 "audits" \
 		three "$dir" --name machine
