@@ -19,7 +19,6 @@
 # Tables of 64-bit entries: PT_GUESTS (default 2,000, 0 leaves it out) random ones of each
 # format, natively and on each of PT_KERNELS (default 6.12, 6.1 and 7.3), and libFuzzer for
 # PT_SECONDS (default 1,200, 0 leaves it out) on each format.
-# (default a million, 0 leaves it out) calls whose restores leave registers out, and
 # FUZZ_SAVED (default 5 million, 0 leaves it out) executions of libFuzzer on what reads saved
 # snapshots, natively.
 # SEED= starts both from a seed of its own. The last line is
@@ -81,8 +80,7 @@ gone() {
 
 "$VM_DIR/setup.sh"
 record check-long FUZZ_SECONDS FUZZ_KERNELS GONE RESTORES SOAK_KERNEL MODEL_OPS THREADS KEPT PT_GUESTS \
-	PT_KERNELS PT_SECONDS
-record check-long FUZZ_SECONDS FUZZ_KERNELS GONE RESTORES SOAK_KERNEL MODEL_OPS THREADS KEPT FUZZ_SAVED
+	PT_KERNELS PT_SECONDS FUZZ_SAVED
 mkdir -p "$BUILD"
 build_user || exit 1
 if [ "$FUZZ_SECONDS" != 0 ]; then
