@@ -111,6 +111,10 @@ step_install() {
 	ok "headers of ${series[*]}, compilers, udev" inside apt-get install -y -q \
 		--no-install-recommends "${names[@]}" dkms udev kmod adduser gcc-multilib \
 		pkg-config man-db libcjson1 liburing2 liburing-dev libjs-sphinxdoc systemd
+	# as where a kernel is installed, and not its headers alone
+	for s in "${series[@]}"; do
+		inside depmod "$(release "$s")" 2> /dev/null || :
+	done
 	list > "$dir/before"
 	for s in "${packages[@]}"; do
 		debs+=("$(cd "$root" && echo home/somebody/hlk/build/deb/"$s"_*.deb)")
