@@ -626,10 +626,12 @@ static const struct named {
 	  "smp_apic_timer_interrupt|timer_interrupt|hrtimer_interrupt|"
 	  "__hrtimer_run_queues|tick_sched_timer|tick_sched_handle|"
 	  "update_process_times|update_wall_time|timekeeping_advance|scheduler_tick", true },
-	{ "in a system call, write()",
+	{ "in a system call, open(), read() or write()",
 	  "ksys_write|vfs_write|new_sync_write|generic_file_write_iter|"
 	  "__generic_file_write_iter|generic_perform_write|simple_write_begin|"
-	  "simple_write_end|pipe_write|proc_reg_write", false },
+	  "simple_write_end|pipe_write|ksys_read|vfs_read|generic_file_read_iter|"
+	  "filemap_read|do_sys_openat2|do_filp_open|path_openat|link_path_walk|"
+	  "walk_component|lookup_fast|__d_lookup_rcu", false },
 	{ "in a system call, fork()",
 	  "kernel_clone|copy_process|dup_mm|dup_task_struct|copy_page_range|vm_area_dup|"
 	  "anon_vma_fork|anon_vma_clone|copy_thread|wake_up_new_task", false },
