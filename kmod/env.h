@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The kernel headers that the pure files (i686pt.c, pt.c, mark.c, snap.c, chunk.c, reloc.c,
- * delta.c, place.c) need. In user space selftests/user/env.h is included first and takes this header's
- * guard.
+ * delta.c, place.c) need. In user space selftests/user/env.h is included first and takes this
+ * header's guard.
  */
 #ifndef _HLK_ENV_H
 #define _HLK_ENV_H

@@ -149,13 +149,31 @@ bool hlk_file_is_shmem(const struct inode *inode)
 	return IS_ENABLED(CONFIG_SHMEM) && inode->i_sb->s_magic == TMPFS_MAGIC;
 }
 
+/* References to a page, or to the large one that it is of: far from wrapping */
+#define MAX_HOLDERS	(INT_MAX / 4)
+
+/* Who takes a page away has it locked, to swap it out or otherwise, and nobody may map it then. */
+static bool file_has(struct address_space *mapping, struct page *page, bool nowait)
+{
+	struct folio *folio = page_folio(page);
+	bool has;
+
+	if (!nowait)
+		folio_lock(folio);
+	else if (!folio_trylock(folio))
+		return false;
+	has = folio->mapping == mapping && folio_test_uptodate(folio);
+	folio_unlock(folio);
+	return has;
+}
+
 static struct page *file_cached(struct address_space *mapping, pgoff_t index)
 {
 	struct page *page = find_get_page(mapping, index);
 
 	if (!page)
 		return ERR_PTR(-EAGAIN);
-	if (PageUptodate(page))
+	if (file_has(mapping, page, true))
 		return page;
 	put_page(page);
 	return ERR_PTR(-EAGAIN);
@@ -177,7 +195,15 @@ static struct page *file_read(struct file *file, pgoff_t index)
 	if (!IS_ERR(page))
 		return page;
 	page_cache_sync_readahead(mapping, &file->f_ra, file, index, 1);
-	return read_cache_page_gfp(mapping, index, gfp);
+	for (;;) {
+		page = read_cache_page_gfp(mapping, index, gfp);
+		if (IS_ERR(page) || file_has(mapping, page, false))
+			return page;
+		put_page(page);
+		if (fatal_signal_pending(current))
+			return ERR_PTR(-EIO);
+		cond_resched();
+	}
 }
 
 /**
@@ -197,9 +223,13 @@ int hlk_files_page(struct hlk_files *files, u64 from, bool nowait, struct page *
 	*page = nowait ? file_cached(file->f_mapping, hlk_from_page(from)) :
 			 file_read(file, hlk_from_page(from));
 	if (!IS_ERR(*page)) {
-		atomic64_inc(&files->read);
-		return 0;
+		if (likely(page_count(*page) <= MAX_HOLDERS)) {
+			atomic64_inc(&files->read);
+			return 0;
+		}
+		put_page(*page);
+		*page = ERR_PTR(-EMLINK);
 	}
 	err = PTR_ERR(*page);
-	return err == -EAGAIN || err == -ENOMEM ? err : -EIO;
+	return (nowait && err == -EAGAIN) || err == -ENOMEM ? err : -EIO;
 }

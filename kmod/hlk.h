@@ -192,6 +192,8 @@ struct hlk_audited {
  * @vmcb: where AMD's processors leave them; NULL as long as @segment and @cpl are not known
  * @segment: how segments are there when they are those of hlk_vm.snap
  * @cpl: and the privilege level
+ * @cr0: and CR0, as the processor has it
+ * @cr3: and CR3
  *
  * Protected by the vCPU's mutex; see hlk_vcpu_keep().
  */
@@ -200,6 +202,8 @@ struct hlk_vcpu_kept {
 	u32 looks;
 	const struct vmcb *vmcb;
 	u64 segment[HLK_VMCB_WORDS];
+	u64 cr0;
+	u64 cr3;
 	u8 cpl;
 };
 

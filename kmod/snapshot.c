@@ -23,7 +23,8 @@ static vm_fault_t snapshot_fault(struct vm_fault *vmf)
 	err = hlk_snap_read(snap, vmf->pgoff, vmf->flags & FAULT_FLAG_RETRY_NOWAIT);
 	if (err)
 		return err == -EAGAIN ? VM_FAULT_RETRY :
-		       err == -ENOMEM ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
+		       err == -ENOMEM && !(vmf->flags & FAULT_FLAG_USER) ?
+		       VM_FAULT_OOM : VM_FAULT_SIGBUS;
 	page = hlk_snap_page(snap, vmf->pgoff);
 	return hlk_insert_shared(vmf, page ?: READ_ONCE(snap->zero_page));
 }
@@ -495,6 +496,9 @@ static int snapshot_compact(struct hlk_vm *vm, struct hlk_snapshot *s,
 	if (ret)
 		goto exit_gmem;
 	params.roots = roots;
+	/* pages that are shared may be of its files, which have to be there as long as they */
+	if (vm->snap && !snap->files)
+		snap->files = hlk_files_get(vm->snap->files);
 	ret = hlk_snap_compact(snap, &g.gmem, &params, at);
 	if (ret)
 		goto free_roots;

@@ -468,6 +468,9 @@ static u32 vcpu_restore(struct kvm_vcpu *vcpu, struct hlk_vcpu_state *state, boo
 				    loads;
 	/* without an APIC of its own, KVM loads this one after the registers */
 	vcpu->run->cr8 = state->sync.sregs.cr8;
+	/* the processor's CR3, which KVM may not have looked at, see vmcb_same() */
+	if (loads & KVM_SYNC_X86_SREGS && boot_cpu_has(X86_FEATURE_SVM))
+		kvm_make_request(KVM_REQ_LOAD_MMU_PGD, vcpu);
 	/* KVM_INTERRUPT is for when this is set: the next entry would undo it */
 	vcpu->run->ready_for_interrupt_injection = 0;
 	vcpu->arch.mp_state = state->mp_state;

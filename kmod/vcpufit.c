@@ -190,6 +190,9 @@ static enum hlk_refused vcpu_refused(struct kvm_vcpu *vcpu,
 		return HLK_REFUSED_APIC_BASE;
 	if (!vcpu_events_fit(vcpu, &state->sync.events))
 		return HLK_REFUSED_EVENTS;
+	/* as KVM_SET_MP_STATE does */
+	if (!vcpu->arch.apic && state->mp_state != KVM_MP_STATE_RUNNABLE)
+		return HLK_REFUSED_MP_STATE;
 	return 0;
 }
 

@@ -184,15 +184,23 @@ static bool vmcb_known(struct hlk_vcpu_kept *kept, const struct kvm_vcpu *vcpu,
 	    !is_power_of_2(++kept->looks))
 		return false;
 	vmcb = svm_vmcb(vcpu);
-	if (!vmcb || !vmcb_is(&vmcb->save, sregs))
+	if (!vmcb || !vmcb_is(&vmcb->save, sregs) ||
+	    !(vmcb->control.nested_ctl & SVM_NESTED_CTL_NP_ENABLE) ||
+	    vmcb->save.cr3 != sregs->cr3 ||
+	    (vmcb->save.cr0 ^ sregs->cr0) & ~(u64)(X86_CR0_CD | X86_CR0_NW))
 		return false;
 	memcpy(kept->segment, &vmcb->save, sizeof(kept->segment));
+	kept->cr0 = vmcb->save.cr0;
+	kept->cr3 = vmcb->save.cr3;
 	kept->cpl = vmcb->save.cpl;
 	kept->vmcb = vmcb;
 	return true;
 }
 
-/* KVM has control registers at hand after each exit of such a processor. */
+/*
+ * KVM has control registers at hand after exits of such a processor, but for CR0 and CR3 where
+ * it went to user space the short way, as it does at HLT.
+ */
 static bool vmcb_same(const struct hlk_vcpu_kept *kept, const struct kvm_vcpu *vcpu,
 		      const struct kvm_sregs *sregs)
 {
@@ -206,6 +214,8 @@ static bool vmcb_same(const struct hlk_vcpu_kept *kept, const struct kvm_vcpu *v
 #pragma GCC unroll 20
 	for (i = 0; i < HLK_VMCB_WORDS; i++)
 		differ |= segment[i] ^ kept->segment[i];
+	differ |= save->cr0 ^ kept->cr0;
+	differ |= save->cr3 ^ kept->cr3;
 	differ |= arch->cr0 ^ sregs->cr0;
 	differ |= arch->cr2 ^ sregs->cr2;
 	differ |= arch->cr3 ^ sregs->cr3;

@@ -361,7 +361,7 @@ vm_fault_t hlk_insert_shared(const struct vm_fault *vmf, struct page *page)
 {
 	int err;
 
-	if (page_ref_count(page) > MAX_SHARES || PageHWPoison(page))
+	if (page_count(page) > MAX_SHARES || PageHWPoison(page))
 		return VM_FAULT_SIGBUS;
 	err = vm_insert_page(vmf->vma, vmf->address & PAGE_MASK, page);
 	if (err == -EBUSY && !fault_on_marker(vmf))

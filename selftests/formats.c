@@ -119,6 +119,18 @@ static struct kvm_segment segment(u16 selector, u8 type, u8 dpl, bool l)
 	};
 }
 
+/*
+ * KVM marks entries accessed where it walks, and QEMU's processor marks pointers of PAE, too:
+ * in those that is a reserved bit, and nobody could load them any more.
+ */
+static void clean_pointers(fixture *self)
+{
+	u32 i;
+
+	for (i = 0; self->cpu.paging == SDM_PAE && i < 4; i++)
+		*entry_at(self, (self->cpu.cr3 & ~31ULL) + i * 8) &= ~(u64)PTE_A;
+}
+
 /* Registers for self->cpu, in this ring; whether KVM takes them */
 static bool set_regs(fixture *self, u64 cr3, u8 ring, struct kvm_regs *gp)
 {
@@ -148,10 +160,12 @@ static bool set_regs(fixture *self, u64 cr3, u8 ring, struct kvm_regs *gp)
 	s->efer = (l ? EFER_LONG : 0) | (c->nxe ? EFER_NXE : 0);
 	if (gp)
 		regs.regs = *gp;
+	/* by other roots its pointers may be entries of a table in which KVM has walked */
+	self->cpu.cr3 = cr3;
+	clean_pointers(self);
 	if (ioctl(self->t.vcpu, KVM_SET_SREGS, s))
 		return false;
 	tvm_set_regs(&self->t, &regs);
-	self->cpu.cr3 = cr3;
 	return true;
 }
 
@@ -166,18 +180,6 @@ static bool unsupported(fixture *self)
 {
 	return self->cpu.paging == SDM_5LEVEL &&
 	       (!has_la57() || !set_regs(self, TABLES, 0, NULL));
-}
-
-/*
- * KVM marks entries accessed where it walks, and QEMU's processor marks pointers of PAE, too:
- * in those that is a reserved bit, and nobody could load them any more.
- */
-static void clean_pointers(fixture *self)
-{
-	u32 i;
-
-	for (i = 0; self->cpu.paging == SDM_PAE && i < 4; i++)
-		*entry_at(self, (self->cpu.cr3 & ~31ULL) + i * 8) &= ~(u64)PTE_A;
 }
 
 static u64 kvm_gpa(fixture *self, u64 va)

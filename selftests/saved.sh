@@ -63,12 +63,16 @@ for top in /disk /tmp; do
 	try "$top: flat and compressed" 0 "^saved: " \
 		hlk-run snapshot server.elf --flat --compress -o "$dir" --name flat
 	try "$top: it runs" 0 "audits" echoes "$dir" --name flat
-	try "$top: a machine is saved" 0 "saved: .*: machine, layer 1" three three.elf --snapshot-at \
-		"print:three: ready" --save "$dir" --save-name machine
-	try "$top: and runs in another process, $rounds times" 0 "audits" \
-		three "$dir" --name machine
-	try "$top: with the time of the snapshot" 0 "audits" \
-		three "$dir" --name machine --time-back
+	# Its guest does not live for long in an emulator that delivers interrupts twice, see
+	# testing.rst, so whoever wants it asks for it.
+	if [ -n "${MACHINES:-}" ]; then
+		try "$top: a machine is saved" 0 "saved: .*: machine, layer 1" three three.elf --snapshot-at \
+			"print:three: ready" --save "$dir" --save-name machine
+		try "$top: and runs in another process, $rounds times" 0 "audits" \
+			three "$dir" --name machine
+		try "$top: with the time of the snapshot" 0 "audits" \
+			three "$dir" --name machine --time-back
+	fi
 	try "$top: what is in the folder" 0 "layer: sha256:" hlk-run inspect "$dir"
 	if [ "$top" = /disk ]; then
 		try "$top: pages are kept by fs-verity" 0 "kept by fs-verity" \

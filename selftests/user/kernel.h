@@ -122,7 +122,7 @@ struct folio {
 #define folio_lock(folio)	lock_page(folio_page(folio))
 #define folio_unlock(folio)	unlock_page(folio_page(folio))
 #define folio_trylock(folio)	trylock_page(folio_page(folio))
-#define page_ref_count(page)	((page)->refs)
+#define page_count(page)	((page)->refs)
 #define clear_page(at)		memset(at, 0, PAGE_SIZE)
 
 /* References that a pin of get_user_pages() takes */

@@ -487,9 +487,9 @@ mutant snap.c 'leaves of a page of zeroes are lost' \
 mutant snap.c 'no page has leaves where it has no bytes' \
 	's/if (!page && !leaves && /if (!page \&\& /'
 mutant snap.c 'leaves of a page are not added' \
-	's/^\tchunk->leaves\[slot\] += min_t(.*;/\t;/'
+	's/^\tpages->leaves\[slot\] += min_t(.*;/\t;/'
 mutant snap.c 'leaves of a page begin anew at their end' \
-	's/+= min_t(u16, leaves, U16_MAX - chunk->leaves\[slot\]);/+= leaves;/'
+	's/+= min_t(u16, leaves, U16_MAX - pages->leaves\[slot\]);/+= leaves;/'
 mutant snap.c 'what a parent has there is not looked at' \
 	's/struct page \*old = kept->leaves ? NULL : hlk_snap_page(snap, kept->gfn);/struct page *old = NULL;/'
 mutant snap.c 'a page is leaked when its place cannot be stored' \
@@ -514,11 +514,11 @@ mutant snap.c 'windows may overlap by a page' \
 	's/if (range->gfn < old->gfn + old->pages &&/if (range->gfn + 1 < old->gfn + old->pages \&\&/'
 mutant snap.c 'a page that is replaced is leaked' \
 	's/^\t\thlk_page_free(old);/\t\t;/'
-mutant snap.c 'pages outlive their chunk' \
-	'/^static void chunk_release/,/^}/s/hlk_page_free(chunk->page\[i\]);/;/'
+mutant chunk.c 'pages outlive their chunk' \
+	'/^void hlk_chunk_release/,/^}/s/hlk_page_free(chunk->pages->page\[i\]);/;/'
 mutant reloc.c 'the path to a table is not freed' \
 	's/^\t\tkfree(table);$/\t\t;/'
-mutant snap.c 'allocations that no cgroup pays for' \
+mutant chunk.c 'allocations that no cgroup pays for' \
 	's/alloc_page(HLK_GFP/alloc_page(GFP_KERNEL/'
 mutant place.c 'CR3 of another root' \
 	's/if (i686_gfn(old_roots\[i\]) == i686_gfn(cr3))/if (0)/'
@@ -547,13 +547,13 @@ mutant snap.c 'a fresh page is leaked when it cannot be filled' \
 
 # chunks, which parents and children share
 mutant snap.c 'a shared chunk is changed where it is' \
-	's/if (old && kref_read(&old->ref) == 1)/if (old)/'
-mutant snap.c 'a copied chunk forgets its leaves' \
-	's/memcpy(chunk->leaves, from->leaves, sizeof(chunk->leaves));/;/'
-mutant snap.c 'a copied chunk takes no references' \
-	'/^static struct hlk_chunk \*chunk_copy/,/^}/s/get_page(from->page\[i\]);/;/'
-mutant snap.c 'pages of a copied chunk are not counted' \
-	'/^static struct hlk_chunk \*chunk_copy/,/^}/s/hlk_count_pages(1);/;/'
+	's/return kref_read(&chunk->ref) == 1 \&\& /return /'
+mutant chunk.c 'a copied chunk forgets its leaves' \
+	's/memcpy(new->leaves, old->leaves, sizeof(new->leaves));/;/'
+mutant chunk.c 'a copied chunk takes no references' \
+	'/^static int chunk_copy_pages/,/^}/s/get_page(new->page\[i\]);/;/'
+mutant chunk.c 'pages of a copied chunk are not counted' \
+	'/^static int chunk_copy_pages/,/^}/s/hlk_count_pages(1);/;/'
 mutant snap.c 'an inherited chunk is not held' \
 	'/^int hlk_snap_inherit/,/^}/s/kref_get(&chunk->ref);/;/'
 mutant snap.c 'inherited pages are not numbered' \
@@ -561,9 +561,9 @@ mutant snap.c 'inherited pages are not numbered' \
 mutant snap.c 'inherited pages do not count as such' \
 	's/snap->counts.inherited = parent->counts.pages;/;/'
 mutant snap.c 'a page that goes is not numbered' \
-	's/snap->nr_pages -= !!old;/;/'
+	's/snap->nr_pages -= had;/;/'
 mutant snap.c 'the count of leaves begins anew at its end' \
-	's/if (chunk->leaves\[slot\] != U16_MAX)/if (1)/'
+	's/if (chunk->pages->leaves\[slot\] != U16_MAX)/if (1)/'
 mutant snap.c 'tables are freed with one of two snapshots' \
 	'/^void hlk_snap_clear/,/^}/s/kref_put(&snap->tables->ref, tables_release);/tables_release(\&snap->tables->ref);/'
 mutant snap.c 'an equal page of the parent is copied' \
@@ -774,8 +774,8 @@ mutant window.c 'no memory is fatal to a thread of user space' \
 	's/return err == -ENOMEM \&\& !(vmf->flags & theirs) ?/return err == -ENOMEM ?/'
 mutant window.c 'a page whose memory failed is mapped' \
 	's/ || PageHWPoison(page))$/)/'
-mutant window.c 'who touches a page pays for it' \
-	'/^static int window_begin/,/^}/s/payer->before = set_active_memcg(payer->memcg);/payer->before = NULL;/'
+mutant payer.h 'who touches a page pays for it' \
+	's/payer->before = set_active_memcg(payer->memcg);/payer->before = NULL;/'
 mutant window.c 'a page that came back is asked as often as before' \
 	'/^static void window_cool/,/^}/s/back + 1,/back,/'
 

@@ -16,7 +16,7 @@ bugs() {
 	use_after_free|debug|lifetime|lifetime.closed_in_any_order|kmod/vm.c|/^static void vm_free/,/^}/{s/hlk_snap_put\(vm->snap\);/struct hlk_snap *snap = vm->snap; struct kvm *kvm = vm->kvm; kfree(vm); hlk_snap_put(snap); kvm_put_kvm(kvm);/;/^	kvm_put_kvm/d;/^	kfree\(vm\)/d}
 	lock_inversion|debug|windows|windows.mmap_only_inside|kmod/window.c|/^static vm_fault_t window_mkwrite/,/^}/{s/	err = window_begin\(window, index, true, &payer\);/	mutex_lock(\&window->vm->lock);&/;s/window_end\(window, &payer\);/mutex_unlock(\&window->vm->lock);&/}
 	missing_clear|6.12|restore|restore.all_bytes_come_back|kmod/restore.c|s/clear_page\(private->at\);/;/
-	off_by_one|6.12|translate|translate.window.as_kvm_with_large_pages|kmod/i686pt.c|s/\(va >> 12\) % I686_ENTRIES/(va >> 12) % (I686_ENTRIES - 1)/
+	off_by_one|6.12|translate|translate.window.as_kvm_with_large_pages|kmod/pt.c|s/\(linear >> out->page_shift\) & \(pt_entries\(f, level\) - 1\)/(linear >> out->page_shift) % (pt_entries(f, level) - 1)/
 	double_fetch|debug|isolation|isolation.an_argument_that_changes_under_the_call|kmod/run.c|s/ret = run_input\(vm, &call->inputs\[i\], i, at\);/if (copy_from_user((void *)\&call->inputs[i], u64_to_user_ptr(run->inputs) + i * sizeof(struct hlk_segment), sizeof(struct hlk_segment))) return -EFAULT; &/
 	missing_charge|6.12|accounting|accounting.what_is_held_is_charged_and_given_back|kmod/chunk.c|/^struct page \*hlk_page_alloc/,/^}/s/HLK_GFP/(HLK_GFP \& ~__GFP_ACCOUNT)/
 	uncharged_nodes|6.12|accounting|accounting.bookkeeping_is_charged|kmod/window.c|s/xa_init_flags\(&window->index, XA_FLAGS_ACCOUNT\)/xa_init(\&window->index)/
@@ -106,7 +106,7 @@ bugs() {
 	thread_faults_for_ever|6.12|accounting|accounting.a_thread_over_the_limit_is_sigbus|kmod/window.c|s/ \| FAULT_FLAG_MKWRITE;/;/
 	paid_by_nobody|6.12|accounting|accounting.no_page_for_a_process_that_is_gone|kmod/window.c|s/if \(!payer_there\(vm->kvm->mm\)\)/if (0)/
 	forks_without_bound|6.12|windows|windows.mappings_of_children|kmod/window.c|/^static bool window_crowded/,/^}/s/return .*;/return false;/
-	deaf_walk|6.12|killed|killed.in_a_walk|kmod/i686pt.c|s/fatal_signal_pending\(current\)/false/
+	deaf_walk|6.12|killed|killed.in_a_walk|kmod/pt.c|s/fatal_signal_pending\(current\)/false/
 	structs_without_bound|6.12|abi|abi.a_struct_larger_than_a_page_is_refused|kmod/ucmd.c|s/if \(size > HLK_MAX_STRUCT\)/if (0)/
 	failed_page_compared|6.12|poison|poison.a_base_page_is_compared_with_none|kmod/snap.c|s/!PageHWPoison\(other\) &&$/true \&\&/;s/if \(page && PageHWPoison\(page\)\)/if (0)/
 	counters_for_all|6.12|isolation|isolation.what_all_have_is_counted_for_root_alone|kmod/main.c|s/ns_capable_noaudit\(&init_user_ns, CAP_SYS_ADMIN\)/true/
@@ -225,7 +225,7 @@ audit_bugs() {
 	calls_deaf_to_signals|6.12|calls|calls.signals_at_any_time|kmod/run.c|/^static int calls_run/,/^}/s/signal_pending\(current\) \|\| //
 	calls_with_old_breakpoints|6.12|calls|calls.breakpoints_are_for_user_space|kmod/run.c|s/likely\(!\(run->residue & HLK_RESIDUE_DEBUGREGS\)\)/true/
 	calls_with_one_deadline|6.12|calls|calls.a_deadline_of_one|kmod/run.c|/^static int calls_next/,/^}/s/if \(run->call_timeout_ns\)/if (run->call_timeout_ns \&\& !run->calls_done)/
-	calls_with_outputs_anywhere|6.12|calls|calls.what_is_wrong_in_the_middle|kmod/run.c|s/!run_window\(c->vm, call->out_gpa, call->out_bytes\)/false/
+	calls_with_outputs_anywhere|6.12|calls|calls.what_is_wrong_in_the_middle|kmod/run.c|s/run->head.flags & HLK_RUN_SIZED && call->out_gpa % sizeof\(u64\)/false/
 	calls_as_long_as_the_guest_says|6.12|calls|calls.an_output_that_is_too_long_is_seen|kmod/run.c|/^static int calls_output/,/^}/s/if \(size > bytes\)/if (0)/
 	calls_with_reserved_words|6.12|calls|calls.what_is_wrong_in_the_middle|kmod/run.c|/^static int calls_read/,/^}/s/if \(call->__reserved\)/if (0)/
 	calls_of_another_size|6.12|calls|calls.other_arrays|kmod/run.c|/^static struct hlk_run_call __user .calls_user/,/^}/s/run->call_size/sizeof(struct hlk_run_call)/

@@ -21,7 +21,7 @@ bench      ^user/hlk-run/bench/                                  boot run api ua
 debug      ^user/hlk-run/debug/                                  pt run text api uapi system
 boot       ^user/hlk-run/boot/                                   debug run text api uapi system
 pt         ^user/hlk-run/pt/                                     run api uapi system
-run        ^user/hlk-run/[^/]*$                                  debug text api uapi system
+run        ^user/hlk-run/[^/]*$                                  debug text libhlk api uapi system
 runtests   ^user/hlk-run/tests/                                  debug bench boot pt run libtests api uapi system
 guest      ^user/guest/                                          uapi system
 lib        ^selftests/lib/                                       uapi system

@@ -850,6 +850,7 @@ enum hlk_audit_reg {
  * @HLK_REFUSED_EFER: EFER, or a 64-bit code segment without it
  * @HLK_REFUSED_APIC_BASE: IA32_APIC_BASE
  * @HLK_REFUSED_EVENTS: events
+ * @HLK_REFUSED_MP_STATE: a vCPU that waits, and has no APIC in the kernel
  */
 enum hlk_refused {
 	HLK_REFUSED_CR0 = 1,
@@ -858,6 +859,7 @@ enum hlk_refused {
 	HLK_REFUSED_EFER,
 	HLK_REFUSED_APIC_BASE,
 	HLK_REFUSED_EVENTS,
+	HLK_REFUSED_MP_STATE,
 };
 
 /* run flags; those of a restore are valid too, but for HLK_RESTORE_AUDIT */

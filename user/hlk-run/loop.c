@@ -176,9 +176,12 @@ static int take_again(struct loop *loop)
 
 	if (!debug_wants_snapshot(loop->debug))
 		return RUN_OK;
+	loop->snap = NULL;
 	ret = make_snapshot(loop);
-	if (loop->snap != old)
+	if (loop->snap)
 		hlk_snapshot_close(old);
+	else
+		loop->snap = old;
 	return ret;
 }
 

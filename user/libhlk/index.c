@@ -69,6 +69,9 @@ int hlk_index_encode(struct hlk_index *index, void **data, struct hlk_err *err)
 	unsigned char *to;
 	unsigned int i;
 
+	if (head->pages > HLK_INDEX_MAX_PAGES)
+		return hlk_err_saved(err, EFBIG, "index", "%" PRIu64 " pages, at most %llu",
+				     head->pages, (unsigned long long)HLK_INDEX_MAX_PAGES);
 	for (i = 0; i < HLK_INDEX_PARTS; i++) {
 		if (hlk_index_nr(index, i) > parts[i].most)
 			return hlk_err_saved(err, EFBIG, "index", "%" PRIu64 " %s, more than %u",

@@ -269,7 +269,8 @@ int hlk_oci_create(struct hlk_oci *oci, const char *name, struct hlk_err *err)
 	int ret;
 
 	*oci = (struct hlk_oci) { .name = name, .dir = -1, .blobs = -1 };
-	if (mkdir(name, 0777) && errno != EEXIST)
+	/* all of a guest's memory will be in it */
+	if (mkdir(name, 0700) && errno != EEXIST)
 		return fail(err, name);
 	oci->dir = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (oci->dir < 0)
@@ -395,7 +396,7 @@ static void print_index(FILE *file, const struct hlk_json *before, const char *t
 int hlk_oci_publish(struct hlk_oci *oci, const char *tag,
 		    const struct hlk_manifest *manifest, struct hlk_err *err)
 {
-	struct hlk_json before = { .text = "{}", .len = 2 };
+	struct hlk_json before = { .text = "{}", .len = 2 }, all;
 	char *old = NULL, *text = NULL;
 	size_t size = 0;
 	FILE *file;
@@ -407,13 +408,21 @@ int hlk_oci_publish(struct hlk_oci *oci, const char *tag,
 	ret = hlk_oci_read_json(oci, "index.json", &old, &before, err);
 	if (ret && ret != -ENOENT)
 		return ret;
+	/* what cannot be read is not written over */
+	if (!ret && !hlk_json_member(&before, "manifests", &all)) {
+		free(old);
+		return hlk_err_saved(err, EINVAL, "index.json", "there are no manifests");
+	}
 	file = open_memstream(&text, &size);
 	if (file)
 		print_index(file, &before, tag, manifest);
 	free(old);
 	if (!printed(file, &text))
 		return hlk_err_system(err, op);
-	ret = replace(oci, "index.json", text, size, err);
+	if (size > HLK_OCI_LARGEST_JSON)
+		ret = hlk_err_saved(err, EFBIG, "index.json", "no room for another name");
+	else
+		ret = replace(oci, "index.json", text, size, err);
 	free(text);
 	return ret;
 }

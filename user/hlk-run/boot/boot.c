@@ -199,22 +199,6 @@ static int go(struct rounds *rounds, const struct point *point, uint32_t flags)
 	return boot_stop_code(run->stop);
 }
 
-/**
- * rounds_save() - save the snapshot, if it is to be
- * @ctx: the context
- * @rounds: the run, with a snapshot
- *
- * Return: RUN_OK or an exit code, after the reason was printed
- */
-int rounds_save(struct hlk_ctx *ctx, const struct rounds *rounds)
-{
-	const struct boot_options *opt = rounds->opt;
-
-	if (!opt->saving.folder)
-		return RUN_OK;
-	return saved_put(ctx, rounds->snap, NULL, &opt->saving, opt->json ? stderr : stdout);
-}
-
 static int take(struct hlk_ctx *ctx, struct rounds *rounds)
 {
 	struct hlk_err err;

@@ -217,6 +217,8 @@ static error_t parse_end(struct argp_state *state, struct boot_options *boot)
 	if (boot->loaded && (boot->has_snapshot || boot->initrd || boot->rootfs ||
 			     boot->nr_modules || boot->mem || boot->nr_ram))
 		argp_error(state, "a snapshot from a folder has all that, and is where it is");
+	if (boot->loaded && (boot->gdb || boot->core || boot->core_at_snapshot))
+		argp_error(state, "--gdb and cores want a kernel, not a folder with snapshots");
 	if ((boot->from || boot->verify) && !boot->loaded)
 		argp_error(state, "--name and --verify want a folder with snapshots");
 	if (boot->saving.folder && !boot->has_snapshot && !boot->call && !boot->call_file &&

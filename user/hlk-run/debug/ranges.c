@@ -15,6 +15,7 @@
 #define PAGE		4096ULL
 #define MAX_RANGES	(1U << 20)
 #define MAX_MAPPINGS	(1U << 18)
+#define MAX_STEPS	(1U << 24)
 #define STEP		(64ULL << 10)
 #define END32		(1ULL << 32)
 
@@ -91,7 +92,7 @@ static int add_alias(struct ranges *ranges, const struct pt_space *space, uint64
 
 		if (map->va > from + (bytes - 1))
 			break;
-		if (ranges->nr >= MAX_RANGES / 2) {
+		if (ranges->nr >= MAX_RANGES / 2 || ranges->steps++ >= MAX_STEPS) {
 			ranges->cut = true;
 			break;
 		}

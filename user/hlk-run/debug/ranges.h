@@ -26,7 +26,8 @@ struct range {
  * @nr: length of @range
  * @room: how many it has room for
  * @range: by virtual address, as the tables have it
- * @cut: there would be too many
+ * @cut: there would be too many, or it would take too long to find them
+ * @steps: mappings that were looked at for aliases
  * @nr_pieces: length of @piece
  * @piece: the same memory once, by guest-physical address; @va of it means nothing
  */
@@ -35,6 +36,7 @@ struct ranges {
 	size_t room;
 	struct range *range;
 	bool cut;
+	uint64_t steps;
 	size_t nr_pieces;
 	struct range *piece;
 };

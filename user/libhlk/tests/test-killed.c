@@ -31,7 +31,7 @@ enum end {
 
 static unsigned int at, calls;
 static enum end how;
-static char folder[] = "/tmp/hlk-killed-XXXXXX";
+static char folder[24] = "/tmp/hlk-killed-XXXXXX";
 static char path[sizeof(folder) + 8];
 
 int __real_mkdir(const char *name, mode_t mode);

@@ -18,7 +18,7 @@
 
 #define PAGE	4096U
 
-static char top[] = "/tmp/hlk-saved-XXXXXX";
+static char top[24] = "/tmp/hlk-saved-XXXXXX";
 
 static void run(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 static void run(const char *fmt, ...)
