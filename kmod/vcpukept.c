@@ -185,7 +185,6 @@ static bool vmcb_known(struct hlk_vcpu_kept *kept, const struct kvm_vcpu *vcpu,
 		return false;
 	vmcb = svm_vmcb(vcpu);
 	if (!vmcb || !vmcb_is(&vmcb->save, sregs) ||
-	    !(vmcb->control.nested_ctl & SVM_NESTED_CTL_NP_ENABLE) ||
 	    vmcb->save.cr3 != sregs->cr3 ||
 	    (vmcb->save.cr0 ^ sregs->cr0) & ~(u64)(X86_CR0_CD | X86_CR0_NW))
 		return false;
