@@ -139,9 +139,9 @@ static u64 restore_excess(struct hlk_vm *vm)
  * Give back what calls do not write any more, and what is above the
  * watermark: idle pages first, then the youngest.
  */
-static void restore_trim(struct hlk_vm *vm, struct hlk_restored *r)
+static void restore_trim(struct hlk_vm *vm, u64 probe, struct hlk_restored *r)
 {
-	if (r->unwritten || vm->trim)
+	if (probe || vm->trim)
 		r->idle = restore_drop(vm, U64_MAX, HLK_DROP_IDLE);
 	vm->trim = false;
 	r->freed += r->idle;
@@ -361,7 +361,7 @@ static int restore(struct hlk_vm *vm, struct hlk_snap *snap, u32 flags, u64 prog
 	if (nowait)
 		vm->trim = r->unwritten;
 	else
-		restore_trim(vm, r);
+		restore_trim(vm, probe, r);
 	r->private_pages = atomic64_read(&vm->nr_private);
 	/* those that a device has, beyond that, go on to count */
 	WRITE_ONCE(vm->nr_kept, min(r->private_pages, vm->keep_private));

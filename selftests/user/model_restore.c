@@ -333,7 +333,7 @@ static void judge_drops(struct hlk_restore *arg, bool trim)
 			plan.ret = -EHWPOISON;
 	}
 	if (!plan.ret && !plan.nowait) {
-		if (plan.unwritten || trim) {
+		if (plan.probe || trim) {
 			d.want = want_idle;
 			d.most = U64_MAX;
 			judge(&d, exact);
