@@ -188,6 +188,11 @@ static int import_tables(struct import *im, const struct hlk_range *scratch)
 		ret = table_get(im, i);
 		if (ret)
 			return ret;
+		if (i % 1024)
+			continue;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
 	}
 	return 0;
 }
