@@ -82,7 +82,7 @@ struct hlk_tables {
  * @pages: page number in the window -> value of HLK_TOUCHED_*_BIT and, above
  *	them, how often the page was given back as idle; protected by its own
  *	lock. Two guests at once may lose what one of them touched
- * @nr: how many, at most about HLK_MAX_TOUCHED
+ * @nr: how many, at most HLK_MAX_TOUCHED, as an import takes no more
  */
 struct hlk_touched_set {
 	struct xarray pages;

@@ -147,13 +147,13 @@ void hlk_window_touch(struct hlk_vm_window *window, u64 index, unsigned long bit
 	entry = xa_load(&set->pages, index);
 	if (entry)
 		known = xa_to_value(entry);
-	else if (atomic_read(&set->nr) >= HLK_MAX_TOUCHED)
-		return;
 	if ((known | bits) == known)
 		return;
-	entry = xa_store(&set->pages, index, xa_mk_value(known | bits), gfp);
-	if (!entry)
-		atomic_inc(&set->nr);
+	/* Guests of other VMs touch it, too. What is saved must be what can be loaded. */
+	if (!entry && !atomic_add_unless(&set->nr, 1, HLK_MAX_TOUCHED))
+		return;
+	if (xa_store(&set->pages, index, xa_mk_value(known | bits), gfp) && !entry)
+		atomic_dec(&set->nr);
 }
 
 static unsigned long window_known(struct hlk_vm_window *window, u64 index)

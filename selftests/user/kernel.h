@@ -48,6 +48,7 @@ typedef struct {
 #define atomic_inc(v)		((void)((v)->counter += 1))
 #define atomic_dec(v)		((void)((v)->counter -= 1))
 #define atomic_inc_return(v)	((v)->counter += 1)
+#define atomic_add_unless(v, n, not)	((v)->counter == (not) ? 0 : ((v)->counter += (n), 1))
 #define atomic64_read(v)	((v)->counter)
 #define atomic64_inc(v)		((void)((v)->counter += 1))
 #define atomic64_dec(v)		((void)((v)->counter -= 1))

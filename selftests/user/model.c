@@ -455,8 +455,9 @@ void check_map(struct mmap *map)
 void check_snap(struct msnap *snap)
 {
 	struct page *page;
+	long touched = 0;
 	void *entry;
-	u32 s;
+	u32 s, w;
 
 	if (snap->misfit)
 		return;
@@ -469,7 +470,12 @@ void check_snap(struct msnap *snap)
 		entry = xa_load(&snap->snap->touched[world.site[s].window].pages,
 				world.site[s].index);
 		CHECK_EQ(entry ? xa_to_value(entry) : 0, snap->base[s].touched);
+		touched += !!entry;
 	}
+	for (w = 0; w < world.nr_windows; w++)
+		touched -= atomic_read(&snap->snap->touched[w].nr);
+	if (!tap_failed())
+		CHECK_EQ(touched, 0);
 }
 
 void check_counts(void)

@@ -736,6 +736,8 @@ mutant window.c 'the shared page stays mapped beside the private one' \
 	'/^static int window_make_private/,/^}/s/unmap_mapping_pages(vm->mapping, .*/;/'
 mutant window.c 'a page that could not be made still counts' \
 	'/^static int window_make_private/,/^}/s/^\tatomic64_dec(&vm->nr_private);/\t;/'
+mutant window.c 'what could not be remembered counts' \
+	's/ && !entry)$/ \&\& 0)/'
 mutant window.c 'a page that could not be noted is leaked' \
 	'/^static int window_make_private/,/^}/s/^\thlk_page_free(page);/\t;/'
 mutant window.c 'the list has one page more than room' \
