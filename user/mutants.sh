@@ -306,6 +306,27 @@ mutant hlk-run/debug/packet.c 'a packet of a wrong sum is believed' \
 mutant hlk-run/debug/gdb.c 'more is written than came' \
 	'asan/run-test-gdb: -' \
 	's/good = \(size_t\)\(text->end - text->at\) == len;/good = true;/'
+mutant hlk-run/debug/points.c 'INT3 is what was there before' \
+	'asan/run-test-points: two in one byte are not seen' \
+	's/if \(twin && soft->byte == INT3\)/if (0)/;s/else if \(twin\)/if (twin)/'
+mutant hlk-run/debug/points.c 'who goes takes the other one with it' \
+	'asan/run-test-points: the first one goes, and the other one stays' \
+	's/if \(!find_twin\(points, soft\) &&/if (/'
+mutant hlk-run/debug/points.c 'of two, one puts back what was there before a write' \
+	'asan/run-test-points: two in one byte are not seen, one later than a write' \
+	's/twin->byte = soft->byte;/;/'
+mutant hlk-run/debug/points.c 'what the guest wrote over it is not seen' \
+	'asan/run-test-points: what the guest wrote over it is seen' \
+	's/ && buf\[soft->gpa - gpa\] == INT3\)/)/'
+mutant hlk-run/debug/ranges.c 'tables of tables are looked at without end' \
+	'asan/run-test-ranges: tables without end come to one' \
+	's/ \|\| ranges->steps\+\+ >= MAX_STEPS//'
+mutant hlk-run/boot/options.c 'a folder is booted without the debugger that was asked for' \
+	'asan/run-test-commands: boot: a folder and --gdb=x' \
+	's/boot->loaded && \(boot->gdb \|\| /boot->loaded \&\& (/'
+mutant hlk-run/boot/options.c 'a folder is booted without the core that was asked for' \
+	'asan/run-test-commands: boot: a folder and --core=x' \
+	's/\(boot->gdb \|\| boot->core \|\| /(boot->gdb || /'
 mutant libhlk/go.c 'where the debugger waits is an end' \
 	"asan/test-machine: a debugger's stop, at rest" \
 	's/reason != HLK_STOP_ASKED &&/reason != HLK_STOP_ASKED;/;s/^\t       reason != HLK_STOP_DEBUG;//'

@@ -35,13 +35,25 @@ static size_t part_of_page(uint64_t addr, size_t len)
 	return len < left ? len : left;
 }
 
+/* Where the guest has written something else since, that is what is there. */
 static void mask(const struct points *points, uint64_t gpa, unsigned char *buf, size_t len)
 {
 	const struct soft *soft;
 
 	for (soft = points->soft; soft < points->soft + POINTS_SOFT; soft++)
-		if (soft->there && soft->gpa - gpa < len)
+		if (soft->there && soft->gpa - gpa < len && buf[soft->gpa - gpa] == INT3)
 			buf[soft->gpa - gpa] = soft->byte;
+}
+
+/* Another breakpoint in the same byte, which has two addresses then */
+static struct soft *find_twin(struct points *points, const struct soft *one)
+{
+	struct soft *soft;
+
+	for (soft = points->soft; soft < points->soft + POINTS_SOFT; soft++)
+		if (soft != one && soft->there && soft->gpa == one->gpa)
+			return soft;
+	return NULL;
 }
 
 /**
@@ -78,7 +90,8 @@ static void remove_soft(struct points *points, struct soft *soft)
 		return;
 	soft->there = false;
 	/* The guest may have written something else since. */
-	if (!state_read(points->state, soft->gpa, &byte, 1) && byte == INT3)
+	if (!find_twin(points, soft) &&
+	    !state_read(points->state, soft->gpa, &byte, 1) && byte == INT3)
 		state_write(points->state, soft->gpa, &soft->byte, 1);
 }
 
@@ -155,6 +168,7 @@ static uint64_t root_of(const struct points *points, uint32_t cpu)
 static void insert_soft(struct points *points, struct soft *soft)
 {
 	const unsigned char int3 = INT3;
+	struct soft *twin;
 	uint64_t gpa;
 
 	if (!soft->used || soft->there)
@@ -162,10 +176,17 @@ static void insert_soft(struct points *points, struct soft *soft)
 	if (state_translate(points->state, 0, soft->root, soft->addr, &gpa) &&
 	    state_translate(points->state, 0, 0, soft->addr, &gpa))
 		return;
-	if (state_read(points->state, gpa, &soft->byte, 1) ||
-	    state_write(points->state, gpa, &int3, 1))
-		return;
 	soft->gpa = gpa;
+	twin = find_twin(points, soft);
+	if (state_read(points->state, gpa, &soft->byte, 1))
+		return;
+	/* What is to be there afterwards is what the guest wrote last, for both. */
+	if (twin && soft->byte == INT3)
+		soft->byte = twin->byte;
+	else if (twin)
+		twin->byte = soft->byte;
+	if (state_write(points->state, gpa, &int3, 1))
+		return;
 	soft->there = true;
 }
 

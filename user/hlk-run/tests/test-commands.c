@@ -3,14 +3,17 @@
  * What 'hlk-run run' and 'hlk-run serve-bench' say and end with, for guests that do
  * as they are told. Against a played module.
  */
+#include <argp.h>
 #include <cjson/cJSON.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "../../libhlk/tests/played.h"
+#include "../boot/options.h"
 #include "../fail.h"
 #include "../loop.h"
 #include "../serve.h"
@@ -188,6 +191,41 @@ static void test_flags(void)
 	tap(quietly(serve_flags, &bad) > 0, "serve_snapshot: are those of its sandboxes");
 }
 
+static int parse(void *argv)
+{
+	struct boot_options boot;
+	int argc = 0, status;
+	pid_t pid;
+
+	while (((char **)argv)[argc])
+		argc++;
+	pid = fork();
+	if (!pid) {
+		argp_err_exit_status = RUN_USAGE;
+		_exit(boot_parse(argc, argv, &boot));
+	}
+	return waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* A debugger and cores want what is not in a folder. */
+static void test_folder(void)
+{
+	static const char * const options[] = { "--gdb=x", "--core=x", "--core-at-snapshot=x" };
+	char folder[] = "/tmp/hlk-boot-XXXXXX", layout[sizeof(folder) + 16];
+	char *argv[4] = { (char *)"boot", folder };
+	size_t i;
+
+	snprintf(layout, sizeof(layout), "%s/oci-layout", mkdtemp(folder));
+	fclose(fopen(layout, "w"));
+	tap(quietly(parse, argv) == RUN_OK, "boot: a folder");
+	for (i = 0; i < sizeof(options) / sizeof(*options); i++) {
+		argv[2] = (char *)options[i];
+		tap(quietly(parse, argv) == RUN_USAGE, "boot: a folder and %s", options[i]);
+	}
+	unlink(layout);
+	rmdir(folder);
+}
+
 int main(void)
 {
 	snprintf(guest, sizeof(guest), "/proc/self/fd/%d", played_image());
@@ -195,6 +233,7 @@ int main(void)
 	test_exit_codes();
 	test_timeouts();
 	test_flags();
+	test_folder();
 	cJSON_Delete(json);
 	return tap_done();
 }
