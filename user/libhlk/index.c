@@ -197,10 +197,14 @@ static int check_windows(const struct hlk_index *index, struct hlk_err *err)
 	return 0;
 }
 
-/* Windows and extents are in order, so it goes over both once. */
+/*
+ * Windows and extents are in order, so it goes over both once. Pages are in the order of
+ * extents, too, each for one place, so there are no more of them than windows have.
+ */
 static int check_extents(const struct hlk_index *index, struct hlk_err *err)
 {
 	uint64_t nr = hlk_index_nr(index, HLK_INDEX_EXTENTS), end = 0, i, at = 0, bytes;
+	uint64_t pages = 0;
 	uint64_t nr_windows = hlk_index_nr(index, HLK_INDEX_WINDOWS);
 	struct hlk_index_extent extent;
 	struct hlk_window window = window_at(index, 0);
@@ -222,13 +226,16 @@ static int check_extents(const struct hlk_index *index, struct hlk_err *err)
 		    (extent.flags & HLK_INDEX_ZERO && extent.page))
 			return hlk_err_saved(err, EOPNOTSUPP, index->file, "extent %" PRIu64 ": flags 0x%x",
 					     i, extent.flags);
-		if (!(extent.flags & HLK_INDEX_ZERO) &&
-		    (extent.page >= index->head.pages ||
-		     extent.pages > index->head.pages - extent.page))
-			return hlk_err_saved(err, EINVAL, index->file, "extent %" PRIu64 ": pages from %" PRIu64 " on, of %" PRIu64,
-					     i, extent.page, index->head.pages);
+		if (!(extent.flags & HLK_INDEX_ZERO) && extent.page != pages)
+			return hlk_err_saved(err, EINVAL, index->file, "extent %" PRIu64 ": pages from %" PRIu64 " on, where %" PRIu64 " is the next one",
+					     i, extent.page, pages);
+		if (!(extent.flags & HLK_INDEX_ZERO))
+			pages += extent.pages;
 		end = extent.gpa + bytes;
 	}
+	if (pages != index->head.pages)
+		return hlk_err_saved(err, EINVAL, index->file, "extents of %" PRIu64 " pages, where there are %" PRIu64,
+				     pages, index->head.pages);
 	return 0;
 }
 

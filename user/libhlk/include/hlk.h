@@ -763,7 +763,8 @@ struct hlk_load_config {
  * @err: out: why it cannot be
  *
  * Everything is looked at before anything is built. Pages in files that fs-verity keeps are
- * not read before they are touched; others are read into a memfd, which is sealed.
+ * not read before they are touched; others are read into a memfd, which is sealed. That is as
+ * large as the files say, and charged to the caller's cgroup.
  *
  * Return: 0 or a negative errno: EBADMSG if something is not what its digest or its size
  * says, EOPNOTSUPP for a newer version, another endianness or a processor that lacks
