@@ -16,7 +16,6 @@
 #include "remember.h"
 
 #define PAGE		4096U
-#define MAX_TOUCHED	65536U
 
 static const char op[] = "cannot load the snapshot";
 
@@ -151,7 +150,7 @@ static int read_touched(struct loading *loading, const struct hlk_blob *blob)
 	if (loading->own.flags & HLK_LOAD_NO_HOT_SET)
 		return 0;
 	ret = hlk_oci_blob_read(&loading->oci, blob,
-				MAX_TOUCHED * sizeof(*loading->touched), &data,
+				HLK_INDEX_MAX_RUNS * sizeof(*loading->touched), &data,
 				loading->err);
 	if (ret)
 		return ret;

@@ -99,6 +99,47 @@ int hlk_index_encode(struct hlk_index *index, void **data, struct hlk_err *err)
 	return 0;
 }
 
+static struct hlk_window window_at(const struct hlk_index *index, uint64_t i)
+{
+	struct hlk_window window;
+
+	memcpy(&window, index->part[HLK_INDEX_WINDOWS] + i * sizeof(window),
+	       sizeof(window));
+	return window;
+}
+
+/**
+ * hlk_index_touched() - what of a hot set can be loaded again
+ * @index: the index, with its windows
+ * @touched: its runs, by address; out: those that stay
+ * @nr: how many
+ *
+ * Guests touch more meanwhile, and it is a hint only: what is too much is left out.
+ *
+ * Return: how many stay
+ */
+uint32_t hlk_index_touched(const struct hlk_index *index, struct hlk_touched *touched,
+			   uint32_t nr)
+{
+	uint64_t nr_windows = hlk_index_nr(index, HLK_INDEX_WINDOWS), at = 0, left = 0, end = 0;
+	struct hlk_window window;
+	uint32_t kept = 0, i;
+
+	for (i = 0; i < nr && kept < HLK_INDEX_MAX_RUNS; i++) {
+		for (; touched[i].gpa >= end && at < nr_windows; at++) {
+			window = window_at(index, at);
+			end = window.gpa + window.bytes;
+			left = HLK_INDEX_MAX_TOUCHED;
+		}
+		if (touched[i].pages > left)
+			touched[i].pages = left;
+		left -= touched[i].pages;
+		if (touched[i].pages)
+			touched[kept++] = touched[i];
+	}
+	return kept;
+}
+
 static int check_begin(struct hlk_index *index, uint64_t size, struct hlk_err *err)
 {
 	const struct hlk_index_head *head = &index->head;
@@ -168,15 +209,6 @@ static int check_parts(struct hlk_index *index, const unsigned char *data, uint6
 		return hlk_err_saved(err, EINVAL, index->file, "%" PRIu64 " bytes are behind all parts",
 				     size - at);
 	return 0;
-}
-
-static struct hlk_window window_at(const struct hlk_index *index, uint64_t i)
-{
-	struct hlk_window window;
-
-	memcpy(&window, index->part[HLK_INDEX_WINDOWS] + i * sizeof(window),
-	       sizeof(window));
-	return window;
 }
 
 static int check_windows(const struct hlk_index *index, struct hlk_err *err)

@@ -12,6 +12,9 @@
 #define HLK_INDEX_LARGEST	(256U << 20)
 #define HLK_INDEX_MAX_PAGES	(1ULL << 24)
 #define HLK_INDEX_MAX_DEPTH	255U
+/* of a hot set: runs, and pages of a window, as the module takes them */
+#define HLK_INDEX_MAX_RUNS	(1U << 16)
+#define HLK_INDEX_MAX_TOUCHED	(1U << 14)
 
 /**
  * enum hlk_index_part - the parts of an index, in their order
@@ -144,6 +147,8 @@ struct hlk_index {
 };
 
 uint64_t hlk_index_nr(const struct hlk_index *index, enum hlk_index_part part);
+uint32_t hlk_index_touched(const struct hlk_index *index, struct hlk_touched *touched,
+			   uint32_t nr);
 int hlk_index_encode(struct hlk_index *index, void **data, struct hlk_err *err);
 int hlk_index_decode(struct hlk_index *index, const char *file, const void *data,
 		     uint64_t size, struct hlk_err *err);

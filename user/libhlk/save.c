@@ -488,12 +488,11 @@ static int save_config(struct saving *saving)
 
 static int save_touched(struct saving *saving)
 {
-	struct hlk_blob blob = {
-		.kind = HLK_BLOB_TOUCHED,
-		.size = saving->export.nr_touched * sizeof(*saving->touched),
-	};
+	struct hlk_blob blob = { .kind = HLK_BLOB_TOUCHED };
 	int ret;
 
+	blob.size = hlk_index_touched(&saving->index, saving->touched,
+				      saving->export.nr_touched) * sizeof(*saving->touched);
 	if (!blob.size || saving->own.flags & HLK_SAVE_NO_HOT_SET)
 		return 0;
 	ret = hlk_oci_put(&saving->oci, &blob, saving->touched, saving->err);
