@@ -33,6 +33,10 @@
 #define CHUNK		(CHUNK_PAGES * PAGE)
 #define LEVEL		3
 
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL	8U
+#endif
+
 /* zstd's seekable format */
 #define TABLE_MAGIC	0x184d2a5eU
 #define TABLE_FOOTER	0x8f92eab1U
@@ -462,11 +466,20 @@ static int take_all(struct take *take, struct hlk_err *err)
 	return 0;
 }
 
+/* Kernels before 6.3 do not know the flag; a host may demand it (vm.memfd_noexec=2). */
+static int new_memfd(void)
+{
+	const unsigned int flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+	int fd = memfd_create("hlk-pages", flags | MFD_NOEXEC_SEAL);
+
+	return fd < 0 && errno == EINVAL ? memfd_create("hlk-pages", flags) : fd;
+}
+
 static int to_memfd(struct take *take, int *out_fd, struct hlk_err *err)
 {
 	int ret;
 
-	take->memfd = memfd_create("hlk-pages", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	take->memfd = new_memfd();
 	if (take->memfd < 0)
 		return hlk_err_saved_system(err, "memfd");
 	ret = take_all(take, err);
