@@ -54,6 +54,20 @@ static int make_folder(int dir, const char *path, int *fd, struct hlk_err *err)
 	return *fd < 0 ? fail(err, path) : 0;
 }
 
+/* The name of a new folder is in the one that holds it. */
+static int sync_above(const struct hlk_oci *oci, struct hlk_err *err)
+{
+	int fd = openat(oci->dir, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC), ret;
+
+	/* who may make one there need not be one who may read */
+	if (fd < 0 && errno == EACCES)
+		return syncfs(oci->dir) ? fail(err, oci->name) : 0;
+	ret = fd < 0 || fsync(fd) ? fail(err, oci->name) : 0;
+	if (fd >= 0)
+		close(fd);
+	return ret;
+}
+
 static bool is_temp(const char *name)
 {
 	return !strncmp(name, TEMP, strlen(TEMP));
@@ -242,7 +256,9 @@ static int begin(struct hlk_oci *oci, struct hlk_err *err)
 		if (alien)
 			return hlk_err_saved(err, ENOTEMPTY, oci->name,
 					     "there is something, and no OCI layout");
-		ret = replace(oci, "oci-layout", layout, strlen(layout), err);
+		ret = sync_above(oci, err);
+		if (!ret)
+			ret = replace(oci, "oci-layout", layout, strlen(layout), err);
 		if (ret)
 			return ret;
 	}
@@ -269,7 +285,7 @@ int hlk_oci_create(struct hlk_oci *oci, const char *name, struct hlk_err *err)
 	int ret;
 
 	*oci = (struct hlk_oci) { .name = name, .dir = -1, .blobs = -1 };
-	/* all of a guest's memory will be in it */
+	/* All of a guest's memory will be in it. One that is there is as its owner wants it. */
 	if (mkdir(name, 0700) && errno != EEXIST)
 		return fail(err, name);
 	oci->dir = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -409,7 +425,7 @@ int hlk_oci_publish(struct hlk_oci *oci, const char *tag,
 	if (ret && ret != -ENOENT)
 		return ret;
 	/* what cannot be read is not written over */
-	if (!ret && !hlk_json_member(&before, "manifests", &all)) {
+	if (!ret && (!hlk_json_member(&before, "manifests", &all) || *all.text != '[')) {
 		free(old);
 		return hlk_err_saved(err, EINVAL, "index.json", "there are no manifests");
 	}
