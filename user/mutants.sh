@@ -173,9 +173,24 @@ mutant libhlk/digest.c 'a tree of digests ends a level too early' \
 mutant libhlk/index.c 'the size of a part wraps' \
 	'asan/test-saved: a sum that overflows' \
 	's/if \(bytes > size - at \|\| round_up\(bytes\) > size - at\)/if (at + round_up(bytes) > size)/'
-mutant libhlk/index.c 'an extent may lie behind the pages of its layer' \
-	'asan/test-saved: an extent behind the pages' \
-	's/\(extent\.page >= index->head\.pages \|\|/(0 \&\& (extent.page >= index->head.pages ||/;s/extent\.pages > index->head\.pages - extent\.page\)\)/extent.pages > index->head.pages - extent.page)))/'
+mutant libhlk/index.c 'two extents may have the same pages' \
+	'asan/test-saved: pages that two extents have' \
+	's/ && extent\.page != pages\)/ \&\& extent.page > pages)/'
+mutant libhlk/index.c 'there may be pages that no extent has' \
+	'asan/test-saved: pages that no extent has' \
+	's/if \(pages != index->head\.pages\)/if (pages > index->head.pages)/'
+mutant libhlk/index.c 'more pages are saved than can be loaded' \
+	'asan/test-index: more than 2^24 pages are not saved' \
+	'/^int hlk_index_encode/,/^}/s/if \(head->pages > HLK_INDEX_MAX_PAGES\)/if (0)/'
+mutant libhlk/index.c 'windows have a hot set together' \
+	'asan/test-index: of each window as much as can be loaded' \
+	's/^\t\t\tleft = HLK_INDEX_MAX_TOUCHED;/\t\t\tleft = at ? left : HLK_INDEX_MAX_TOUCHED;/'
+mutant libhlk/index.c 'a hot set has more runs than can be loaded' \
+	'asan/test-index: and as many runs' \
+	's/ && kept < HLK_INDEX_MAX_RUNS;/;/'
+mutant libhlk/save.c 'all of a hot set is saved' \
+	'asan/test-saved: of a hot set as much is saved as can be loaded' \
+	's/blob\.size = hlk_index_touched\(.*/blob.size = (/'
 mutant libhlk/index.c 'a future version is taken for this one' \
 	'asan/test-saved: a future version' \
 	's/if \(head->version != HLK_INDEX_VERSION\)/if (0)/'
@@ -197,6 +212,12 @@ mutant libhlk/pages.c 'pages are not compared with their digest' \
 mutant libhlk/pages.c 'a frame says itself how much it unpacks to' \
 	'asan/test-saved: a frame of 2^32 bytes' \
 	's/if \(take->table\[i\]\[1\] != chunk_bytes\(take, i\)\)/if (0)/'
+mutant libhlk/pages.c 'pages are where they could be executed' \
+	'asan/test-saved: a host where they must not be' \
+	's/flags \| MFD_NOEXEC_SEAL/flags/'
+mutant libhlk/pages.c 'a kernel before 6.3 can load nothing' \
+	'asan/test-saved: a kernel whose memfds can be executed' \
+	's/return fd < 0 && errno == EINVAL/return 0/'
 mutant libhlk/features.c 'a processor that lacks a feature is good enough' \
 	'asan/test-saved: a machine with AVX is refused where there is none' \
 	's/if \(!lost\)/if (1)/'
@@ -206,6 +227,24 @@ mutant libhlk/save.c 'a page that is zero now is as the parent has it' \
 mutant libhlk/ociput.c 'index.json is written where it is' \
 	'asan/test-killed: over another one' \
 	's/^\tret = hlk_oci_temp\(oci, temp, &fd, err\);\n//;/^static int replace/,/^}/s/ret = hlk_oci_temp\(oci, temp, &fd, err\);/strcpy(temp, path), unlinkat(oci->dir, path, 0), fd = openat(oci->dir, path, O_RDWR | O_CREAT, 0666), ret = 0;/'
+mutant libhlk/ociput.c 'names that cannot be read are written over' \
+	'asan/test-saved: names that are there twice' \
+	's/!hlk_json_member\(&before, "manifests", &all\)/(hlk_json_member(\&before, "manifests", \&all), all.text = "[", 0)/'
+mutant libhlk/ociput.c 'what is no list of names is written over' \
+	'asan/test-saved: names that are no list' \
+	's/\*all\.text != .\[./0/'
+mutant libhlk/ociput.c 'more names are written than are read' \
+	'asan/test-saved: names of 4 MiB' \
+	's/if \(size > HLK_OCI_LARGEST_JSON\)/if (0)/'
+mutant libhlk/ociput.c "everybody may read a guest's memory" \
+	"asan/test-saved: a new folder is its owner's" \
+	's/mkdir\(name, 0700\)/mkdir(name, 0777)/'
+mutant libhlk/ociput.c 'the name of a new folder is not brought to the disk' \
+	'asan/test-killed: the name of a new folder is on the disk' \
+	's/ret = sync_above\(oci, err\);/ret = 0;/'
+mutant libhlk/ociput.c 'who cannot read the folder above cannot save' \
+	'asan/test-killed: also where it cannot be read' \
+	's/if \(fd < 0 && errno == EACCES\)/if (0)/'
 mutant libhlk/ociput.c 'what others left when they were killed stays' \
 	'asan/test-killed: -' \
 	's/if \(is_temp\(entry->d_name\)\)/if (0)/'

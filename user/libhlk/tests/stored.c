@@ -13,9 +13,14 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "stored.h"
+
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL	8U
+#endif
 
 #define PAGE		4096U
 #define SNAPS		64	/* that a test made, and as many that were imported */
@@ -26,6 +31,10 @@
 #define PROGRAM		64U
 
 int ioctl(int fd, unsigned long cmd, ...);
+int memfd_create(const char *name, unsigned int flags);
+
+/* What is not for the module goes to the kernel. */
+extern long syscall(long number, ...);
 
 struct snap {
 	ino_t ino;
@@ -67,7 +76,7 @@ static struct snap *snap_of(int fd)
 
 static int new_fd(struct snap **snap, bool imported)
 {
-	int fd = memfd_create("snapshot", MFD_CLOEXEC);
+	int fd = syscall(SYS_memfd_create, "snapshot", MFD_CLOEXEC);
 	struct stat st;
 
 	if (fd < 0 || ftruncate(fd, HLK_PROGRAM_OFFSET + HLK_MAX_PROGRAM) || fstat(fd, &st))
@@ -119,8 +128,10 @@ static int info_of(const struct snap *snap, struct hlk_snapshot_info *info)
 static int export(const struct snap *snap, struct hlk_snapshot_export *arg)
 {
 	struct hlk_vcpu_image *image = (void *)(uintptr_t)arg->vcpus, given;
+	uint32_t nr_touched = stored.nr_touched ? stored.nr_touched : snap->nr_touched, i;
 	bool fits = arg->nr_vcpus >= 1 && arg->nr_tables >= TABLES &&
-		    arg->nr_touched >= snap->nr_touched;
+		    arg->nr_touched >= nr_touched;
+	struct hlk_touched *touched = (void *)(uintptr_t)arg->touched;
 
 	if (fits) {
 		given = *image;
@@ -131,13 +142,17 @@ static int export(const struct snap *snap, struct hlk_snapshot_export *arg)
 		memcpy((void *)(uintptr_t)given.regs, snap->regs, given.regs_bytes);
 		memcpy((void *)(uintptr_t)given.fpu, snap->fpu, STORED_FPU);
 		memcpy((void *)(uintptr_t)arg->tables, snap->tables, sizeof(snap->tables));
-		memcpy((void *)(uintptr_t)arg->touched, snap->touched,
-		       snap->nr_touched * sizeof(*snap->touched));
+		/* more than the module has, all of them in the first window */
+		for (i = 0; i < stored.nr_touched; i++)
+			touched[i] = (struct hlk_touched) { .pages = 1,
+				.gpa = (uint64_t)i * LOW_PAGES / nr_touched * PAGE };
+		if (!stored.nr_touched)
+			memcpy(touched, snap->touched, nr_touched * sizeof(*touched));
 	}
 	arg->tables_gpa = snap->tables_gpa;
 	arg->nr_vcpus = 1;
 	arg->nr_tables = TABLES;
-	arg->nr_touched = snap->nr_touched;
+	arg->nr_touched = nr_touched;
 	errno = EMSGSIZE;
 	return fits ? 0 : -1;
 }
@@ -263,8 +278,18 @@ static int cpuid(struct kvm_cpuid2 *all)
 	return 0;
 }
 
-/* What is not for the module goes to the kernel. */
-extern long syscall(long number, ...);
+int memfd_create(const char *name, unsigned int flags)
+{
+	bool noexec = flags & MFD_NOEXEC_SEAL;
+
+	if (stored.noexec == STORED_NOEXEC_UNKNOWN && noexec)
+		errno = EINVAL;
+	else if (stored.noexec == STORED_NOEXEC_DEMANDED && !noexec)
+		errno = EACCES;
+	else
+		return syscall(SYS_memfd_create, name, flags & ~MFD_NOEXEC_SEAL);
+	return -1;
+}
 
 int ioctl(int fd, unsigned long cmd, ...)
 {

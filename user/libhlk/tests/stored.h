@@ -13,12 +13,21 @@
 #define HIGH_PAGES	40U
 #define STORED_FPU	576U
 
+/* what the kernel says to a memfd that can or cannot be executed */
+enum stored_noexec {
+	STORED_NOEXEC_TAKEN,
+	STORED_NOEXEC_UNKNOWN,		/* before Linux 6.3 */
+	STORED_NOEXEC_DEMANDED,		/* vm.memfd_noexec=2 */
+};
+
 /* what a test wants of it, and what it did */
 struct stored {
 	uint32_t imports;		/* how often something was built */
 	uint32_t lazy;			/* sources that were no memfd */
 	uint32_t lost_ecx;		/* bits of leaf 1, ECX that this host has not */
 	uint32_t per_call;		/* extents that come in one call */
+	uint32_t nr_touched;		/* runs of its hot set, or 0: as it is */
+	enum stored_noexec noexec;
 };
 
 extern struct stored stored;

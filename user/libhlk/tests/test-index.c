@@ -4,6 +4,8 @@
  * changed by chance MUTATIONS= times, from SEED= on. What is taken is written again as it
  * was. And digests, against what others say.
  */
+#include <errno.h>
+
 #include "saveds.h"
 #include "tap.h"
 
@@ -98,6 +100,52 @@ static void test_good(void)
 	    manifest.layers[1].size == 4096, "a manifest");
 }
 
+/* What no loader takes is not written. */
+static void test_largest(void)
+{
+	struct hlk_index index = { .head.pages = HLK_INDEX_MAX_PAGES + 1 };
+	struct hlk_err err;
+	void *data;
+
+	tap(hlk_index_encode(&index, &data, &err) == -EFBIG && err.what == HLK_WHAT_SAVED,
+	    "more than 2^24 pages are not saved");
+	index.head.pages--;
+	tap(!hlk_index_encode(&index, &data, &err), "as many are");
+	free(data);
+}
+
+static void test_touched(void)
+{
+	enum { WINDOWS = 6, WIDE = 1 << 15, RUNS = 90000 };
+	struct hlk_touched *touched = calloc(RUNS, sizeof(*touched));
+	struct hlk_window windows[WINDOWS];
+	struct hlk_index index = { .part[HLK_INDEX_WINDOWS] = (void *)windows };
+	uint64_t pages = 0;
+	uint32_t nr, i;
+
+	index.head.part[HLK_INDEX_WINDOWS].bytes = sizeof(windows);
+	for (i = 0; i < WINDOWS; i++)
+		windows[i] = (struct hlk_window) { .gpa = 2ULL * i * WIDE * SAVED_PAGE,
+						   .bytes = (uint64_t)WIDE * SAVED_PAGE };
+	touched[0] = (struct hlk_touched) { .gpa = SAVED_PAGE, .pages = 5 };
+	touched[1] = (struct hlk_touched) { .gpa = 9 * SAVED_PAGE, .pages = 20000 };
+	touched[2] = (struct hlk_touched) { .gpa = 30000 * SAVED_PAGE, .pages = 3 };
+	touched[3] = (struct hlk_touched) { .gpa = windows[3].gpa, .pages = 7 };
+	tap(hlk_index_touched(&index, touched, 4) == 3 && touched[0].pages == 5 &&
+	    touched[1].pages == HLK_INDEX_MAX_TOUCHED - 5 &&
+	    touched[2].gpa == windows[3].gpa && touched[2].pages == 7,
+	    "of each window as much as can be loaded");
+	for (i = 0; i < RUNS; i++)
+		touched[i] = (struct hlk_touched) { .pages = 1,
+			.gpa = windows[i / (RUNS / WINDOWS)].gpa +
+			       i % (RUNS / WINDOWS) * SAVED_PAGE };
+	nr = hlk_index_touched(&index, touched, RUNS);
+	for (i = 0; i < nr; i++)
+		pages += touched[i].pages;
+	tap(nr == HLK_INDEX_MAX_RUNS && pages == nr, "and as many runs");
+	free(touched);
+}
+
 static void test_digests(void)
 {
 	/* of "fsverity digest", for files of zeroes of 0, 1, 129 and 16,513 blocks */
@@ -138,6 +186,8 @@ static void test_digests(void)
 int main(void)
 {
 	test_good();
+	test_largest();
+	test_touched();
 	test_digests();
 	test_mutations();
 	return tap_done();

@@ -33,6 +33,9 @@ static unsigned int at, calls;
 static enum end how;
 static char folder[24] = "/tmp/hlk-killed-XXXXXX";
 static char path[sizeof(folder) + 8];
+/* how often the folder that holds it was brought to the disk, and whether it can be read */
+static unsigned int synced;
+static bool secret;
 
 int __real_mkdir(const char *name, mode_t mode);
 int __real_mkdirat(int dir, const char *name, mode_t mode);
@@ -42,6 +45,7 @@ int __real_fsync(int fd);
 int __real_close(int fd);
 int __real_flock(int fd, int op);
 int __real_renameat(int from, const char *old, int to, const char *new);
+int __real_syncfs(int fd);
 int __real_unlinkat(int dir, const char *name, int flags);
 int __wrap_mkdir(const char *name, mode_t mode);
 int __wrap_mkdirat(int dir, const char *name, mode_t mode);
@@ -51,6 +55,7 @@ int __wrap_fsync(int fd);
 int __wrap_close(int fd);
 int __wrap_flock(int fd, int op);
 int __wrap_renameat(int from, const char *old, int to, const char *new);
+int __wrap_syncfs(int fd);
 int __wrap_unlinkat(int dir, const char *name, int flags);
 
 /* Is it this one? Then true if it fails. */
@@ -86,6 +91,10 @@ int __wrap_mkdirat(int dir, const char *name, mode_t mode)
 
 int __wrap_openat64(int dir, const char *name, int flags, mode_t mode)
 {
+	if (secret && !strcmp(name, "..")) {
+		errno = EACCES;
+		return -1;
+	}
 	return now() ? -1 : then(__real_openat64(dir, name, flags, mode));
 }
 
@@ -101,7 +110,17 @@ ssize_t __wrap_write(int fd, const void *data, size_t size)
 
 int __wrap_fsync(int fd)
 {
+	struct stat is, above;
+
+	if (!fstat(fd, &is) && !stat(folder, &above))
+		synced += is.st_ino == above.st_ino;
 	return now() ? -1 : then(__real_fsync(fd));
+}
+
+int __wrap_syncfs(int fd)
+{
+	synced++;
+	return now() ? -1 : then(__real_syncfs(fd));
 }
 
 /* A file that could not be closed is closed. */
@@ -250,6 +269,18 @@ static unsigned int tell(const struct story *story)
 	return nr;
 }
 
+static void test_above(void)
+{
+	empty();
+	synced = 0;
+	tap(!save(before, NULL) && synced == 1, "the name of a new folder is on the disk");
+	tap(!save(after, NULL) && synced == 1, "which is done once");
+	empty();
+	secret = true;
+	tap(!save(before, NULL) && synced == 2, "also where it cannot be read");
+	secret = false;
+}
+
 int main(void)
 {
 	static const struct story stories[] = {
@@ -270,6 +301,7 @@ int main(void)
 		stored_put(after, i * PAGE, 1 + i % 2);
 	}
 	stored.per_call = 256;
+	test_above();
 	for (i = 0; i < sizeof(stories) / sizeof(*stories) && !tap_failed; i++)
 		nr += tell(&stories[i]);
 	tap(nr > 1000, "%u saves were killed or failed", nr);

@@ -221,25 +221,33 @@ static void test_layers(void)
 
 /* ---- bad input ---- */
 
-/* A file of the folder: of @kind "index", "pages", "config", "hot" or "manifest" */
+/* Which blob of a folder is "index", "pages", "config", "touched" or "manifest"? */
+static const char find[] =
+	"import json, sys\n"
+	"top, kind = sys.argv[1:]\n"
+	"index = json.load(open(top + '/index.json'))\n"
+	"d = index['manifests'][-1]\n"
+	"path = lambda d: top + '/blobs/sha256/' + d['digest'][7:]\n"
+	"m = json.load(open(path(d)))\n"
+	"for l in m['layers'] + [m['config']]:\n"
+	"    if ('snapshot.' + kind) in l['mediaType']: d = l\n"
+	"print(path(d))\n";
+
+static void write_file(const char *path, const char *text)
+{
+	FILE *file = fopen(path, "w");
+
+	if (!file || fputs(text, file) < 0 || fclose(file))
+		abort();
+}
+
 static const char *blob_of(const char *folder, const char *kind)
 {
 	static char path[512];
-	char command[1024];
+	char command[768];
 	FILE *file;
 
-	snprintf(command, sizeof(command),
-		 "python3 - %s %s <<'END'\n"
-		 "import json, sys\n"
-		 "top, kind = sys.argv[1:]\n"
-		 "index = json.load(open(top + '/index.json'))\n"
-		 "d = index['manifests'][-1]\n"
-		 "path = lambda d: top + '/blobs/sha256/' + d['digest'][7:]\n"
-		 "m = json.load(open(path(d)))\n"
-		 "for l in m['layers'] + [m['config']]:\n"
-		 "    if ('snapshot.' + kind) in l['mediaType']: d = l\n"
-		 "print(path(d))\n"
-		 "END\n", in(folder), kind);
+	snprintf(command, sizeof(command), "python3 %s %s %s", in("find.py"), in(folder), kind);
 	file = popen(command, "r");
 	if (!fgets(path, sizeof(path), file))
 		abort();
@@ -263,12 +271,16 @@ static const char forge[] =
 	"index = json.load(open(top + '/index.json'))\n"
 	"top_d = index['manifests'][-1]\n"
 	"m = json.load(open(path(top_d)))\n"
-	"env = dict(m=m, index=index, d=top_d, struct=struct)\n"
+	"env = dict(m=m, index=index, d=top_d, json=json, struct=struct)\n"
 	"if kind in ('manifest', 'top'):\n"
 	"    exec(code, env)\n"
 	"else:\n"
 	"    for l in [x for x in m['layers'] + [m['config']] if 'snapshot.' + kind in x['mediaType']][-1:]:\n"
-	"        env['b'] = bytearray(open(path(l), 'rb').read())\n"
+	"        b = env['b'] = bytearray(open(path(l), 'rb').read())\n"
+	/* for an index: a number of 4 or 8 bytes, and where its extents and vCPUs are */
+	"        env['u4'] = lambda at, n: struct.pack_into('<I', b, at, n)\n"
+	"        env['u8'] = lambda at, n: struct.pack_into('<Q', b, at, n)\n"
+	"        if kind == 'index': env['extents'], env['vcpus'] = struct.unpack_from('<QQQ', b, 400)[::2]\n"
 	"        exec(code, env)\n"
 	"        put(l, bytes(env['b']))\n"
 	"if kind != 'top': put(top_d, json.dumps(env['m']).encode())\n"
@@ -347,31 +359,29 @@ static const struct bad {
 	  "another endianness" },
 	{ "a future version", "index", "b[12] = 2", EOPNOTSUPP, "version 2 of the format" },
 	{ "a size of its own", "index", "b[16] += 8", EBADMSG, "where its head says" },
-	{ "2^40 pages", "index", "b[72:80] = struct.pack('<Q', 1 << 40)", EFBIG,
+	{ "2^40 pages", "index", "u8(72, 1 << 40)", EFBIG,
 	  "1099511627776 pages, more than 16777216" },
-	{ "a sum that overflows", "index", "b[392:400] = struct.pack('<Q', 2**64 - 8)", EINVAL,
+	{ "a sum that overflows", "index", "u8(392, 2**64 - 8)", EINVAL,
 	  "go past the end" },
-	{ "parts in another place", "index", "b[384:392] = struct.pack('<Q', 8)", EINVAL,
+	{ "parts in another place", "index", "u8(384, 8)", EINVAL,
 	  "where they have to be at 576" },
-	{ "a window that wraps", "index", "b[536:544] = struct.pack('<Q', 2**64 - 4096)", EINVAL,
+	{ "a window that wraps", "index", "u8(536, 2**64 - 4096)", EINVAL,
 	  "window 1:" },
-	{ "a window of bytes", "index", "b[488:496] = struct.pack('<Q', 4097)", EINVAL,
+	{ "a window of bytes", "index", "u8(488, 4097)", EINVAL,
 	  "window 0:" },
 	{ "extents out of order", "index",
-	  "at = struct.unpack_from('<Q', b, 400)[0]; b[at:at + 24], b[at + 24:at + 48] = b[at + 24:at + 48], b[at:at + 24]",
+	  "at = extents; b[at:at + 8], b[at + 24:at + 32] = b[at + 24:at + 32], b[at:at + 8]",
 	  EINVAL, "out of order" },
-	{ "an extent in no window", "index",
-	  "at = struct.unpack_from('<Q', b, 400)[0]; b[at + 16:at + 20] = struct.pack('<I', 2**32 - 1)",
-	  EINVAL, "in no window" },
-	{ "an extent behind the pages", "index",
-	  "at = struct.unpack_from('<Q', b, 400)[0]; b[at + 8:at + 16] = struct.pack('<Q', 2**64 - 1)",
-	  EINVAL, "pages from 18446744073709551615 on" },
-	{ "flags that are not known", "index",
-	  "at = struct.unpack_from('<Q', b, 400)[0]; b[at + 20] = 2", EOPNOTSUPP, "flags 0x2" },
-	{ "a vCPU without end", "index",
-	  "at = struct.unpack_from('<Q', b, 416)[0]; b[at + 4:at + 8] = b'\\xff\\xff\\0\\0'", EINVAL,
-	  "vCPU 0 goes past the end" },
-	{ "1,000 vCPUs", "index", "b[64:68] = struct.pack('<I', 1000)", EFBIG, "1000 vCPUs" },
+	{ "an extent in no window", "index", "u4(extents + 16, 2**32 - 1)", EINVAL, "in no window" },
+	{ "an extent behind the pages", "index", "u8(extents + 8, 2**64 - 1)", EINVAL,
+	  "pages from 18446744073709551615 on" },
+	{ "pages that two extents have", "index", "u8(extents + 32, 6)", EINVAL,
+	  "extent 1: pages from 6 on, where 7 is the next one" },
+	{ "pages that no extent has", "index", "u8(72, 1 << 24)", EINVAL,
+	  "extents of 302 pages, where there are 16777216" },
+	{ "flags that are not known", "index", "b[extents + 20] = 2", EOPNOTSUPP, "flags 0x2" },
+	{ "a vCPU without end", "index", "u4(vcpus + 4, 65535)", EINVAL, "vCPU 0 goes past the end" },
+	{ "1,000 vCPUs", "index", "u4(64, 1000)", EFBIG, "1000 vCPUs" },
 	{ "a parent that is not there", "index", "b[28] = 1; b[144] = 1", EINVAL,
 	  "it is on top of 1 layers" },
 	{ "pages of another digest", "index", "b[80] ^= 1", EBADMSG,
@@ -387,7 +397,7 @@ static const struct bad layered[] = {
 	{ "a wrong parent", "index", "b[144] ^= 1", EINVAL, "wrong parent" },
 	{ "no parent", "manifest", "del m['layers'][0:2]", EINVAL, "it is on top of 1 layers" },
 	{ "other memory than the parent's", "index",
-	  "b[488:496] = struct.pack('<Q', 700 * 4096)", EINVAL, "other memory than its parent" },
+	  "u8(488, 700 * 4096)", EINVAL, "other memory than its parent" },
 	{ "pages of another one", "manifest", "m['layers'][3] = m['layers'][1]", EBADMSG, "pages" },
 };
 
@@ -404,6 +414,19 @@ static const struct bad packed[] = {
 	{ "other pages", "pages", "b[:] = other(b)", EBADMSG, "unpacked it is not what the index says" },
 };
 
+/* Where nothing is saved, as all other snapshots would be lost or no longer found */
+static const struct bad unsaved[] = {
+	{ "names that are gone", NULL, "echo {} > $D/index.json", EINVAL, "there are no manifests" },
+	{ "names that are there twice", NULL,
+	  "sed -i 's/}$/,\"manifests\":[]}/' $D/index.json", EINVAL, "there are no manifests" },
+	{ "names that are no list", NULL, "echo '{\"manifests\":7}' > $D/index.json", EINVAL,
+	  "there are no manifests" },
+	{ "names of 4 MiB", "top",
+	  "d['annotations']['a'] = (4194304 - len(json.dumps(index)) - 10) * 'a'", EFBIG,
+	  "no room for another name" },
+	{ "names of 5 MiB", NULL, "truncate -s 5M $D/index.json", EFBIG, "more than 4194304" },
+};
+
 static void break_it(const struct bad *bad, const char *folder)
 {
 	char path[512];
@@ -412,15 +435,10 @@ static void break_it(const struct bad *bad, const char *folder)
 	if (!bad->kind) {
 		snprintf(path, sizeof(path), "%s/break.sh", top);
 		file = fopen(path, "w");
-		fprintf(file, "D=%s\n", in(folder));
-		fprintf(file, "index='%s'\n", blob_of(folder, "index"));
-		fprintf(file, "pages='%s'\n", blob_of(folder, "pages"));
-		fprintf(file, "config='%s'\n", blob_of(folder, "config"));
-		fprintf(file, "touched='%s'\n", blob_of(folder, "touched"));
-		fprintf(file, "manifest='%s'\n", blob_of(folder, "manifest"));
-		fprintf(file, "blob() { eval echo \\$$1; }\n"
+		fprintf(file, "D=%s\n"
+			"blob() { python3 %s $D $1; }\n"
 			"flip() { python3 -c 'import sys; p, n = sys.argv[1:]; b = bytearray(open(p, \"rb\").read()); b[int(n)] ^= 4; open(p, \"wb\").write(b)' $1 $2; }\n"
-			"%s\n", bad->how);
+			"%s\n", in(folder), in("find.py"), bad->how);
 		fclose(file);
 		run("sh -e %s", path);
 		return;
@@ -454,9 +472,34 @@ static void break_it(const struct bad *bad, const char *folder)
 	    path, path, in(folder), bad->kind, bad->how);
 }
 
-static void refuse(const struct bad *bad, size_t nr, const char *from)
+static int load_it(struct hlk_err *err)
 {
 	struct hlk_snap *snap;
+	int ret = hlk_snapshot_load(stored_ctx(), in("bad"), NULL, &snap, err);
+
+	hlk_snapshot_close(snap);
+	return snap ? 1 : ret;
+}
+
+/* Names stay as they are, to the byte. */
+static int save_it(struct hlk_err *err)
+{
+	struct hlk_save_config config = HLK_SAVE_CONFIG_INIT;
+	struct hlk_snap *snap = stored_new(false);
+	int ret;
+
+	config.name = "another";
+	run("cp %s %s", in("bad/index.json"), in("index"));
+	ret = hlk_snapshot_save(stored_ctx(), snap, in("bad"), &config, err);
+	if (ret)
+		run("cmp %s %s", in("bad/index.json"), in("index"));
+	hlk_snapshot_close(snap);
+	return ret;
+}
+
+static void refuse(const struct bad *bad, size_t nr, const char *from,
+		   int (*use)(struct hlk_err *err))
+{
 	struct hlk_err err;
 	char line[256];
 	size_t i;
@@ -466,10 +509,9 @@ static void refuse(const struct bad *bad, size_t nr, const char *from)
 		run("rm -rf %s && cp -a %s %s", in("bad"), in(from), in("bad"));
 		break_it(&bad[i], "bad");
 		stored.imports = 0;
-		ret = hlk_snapshot_load(stored_ctx(), in("bad"), NULL, &snap, &err);
-		hlk_snapshot_close(snap);
+		ret = use(&err);
 		hlk_strerror(&err, line, sizeof(line));
-		if (!tap(ret == -bad[i].code && err.what == HLK_WHAT_SAVED && !snap &&
+		if (!tap(ret == -bad[i].code && err.what == HLK_WHAT_SAVED &&
 			 strstr(line, bad[i].says) && !stored.imports, "%s", bad[i].what))
 			printf("# %d, %u imports: %s\n", ret, stored.imports, line);
 	}
@@ -481,16 +523,17 @@ static void test_bad(void)
 	struct hlk_snap *snap = some_pages(false), *child = some_pages(false);
 
 	save(snap, "good", NULL);
-	refuse(bads, sizeof(bads) / sizeof(*bads), "good");
+	refuse(bads, sizeof(bads) / sizeof(*bads), "good", load_it);
+	refuse(unsaved, sizeof(unsaved) / sizeof(*unsaved), "good", save_it);
 	config.flags = HLK_SAVE_COMPRESS;
 	save(snap, "packed", &config);
-	refuse(packed, sizeof(packed) / sizeof(*packed), "packed");
+	refuse(packed, sizeof(packed) / sizeof(*packed), "packed", load_it);
 	save(snap, "layered", NULL);
 	stored_put(child, 0, 99);
 	config.flags = 0;
 	config.parent = snap;
 	save(child, "layered", &config);
-	refuse(layered, sizeof(layered) / sizeof(*layered), "layered");
+	refuse(layered, sizeof(layered) / sizeof(*layered), "layered", load_it);
 	hlk_snapshot_close(snap);
 	hlk_snapshot_close(child);
 }
@@ -529,6 +572,52 @@ static void test_nowhere(void)
 	run("touch %s", in("file"));
 	tap(saves_nothing(in("no/such/folder"), ENOENT), "a folder that cannot be made");
 	tap(saves_nothing(in("file"), ENOTDIR), "a folder that is a file");
+}
+
+static mode_t mode_of(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) ? 0 : st.st_mode & 0777;
+}
+
+static void test_mode(void)
+{
+	struct hlk_snap *snap = some_pages(false);
+	mode_t mask = umask(0);
+
+	tap(save(snap, "m", NULL) && mode_of(in("m")) == 0700, "a new folder is its owner's");
+	run("mkdir -m 0775 %s", in("m2"));
+	tap(save(snap, "m2", NULL) && mode_of(in("m2")) == 0775, "one that is there stays as it is");
+	umask(mask);
+	hlk_snapshot_close(snap);
+}
+
+static void test_memfd(void)
+{
+	struct hlk_snap *snap = some_pages(false);
+
+	save(snap, "x", NULL);
+	stored.noexec = STORED_NOEXEC_UNKNOWN;
+	tap(loads("x", NULL, snap), "a kernel whose memfds can be executed");
+	stored.noexec = STORED_NOEXEC_DEMANDED;
+	tap(loads("x", NULL, snap), "a host where they must not be");
+	stored.noexec = STORED_NOEXEC_TAKEN;
+	hlk_snapshot_close(snap);
+}
+
+/* A module may know of more pages than it takes back. */
+static void test_hot(void)
+{
+	struct hlk_snap *snap = some_pages(false);
+	struct stat st = {};
+
+	stored.nr_touched = 70000;
+	tap(save(snap, "h", NULL) && !stat(blob_of("h", "touched"), &st) &&
+	    st.st_size == HLK_INDEX_MAX_TOUCHED * sizeof(struct hlk_touched),
+	    "of a hot set as much is saved as can be loaded");
+	stored.nr_touched = 0;
+	hlk_snapshot_close(snap);
 }
 
 /* ---- what this version writes, to the byte ---- */
@@ -592,12 +681,16 @@ int main(int argc, char **argv)
 	}
 	if (!mkdtemp(top))
 		abort();
+	write_file(in("find.py"), find);
 	test_round();
 	test_names();
 	test_layers();
 	test_bad();
 	test_processor();
 	test_nowhere();
+	test_mode();
+	test_memfd();
+	test_hot();
 	test_golden(GOLDEN "/saved-1");
 	run("rm -rf %s", top);
 	return tap_done();
