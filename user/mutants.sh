@@ -430,7 +430,7 @@ echo "TAP version 13"
 echo "1..${#numbers[@]}"
 # What is as it was keeps its time, and what was a mutant is newer than its object.
 rsync -rpc --delete "$here" "$here/../uapi" "$here/../VERSION" "$out/src/"
-for program in $(printf '%s\n' "${tests[@]%%: *}" | sort -u); do
+for program in $(for i in "${numbers[@]}"; do echo "${tests[$i]%%: *}"; done | sort -u); do
 	build "$program" 2> "$out/log" || { cat "$out/log"; exit 1; }
 	"$out/o/$program" > "$out/log" 2>&1 ||
 		{ echo "Bail out! $program fails without a mutant"; exit 1; }
