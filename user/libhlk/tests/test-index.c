@@ -105,10 +105,11 @@ static void test_largest(void)
 {
 	struct hlk_index index = { .head.pages = HLK_INDEX_MAX_PAGES + 1 };
 	struct hlk_err err;
-	void *data;
+	void *data = NULL;
 
 	tap(hlk_index_encode(&index, &data, &err) == -EFBIG && err.what == HLK_WHAT_SAVED,
 	    "more than 2^24 pages are not saved");
+	free(data);
 	index.head.pages--;
 	tap(!hlk_index_encode(&index, &data, &err), "as many are");
 	free(data);
