@@ -158,14 +158,6 @@ FIXTURE_TEARDOWN(compact)
 	EXPECT_EQ(0, t_end());
 }
 
-static u64 kvm_gpa(struct tvm *t, u64 va)
-{
-	struct kvm_translation tr = { .linear_address = va };
-
-	t_must(!ioctl(t->vcpu, KVM_TRANSLATE, &tr));
-	return tr.valid ? tr.physical_address : ~0ULL;
-}
-
 /* CR3 alone, for the oracle; afterwards also in struct kvm_run */
 static void set_root(struct tvm *t, u32 root)
 {
@@ -194,7 +186,7 @@ static void remember(fixture *self)
 	for (r = 0; r < 2; r++) {
 		set_root(&self->t, self->root[r]);
 		for (n = 0; n < MAPPED_PAGES; n++) {
-			self->gpa[r][n] = kvm_gpa(&self->t, nth_va(n));
+			self->gpa[r][n] = tvm_gpa(&self->t, nth_va(n));
 			t_must(self->gpa[r][n] != ~0ULL);
 			memcpy(self->bytes[r] + n * PAGE,
 			       tvm_at(&self->t, self->gpa[r][n]), PAGE);
@@ -237,7 +229,7 @@ static void same_layout(struct __test_metadata *_metadata,
 	for (r = 0; r < 2; r++) {
 		set_root(t, self->new_root[r]);
 		for (n = 0; n < MAPPED_PAGES; n++) {
-			gpa = kvm_gpa(t, nth_va(n));
+			gpa = tvm_gpa(t, nth_va(n));
 			ASSERT_NE(~0ULL, gpa) {
 				TH_LOG("root %u va %#llx", r,
 				       (unsigned long long)nth_va(n));
@@ -253,23 +245,23 @@ static void same_layout(struct __test_metadata *_metadata,
 			/* pages that were one are one, and only those */
 			for (m = 0; m < n; m++)
 				ASSERT_EQ(self->gpa[r][n] == self->gpa[r][m],
-					  gpa == kvm_gpa(t, nth_va(m)));
+					  gpa == tvm_gpa(t, nth_va(m)));
 		}
 		/* what lies beside is as unmapped as it was */
 		for (n = 0; n < ARRAY_SIZE(mapped); n++) {
 			va = mapped[n].va;
-			ASSERT_EQ(~0ULL, kvm_gpa(t, va + mapped[n].pages * PAGE));
-			ASSERT_EQ(~0ULL, kvm_gpa(t, va - PAGE));
+			ASSERT_EQ(~0ULL, tvm_gpa(t, va + mapped[n].pages * PAGE));
+			ASSERT_EQ(~0ULL, tvm_gpa(t, va - PAGE));
 		}
 		for (va = SCRATCH_VA; va < 1ULL << 32; va += PAGE) {
 			gpa = va - HLK_GUEST_SCRATCH_DELTA;
 			if (gpa == HLK_GUEST_SCRATCH_TOP - HLK_GUEST_OFF_GUARD)
 				gpa = ~0ULL;
-			ASSERT_EQ(gpa, kvm_gpa(t, va));
+			ASSERT_EQ(gpa, tvm_gpa(t, va));
 		}
 		/* the directory maps itself: its new self */
 		ASSERT_EQ(self->new_root[r],
-			  kvm_gpa(t, SELF_VA + (SELF_VA >> 22) * PAGE));
+			  tvm_gpa(t, SELF_VA + (SELF_VA >> 22) * PAGE));
 	}
 	/* the kernel half is one table still */
 	ASSERT_EQ(((u32 *)tvm_at(t, self->new_root[0]))[KERNEL_VA >> 22],
@@ -289,7 +281,7 @@ static int run_guest(fixture *self)
 	ret = tvm_run(&self->t);
 	if (ret != KVM_EXIT_HLT)
 		return ret;
-	result = (u32 *)tvm_at(&self->t, kvm_gpa(&self->t, KERNEL_VA));
+	result = (u32 *)tvm_at(&self->t, tvm_gpa(&self->t, KERNEL_VA));
 	sums[0] = result[1];
 	sums[1] = result[2];
 	return ret;
@@ -578,8 +570,8 @@ TEST_F(compact, what_leads_nowhere)
 	get_info(self, snap);
 	OK(hlk_restore(self->t.hlk, snap, NULL));
 	set_root(&self->t, self->new_root[1]);
-	ASSERT_EQ(0x90000000, kvm_gpa(&self->t, DATA_VA + 20 * PAGE));
-	ASSERT_EQ(~0ULL, kvm_gpa(&self->t, 0x30000000));
+	ASSERT_EQ(0x90000000, tvm_gpa(&self->t, DATA_VA + 20 * PAGE));
+	ASSERT_EQ(~0ULL, tvm_gpa(&self->t, 0x30000000));
 	close(snap);
 }
 

@@ -184,11 +184,8 @@ static bool unsupported(fixture *self)
 
 static u64 kvm_gpa(fixture *self, u64 va)
 {
-	struct kvm_translation tr = { .linear_address = va };
-
 	clean_pointers(self);
-	t_must(!ioctl(self->t.vcpu, KVM_TRANSLATE, &tr));
-	return tr.valid ? tr.physical_address : ~0ULL;
+	return tvm_gpa(&self->t, va);
 }
 
 /* What linux/hlk.h says that these bits allow */
@@ -557,12 +554,42 @@ TEST_F_TIMEOUT(formats, rights_are_what_the_guest_may_do, 600)
 	}
 }
 
+/* Where no keys are these bits are reserved: of each level's entries, whatever CR4 says. */
+static void keys_are_reserved(struct __test_metadata *_metadata, fixture *self)
+{
+	static const u64 tables[] = { PROBED_PT, PROBED_PD };
+	u32 i, bit;
+
+	self->cpu.nxe = true;
+	probe_tables(self);
+	*entry_at(self, PROBED_PD) = PROBED_PT | ALL;
+	*entry_at(self, PROBED_PT) = 0x80000 | ALL;
+	for (i = 0; i < ARRAY_SIZE(tables); i++) {
+		for (bit = 59; bit < 63; bit++) {
+			*entry_at(self, tables[i]) |= 1ULL << bit;
+			flush(self);
+			ASSERT_EQ(SDM_RESERVED,
+				  sdm_translate(&self->mem, &self->cpu, SLOT).outcome);
+			compare(self, SLOT);
+			ASSERT_EQ(0, self->wrong);
+			ASSERT_EQ(0, probe(self, SLOT, SDM_READ, false, false));
+			*entry_at(self, tables[i]) &= ~(1ULL << bit);
+			flush(self);
+			compare(self, SLOT);
+			ASSERT_EQ(0, self->wrong);
+			ASSERT_EQ(1, probe(self, SLOT, SDM_READ, false, false));
+		}
+	}
+}
+
 TEST_F_TIMEOUT(formats, keys_are_what_the_guest_may_do, 600)
 {
 	u32 key, rights, i;
 
-	if (self->cpu.paging == SDM_PAE)
-		SKIP(return, "PAE paging knows no keys");
+	if (self->cpu.paging == SDM_PAE) {
+		keys_are_reserved(_metadata, self);
+		return;
+	}
 	if (unsupported(self))
 		SKIP(return, "no 5 levels here");
 	self->cpu.pke = true;

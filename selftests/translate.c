@@ -132,14 +132,6 @@ static void random_tables(fixture *self, u32 *seed, bool reserved)
 				random_pde(seed, reserved);
 }
 
-static u64 kvm_gpa(struct tvm *t, u64 va)
-{
-	struct kvm_translation tr = { .linear_address = va };
-
-	t_must(!ioctl(t->vcpu, KVM_TRANSLATE, &tr));
-	return tr.valid ? tr.physical_address : ~0ULL;
-}
-
 static bool in_memory(u64 gpa)
 {
 	return gpa < TVM_LOW;
@@ -149,7 +141,7 @@ static bool in_memory(u64 gpa)
 static bool same_as_kvm(fixture *self, u32 root, u64 va, u64 *map)
 {
 	struct hlk_translate tr = {};
-	u64 gpa = kvm_gpa(&self->t, va);
+	u64 gpa = tvm_gpa(&self->t, va);
 	int ret = hlk_translate(self->t.hlk, root_gpa(root), va, &tr);
 	u32 *pd = &self->table[root * 1024];
 	/* the accessed bit is set by KVM's walk */

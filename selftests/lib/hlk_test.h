@@ -180,6 +180,7 @@ void tvm_start(struct tvm *t, u64 max_private, u64 keep_private);
 void tvm_load_(struct tvm *t, u64 gpa, const u8 *code, const u8 *end);
 #define tvm_handler(t, vector, code) tvm_handler_(t, vector, code, code##_end)
 void tvm_handler_(struct tvm *t, u32 vector, const u8 *code, const u8 *end);
+u64 tvm_gpa(struct tvm *t, u64 va);
 u32 tvm_word(struct tvm *t, u32 gpa);
 int tvm_build(struct tvm *t, struct kvm_sync_regs *regs);
 

@@ -234,6 +234,15 @@ void tvm_handler_(struct tvm *t, u32 vector, const u8 *code, const u8 *end)
 	tvm_load_(t, TVM_HANDLER, code, end);
 }
 
+/* Where KVM says that the guest has an address, or ~0 */
+u64 tvm_gpa(struct tvm *t, u64 va)
+{
+	struct kvm_translation tr = { .linear_address = va };
+
+	t_must(!ioctl(t->vcpu, KVM_TRANSLATE, &tr));
+	return tr.valid ? tr.physical_address : ~0ULL;
+}
+
 u32 tvm_word(struct tvm *t, u32 gpa)
 {
 	return *(volatile u32 *)tvm_at(t, gpa);
