@@ -211,6 +211,16 @@ static inline bool hlk_vcpu_has_control(struct kvm_vcpu *vcpu)
 #endif
 }
 
+/* Has KVM a CR3 that is for the next entry? */
+static inline bool hlk_vcpu_cr3_set(struct kvm_vcpu *vcpu)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 1, 0)
+	return vcpu->arch.regs_dirty & BIT(VCPU_EXREG_CR3);
+#else
+	return test_bit(VCPU_REG_CR3, vcpu->arch.regs_dirty);
+#endif
+}
+
 /* The page directory pointers, if KVM has them at hand; part of the MMU until 7.1 */
 static inline const u64 *hlk_vcpu_pdptrs(struct kvm_vcpu *vcpu)
 {

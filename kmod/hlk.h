@@ -661,6 +661,7 @@ void hlk_vcpu_set_cr3(struct hlk_snap *snap, u32 nr, u64 cr3);
 
 /* vcpukept.c */
 unsigned long hlk_task_switches(void);
+bool hlk_vcpu_refresh(struct kvm_vcpu *vcpu);
 bool hlk_vcpu_kept(struct hlk_vm *vm, const struct kvm_vcpu *vcpu);
 void hlk_vcpu_keep(struct hlk_vm *vm, struct kvm_vcpu *vcpu, unsigned long switches);
 

@@ -88,6 +88,7 @@ static int look_around(struct hlk_vm *vm, struct hlk_looks *looks,
 		look->ask = look->dirty != HLK_SYNC_ALL ||
 			    !hlk_events_whole(&look->vcpu->run->s.regs.events);
 		looks->ask |= look->ask;
+		hlk_vcpu_refresh(look->vcpu);
 	}
 	hlk_vcpus_release(vm);
 	if (!ret && looks->ask)

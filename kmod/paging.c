@@ -19,6 +19,7 @@ static int vcpu_control(struct kvm_vcpu *vcpu, struct kvm_sregs *sregs)
 
 	if (!(run->kvm_dirty_regs & KVM_SYNC_X86_SREGS) &&
 	    hlk_vcpu_has_control(vcpu)) {
+		hlk_vcpu_refresh(vcpu);
 		sregs->cr0 = vcpu->arch.cr0;
 		sregs->cr3 = vcpu->arch.cr3;
 		sregs->cr4 = vcpu->arch.cr4;

@@ -123,6 +123,38 @@ static const struct vmcb *svm_vmcb(const struct kvm_vcpu *vcpu)
 	return vmcb;
 }
 
+/**
+ * hlk_vcpu_refresh() - have KVM know CR0 and CR3, as after any other exit
+ * @vcpu: a vCPU whose mutex is held
+ *
+ * Where no APIC is in the kernel, KVM of some kernels goes from HLT to user space the short
+ * way, and does not look at what the guest has written to them with no exit: 6.12 does on AMD's
+ * processors. What it has loaded and no entry has taken yet is newer than theirs.
+ *
+ * Return: whether KVM knows them now
+ */
+bool hlk_vcpu_refresh(struct kvm_vcpu *vcpu)
+{
+	const struct vmcb *vmcb;
+
+	lockdep_assert_held(&vcpu->mutex);
+	if (!boot_cpu_has(X86_FEATURE_SVM) || boot_cpu_has(X86_FEATURE_VMX) ||
+	    hlk_vcpu_cr3_set(vcpu))
+		return true;
+	if (vcpu->arch.guest_state_protected)
+		return false;
+	vmcb = svm_vmcb(vcpu);
+	if (!vmcb)
+		return false;
+	/* CR3 for shadow pages is none of the guest's */
+	if (!vmcb->control.nested_cr3)
+		return true;
+	if (!(vmcb->control.intercepts[INTERCEPT_CR] & BIT(INTERCEPT_CR0_WRITE)))
+		vcpu->arch.cr0 = vmcb->save.cr0;
+	vcpu->arch.cr3 = vmcb->save.cr3;
+	return true;
+}
+
 /* @loose: bits that KVM_GET_SREGS tells otherwise than they are */
 static bool segment_is(const struct vmcb_seg *seg, const struct kvm_segment *as, u16 loose)
 {
@@ -197,8 +229,8 @@ static bool vmcb_known(struct hlk_vcpu_kept *kept, const struct kvm_vcpu *vcpu,
 }
 
 /*
- * KVM has control registers at hand after exits of such a processor, but for CR0 and CR3 where
- * it went to user space the short way, as it does at HLT.
+ * KVM has control registers at hand after exits of such a processor, but for CR0 and CR3, see
+ * hlk_vcpu_refresh().
  */
 static bool vmcb_same(const struct hlk_vcpu_kept *kept, const struct kvm_vcpu *vcpu,
 		      const struct kvm_sregs *sregs)
@@ -230,8 +262,10 @@ static bool vcpu_same(struct hlk_vcpu_kept *kept, struct kvm_vcpu *vcpu,
 	lockdep_assert_held(&vcpu->mutex);
 	if (likely(vmcb_known(kept, vcpu, sregs)))
 		return vmcb_same(kept, vcpu, sregs);
+	/* KVM may have stored a CR3 that the guest has no more */
 	return READ_ONCE(vcpu->run->kvm_valid_regs) & KVM_SYNC_X86_SREGS &&
-	       sregs_same(&vcpu->run->s.regs.sregs, sregs);
+	       sregs_same(&vcpu->run->s.regs.sregs, sregs) && hlk_vcpu_refresh(vcpu) &&
+	       vcpu->arch.cr0 == sregs->cr0 && vcpu->arch.cr3 == sregs->cr3;
 }
 
 /**

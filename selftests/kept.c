@@ -494,6 +494,112 @@ TEST_F(kept, not_with_pae)
 	close(snap);
 }
 
+/* ---- two roots ---- */
+
+/* Say what CR3 is and what it leads to, then go over to another, if there is one. */
+GUEST(roots, "1:	mov %cr3, %eax\n"
+	     "	mov %eax, 0x30000\n"
+	     "	mov 0x400000, %eax\n"
+	     "	mov %eax, 0x30004\n"
+	     "	mov 0x21000, %eax\n"
+	     "	test %eax, %eax\n"
+	     "	jz 2f\n"
+	     "	mov %eax, %cr3\n"
+	     "2:	hlt\n"
+	     "	jmp 1b\n");
+
+#define ROOT_VA		0x400000U	/* differs between the roots */
+#define ROOT_TABLES	0x40000U
+#define ROOT_PAGE(r)	(0x50000U + (r) * PAGE)
+
+/* Goes over to a vCPU that begins with the first of them. */
+static int with_roots(fixture *self, u32 root[2])
+{
+	struct tvm_pt pt = { &self->t, ROOT_TABLES, PTE_P | PTE_W };
+	struct kvm_sync_regs regs;
+	u32 r;
+
+	for (r = 0; r < 2; r++) {
+		root[r] = tvm_pt_page(&pt);
+		tvm_pt_map(&pt, root[r], 0, 0, TVM_LOW / PAGE, PTE_P | PTE_W);
+		tvm_pt_map(&pt, root[r], ROOT_VA, ROOT_PAGE(r), 1, PTE_P | PTE_W);
+		*(u32 *)tvm_at(&self->t, ROOT_PAGE(r)) = 0xabc0 + r;
+	}
+	tvm_load(&self->t, TVM_CODE, roots);
+	tvm_flat(&regs, TVM_CODE, TVM_STACK);
+	regs.sregs = self->sregs;
+	regs.sregs.cr3 = root[0];
+	regs.sregs.cr0 |= 0x80000000;
+	tvm_set_regs(&self->t, &regs);
+	return over(self);
+}
+
+static void finds_root(struct __test_metadata *_metadata, fixture *self, const u32 *root, u32 r)
+{
+	ASSERT_EQ(root[r], tvm_word(&self->t, REPORT));
+	ASSERT_EQ(0xabc0 + r, tvm_word(&self->t, REPORT + 4));
+}
+
+#define FINDS_ROOT(root, r)	finds_root(_metadata, self, root, r)
+
+/* HLT goes to user space the short way, on which KVM may not look at what CR3 is now. */
+TEST_F(kept, another_root_before_hlt)
+{
+	u32 root[2], i;
+	int snap;
+
+	snap = with_roots(self, root);
+	for (i = 0; i < 20; i++) {
+		OK(call(_metadata, self, root[1]));
+		ASSERT_EQ(KVM_EXIT_HLT, self->run.exit_reason);
+		FINDS_ROOT(root, 0);
+		if (i % 3)
+			OK(call(_metadata, self, 0));
+	}
+	/* and by calls of their own */
+	OK(call(_metadata, self, root[1]));
+	OK(hlk_restore(self->t.hlk, -1, NULL));
+	ASSERT_EQ(KVM_EXIT_HLT, tvm_run(&self->t));
+	FINDS_ROOT(root, 0);
+	close(snap);
+}
+
+TEST_F(kept, a_snapshot_with_another_root)
+{
+	struct hlk_translate tr = {};
+	u32 root[2];
+	int snap, child;
+
+	snap = with_roots(self, root);
+	OK(call(_metadata, self, root[1]));
+	ASSERT_EQ(KVM_EXIT_HLT, self->run.exit_reason);
+	OK(hlk_translate(self->t.hlk, HLK_ROOT_CR3, ROOT_VA, &tr));
+	ASSERT_EQ(ROOT_PAGE(1), tr.gpa);
+	child = over(self);
+	ASSERT_EQ(KVM_EXIT_HLT, tvm_run(&self->t));
+	FINDS_ROOT(root, 1);
+	OK(call(_metadata, self, root[0]));
+	FINDS_ROOT(root, 1);
+	OK(call(_metadata, self, 0));
+	FINDS_ROOT(root, 1);
+	/* KVM_RUN, not HLK_RUN; and what is set is newer than what was run with */
+	OK(hlk_restore(self->t.hlk, snap, NULL));
+	*(u32 *)tvm_at(&self->t, WHAT) = root[1];
+	ASSERT_EQ(KVM_EXIT_HLT, tvm_run(&self->t));
+	ASSERT_EQ(0, ioctl(self->t.vcpu, KVM_GET_SREGS, &self->sregs));
+	self->sregs.cr3 = root[0];
+	ASSERT_EQ(0, ioctl(self->t.vcpu, KVM_SET_SREGS, &self->sregs));
+	memset(&tr, 0, sizeof(tr));
+	OK(hlk_translate(self->t.hlk, HLK_ROOT_CR3, ROOT_VA, &tr));
+	ASSERT_EQ(ROOT_PAGE(0), tr.gpa);
+	close(child);
+	child = over(self);
+	ASSERT_EQ(KVM_EXIT_HLT, tvm_run(&self->t));
+	FINDS_ROOT(root, 0);
+	close(child);
+	close(snap);
+}
+
 /* Nor where KVM has yet another mode of its own */
 TEST_F(kept, not_in_smm)
 {
