@@ -11,21 +11,10 @@
 #include "travel.h"
 #include "harness.h"
 
-#define LOOK	0x40000UL	/* pages with their number in them */
-#define NR_LOOK	32
+#define LOOK	TRAVEL_LOOK
+#define NR_LOOK	TRAVEL_NR_LOOK
+#define SUM	TRAVEL_SUM
 #define SPARSE	0x80000UL	/* each second page is zero */
-
-/* Add what is in LOOK's pages, count in the first one, and halt; again and again. */
-GUEST(sum, "1:	xorl %ebx, %ebx\n"
-	   "	movl $0x40000, %eax\n"
-	   "2:	addl 4(%eax), %ebx\n"
-	   "	addl $0x1000, %eax\n"
-	   "	cmpl $0x60000, %eax\n"
-	   "	jne 2b\n"
-	   "	incl 0x40000\n"
-	   "	movl %ebx, 0x20000\n"
-	   "	hlt\n"
-	   "	jmp 1b\n");
 
 FIXTURE(import) {
 	struct tvm t;
@@ -36,8 +25,6 @@ FIXTURE(import) {
 
 typedef FIXTURE_DATA(import) fixture;
 
-#define SUM	(NR_LOOK * (NR_LOOK + 1) / 2)
-
 FIXTURE_SETUP(import)
 {
 	struct tvm *t = &self->t;
@@ -45,9 +32,7 @@ FIXTURE_SETUP(import)
 
 	t_begin();
 	tvm_start(t, 0, 0);
-	tvm_load(t, TVM_CODE, sum);
-	for (i = 0; i < NR_LOOK; i++)
-		*(u32 *)tvm_at(t, LOOK + i * PAGE + 4) = i + 1;
+	travel_guest(t);
 	for (i = 0; i < NR_LOOK; i += 2)
 		memset(tvm_at(t, SPARSE + i * PAGE), i + 1, PAGE);
 	self->snap = hlk_snapshot_flat(t->hlk);
@@ -66,21 +51,6 @@ FIXTURE_TEARDOWN(import)
 	EXPECT_EQ(0, t_end());
 }
 
-static u64 pages_read(int snap)
-{
-	struct hlk_snapshot_info info = HLK_STRUCT(hlk_snapshot_info);
-	long ret = hlk_call(snap, HLK_SNAPSHOT_INFO, &info);
-
-	t_must(!ret || ret == -EMSGSIZE);
-	return info.file_read;
-}
-
-/* One call: what the guest sums up, or -1 */
-static int call(struct tvm *t)
-{
-	return tvm_run(t) == KVM_EXIT_HLT ? (int)tvm_word(t, TVM_DATA) : -1;
-}
-
 static void open_again(struct tvm *t)
 {
 	tvm_start(t, 0, 0);
@@ -93,7 +63,7 @@ TEST_F(import, runs_from_files_as_from_memory)
 	u32 i;
 
 	snap = OK(travel_in(&self->tr, self->t.dev));
-	EXPECT_EQ(0, pages_read(snap));
+	EXPECT_EQ(0, travel_read(snap));
 	/* who it was taken from is gone */
 	close(self->snap);
 	self->snap = -1;
@@ -102,13 +72,13 @@ TEST_F(import, runs_from_files_as_from_memory)
 	open_again(&t);
 	OK(hlk_restore(t.hlk, snap, NULL));
 	for (i = 0; i < 1000; i++) {
-		ASSERT_EQ(SUM, call(&t));
+		ASSERT_EQ(SUM, travel_call(&t));
 		ASSERT_EQ(1, tvm_word(&t, LOOK));
 		OK(hlk_restore_flags(t.hlk, -1, HLK_RESTORE_AUDIT, NULL));
 	}
-	EXPECT_LT(NR_LOOK, pages_read(snap));
+	EXPECT_LT(NR_LOOK, travel_read(snap));
 	close(snap);
-	ASSERT_EQ(SUM, call(&t));
+	ASSERT_EQ(SUM, travel_call(&t));
 	tvm_close(&t);
 }
 
@@ -121,10 +91,10 @@ TEST_F(import, nothing_is_read_that_nobody_touches)
 	open_again(&t);
 	OK(hlk_restore(t.hlk, snap, NULL));
 	/* the page that is always private, if it is in the file */
-	EXPECT_GE(1, pages_read(snap));
-	ASSERT_EQ(SUM, call(&t));
-	EXPECT_GE(NR_LOOK + 4, pages_read(snap));
-	EXPECT_LE(NR_LOOK, pages_read(snap));
+	EXPECT_GE(1, travel_read(snap));
+	ASSERT_EQ(SUM, travel_call(&t));
+	EXPECT_GE(NR_LOOK + 4, travel_read(snap));
+	EXPECT_LE(NR_LOOK, travel_read(snap));
 	tvm_close(&t);
 	close(snap);
 }
@@ -191,7 +161,7 @@ TEST_F(import, a_layer_is_what_differs_from_its_parent)
 	u32 i, own = 0, zero = 0;
 
 	OK(hlk_restore(t->hlk, self->snap, NULL));
-	ASSERT_EQ(SUM, call(t));
+	ASSERT_EQ(SUM, travel_call(t));
 	memset(tvm_at(t, SPARSE), 0, PAGE);
 	layer = OK(hlk_snapshot_flat(t->hlk));
 	travel_out(&self->again, layer, self->snap, travel_memfd());
@@ -213,7 +183,7 @@ TEST_F(import, a_layer_is_what_differs_from_its_parent)
 	EXPECT_EQ(1, tvm_word(t, LOOK));
 	EXPECT_EQ(0, tvm_word(t, SPARSE));
 	EXPECT_EQ(0x03030303, tvm_word(t, SPARSE + 2 * PAGE));
-	ASSERT_EQ(SUM + 0, call(t));
+	ASSERT_EQ(SUM + 0, travel_call(t));
 	EXPECT_EQ(2, tvm_word(t, LOOK));
 	OK(hlk_restore_flags(t->hlk, layer, HLK_RESTORE_AUDIT, NULL));
 	close(snap);
@@ -232,7 +202,7 @@ TEST_F(import, a_child_in_memory_of_one_in_files)
 	snap = OK(travel_in(&self->tr, self->t.dev));
 	open_again(&t);
 	OK(hlk_restore(t.hlk, snap, NULL));
-	ASSERT_EQ(SUM, call(&t));
+	ASSERT_EQ(SUM, travel_call(&t));
 	child = OK(hlk_snapshot_flat(t.hlk));
 	/* what it has of its parent's files is the same page, read or not */
 	p.other_fd = snap;
@@ -247,10 +217,56 @@ TEST_F(import, a_child_in_memory_of_one_in_files)
 	close(snap);
 	OK(hlk_restore_flags(t.hlk, child, HLK_RESTORE_AUDIT, NULL));
 	EXPECT_EQ(1, tvm_word(&t, LOOK));
-	ASSERT_EQ(SUM, call(&t));
+	ASSERT_EQ(SUM, travel_call(&t));
 	EXPECT_EQ(2, tvm_word(&t, LOOK));
 	EXPECT_EQ(0x0f0f0f0f, tvm_word(&t, SPARSE + 14 * PAGE));
 	close(child);
+	tvm_close(&t);
+}
+
+#define TABLES	0xb0000UL
+
+/*
+ * A compact snapshot makes all anew but for pages that its guest only read: these are its
+ * parent's, and the file's. They stay as long as it does, whoever else lets go of the file.
+ */
+TEST_F(import, a_compact_child_has_the_file_too)
+{
+	struct hlk_snapshot s = HLK_STRUCT(hlk_snapshot);
+	const u32 rw = PTE_P | PTE_W;
+	struct tvm_pt pt;
+	struct tvm t;
+	int snap;
+	u32 i, root;
+
+	snap = OK(travel_in(&self->tr, self->t.dev));
+	open_again(&t);
+	OK(hlk_restore(t.hlk, snap, NULL));
+	ASSERT_EQ(0, tvm_complete_io(&t));
+	pt = (struct tvm_pt){ &t, TABLES, rw };
+	root = tvm_pt_page(&pt);
+	tvm_pt_map(&pt, root, 0, 0, TABLES / PAGE, rw);
+	tvm_pt_map(&pt, root, 0U - (u32)TVM_SCRATCH, TVM_SCRATCH_GPA, TVM_SCRATCH / PAGE, rw);
+	tvm_set_paging(&t, TVM_CODE, root, 0);
+	s.head.flags = HLK_SNAPSHOT_COMPACT | HLK_SNAPSHOT_HOST_COW;
+	s.input_bytes = 0x4000;
+	s.output_bytes = 0x4000;
+	OK(hlk_snapshot(t.hlk, &s));
+	OK(hlk_restore(t.hlk, s.out_fd, NULL));
+	for (i = 0; i < 20; i++) {
+		/* with its pages mapped the file would go, if nobody else had it */
+		if (i == 5) {
+			close(snap);
+			close(self->tr.fd);
+			self->tr.fd = -1;
+		}
+		ASSERT_EQ(KVM_EXIT_HLT, tvm_run(&t));
+		ASSERT_EQ(SUM, tvm_word(&t, tvm_gpa(&t, TVM_DATA)));
+		OK(hlk_restore_flags(t.hlk, -1, HLK_RESTORE_AUDIT, NULL));
+	}
+	close(s.out_fd);
+	ASSERT_EQ(KVM_EXIT_HLT, tvm_run(&t));
+	ASSERT_EQ(SUM, tvm_word(&t, tvm_gpa(&t, TVM_DATA)));
 	tvm_close(&t);
 }
 
@@ -466,6 +482,34 @@ TEST_F(import, vcpus_that_no_processor_could_be)
 	OK(vcpu(self, &was));
 }
 
+/* Only an APIC in the kernel wakes who waits: without one a guest would wait for ever. */
+TEST_F(import, who_waits_has_an_apic)
+{
+	static const u32 states[] = {
+		KVM_MP_STATE_HALTED, KVM_MP_STATE_UNINITIALIZED, KVM_MP_STATE_INIT_RECEIVED,
+		KVM_MP_STATE_AP_RESET_HOLD,
+	};
+	struct kvm_mp_state now;
+	struct tvm apic;
+	int snap;
+	u32 i;
+
+	tvm_open_irqchip(&apic);
+	tvm_machine(&apic, 0, 0);
+	for (i = 0; i < ARRAY_SIZE(states); i++) {
+		self->tr.vcpus[0].mp_state = states[i];
+		snap = OK(travel_in(&self->tr, self->t.dev));
+		FAILS(EMEDIUMTYPE, HLK_WHY_VCPU_REFUSED, hlk_restore(self->t.hlk, snap, NULL));
+		EXPECT_EQ(HLK_REFUSED_MP_STATE, t_where);
+		OK(hlk_restore(apic.hlk, snap, NULL));
+		ASSERT_EQ(0, ioctl(apic.vcpu, KVM_GET_MP_STATE, &now));
+		EXPECT_EQ(states[i], now.mp_state);
+		close(snap);
+	}
+	ASSERT_EQ(SUM, travel_call(&self->t));
+	tvm_close(&apic);
+}
+
 /* The hot set comes along, and a new sandbox is ready for it, pages read too. */
 TEST_F(import, a_hot_set_comes_along)
 {
@@ -479,7 +523,7 @@ TEST_F(import, a_hot_set_comes_along)
 	u32 i;
 
 	OK(hlk_restore(t->hlk, self->snap, NULL));
-	ASSERT_EQ(SUM, call(t));
+	ASSERT_EQ(SUM, travel_call(t));
 	travel_out(tr, self->snap, -1, travel_memfd());
 	travel_seal(tr->fd);
 	ASSERT_LE(2, tr->in.nr_touched);
@@ -492,11 +536,11 @@ TEST_F(import, a_hot_set_comes_along)
 	EXPECT_EQ(tr->in.nr_touched, p.nr_runs);
 	for (i = 0; i < p.nr_runs; i++)
 		EXPECT_EQ(tr->touched[i].gpa, runs[i].gpa);
-	read = pages_read(snap);
+	read = travel_read(snap);
 	EXPECT_LE(2, read);
-	ASSERT_EQ(SUM, call(t));
+	ASSERT_EQ(SUM, travel_call(t));
 	OK(hlk_stats(t->hlk, &stats));
-	EXPECT_EQ(read, pages_read(snap));
+	EXPECT_EQ(read, travel_read(snap));
 	close(snap);
 	/* wrong ones */
 	tr->touched[0].gpa++;

@@ -10,6 +10,7 @@
 #include <linux/fsverity.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
@@ -18,23 +19,10 @@
 #include "harness.h"
 
 #define FILE_NAME	"/disk/pages"
-#define LOOK		0x40000UL
-#define NR_LOOK		32
+#define DISK_NODE	"/tmp/verity-disk"
+#define LOOK		TRAVEL_LOOK
+#define SUM		TRAVEL_SUM
 #define BAD		(LOOK + 20 * PAGE)
-
-/* Add what is in LOOK's pages, into the first of them too, and halt. */
-GUEST(sum, "1:	xorl %ebx, %ebx\n"
-	   "	movl $0x40000, %eax\n"
-	   "2:	addl 4(%eax), %ebx\n"
-	   "	addl $0x1000, %eax\n"
-	   "	cmpl $0x60000, %eax\n"
-	   "	jne 2b\n"
-	   "	incl 0x40000\n"
-	   "	movl %ebx, 0x20000\n"
-	   "	hlt\n"
-	   "	jmp 1b\n");
-
-#define SUM	(NR_LOOK * (NR_LOOK + 1) / 2)
 
 FIXTURE(verity) {
 	struct tvm t;
@@ -67,16 +55,13 @@ static int seal(const char *name)
 FIXTURE_SETUP(verity)
 {
 	struct stat st;
-	u32 i;
 	int fd;
 
 	if (stat("/disk", &st))
 		SKIP(return, "no disk here; see vm/run.sh --disk");
 	t_begin();
 	tvm_start(&self->t, 0, 0);
-	tvm_load(&self->t, TVM_CODE, sum);
-	for (i = 0; i < NR_LOOK; i++)
-		*(u32 *)tvm_at(&self->t, LOOK + i * PAGE + 4) = i + 1;
+	travel_guest(&self->t);
 	self->snap = OK(hlk_snapshot_flat(self->t.hlk));
 	fd = open(FILE_NAME, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	ASSERT_LE(0, fd);
@@ -101,22 +86,6 @@ FIXTURE_TEARDOWN(verity)
 	EXPECT_EQ(0, t_end());
 }
 
-static int call(struct tvm *t)
-{
-	int ret = tvm_run(t);
-
-	return ret == KVM_EXIT_HLT ? (int)tvm_word(t, TVM_DATA) : ret < 0 ? ret : -1;
-}
-
-static u64 pages_read(int snap)
-{
-	struct hlk_snapshot_info info = HLK_STRUCT(hlk_snapshot_info);
-	long ret = hlk_call(snap, HLK_SNAPSHOT_INFO, &info);
-
-	t_must(!ret || ret == -EMSGSIZE);
-	return info.file_read;
-}
-
 TEST_F(verity, runs_from_a_disk)
 {
 	struct tvm t;
@@ -125,14 +94,14 @@ TEST_F(verity, runs_from_a_disk)
 
 	forget(self->tr.fd);
 	snap = OK(travel_in(&self->tr, self->t.dev));
-	EXPECT_EQ(0, pages_read(snap));
+	EXPECT_EQ(0, travel_read(snap));
 	close(self->tr.fd);
 	self->tr.fd = -1;
 	unlink(FILE_NAME);
 	tvm_start(&t, 0, 0);
 	OK(hlk_restore(t.hlk, snap, NULL));
 	for (i = 0; i < 100; i++) {
-		ASSERT_EQ(SUM, call(&t));
+		ASSERT_EQ(SUM, travel_call(&t));
 		ASSERT_EQ(1, tvm_word(&t, LOOK));
 		OK(hlk_restore_flags(t.hlk, -1, HLK_RESTORE_AUDIT, NULL));
 	}
@@ -172,7 +141,7 @@ TEST_F(verity, all_who_use_the_file_share_its_pages)
 		snap[i] = OK(travel_in(&self->tr, self->t.dev));
 		tvm_start(&t[i], 0, 0);
 		OK(hlk_restore(t[i].hlk, snap[i], NULL));
-		ASSERT_EQ(SUM, call(&t[i]));
+		ASSERT_EQ(SUM, travel_call(&t[i]));
 	}
 	ASSERT_NE(0, frame_of(map));
 	for (i = 0; i < 2; i++) {
@@ -196,7 +165,10 @@ static u64 block_of(int fd, u64 offset)
 	return map.extent.fe_physical + offset - map.extent.fe_logical;
 }
 
-/* What the disk has for a page of the guest is another byte from now on. */
+/*
+ * What the disk has for a page of the guest is another byte from now on. Some kernels let nobody
+ * write to a disk that is mounted.
+ */
 static void rot(fixture *self, u64 gpa)
 {
 	u64 offset = ~0ULL;
@@ -212,17 +184,21 @@ static void rot(fixture *self, u64 gpa)
 	t_must(offset != ~0ULL);
 	at = block_of(self->tr.fd, offset);
 	t_must(!stat("/disk", &st));
-	unlink("/tmp/verity-disk");
-	t_must(!mknod("/tmp/verity-disk", S_IFBLK | 0600, st.st_dev));
-	fd = open("/tmp/verity-disk", O_RDWR | O_CLOEXEC);
+	close(self->tr.fd);
+	unlink(DISK_NODE);
+	t_must(!mknod(DISK_NODE, S_IFBLK | 0600, st.st_dev));
+	t_must(!umount("/disk"));
+	fd = open(DISK_NODE, O_RDWR | O_CLOEXEC);
 	t_must(fd >= 0);
 	t_must(pread(fd, page, PAGE, at) == PAGE);
 	page[100] ^= 0x10;
 	t_must(pwrite(fd, page, PAGE, at) == PAGE && !fsync(fd));
 	close(fd);
-	unlink("/tmp/verity-disk");
-	for (i = 0; i < 20; i++)
-		forget(self->tr.fd);
+	t_must(!mount(DISK_NODE, "/disk", "ext4", 0, NULL));
+	unlink(DISK_NODE);
+	self->tr.fd = open(FILE_NAME, O_RDONLY | O_CLOEXEC);
+	t_must(self->tr.fd >= 0);
+	self->tr.source.fd = self->tr.fd;
 }
 
 static u64 unread(struct tvm *t)
@@ -241,26 +217,26 @@ TEST_F(verity, a_block_that_changed_ends_who_needs_it)
 	struct tvm good, bad;
 	int snap;
 
-	snap = OK(travel_in(&self->tr, self->t.dev));
 	rot(self, BAD);
+	snap = OK(travel_in(&self->tr, self->t.dev));
 	tvm_start(&good, 0, 0);
 	tvm_start(&bad, 0, 0);
 	OK(hlk_restore(good.hlk, self->snap, NULL));
 	OK(hlk_restore(bad.hlk, snap, NULL));
 	EXPECT_EQ(0, unread(&bad));
-	ASSERT_EQ(-EFAULT, call(&bad));
+	ASSERT_EQ(-EFAULT, travel_call(&bad));
 	OK(hlk_stats(bad.hlk, &stats));
 	EXPECT_LE(1, stats.unread);
 	EXPECT_GE(3, stats.unread);
 	EXPECT_EQ(BAD, stats.unread_gpa);
-	ASSERT_EQ(SUM, call(&good));
+	ASSERT_EQ(SUM, travel_call(&good));
 	EXPECT_EQ(0, unread(&good));
 	/* once more, by the call that does all */
 	run.vcpu_fd = bad.vcpu;
 	ASSERT_EQ(-EFAULT, hlk_call(bad.hlk, HLK_RUN, &run));
 	/* nothing is half done: another snapshot, and it runs */
 	OK(hlk_restore_flags(bad.hlk, self->snap, HLK_RESTORE_AUDIT, NULL));
-	ASSERT_EQ(SUM, call(&bad));
+	ASSERT_EQ(SUM, travel_call(&bad));
 	tvm_close(&bad);
 	tvm_close(&good);
 	close(snap);
@@ -272,16 +248,16 @@ TEST_F(verity, a_restore_that_cannot_read_changes_nothing)
 	struct tvm *t = &self->t;
 	int snap;
 
-	snap = OK(travel_in(&self->tr, t->dev));
 	rot(self, BAD);
+	snap = OK(travel_in(&self->tr, t->dev));
 	OK(hlk_restore(t->hlk, self->snap, NULL));
 	*(volatile u32 *)tvm_at(t, BAD) = 7;
 	FAILS(EIO, HLK_WHY_BASE_READ, hlk_restore(t->hlk, snap, NULL));
 	EXPECT_EQ(BAD, t_where);
 	EXPECT_EQ(7, tvm_word(t, BAD));
-	ASSERT_EQ(SUM, call(t));
+	ASSERT_EQ(SUM, travel_call(t));
 	OK(hlk_restore_flags(t->hlk, -1, HLK_RESTORE_AUDIT, NULL));
-	ASSERT_EQ(SUM, call(t));
+	ASSERT_EQ(SUM, travel_call(t));
 	close(snap);
 }
 
@@ -312,8 +288,8 @@ TEST_F(verity, who_looks_at_it_has_a_signal)
 	u8 *map;
 	int snap;
 
-	snap = OK(travel_in(&self->tr, self->t.dev));
 	rot(self, BAD);
+	snap = OK(travel_in(&self->tr, self->t.dev));
 	map = mmap(NULL, TVM_LOW, PROT_READ, MAP_SHARED, snap, 0);
 	ASSERT_NE(MAP_FAILED, map);
 	EXPECT_TRUE(touch_faults(map + BAD));

@@ -159,3 +159,42 @@ void travel_end(struct travel *tr)
 	free(tr->program);
 	close(tr->fd);
 }
+
+/* Add what is in TRAVEL_LOOK's pages, count in the first one, and halt; again and again. */
+GUEST(sum, "1:	xorl %ebx, %ebx\n"
+	   "	movl $0x40000, %eax\n"
+	   "2:	addl 4(%eax), %ebx\n"
+	   "	addl $0x1000, %eax\n"
+	   "	cmpl $0x60000, %eax\n"
+	   "	jne 2b\n"
+	   "	incl 0x40000\n"
+	   "	movl %ebx, 0x20000\n"
+	   "	hlt\n"
+	   "	jmp 1b\n");
+
+void travel_guest(struct tvm *t)
+{
+	u32 i;
+
+	tvm_load(t, TVM_CODE, sum);
+	for (i = 0; i < TRAVEL_NR_LOOK; i++)
+		*(u32 *)tvm_at(t, TRAVEL_LOOK + i * PAGE + 4) = i + 1;
+}
+
+/* One call: what the guest sums up, -errno of KVM_RUN, or -1 after another exit */
+int travel_call(struct tvm *t)
+{
+	int ret = tvm_run(t);
+
+	return ret == KVM_EXIT_HLT ? (int)tvm_word(t, TVM_DATA) : ret < 0 ? ret : -1;
+}
+
+/* How many pages of files a snapshot has read */
+u64 travel_read(int snap)
+{
+	struct hlk_snapshot_info info = HLK_STRUCT(hlk_snapshot_info);
+	long ret = hlk_call(snap, HLK_SNAPSHOT_INFO, &info);
+
+	t_must(!ret || ret == -EMSGSIZE);
+	return info.file_read;
+}

@@ -5,6 +5,11 @@
 
 #include "hlk_test.h"
 
+/* What travel_guest() sums up: pages with their number in them */
+#define TRAVEL_LOOK	0x40000UL
+#define TRAVEL_NR_LOOK	32
+#define TRAVEL_SUM	(TRAVEL_NR_LOOK * (TRAVEL_NR_LOOK + 1) / 2)
+
 #define TRAVEL_EXTENTS	512
 #define TRAVEL_FPU	16384
 
@@ -45,5 +50,8 @@ void travel_seal(int fd);
 void travel_out(struct travel *tr, int snap, int parent, int fd);
 int travel_in(struct travel *tr, int dev);
 void travel_end(struct travel *tr);
+void travel_guest(struct tvm *t);
+int travel_call(struct tvm *t);
+u64 travel_read(int snap);
 
 #endif /* _TRAVEL_H */
