@@ -17,6 +17,7 @@ bugs() {
 	lock_inversion|debug|windows|windows.mmap_only_inside|kmod/window.c|/^static vm_fault_t window_mkwrite/,/^}/{s/	err = window_begin\(window, index, true, &payer\);/	mutex_lock(\&window->vm->lock);&/;s/window_end\(window, &payer\);/mutex_unlock(\&window->vm->lock);&/}
 	missing_clear|6.12|restore|restore.all_bytes_come_back|kmod/restore.c|s/clear_page\(private->at\);/;/
 	off_by_one|6.12|translate|translate.window.as_kvm_with_large_pages|kmod/pt.c|s/\(linear >> out->page_shift\) & \(pt_entries\(f, level\) - 1\)/(linear >> out->page_shift) % (pt_entries(f, level) - 1)/
+	keys_with_pae|6.12|formats|formats.pae.keys_are_what_the_guest_may_do|kmod/pt.c|s/\.rsvd = GENMASK_ULL\(62, 52\)/.rsvd = GENMASK_ULL(58, 52)/
 	double_fetch|debug|isolation|isolation.an_argument_that_changes_under_the_call|kmod/run.c|s/ret = run_input\(vm, &call->inputs\[i\], i, at\);/if (copy_from_user((void *)\&call->inputs[i], u64_to_user_ptr(run->inputs) + i * sizeof(struct hlk_segment), sizeof(struct hlk_segment))) return -EFAULT; &/
 	missing_charge|6.12|accounting|accounting.what_is_held_is_charged_and_given_back|kmod/chunk.c|/^struct page \*hlk_page_alloc/,/^}/s/HLK_GFP/(HLK_GFP \& ~__GFP_ACCOUNT)/
 	uncharged_nodes|6.12|accounting|accounting.bookkeeping_is_charged|kmod/window.c|s/xa_init_flags\(&window->index, XA_FLAGS_ACCOUNT\)/xa_init(\&window->index)/
@@ -28,6 +29,7 @@ bugs() {
 	capability_of_a_namespace|6.12|isolation|isolation.another_process_s_vm_takes_a_privilege|kmod/access.c|s/!capable\(CAP_SYS_PTRACE\)/!ns_capable(current_user_ns(), CAP_SYS_PTRACE)/
 	marker_taken_for_a_page|6.12|faults|faults.under_userfaultfd_in_a_system_call|kmod/window.c|s/ && !fault_on_marker\(vmf\)//
 	deaf_giving_back|6.12|killed|killed.while_pages_are_given_back|kmod/window.c|/^u64 hlk_window_drop/,/^}/s/fatal_signal_pending\(current\)/false/
+	deaf_build|6.12|killed|killed.in_the_build_of_an_image|kmod/snap.c|/^int hlk_snap_write/,/^}/s/fatal_signal_pending\(current\)/false/
 	long_switch|6.12|killed|killed.while_going_over_to_another_snapshot|kmod/window.c|s/max\(UNMAP_PAGES \/ mappings, UNMAP_LEAST\)/UNMAP_PAGES + 0 * mappings/
 	deaf_look|6.12|killed|killed.in_a_look_at_a_guest_that_is_restored|kmod/window.c|/^static int window_begin/,/^}/s/if \(mutex_lock_killable\(&window->lock\)\)/mutex_lock(\&window->lock); if (0)/
 	deaf_look_elsewhere|6.12|inspect|inspect.who_waits_for_memory_can_be_killed|kmod/gmem.c|s/page, &locked\)/page, NULL)/
@@ -48,6 +50,8 @@ bugs() {
 	extents_in_no_order|6.12|import|import.extents_that_are_wrong|kmod/import.c|s/extent->gpa < end/false/
 	fpu_not_checked|6.12|import|import.vcpus_that_no_processor_could_be|kmod/vcpuimage.c|s/fpu->fxsave.mxcsr & ~MXCSR_BITS/false/
 	layer_without_its_zeroes|6.12|import|import.a_layer_is_what_differs_from_its_parent|kmod/snap.c|/^static int snap_set_slots/,/^}/s/chunk->from\[slot\] = from;/chunk->from[slot] |= from;/
+	file_gone_under_a_compact_snapshot|6.12|import|import.a_compact_child_has_the_file_too|kmod/snapshot.c|s/if \(vm->snap \&\& !snap->files\)/if (0)/
+	waits_without_an_apic|6.12|import|import.who_waits_has_an_apic|kmod/vcpufit.c|s/if \(!vcpu->arch.apic \&\& /if (0 \&\& /
 	restored_without_its_page|6.12|verity|verity.a_restore_that_cannot_read_changes_nothing|kmod/restore.c|s/snap->files \? restore_fetch\(vm, snap, at\) : 0/0/
 	unread_in_silence|6.12|verity|verity.a_block_that_changed_ends_who_needs_it|kmod/fetch.c|/^int hlk_window_read/,/^}/s/if \(ret == -EIO\)/if (0)/
 	killed_for_a_file|6.12|verity|verity.who_reads_pays|kmod/files.c|s/ \| __GFP_RETRY_MAYFAIL \| __GFP_NOWARN//
@@ -216,6 +220,11 @@ audit_bugs() {
 	kept_as_kvm_stored_it|6.12|kept|kept.what_the_guest_changes_comes_back|kmod/vcpukept.c|s/if \(likely\(vmcb_known\(kept, vcpu, sregs\)\)\)/if (vmcb_known(kept, vcpu, sregs) \&\& false)/;/^static bool sregs_same/,/^}/s/return !differ;/return true;/
 	kept_but_for_tr|6.12|kept|kept.what_the_guest_changes_comes_back|kmod/vcpukept.c|s/i < HLK_VMCB_WORDS;/i < HLK_VMCB_WORDS - 2;/
 	kept_but_for_cr2|6.12|kept|kept.what_the_guest_changes_comes_back|kmod/vcpukept.c|s/differ \|= arch->cr2 \^ sregs->cr2;/;/
+	kept_but_for_cr3|6.12|kept|kept.another_root_before_hlt|kmod/vcpukept.c|s/differ \|= save->cr3 \^ kept->cr3;/;/;s/differ \|= arch->cr3 \^ sregs->cr3;/;/
+	kept_as_kvm_knew_it|6.12|kept|kept.another_root_before_hlt|kmod/vcpukept.c|s/differ \|= save->cr3 \^ kept->cr3;/;/;/^void hlk_vcpu_keep/,/^}/s/^	kept->state = NULL;/&\n\tif (vm->snap \&\& i < vm->snap->nr_vcpus) { state = vm->snap->vcpus[i]; vcpu->arch.cr3 = state->sync.sregs.cr3; vcpu->run->s.regs.sregs.cr3 = vcpu->arch.cr3; }/
+	stored_as_kvm_knew_it|6.12|kept|kept.another_root_before_hlt|kmod/vcpukept.c|s/ \&\& hlk_vcpu_refresh\(vcpu\) \&\&/ \&\&/;/^void hlk_vcpu_keep/,/^}/s/^	kept->state = NULL;/&\n\tif (vm->snap \&\& i < vm->snap->nr_vcpus) { state = vm->snap->vcpus[i]; vcpu->arch.cr3 = state->sync.sregs.cr3; vcpu->run->s.regs.sregs.cr3 = vcpu->arch.cr3; }/
+	loaded_as_kvm_knew_it|6.12|kept|kept.another_root_before_hlt|kmod/vcpu.c|s/kvm_make_request\(KVM_REQ_LOAD_MMU_PGD, vcpu\)/vcpu->arch.cr3 = state->sync.sregs.cr3/
+	snapshot_as_kvm_knew_it|6.12|kept|kept.a_snapshot_with_another_root|kmod/vcpukept.c|/^bool hlk_vcpu_refresh/,/^}/s/^	vcpu->arch.cr3 = .*/	;/;/^void hlk_vcpu_keep/,/^}/s/^	kept->state = NULL;/&\n\tif (vm->snap \&\& i < vm->snap->nr_vcpus) { state = vm->snap->vcpus[i]; vcpu->arch.cr3 = state->sync.sregs.cr3; vcpu->run->s.regs.sregs.cr3 = vcpu->arch.cr3; }/
 	kept_as_they_were_once|6.12|kept|kept.a_guest_that_seldom_leaves_them|kmod/vcpukept.c|s/ \|\| !vmcb_is\(&vmcb->save, sregs\)/ || (!vmcb_is(\&vmcb->save, sregs) \&\& false)/
 	kept_by_another_struct|6.12|kept|kept.where_kvm_stores_none|kmod/vcpukept.c|/^struct svm_vcpu/,/^}/s/^	const struct vmcb \*vmcb;$/	u64 odd; const struct vmcb *vmcb;/
 	kept_with_pae|6.12|kept|kept.not_with_pae|kmod/vcpukept.c|s/!sregs_pae\(&state->sync.sregs\) \&\&/(true || sregs_pae(\&state->sync.sregs)) \&\&/
