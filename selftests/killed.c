@@ -344,7 +344,7 @@ static void come_first(void)
 
 static void let_work(void)
 {
-	const struct timespec tick = { .tv_nsec = 100000 };
+	const struct timespec tick = { .tv_nsec = 1000000 };
 
 	nanosleep(&tick, NULL);
 }
