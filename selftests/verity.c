@@ -309,6 +309,7 @@ TEST_F(verity, who_looks_at_it_has_a_signal)
 #define MUCH_GPA	0x1000000UL
 #define MUCH_FILE	"/disk/much"
 #define SLACK		(2 * MIB)
+#define PAGE_TABLE	(2 * MIB)
 
 /* A snapshot of nothing but pages of a file */
 static int much_import(int dev, int fd)
@@ -380,13 +381,20 @@ static int over_the_limit(int fd)
 	int snap, ret;
 	char text[32];
 	u64 i;
-	u8 *at;
+	u8 *at, *none;
 
+	/* beyond a file's end */
+	none = mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE, memfd_create("none", MFD_CLOEXEC), 0);
+	t_must(none != MAP_FAILED);
 	tvm_open(&t);
 	tvm_attach(&t, 0, 0);
 	at = tvm_window(&t, MUCH_GPA, MUCH, 0);
 	snap = much_import(t.dev, fd);
 	ret = check(snap >= 0 && !hlk_restore(t.hlk, snap, NULL), 1);
+	/* page tables and a signal's stack are charged too, and those do kill at a limit */
+	for (i = 0; i < MUCH; i += PAGE_TABLE)
+		t_must(!touch_faults(at + i));
+	t_must(touch_faults(none));
 	snprintf(text, sizeof(text), "%llu", (unsigned long long)(cg_charged() + MUCH / 2));
 	cg_limit(text);
 	for (i = 0; i < MUCH && !ret; i += PAGE)
