@@ -20,7 +20,8 @@
 /*
  * What it is to do at IN, a number behind it, and one for all calls behind that. Writes a
  * buffer to OUT: how many bytes, the sum, how often it was here. 1: an OUT before. 2: for
- * ever. 3: more bytes than there is room for. 4: prints. 5: breakpoints.
+ * ever. 3: more bytes than there is room for. 4: prints. 5: breakpoints. 6: takes as long as
+ * the bits above it say.
  */
 GUEST(sum, "	mov 0x21000, %ecx\n"
 	   "	mov 0x21004, %eax\n"
@@ -34,6 +35,8 @@ GUEST(sum, "	mov 0x21000, %ecx\n"
 	   "1:	cmp $3, %ecx\n	jne 1f\n	movl $17, 0x22000\n"
 	   "1:	cmp $4, %ecx\n	jne 1f\n	outb %al, $0xe9\n"
 	   "1:	cmp $5, %ecx\n	jne 1f\n	mov $0x401, %eax\n	mov %eax, %dr7\n"
+	   "1:	cmp $6, %cl\n	jne 1f\n	shr $8, %ecx\n"
+	   "2:	imul %edx, %edx\n	imul %edx, %edx\n	imul %edx, %edx\n	loop 2b\n"
 	   "1:	hlt\n");
 
 struct answer {
@@ -222,6 +225,29 @@ TEST_F(calls, a_deadline_of_one)
 	ASSERT_EQ(0, self->run.entries);
 }
 
+TEST_F(calls, a_deadline_of_each)
+{
+	u64 start, took, i;
+	u32 loops = 1 << 10;
+
+	/* so long that all of them take longer than one may */
+	do {
+		loops *= 2;
+		self->in[0][0] = 6 | loops << 8;
+		self->run.nr_calls = 1;
+		start = t_now();
+		OK(CALL());
+		took = t_now() - start;
+	} while (took < 20000000 && loops < 1 << 23);
+	for (i = 0; i < NR; i++)
+		self->in[i][0] = 6 | loops << 8;
+	memset(self->out, 0, sizeof(self->out));
+	self->run.nr_calls = NR;
+	self->run.call_timeout_ns = NR / 2 * took;
+	OK(CALL());
+	DONE(NR);
+}
+
 TEST_F(calls, a_deadline_of_all)
 {
 	self->in[20][0] = 2;
@@ -292,6 +318,8 @@ TEST_F(calls, signals_at_any_time)
 		left = NR;
 	}
 	TH_LOG("%u between, %u within", between, within);
+	ASSERT_LT(0, between);
+	ASSERT_LT(0, within);
 }
 
 struct kicker {

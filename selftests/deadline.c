@@ -90,14 +90,6 @@ FIXTURE_TEARDOWN(deadline)
 	EXPECT_EQ(0, t_end());
 }
 
-static u64 now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000 * MS + ts.tv_nsec;
-}
-
 static long call(fixture *self)
 {
 	return hlk_call(self->t.hlk, HLK_RUN, &self->run);
@@ -128,11 +120,11 @@ static bool undisturbed(void)
  */
 #define ENDS_IN(ms, call)						\
 	do {								\
-		u64 start_ = now();					\
+		u64 start_ = t_now();					\
 									\
 		FAILS(ETIMEDOUT, HLK_WHY_NONE, call);			\
-		ASSERT_LE((ms) * MS, now() - start_);			\
-		ASSERT_GE((ms) * MS + LATE, now() - start_);		\
+		ASSERT_LE((ms) * MS, t_now() - start_);			\
+		ASSERT_GE((ms) * MS + LATE, t_now() - start_);		\
 		ASSERT_TRUE(undisturbed());				\
 	} while (0)
 
@@ -146,13 +138,13 @@ TEST_F(deadline, a_guest_that_spins)
 	for (i = 0; i < 4; i++) {
 		self->run.timeout_ns = 300 * MS;
 		self->run.head.flags = 0;
-		given = now();
+		given = t_now();
 		ENDS_IN(300, call(self));
 		ASSERT_EQ(DONE_ALL, self->run.done);
 		ASSERT_EQ(1, self->run.entries);
 		ASSERT_EQ(KVM_EXIT_INTR, self->run.exit_reason);
 		ASSERT_LE(given + 300 * MS, self->run.deadline_ns);
-		ASSERT_GT(now(), self->run.deadline_ns);
+		ASSERT_GT(t_now(), self->run.deadline_ns);
 		before = steps(self);
 		ASSERT_LT(0, before);
 		/* on from there with a new one, and as the old one says not at all */
@@ -171,7 +163,7 @@ TEST_F(deadline, a_guest_that_spins)
 /* Each exit is a call of its own; all of them together are held to the time. */
 TEST_F(deadline, a_guest_that_comes_out_all_the_time)
 {
-	u64 start = now(), given;
+	u64 start = t_now(), given;
 	u32 exits = 0;
 	long ret;
 
@@ -188,8 +180,8 @@ TEST_F(deadline, a_guest_that_comes_out_all_the_time)
 		ASSERT_EQ(given, self->run.deadline_ns);
 	}
 	ASSERT_EQ(-ETIMEDOUT, ret);
-	ASSERT_LE(200 * MS, now() - start);
-	ASSERT_GE(200 * MS + LATE, now() - start);
+	ASSERT_LE(200 * MS, t_now() - start);
+	ASSERT_GE(200 * MS + LATE, t_now() - start);
 	ASSERT_LT(0, exits);
 	ASSERT_TRUE(undisturbed());
 }
@@ -352,14 +344,14 @@ TEST_F(deadline, at_any_point_of_a_call)
 	struct kicker k = { .hlk = self->t.hlk };
 	u32 seed = t_seed(), out[3] = {}, i;
 	pthread_t thread;
-	u64 took = now();
+	u64 took = t_now();
 	long ret;
 
 	BEGIN(count);
-	took = now();
+	took = t_now();
 	for (i = 0; i < 100; i++)
 		OK(call(self));
-	took = (now() - took) / 100;
+	took = (t_now() - took) / 100;
 	for (i = 0; i < ROUNDS; i++) {
 		if (i == ROUNDS / 2)
 			ASSERT_EQ(0, pthread_create(&thread, NULL, kicks, &k));
@@ -401,11 +393,11 @@ TEST_F(deadline, a_signal_that_is_pending_and_blocked)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	raise(SIGUSR1);
 	for (i = 0; i < 3; i++) {
-		u64 start = now();
+		u64 start = t_now();
 
 		self->run.timeout_ns = 300 * MS;
 		FAILS(ETIMEDOUT, HLK_WHY_NONE, call(self));
-		ASSERT_LE(300 * MS, now() - start);
+		ASSERT_LE(300 * MS, t_now() - start);
 		ASSERT_LT(0, steps(self));
 	}
 	sigpending(&set);
@@ -424,7 +416,7 @@ TEST_F(deadline, signals_all_the_time)
 {
 	struct itimerval timer = { { 0, 10000 }, { 0, 10000 } };
 	struct sigaction action = { .sa_handler = on_alarm, .sa_flags = SA_RESTART };
-	u64 start = now();
+	u64 start = t_now();
 	u32 ended = 0;
 	long ret;
 
@@ -440,8 +432,8 @@ TEST_F(deadline, signals_all_the_time)
 	}
 	setitimer(ITIMER_REAL, &(struct itimerval){}, NULL);
 	ASSERT_EQ(-ETIMEDOUT, ret);
-	ASSERT_LE(500 * MS, now() - start);
-	ASSERT_GE(500 * MS + LATE, now() - start);
+	ASSERT_LE(500 * MS, t_now() - start);
+	ASSERT_GE(500 * MS + LATE, t_now() - start);
 	ASSERT_LT(0, ended);
 	ASSERT_LE(ended, alarms);
 }
@@ -473,7 +465,7 @@ static int timed_calls(void)
 	for (i = 0; i < 20; i++) {
 		self->run.head.flags = 0;
 		self->run.timeout_ns = 50 * MS;
-		start = now();
+		start = t_now();
 		do {
 			ret = call(self);
 			self->run.head.flags = HLK_RUN_CONTINUE;
@@ -481,9 +473,9 @@ static int timed_calls(void)
 		} while (ret == -EINTR);
 		if (ret != -ETIMEDOUT)
 			return 1;
-		if (now() - start < 50 * MS)
+		if (t_now() - start < 50 * MS)
 			return 2;
-		if (now() - start > 50 * MS + LATE)
+		if (t_now() - start > 50 * MS + LATE)
 			return 3;
 	}
 	close(self->snap);
@@ -535,10 +527,10 @@ TEST_F(deadline, killed)
 			_exit(call(self) == -ETIMEDOUT ? 7 : 1);
 		}
 		usleep(300000);
-		start = now();
+		start = t_now();
 		kill(pid, SIGKILL);
 		ASSERT_EQ(pid, waitpid(pid, &status, 0));
-		ASSERT_GE(LATE, now() - start);
+		ASSERT_GE(LATE, t_now() - start);
 		ASSERT_TRUE(WIFSIGNALED(status) || WEXITSTATUS(status) == 7);
 	}
 }
@@ -557,10 +549,10 @@ struct runner {
 static void *runs(void *arg)
 {
 	struct runner *r = arg;
-	u64 start = now();
+	u64 start = t_now();
 
 	r->ret = ioctl(r->t.hlk, HLK_RUN, &r->run) ? -errno : 0;
-	r->took = now() - start;
+	r->took = t_now() - start;
 	r->done = true;
 	return NULL;
 }
@@ -683,9 +675,9 @@ TEST_F(deadline, one_of_many_spins)
 	many.calls = (uintptr_t)calls;
 	many.nr_calls = 8;
 	many.call_size = sizeof(*calls);
-	took = now();
+	took = t_now();
 	OK(hlk_call(self->t.dev, HLK_RUN_MANY, &many));
-	took = now() - took;
+	took = t_now() - took;
 	ASSERT_EQ(8, many.nr_done);
 	for (i = 0; i < 8; i++) {
 		ASSERT_EQ(i % 4 == 1 ? -ETIMEDOUT : 0, calls[i].ret);
@@ -716,7 +708,7 @@ TEST_F(deadline, a_kick_ends_what_can_be_kicked)
 
 	for (i = 0; i < 3; i++) {
 		ASSERT_EQ(0, kick(self->t.hlk, 0));
-		start(&r, &self->t, 0, i ? HLK_DEADLINE_NEVER : now() + FOR_EVER);
+		start(&r, &self->t, 0, i ? HLK_DEADLINE_NEVER : t_now() + FOR_EVER);
 		usleep(50000);
 		ASSERT_FALSE(r.done);
 		ASSERT_EQ(1, kick(self->t.hlk, 0));

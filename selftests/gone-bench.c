@@ -56,14 +56,6 @@ static bool idle;
 static int tracing = -1;
 static int tell[2];
 
-static u64 now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
-}
-
 /* ---- the child ---- */
 
 /* The call; the parent is told before and after it. */
@@ -74,10 +66,10 @@ static void act(long (*call)(void *arg), void *arg)
 	t_must(write(tell[1], "b", 1) == 1);
 	if (tracing >= 0)
 		t_must(write(tracing, "1", 1) == 1);
-	start = now();
+	start = t_now();
 	if (!idle)
 		shared->ret = call(arg);
-	shared->ns = now() - start;
+	shared->ns = t_now() - start;
 	if (tracing >= 0)
 		t_must(write(tracing, "0", 1) == 1);
 	t_must(write(tell[1], "e", 1) == 1);
@@ -795,12 +787,12 @@ static pid_t begin(void (*child)(void), bool no_call)
 /* How long a process takes to be gone from SIGKILL on */
 static u64 end(pid_t pid)
 {
-	u64 start = now();
+	u64 start = t_now();
 	int status;
 
 	kill(pid, SIGKILL);
 	t_must(waitpid(pid, &status, 0) == pid);
-	start = now() - start;
+	start = t_now() - start;
 	close(tell[0]);
 	t_must(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 	return start;
@@ -907,10 +899,10 @@ static double reference(void)
 	t_must(from && to);
 	memset(from, 1, BIG_PAGES * PAGE);
 	memset(to, 2, BIG_PAGES * PAGE);
-	start = now();
+	start = t_now();
 	memcpy(to, from, BIG_PAGES * PAGE);
 	asm volatile("" :: "r"(to) : "memory");
-	start = now() - start;
+	start = t_now() - start;
 	free(from);
 	free(to);
 	return ms(start);

@@ -241,14 +241,6 @@ static void child_give_back(struct shared *shared)
 	hlk_restore(t.hlk, snap, NULL);
 }
 
-static u64 now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
-}
-
 /* The second switch: to unmap a page of each 256, in each of many mappings */
 static void child_switch(struct shared *shared)
 {
@@ -271,10 +263,10 @@ static void child_switch(struct shared *shared)
 			(void)*(volatile u8 *)(at + k * PAGE);
 	}
 	shared->hlk = t.hlk;
-	shared->ns = now();
+	shared->ns = t_now();
 	shared->ready = true;
 	hlk_restore(t.hlk, snap, NULL);
-	shared->ns = now() - shared->ns;
+	shared->ns = t_now() - shared->ns;
 }
 
 /* It has the child's memory, and so shall not touch what the C library keeps there. */
@@ -503,7 +495,7 @@ static bool not_over(fixture *self, u64 begin)
 
 static bool in_its_first_third(fixture *self, u64 begin)
 {
-	return now() - self->shared->ns < whole / 3;
+	return t_now() - self->shared->ns < whole / 3;
 }
 
 /* Then it has changed nothing. */

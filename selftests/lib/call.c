@@ -230,6 +230,15 @@ u32 t_seed(void)
 	return seed;
 }
 
+/* Nanoseconds */
+u64 t_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
 u32 t_rnd(u32 *state)
 {
 	*state ^= *state << 13;

@@ -99,6 +99,7 @@ void t_begin(void);
 int t_end(void);
 u32 t_seed(void);
 u32 t_rnd(u32 *state);
+u64 t_now(void);
 const char *t_module(void);
 
 /* ---- a VM ---- */

@@ -233,7 +233,7 @@ audit_bugs() {
 	calls_with_any_exit|6.12|calls|calls.an_exit_in_the_middle_is_seen|kmod/run.c|s/run->exit_reason != KVM_EXIT_HLT/false/
 	calls_deaf_to_signals|6.12|calls|calls.signals_at_any_time|kmod/run.c|/^static int calls_run/,/^}/s/signal_pending\(current\) \|\| //
 	calls_with_old_breakpoints|6.12|calls|calls.breakpoints_are_for_user_space|kmod/run.c|s/likely\(!\(run->residue & HLK_RESIDUE_DEBUGREGS\)\)/true/
-	calls_with_one_deadline|6.12|calls|calls.a_deadline_of_one|kmod/run.c|/^static int calls_next/,/^}/s/if \(run->call_timeout_ns\)/if (run->call_timeout_ns \&\& !run->calls_done)/
+	calls_with_one_deadline|6.12|calls|calls.a_deadline_of_each|kmod/run.c|/^static int calls_next/,/^}/s/if \(run->call_timeout_ns\)/if (run->call_timeout_ns \&\& !run->calls_done)/
 	calls_with_outputs_anywhere|6.12|calls|calls.what_is_wrong_in_the_middle|kmod/run.c|s/run->head.flags & HLK_RUN_SIZED && call->out_gpa % sizeof\(u64\)/false/
 	calls_as_long_as_the_guest_says|6.12|calls|calls.an_output_that_is_too_long_is_seen|kmod/run.c|/^static int calls_output/,/^}/s/if \(size > bytes\)/if (0)/
 	calls_with_reserved_words|6.12|calls|calls.what_is_wrong_in_the_middle|kmod/run.c|/^static int calls_read/,/^}/s/if \(call->__reserved\)/if (0)/
