@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What is said when something failed, above all when the guest did. */
 #include <errno.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "fail.h"
+#include "json.h"
+#include "names.h"	/* of enum hlk_what and enum hlk_why, made of the headers */
 #include "symbol.h"
 #include "term.h"
 
@@ -25,15 +29,169 @@ int exit_code(const struct hlk_err *err)
 	}
 }
 
+/*
+ * What failed last, for JSON. One thread has guests; what others say in their own name is
+ * not told by programs to programs.
+ */
+static struct {
+	bool wanted;
+	char line[512];
+	char hint[192];
+	struct hlk_err err;
+} last;
+
+/* Limits of this process that have a name of their own, and how they are raised */
+static void note_hint(int code)
+{
+	static const struct {
+		int code;
+		int resource;
+		const char *what;
+		unsigned int unit;
+	} limits[] = {
+		{ EMFILE, RLIMIT_NOFILE, "open files: ulimit -n is %llu; raise it", 1 },
+		{ ENOMEM, RLIMIT_AS, "address space: ulimit -v is %llu; raise it", 1024 },
+		{ EAGAIN, RLIMIT_NPROC, "threads: ulimit -u is %llu; raise it", 1 },
+		{ EFBIG, RLIMIT_FSIZE, "size of files: ulimit -f is %llu; raise it", 1024 },
+	};
+	struct rlimit limit;
+	size_t i;
+
+	last.hint[0] = '\0';
+	if (code == ENFILE)
+		snprintf(last.hint, sizeof(last.hint),
+			 "the host has a limit of open files: /proc/sys/fs/file-max");
+	for (i = 0; i < sizeof(limits) / sizeof(*limits); i++)
+		if (limits[i].code == code && !getrlimit(limits[i].resource, &limit) &&
+		    limit.rlim_cur != RLIM_INFINITY)
+			snprintf(last.hint, sizeof(last.hint), limits[i].what,
+				 (unsigned long long)limit.rlim_cur / limits[i].unit);
+}
+
+static void say_last(void)
+{
+	fprintf(stderr, "hlk-run: ");
+	print_safe(stderr, last.line, strlen(last.line));
+	if (last.hint[0])
+		fprintf(stderr, " (%s)", last.hint);
+	fputc('\n', stderr);
+}
+
+/**
+ * fail_say() - say that something failed
+ * @fmt: a line, as of printf(), without a line feed
+ *
+ * Return: RUN_ERROR
+ */
+int fail_say(const char *fmt, ...)
+{
+	va_list args;
+
+	last.err = (struct hlk_err) {};
+	last.hint[0] = '\0';
+	va_start(args, fmt);
+	vsnprintf(last.line, sizeof(last.line), fmt, args);
+	va_end(args);
+	say_last();
+	return RUN_ERROR;
+}
+
+/**
+ * fail_file() - say that something with a file failed, as errno says
+ * @path: the file
+ * @what: what was to be done with it, such as "cannot be written"
+ *
+ * Return: RUN_ERROR
+ */
+int fail_file(const char *path, const char *what)
+{
+	last.err = (struct hlk_err) { .code = errno, .what = HLK_WHAT_FILE, .op = what };
+	snprintf(last.err.text, sizeof(last.err.text), "%s", path);
+	note_hint(last.err.code);
+	snprintf(last.line, sizeof(last.line), "%s %s: %s", what, path,
+		 strerror(last.err.code));
+	say_last();
+	return RUN_ERROR;
+}
+
 int fail_err(const char *what, const struct hlk_err *err)
 {
 	char line[256];
 
+	last.err = *err;
+	note_hint(err->code);
 	hlk_strerror(err, line, sizeof(line));
-	fprintf(stderr, "hlk-run: %s%s", what ? what : "", what ? ": " : "");
-	print_safe(stderr, line, strlen(line));
-	fputc('\n', stderr);
+	snprintf(last.line, sizeof(last.line), "%s%s%s", what ? what : "",
+		 what ? ": " : "", line);
+	say_last();
 	return exit_code(err);
+}
+
+#define NAME_OF(table, nr) \
+	((nr) < sizeof(table) / sizeof(*(table)) ? (table)[nr] : NULL)
+
+static void add_name(struct cJSON *to, const char *key, const char *name)
+{
+	if (name)
+		cJSON_AddStringToObject(to, key, name);
+	else
+		cJSON_AddNullToObject(to, key);
+}
+
+/**
+ * fail_json() - what failed last, for programs
+ * @to: what it becomes members of
+ */
+void fail_json(struct cJSON *to)
+{
+	const struct hlk_err *err = &last.err;
+	struct cJSON *one;
+
+	if (!last.line[0])
+		return;
+	json_text(to, "error", last.line, strlen(last.line));
+	if (last.hint[0])
+		cJSON_AddStringToObject(to, "hint", last.hint);
+	if (!err->code)
+		return;
+	one = cJSON_AddObjectToObject(to, "failure");
+	json_u64(one, "errno", err->code);
+	add_name(one, "errno_name", strerrorname_np(err->code));
+	add_name(one, "what", NAME_OF(what_names, err->what));
+	if (err->what == HLK_WHAT_MODULE)
+		add_name(one, "why", NAME_OF(why_names, err->why));
+	json_u64(one, "index", err->index);
+	json_u64(one, "where", err->where);
+	if (err->op)
+		cJSON_AddStringToObject(one, "op", err->op);
+	if (err->text[0])
+		json_text(one, "text", err->text, strlen(err->text));
+}
+
+/**
+ * fail_want_json() - what is printed is read by a program
+ */
+void fail_want_json(void)
+{
+	last.wanted = true;
+}
+
+/**
+ * fail_end() - before the program ends: a failure is told as JSON, too
+ * @code: the exit code
+ *
+ * If nothing else told of it: where JSON was wanted there is always one object.
+ */
+void fail_end(int code)
+{
+	struct cJSON *root;
+
+	if (!code || !last.wanted || json_printed())
+		return;
+	root = cJSON_CreateObject();
+	cJSON_AddNumberToObject(root, "exit_code", code);
+	fail_json(root);
+	json_print(root);
 }
 
 int fail_sandbox(struct hlk_sandbox *sb)

@@ -25,6 +25,13 @@ enum {
 	RUN_HOST = 13,		/* this host's KVM does not take something */
 };
 
+struct cJSON;
+
+int fail_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+int fail_file(const char *path, const char *what);
+void fail_want_json(void);
+void fail_json(struct cJSON *to);
+void fail_end(int code);
 int fail_err(const char *what, const struct hlk_err *err);
 int fail_sandbox(struct hlk_sandbox *sb);
 int exit_code(const struct hlk_err *err);

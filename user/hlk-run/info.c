@@ -85,7 +85,7 @@ static void print_table(const struct hlk_info *info)
 		puts("This machine's processor is emulated: times mean little.");
 }
 
-int cmd_info(const struct options *opt)
+int cmd_info(struct options *opt)
 {
 	struct hlk_info info;
 	struct hlk_ctx *ctx;

@@ -5,6 +5,6 @@
 
 #include "option.h"
 
-int cmd_info(const struct options *opt);
+int cmd_info(struct options *opt);
 
 #endif /* HLK_RUN_INFO_H */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "../libhlk/text.h"
+#include "fail.h"
 
 /* cJSON keeps numbers as double, which is not exact above 2^53. */
 void json_u64(struct cJSON *to, const char *name, uint64_t value)
@@ -55,14 +56,56 @@ void json_text(struct cJSON *to, const char *name, const char *text, size_t len)
 	free(clean);
 }
 
+/**
+ * json_bytes() - bytes of a guest, as text and, where that is not all of them, in hexadecimal
+ * @to: what they become members of
+ * @name: the name of the text
+ * @hex: the other name
+ * @data: the bytes
+ * @len: how many
+ */
+void json_bytes(struct cJSON *to, const char *name, const char *hex, const void *data,
+		size_t len)
+{
+	char *clean = text_clean(data, len);
+	const unsigned char *byte = data;
+	char *digits;
+	size_t i;
+
+	if (clean)
+		cJSON_AddStringToObject(to, name, clean);
+	if (!clean || strlen(clean) != len || memcmp(clean, data, len)) {
+		digits = malloc(2 * len + 1);
+		for (i = 0; digits && i < len; i++)
+			sprintf(digits + 2 * i, "%02x", byte[i]);
+		if (digits)
+			cJSON_AddStringToObject(to, hex, digits);
+		free(digits);
+	}
+	free(clean);
+}
+
+static bool printed;
+
 /* Prints and frees */
 void json_print(struct cJSON *root)
 {
+	printed = true;
 	char *text = cJSON_Print(root);
 
 	puts(text ? text : "{}");
 	cJSON_free(text);
 	cJSON_Delete(root);
+}
+
+/**
+ * json_printed() - was any JSON printed?
+ *
+ * Return: that
+ */
+bool json_printed(void)
+{
+	return printed;
 }
 
 /**
@@ -80,10 +123,10 @@ int json_write(struct cJSON *root, const char *path)
 
 	if (!ret && (fputs(text, file) < 0 || fputc('\n', file) < 0))
 		ret = -1;
-	if (file && file != stdout && fclose(file))
+	if (file == stdout ? fflush(file) : file && fclose(file))
 		ret = -1;
 	if (ret)
-		fprintf(stderr, "hlk-run: %s: cannot be written\n", path);
+		fail_file(path, "cannot write");
 	cJSON_free(text);
 	cJSON_Delete(root);
 	return ret;

@@ -8,10 +8,19 @@
 
 struct cJSON;
 
-void latency_head(const struct term *term);
-void latency_row(const char *name, const struct samples *samples);
+/**
+ * struct latency - a row of a table of latencies
+ * @name: of what
+ * @samples: the latencies
+ */
+struct latency {
+	const char *name;
+	const struct samples *samples;
+};
+
+void latency_table(const struct term *term, const struct latency *rows, size_t nr);
 void latency_json(struct cJSON *to, const char *name,
 		  const struct samples *samples);
-void latency_note(void);
+void latency_note(const struct term *term);
 
 #endif /* HLK_RUN_LATENCY_H */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* hlk-run run: boot, snapshot, then restore and call, again and again. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -11,6 +12,7 @@
 #include "debug/debug.h"
 #include "fail.h"
 #include "guest.h"
+#include "interrupt.h"
 #include "loop.h"
 #include "report.h"
 #include "saved.h"
@@ -20,6 +22,7 @@
 #define TICK		(NSEC / 10)
 #define ANSWERS_SHOWN	10
 #define ANSWER_SIZE	65536
+#define SHOWN(len)	((int)((len) < 200 ? (len) : 200))
 
 static uint64_t now(void)
 {
@@ -123,12 +126,8 @@ static int check_answer(struct loop *loop, size_t len)
 			     !memcmp(loop->answer, opt->expect, len)))
 		return RUN_OK;
 	clear_progress(loop);
-	fprintf(stderr, "hlk-run: call %llu: expected '",
-		(unsigned long long)loop->calls);
-	print_safe(stderr, opt->expect, opt->expect_len);
-	fprintf(stderr, "', got '");
-	print_safe(stderr, loop->answer, len);
-	fprintf(stderr, "'\n");
+	fail_say("call %llu: expected '%.*s', got '%.*s'", (unsigned long long)loop->calls,
+		 SHOWN(opt->expect_len), opt->expect, SHOWN(len), loop->answer);
 	return RUN_MISMATCH;
 }
 
@@ -198,7 +197,7 @@ static int call(struct loop *loop)
 		ret = call_once(loop, &len);
 	}
 	if (debug_killed(loop->debug)) {
-		fprintf(stderr, "hlk-run: gdb ended the guest\n");
+		fail_say("gdb ended the guest");
 		return RUN_GUEST;
 	}
 	if (!ret)
@@ -242,11 +241,32 @@ static int loop_run(struct loop *loop)
 	loop->start = now();
 	loop->next_tick = loop->start + 5 * TICK;
 	loop->progress = !opt->no_progress && isatty(STDERR_FILENO);
-	while (!ret && loop->done < opt->repeat)
+	/* Under gdb it is gdb that interrupts. */
+	if (!loop->debug)
+		interrupt_begin();
+	while (!ret && loop->done < opt->repeat && !interrupted())
 		ret = turn(loop);
 	loop->elapsed = now() - loop->start;
 	clear_progress(loop);
 	return ret ? ret : loop->timeouts ? RUN_TIMEOUT : RUN_OK;
+}
+
+static int write_answer(const struct loop *loop)
+{
+	const char *at = loop->answer;
+	size_t left = loop->answer_len;
+	ssize_t put;
+
+	while (loop->answer_to >= 0 && left) {
+		put = write(loop->answer_to, at, left);
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put < 0)
+			return fail_file(loop->opt->answer_file, "cannot write");
+		at += put;
+		left -= put;
+	}
+	return RUN_OK;
 }
 
 static int run_guest(struct loop *loop, struct hlk_ctx *ctx)
@@ -273,14 +293,47 @@ static int run_guest(struct loop *loop, struct hlk_ctx *ctx)
 	if (hlk_sandbox_stats(loop->sb, &loop->stats))
 		return ret ? ret : fail_sandbox(loop->sb);
 	fflush(stdout);
-	samples_sort(&loop->restore);
-	samples_sort(&loop->both);
+	if (!ret)
+		ret = write_answer(loop);
 	loop->exit_code = ret;
 	report_loop(loop);
 	return ret;
 }
 
-int cmd_run(const struct options *opt)
+/*
+ * With the answer on standard output all else goes to standard error: what was printed
+ * there before is none of it, for nothing was.
+ */
+static int answer_open(struct loop *loop)
+{
+	const char *path = loop->opt->answer_file;
+	int fd;
+
+	if (!path)
+		return RUN_OK;
+	if (!strcmp(path, "-")) {
+		fflush(stdout);
+		fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+		if (fd >= 0 && dup2(STDERR_FILENO, STDOUT_FILENO) < 0) {
+			close(fd);
+			fd = -1;
+		}
+	} else {
+		fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	}
+	if (fd < 0)
+		return fail_file(path, "cannot write");
+	loop->answer_to = fd;
+	return RUN_OK;
+}
+
+/**
+ * cmd_run() - hlk-run run
+ * @opt: the command line
+ *
+ * Return: the exit code
+ */
+int cmd_run(struct options *opt)
 {
 	struct loop *loop;
 	struct hlk_ctx *ctx;
@@ -290,12 +343,20 @@ int cmd_run(const struct options *opt)
 	loop = calloc(1, sizeof(*loop));
 	if (!loop || samples_init(&loop->restore) ||
 	    samples_init(&loop->both)) {
-		fprintf(stderr, "hlk-run: out of memory\n");
+		fail_say("out of memory");
 		goto free_loop;
 	}
 	loop->opt = opt;
+	loop->answer_to = -1;
 	loop->answer = malloc(ANSWER_SIZE);
-	if (!loop->answer)
+	if (!loop->answer) {
+		fail_say("out of memory");
+		goto free_loop;
+	}
+	ret = option_input(opt);
+	if (!ret)
+		ret = answer_open(loop);
+	if (ret)
 		goto free_loop;
 	if (hlk_open(&ctx, &err)) {
 		ret = fail_err(NULL, &err);
@@ -320,7 +381,10 @@ free_loop:
 		samples_free(&loop->restore);
 		samples_free(&loop->both);
 		free(loop->answer);
+		if (loop->answer && loop->answer_to >= 0)
+			close(loop->answer_to);
 	}
 	free(loop);
+	option_input_free(opt);
 	return ret;
 }

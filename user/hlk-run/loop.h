@@ -5,6 +5,6 @@
 
 #include "option.h"
 
-int cmd_run(const struct options *opt);
+int cmd_run(struct options *opt);
 
 #endif /* HLK_RUN_LOOP_H */

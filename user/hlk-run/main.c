@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* hlk-run: the command line. */
 #include <argp.h>
+#include <errno.h>
 #include <locale.h>
 #include <string.h>
 
@@ -8,6 +9,7 @@
 #include "boot/boot.h"
 #include "fail.h"
 #include "info.h"
+#include "interrupt.h"
 #include "loop.h"
 #include "option.h"
 #include "pt/pt.h"
@@ -24,6 +26,7 @@ enum {
 	OPT_BESIDE,
 	OPT_FROM,
 	OPT_VERIFY,
+	OPT_ANSWER_FILE,
 };
 
 static error_t parse_run(int key, char *arg, struct argp_state *state)
@@ -55,6 +58,9 @@ static error_t parse_run(int key, char *arg, struct argp_state *state)
 	case OPT_VERIFY:
 		opt->verify = true;
 		return 0;
+	case OPT_ANSWER_FILE:
+		opt->answer_file = arg;
+		return 0;
 	case OPT_QUIET:
 		opt->quiet = true;
 		return 0;
@@ -62,8 +68,9 @@ static error_t parse_run(int key, char *arg, struct argp_state *state)
 		opt->no_progress = true;
 		return 0;
 	case ARGP_KEY_END:
-		if (!opt->call && (opt->input || opt->expect))
-			argp_error(state, "--input and --expect want --call");
+		if (!opt->call && (opt->input || opt->expect || opt->input_file ||
+				   opt->answer_file))
+			argp_error(state, "--input, --input-file, --answer-file and --expect want --call");
 		if (opt->audit && !opt->restore)
 			argp_error(state, "--audit is about restores");
 		if ((opt->gdb || opt->core_at_snapshot) && !opt->restore)
@@ -83,6 +90,9 @@ static error_t parse_info(int key, char *arg, struct argp_state *state)
 static const struct argp_option run_options[] = {
 	{ "call", OPT_CALL, "NAME", 0, "Call this function of the guest", 1 },
 	{ "input", OPT_INPUT, "TEXT", 0, "Its argument", 1 },
+	OPTION_INPUT_FILE(1),
+	{ "answer-file", OPT_ANSWER_FILE, "FILE", 0,
+	  "Write the last answer there, byte by byte; - is standard output, and all else goes to standard error then", 1 },
 	{ "expect", OPT_EXPECT, "TEXT", 0,
 	  "Compare each answer with this, stop at the first that differs", 1 },
 	{ "repeat", OPT_REPEAT, "N", 0, "Call so many times (default 1)", 1 },
@@ -134,7 +144,7 @@ static const struct argp info_argp = {
 static const struct command {
 	const char *name;
 	const struct argp *argp;
-	int (*run)(const struct options *opt);
+	int (*run)(struct options *opt);
 	int (*own)(int argc, char **argv);
 } commands[] = {
 	{ "run", &run_argp, cmd_run, NULL },
@@ -217,9 +227,14 @@ int main(int argc, char **argv)
 	argp_err_exit_status = RUN_USAGE;
 	if (argp_parse(&top_argp, argc, argv, ARGP_IN_ORDER, NULL, &ret))
 		return RUN_USAGE;
+	fail_end(ret);
+	/* A write that failed before is tried no more, and so why is not known any more. */
+	errno = 0;
 	if (fflush(stdout) || ferror(stdout)) {
-		fprintf(stderr, "hlk-run: cannot write the output\n");
+		fprintf(stderr, "hlk-run: cannot write the output%s%s\n", errno ? ": " : "",
+			errno ? strerror(errno) : "");
 		return ret ? ret : RUN_ERROR;
 	}
+	interrupt_end();
 	return ret;
 }

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "boot/input.h"
+#include "fail.h"
 #include "option.h"
 
 /**
@@ -69,6 +71,9 @@ static error_t parse_call(int key, char *arg, struct argp_state *state,
 		opt->input = arg;
 		opt->input_len = strlen(arg);
 		return 0;
+	case OPT_INPUT_FILE:
+		opt->input_file = arg;
+		return 0;
 	case OPT_EXPECT:
 		opt->expect = arg;
 		opt->expect_len = strlen(arg);
@@ -111,10 +116,43 @@ error_t option_parse(int key, char *arg, struct argp_state *state,
 		return 0;
 	case OPT_JSON:
 		opt->json = true;
+		fail_want_json();
 		return 0;
 	default:
 		return parse_call(key, arg, state, opt);
 	}
+}
+
+/**
+ * option_input() - read the file of --input-file, if there is one
+ * @opt: the command line; out: @input and @input_len
+ *
+ * Return: RUN_OK, or RUN_FILE after the reason was printed
+ */
+int option_input(struct options *opt)
+{
+	size_t len = 0;
+	void *data;
+	int ret;
+
+	if (!opt->input_file)
+		return RUN_OK;
+	ret = input_any(opt->input_file, OPTION_MAX_INPUT, &data, &len);
+	opt->input = data;
+	opt->input_len = len;
+	return ret;
+}
+
+/**
+ * option_input_free() - free what option_input() read
+ * @opt: the command line
+ */
+void option_input_free(struct options *opt)
+{
+	if (!opt->input_file)
+		return;
+	free((void *)opt->input);
+	opt->input = NULL;
 }
 
 /**
@@ -138,6 +176,8 @@ error_t option_parse_guest(int key, char *arg, struct argp_state *state,
 	case ARGP_KEY_END:
 		if (!opt->guest)
 			argp_error(state, "which guest? (an i686 ELF file)");
+		if (opt->input && opt->input_file)
+			argp_error(state, "--input or --input-file?");
 		return 0;
 	default:
 		return option_parse(key, arg, state, opt);

@@ -16,6 +16,8 @@
  * @call: function to call, or NULL
  * @input: its argument
  * @input_len: length of that
+ * @input_file: where that is read from, - for standard input, or NULL
+ * @answer_file: where the last answer goes, - for standard output, or NULL
  * @expect: what each answer has to be, or NULL
  * @expect_len: length of that
  * @repeat: how many calls
@@ -42,6 +44,8 @@ struct options {
 	const char *call;
 	const char *input;
 	size_t input_len;
+	const char *input_file;
+	const char *answer_file;
 	const char *expect;
 	size_t expect_len;
 	uint64_t repeat;
@@ -73,6 +77,7 @@ enum {
 	OPT_SCRATCH = 's',
 	OPT_JSON = 'j',
 	OPT_FLAT = 256,
+	OPT_INPUT_FILE,
 	OPT_HOST_COW,
 	OPT_STRICT,
 	OPT_CR3,
@@ -103,6 +108,10 @@ enum {
 	{ "cr3", OPT_CR3, NULL, 0,					\
 	  "Take CR3 as the only page directory, not those that the guest published", group }
 
+#define OPTION_INPUT_FILE(group)					\
+	{ "input-file", OPT_INPUT_FILE, "FILE", 0,			\
+	  "Its argument is what is in this file, of any bytes; - is standard input", group }
+
 #define OPTION_TIMEOUT(group)						\
 	{ "timeout", OPT_TIMEOUT, "MS", 0,				\
 	  "Stop the guest when boot or a call takes longer", group }
@@ -123,8 +132,13 @@ enum {
 #define OPTION_JSON(group)						\
 	{ "json", OPT_JSON, NULL, 0, "Print JSON", group }
 
+/* the most that is read of it; what a guest takes is less */
+#define OPTION_MAX_INPUT	(16U << 20)
+
 uint64_t option_number(struct argp_state *state, const char *name,
 		       const char *arg, uint64_t least, uint64_t most);
+int option_input(struct options *opt);
+void option_input_free(struct options *opt);
 error_t option_parse(int key, char *arg, struct argp_state *state,
 		     struct options *opt);
 error_t option_parse_guest(int key, char *arg, struct argp_state *state,

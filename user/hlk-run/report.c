@@ -2,9 +2,12 @@
 /* hlk-run run: what it took. */
 #include <errno.h>
 
+#include "fail.h"
+#include "interrupt.h"
 #include "json.h"
 #include "latency.h"
 #include "report.h"
+#include "table.h"
 #include "term.h"
 
 static const char *both_name(const struct loop *loop)
@@ -17,49 +20,35 @@ static double rate(const struct loop *loop)
 	return loop->elapsed ? loop->done * 1e9 / loop->elapsed : 0;
 }
 
-static void count(const char *name, unsigned long long value, const char *more)
-{
-	printf("%-22s %12llu%s%s\n", name, value, *more ? "  " : "", more);
-}
-
-static void print_counts(const struct loop *loop)
+static void print_counts(const struct loop *loop, const struct term *term)
 {
 	const struct hlk_snapshot_counts *counts = &loop->info.counts;
 	char more[128] = "";
 
 	snprintf(more, sizeof(more), "%.0f per second", rate(loop));
-	count("calls", loop->calls, loop->calls ? more : "");
+	table_count(term, "calls", loop->calls, loop->calls ? more : "");
 	if (loop->timeouts)
-		count("timeouts", loop->timeouts, "");
+		table_count(term, "timeouts", loop->timeouts, "");
 	if (loop->audits)
-		count("audits", loop->audits,
-		      loop->err.code == EUCLEAN ? "and a difference" :
-		      "no difference");
+		table_count(term, "audits", loop->audits,
+			    loop->err.code == EUCLEAN ? "and a difference" :
+							"no difference");
 	if (!loop->snap)
 		return;
-	count("restores", loop->restores, loop->calls ? "" : more);
+	table_count(term, "restores", loop->restores, loop->calls ? "" : more);
 	snprintf(more, sizeof(more), "%.1f written back per restore",
 		 loop->stats.restores ? (double)(loop->stats.pages_copied +
 						 loop->stats.pages_cleared) /
 					loop->stats.restores : 0.0);
-	count("private pages", loop->stats.private_pages, more);
+	table_count(term, "private pages", loop->stats.private_pages, more);
 	snprintf(more, sizeof(more), "%llu copied, %llu shared, %llu of zeroes",
 		 (unsigned long long)counts->copied,
 		 (unsigned long long)counts->inherited,
 		 (unsigned long long)counts->zero);
-	count("snapshot pages", counts->pages, more);
+	table_count(term, "snapshot pages", counts->pages, more);
 	snprintf(more, sizeof(more), "%llu read, %u roots",
 		 (unsigned long long)counts->tables_read, loop->info.nr_roots);
-	count("page-table pages", counts->tables, more);
-}
-
-static void print_latencies(const struct loop *loop, const struct term *term)
-{
-	if (!loop->restore.nr && !loop->both.nr)
-		return;
-	latency_head(term);
-	latency_row("restore", &loop->restore);
-	latency_row(both_name(loop), &loop->both);
+	table_count(term, "page-table pages", counts->tables, more);
 }
 
 static void print_table(const struct loop *loop)
@@ -70,15 +59,18 @@ static void print_table(const struct loop *loop)
 
 	term_init(&term, stdout);
 	putchar('\n');
-	print_counts(loop);
-	print_latencies(loop, &term);
+	print_counts(loop, &term);
+	latency_table(&term, (const struct latency[]) {
+		{ "restore", &loop->restore },
+		{ both_name(loop), &loop->both },
+	}, 2);
 	if (drawn->nr >= 10) {
 		printf("\n%s%s%s\n", term_on(&term, "\033[1m"),
 		       loop->both.nr ? both_name(loop) : "restore",
 		       term_off(&term));
 		samples_draw(drawn, stdout, term.width, term.unicode);
 	}
-	latency_note();
+	latency_note(&term);
 }
 
 static void json_snapshot(struct cJSON *to, const struct loop *loop)
@@ -128,13 +120,11 @@ static void json_stats(struct cJSON *to, const struct hlk_vm_stats *stats)
 static void json_failure(struct cJSON *to, const struct loop *loop)
 {
 	const struct hlk_exit *exit = hlk_sandbox_exit(loop->sb);
-	char line[256];
 	struct cJSON *one;
 
+	fail_json(to);
 	if (!loop->err.code)
 		return;
-	hlk_strerror(&loop->err, line, sizeof(line));
-	cJSON_AddStringToObject(to, "error", line);
 	if (exit->reason == HLK_EXIT_NONE || exit->reason == HLK_EXIT_HALT)
 		return;
 	one = cJSON_AddObjectToObject(to, "guest_exit");
@@ -161,8 +151,9 @@ static void print_json(const struct loop *loop)
 	json_u64(root, "audits", loop->audits);
 	json_u64(root, "timeouts", loop->timeouts);
 	json_u64(root, "elapsed_ns", loop->elapsed);
+	cJSON_AddBoolToObject(root, "interrupted", interrupted());
 	if (loop->answers)
-		json_text(root, "answer", loop->last, loop->last_len);
+		json_bytes(root, "answer", "answer_hex", loop->last, loop->last_len);
 	cJSON_AddBoolToObject(root, "answers_differ", loop->answers > 1);
 	if (loop->exit_code)
 		json_failure(root, loop);

@@ -32,6 +32,7 @@
  * @shown: there is one
  * @answer: the last answer
  * @answer_len: its length
+ * @answer_to: the file that the last one goes to, or -1
  * @last: the last answer that was shown
  * @last_len: its length
  * @answers: answers that were not the same as the one before
@@ -59,6 +60,7 @@ struct loop {
 	bool shown;
 	char *answer;
 	size_t answer_len;
+	int answer_to;
 	char last[ANSWER_KEPT];
 	size_t last_len;
 	uint64_t answers;

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Latencies. Memory is bounded: beyond SAMPLES_MAX each new one replaces a
- * random old one or none, so that all have the same chance to be kept
- * (reservoir sampling); least, greatest and mean are those of all.
+ * Latencies, in a histogram whose buckets are linear within each power of two.
+ * Below SAMPLES_EXACT each number has a bucket of its own; above, a bucket is
+ * narrower than its numbers by SAMPLES_STEPS or more. Each one is counted, however many
+ * there are, so percentiles are of all of them, the last ones too, and two histograms
+ * are put together by adding. Least, greatest and mean are exact.
  */
 #include "samples.h"
 
@@ -11,112 +13,116 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SAMPLES_STEPS	8192U		/* in each power of two */
+#define SAMPLES_EXACT	(2 * SAMPLES_STEPS)
+#define STEPS_BITS	13
+#define BUCKETS		((64 - STEPS_BITS) * SAMPLES_STEPS + SAMPLES_STEPS)
 #define ROWS	12
-#define LABEL	32
+#define LABEL	26
 
+static unsigned int shift_of(uint64_t ns)
+{
+	return ns < SAMPLES_EXACT ? 0 : 63 - __builtin_clzll(ns) - STEPS_BITS;
+}
+
+static size_t bucket_of(uint64_t ns)
+{
+	unsigned int shift = shift_of(ns);
+
+	return (size_t)shift * SAMPLES_STEPS + (ns >> shift);
+}
+
+/* The least number of a bucket; there is one after the last, which has none */
+static uint64_t bucket_from(size_t bucket)
+{
+	unsigned int shift = bucket < SAMPLES_EXACT ? 0 : bucket / SAMPLES_STEPS - 1;
+
+	return (uint64_t)(bucket - (size_t)shift * SAMPLES_STEPS) << shift;
+}
+
+/**
+ * samples_init() - a collection with nothing in it
+ * @samples: out: the collection
+ *
+ * Memory is touched where there are latencies, and nowhere else.
+ *
+ * Return: 0, or -1 without memory
+ */
 int samples_init(struct samples *samples)
 {
 	memset(samples, 0, sizeof(*samples));
 	samples->min = UINT64_MAX;
-	samples->random = 0x9e3779b97f4a7c15;
-	samples->ns = malloc(SAMPLES_MAX * sizeof(*samples->ns));
-	return samples->ns ? 0 : -1;
+	samples->count = calloc(BUCKETS, sizeof(*samples->count));
+	return samples->count ? 0 : -1;
 }
 
 void samples_free(struct samples *samples)
 {
-	free(samples->ns);
-	samples->ns = NULL;
-}
-
-/* xorshift64; its quality does not matter here */
-static uint64_t next_random(struct samples *samples)
-{
-	uint64_t x = samples->random;
-
-	x ^= x << 13;
-	x ^= x >> 7;
-	x ^= x << 17;
-	samples->random = x;
-	return x;
+	free(samples->count);
+	samples->count = NULL;
 }
 
 void samples_add(struct samples *samples, uint64_t ns)
 {
-	uint64_t at = samples->seen++;
-
+	samples->count[bucket_of(ns)]++;
+	samples->nr++;
 	samples->sum += ns;
 	if (ns < samples->min)
 		samples->min = ns;
 	if (ns > samples->max)
 		samples->max = ns;
-	if (samples->nr < SAMPLES_MAX)
-		samples->nr++;
-	else
-		at = next_random(samples) % samples->seen;
-	if (at < SAMPLES_MAX)
-		samples->ns[at] = ns;
-}
-
-static int compare(const void *a, const void *b)
-{
-	uint64_t left = *(const uint64_t *)a;
-	uint64_t right = *(const uint64_t *)b;
-
-	return left < right ? -1 : left > right;
 }
 
 /**
  * samples_merge() - add those of another collection
  * @to: where they go
  * @from: the other one
- *
- * Beyond SAMPLES_MAX those kept of @from stand for all of it.
  */
 void samples_merge(struct samples *to, const struct samples *from)
 {
-	uint64_t sum = 0;
-	size_t i;
+	size_t i, last;
 
-	for (i = 0; i < from->nr; i++) {
-		samples_add(to, from->ns[i]);
-		sum += from->ns[i];
-	}
-	to->seen += from->seen - from->nr;
-	to->sum += from->sum - sum;
+	if (!from->nr)
+		return;
+	last = bucket_of(from->max);
+	for (i = bucket_of(from->min); i <= last; i++)
+		if (from->count[i])
+			to->count[i] += from->count[i];
+	to->nr += from->nr;
+	to->sum += from->sum;
 	if (from->min < to->min)
 		to->min = from->min;
 	if (from->max > to->max)
 		to->max = from->max;
 }
 
-void samples_sort(struct samples *samples)
-{
-	qsort(samples->ns, samples->nr, sizeof(*samples->ns), compare);
-}
-
 /**
  * samples_at() - a percentile
- * @samples: sorted, at least one
- * @percent: 0 is the least of all, 100 the greatest of all
+ * @samples: at least one
+ * @part: in hundredths of a percent; 0 is the least of all, SAMPLES_ALL the greatest
  *
- * Return: the least latency that so many percent do not exceed
+ * Return: the least latency that so many do not exceed; of its bucket the greatest
  */
-uint64_t samples_at(const struct samples *samples, unsigned int percent)
+uint64_t samples_at(const struct samples *samples, unsigned int part)
 {
-	size_t rank;
+	uint64_t rank, at;
+	size_t i;
 
-	if (!percent)
+	if (!part)
 		return samples->min;
-	if (percent >= 100)
+	if (part >= SAMPLES_ALL)
 		return samples->max;
-	rank = (samples->nr * percent + 99) / 100;
-	return samples->ns[rank - 1];
+	rank = samples->nr / SAMPLES_ALL * part +
+	       (samples->nr % SAMPLES_ALL * part + SAMPLES_ALL - 1) / SAMPLES_ALL;
+	for (i = bucket_of(samples->min); rank > samples->count[i]; i++)
+		rank -= samples->count[i];
+	at = bucket_from(i + 1) - 1;
+	return at < samples->max ? at : samples->max;
 }
 
 uint64_t samples_mean(const struct samples *samples)
 {
-	return samples->seen ? samples->sum / samples->seen : 0;
+	return samples->nr ? samples->sum / samples->nr : 0;
 }
 
 /* Three digits and a unit, as wide as a column of the table */
@@ -162,8 +168,8 @@ static void draw_bar(FILE *file, double share, int width, bool unicode)
  */
 static void make_bounds(const struct samples *samples, double *bound)
 {
-	double low = log(samples->ns[0] + 1.0);
-	double high = log(samples_at(samples, 99) + 2.0);
+	double low = log(samples->min + 1.0);
+	double high = log(samples_at(samples, 9900) + 2.0);
 	int i;
 
 	for (i = 0; i <= ROWS; i++)
@@ -171,22 +177,22 @@ static void make_bounds(const struct samples *samples, double *bound)
 }
 
 static void count_rows(const struct samples *samples, const double *bound,
-		       size_t *count)
+		       uint64_t *count)
 {
-	size_t i;
-	int row;
+	size_t i, last = bucket_of(samples->max);
+	int row = 0;
 
 	memset(count, 0, ROWS * sizeof(*count));
-	for (i = 0, row = 0; i < samples->nr; i++) {
-		while (row < ROWS - 1 && samples->ns[i] >= bound[row + 1])
+	for (i = bucket_of(samples->min); i <= last; i++) {
+		while (row < ROWS - 1 && bucket_from(i) >= bound[row + 1])
 			row++;
-		count[row]++;
+		count[row] += samples->count[i];
 	}
 }
 
 /**
  * samples_draw() - a histogram
- * @samples: sorted
+ * @samples: the latencies
  * @file: where it goes
  * @width: columns of the terminal
  * @unicode: block characters can be shown
@@ -195,8 +201,8 @@ void samples_draw(const struct samples *samples, FILE *file, int width,
 		  bool unicode)
 {
 	double bound[ROWS + 1];
-	size_t count[ROWS];
-	size_t most = 0;
+	uint64_t count[ROWS];
+	uint64_t most = 0;
 	char text[24];
 	int i;
 

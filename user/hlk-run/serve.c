@@ -9,11 +9,13 @@
 
 #include "fail.h"
 #include "guest.h"
+#include "interrupt.h"
 #include "json.h"
 #include "latency.h"
 #include "option.h"
 #include "samples.h"
 #include "serve.h"
+#include "table.h"
 #include "term.h"
 
 #define NSEC		1000000000ULL
@@ -169,7 +171,7 @@ static uint32_t take_some(struct serve *serve)
 {
 	int64_t left = __atomic_fetch_sub(&serve->left, serve->queue, __ATOMIC_RELAXED);
 
-	if (left <= 0)
+	if (left <= 0 || interrupted())
 		return 0;
 	return left < serve->queue ? left : serve->queue;
 }
@@ -205,6 +207,7 @@ static int run_threads(struct serve *serve)
 	uint32_t nr, i;
 	int ret = RUN_OK;
 
+	interrupt_begin();
 	serve->left = serve->opt.repeat;
 	for (nr = 0; nr < serve->threads; nr++) {
 		errno = pthread_create(&serve->callers[nr].thread, NULL, call_on,
@@ -213,8 +216,8 @@ static int run_threads(struct serve *serve)
 			break;
 	}
 	if (nr < serve->threads) {
-		fprintf(stderr, "hlk-run: cannot start a thread: %s\n",
-			strerror(errno));
+		fail_say("cannot start a thread: %s",
+			 strerror(errno));
 		__atomic_store_n(&serve->left, 0, __ATOMIC_RELAXED);
 		ret = RUN_ERROR;
 	}
@@ -241,11 +244,6 @@ static double rate(const struct serve *serve)
 	return serve->elapsed ? all_calls(serve) * 1e9 / serve->elapsed : 0;
 }
 
-static void count(const char *name, unsigned long long value, const char *more)
-{
-	printf("%-22s %12llu%s%s\n", name, value, *more ? "  " : "", more);
-}
-
 static void print_table(const struct serve *serve)
 {
 	const struct hlk_pool_stats *stats = &serve->stats;
@@ -255,27 +253,28 @@ static void print_table(const struct serve *serve)
 	term_init(&term, stdout);
 	snprintf(more, sizeof(more), "%.0f per second, by %u threads",
 		 rate(serve), serve->threads);
-	count("calls", all_calls(serve), more);
+	table_count(&term, "calls", all_calls(serve), more);
 	snprintf(more, sizeof(more), "%llu restored by %u threads, %llu made anew",
 		 (unsigned long long)stats->restores, serve->restorers,
 		 (unsigned long long)stats->replaced);
-	count("sandboxes", stats->sandboxes, more);
-	count("waits for one", stats->waits, "");
-	count("taken by another", stats->moved, "thread than the last time");
+	table_count(&term, "sandboxes", stats->sandboxes, more);
+	table_count(&term, "waits for one", stats->waits, "");
+	table_count(&term, "taken by another", stats->moved, "thread than the last time");
 	if (stats->restores) {
 		format_ns(text, sizeof(text),
 			  stats->restore_ns / stats->restores);
 		snprintf(more, sizeof(more), "%s on average, in the background",
 			 text);
-		count("restores", stats->restores, more);
+		table_count(&term, "restores", stats->restores, more);
 	}
 	if (!serve->both.nr)
 		return;
-	latency_head(&term);
-	latency_row("wait", &serve->wait);
-	latency_row("call", &serve->call);
-	latency_row("both", &serve->both);
-	latency_note();
+	latency_table(&term, (const struct latency[]) {
+		{ "wait", &serve->wait },
+		{ "call", &serve->call },
+		{ "both", &serve->both },
+	}, 3);
+	latency_note(&term);
 }
 
 static void json_hist(struct cJSON *to, const char *name, const uint64_t *hist)
@@ -312,6 +311,9 @@ static void print_json(const struct serve *serve, int code)
 	struct cJSON *latency;
 
 	cJSON_AddNumberToObject(root, "exit_code", code);
+	if (code)
+		fail_json(root);
+	cJSON_AddBoolToObject(root, "interrupted", interrupted());
 	json_u64(root, "threads", serve->threads);
 	json_u64(root, "restorers", serve->restorers);
 	json_u64(root, "queue", serve->queue);
@@ -334,9 +336,9 @@ static int say_failed(const struct caller *caller)
 	if (caller->err.code)
 		fail_err(NULL, &caller->err);
 	else if (caller->ret == RUN_MISMATCH)
-		fprintf(stderr, "hlk-run: an answer was not the one expected\n");
+		fail_say("an answer was not the one expected");
 	else
-		fprintf(stderr, "hlk-run: out of memory\n");
+		fail_say("out of memory");
 	return caller->ret;
 }
 
@@ -351,9 +353,6 @@ static int collect(struct serve *serve)
 		samples_merge(&serve->call, &caller->call);
 		samples_merge(&serve->both, &caller->both);
 	}
-	samples_sort(&serve->wait);
-	samples_sort(&serve->call);
-	samples_sort(&serve->both);
 	return say_failed(serve->failed);
 }
 
@@ -459,14 +458,17 @@ static int serve_bench(struct serve *serve)
 	int ret;
 
 	ret = init(serve);
-	if (ret) {
-		fprintf(stderr, "hlk-run: out of memory\n");
-	} else if (hlk_open(&ctx, &err)) {
+	if (ret)
+		fail_say("out of memory");
+	else
+		ret = option_input(&serve->opt);
+	if (!ret && hlk_open(&ctx, &err)) {
 		ret = fail_err(NULL, &err);
-	} else {
+	} else if (!ret) {
 		ret = with_ctx(serve, ctx);
 		hlk_close(ctx);
 	}
+	option_input_free(&serve->opt);
 	deinit(serve);
 	return ret;
 }
@@ -494,7 +496,7 @@ int serve_snapshot(struct hlk_ctx *ctx, struct hlk_snap *snap,
 	int ret = init(&serve);
 
 	if (ret)
-		fprintf(stderr, "hlk-run: out of memory\n");
+		fail_say("out of memory");
 	else
 		ret = with_snapshot(&serve, ctx, snap);
 	deinit(&serve);
@@ -523,6 +525,7 @@ static const struct argp_option options[] = {
 	{ "call", OPT_CALL, "NAME", 0,
 	  "Call this function of the guest (default echo)", 2 },
 	{ "input", OPT_INPUT, "TEXT", 0, "Its argument", 2 },
+	OPTION_INPUT_FILE(2),
 	{ "expect", OPT_EXPECT, "TEXT", 0,
 	  "Compare each answer with this, stop at the first that differs", 2 },
 	{ "timeout", OPT_TIMEOUT, "MS", 0,

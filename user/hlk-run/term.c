@@ -13,13 +13,16 @@
 #define DEFAULT_WIDTH	80
 #define MAX_WIDTH	120
 
-static int width_of(FILE *file)
+/* A terminal that does not say is as most are. */
+static int columns_of(FILE *file)
 {
 	struct winsize size;
 
+	if (!isatty(fileno(file)))
+		return 0;
 	if (ioctl(fileno(file), TIOCGWINSZ, &size) || !size.ws_col)
 		return DEFAULT_WIDTH;
-	return size.ws_col > MAX_WIDTH ? MAX_WIDTH : size.ws_col;
+	return size.ws_col;
 }
 
 /**
@@ -38,7 +41,10 @@ void term_init(struct term *term, FILE *file)
 	term->unicode = !strcmp(nl_langinfo(CODESET), "UTF-8");
 	term->color = isatty(fileno(file)) && !(no_color && *no_color) &&
 		      name && strcmp(name, "dumb");
-	term->width = width_of(file);
+	term->columns = columns_of(file);
+	term->width = term->columns ? term->columns : DEFAULT_WIDTH;
+	if (term->width > MAX_WIDTH)
+		term->width = MAX_WIDTH;
 }
 
 const char *term_on(const struct term *term, const char *code)

@@ -8,10 +8,18 @@
 
 #include "../libhlk/text.h"
 
+/**
+ * struct term - what can be shown
+ * @unicode: more than ASCII
+ * @color: bold type
+ * @width: columns for what is drawn
+ * @columns: columns that there are, or 0 where lines can be of any length
+ */
 struct term {
 	bool unicode;
 	bool color;
 	int width;
+	int columns;
 };
 
 void term_init(struct term *term, FILE *file);

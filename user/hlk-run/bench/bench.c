@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "../fail.h"
+#include "../interrupt.h"
 #include "../json.h"
 #include "../option.h"
 #include "../term.h"
@@ -249,7 +250,7 @@ static uint32_t choose(const struct bench_options *opt, struct bench_cfg *cfg)
 
 static int no_kvm(const char *what)
 {
-	fprintf(stderr, "hlk-run: %s: %s\n", what, strerror(errno));
+	fail_file(what, "cannot use");
 	return -1;
 }
 
@@ -339,19 +340,20 @@ static int measure(const struct bench_options *opt, struct bench_report *report)
 	report->env = env;
 	report->run = calloc(nr + 1, sizeof(*report->run));
 	if (!report->run) {
-		fprintf(stderr, "hlk-run: out of memory\n");
+		fail_say("out of memory");
 		return -1;
 	}
-	for (i = 0; i < nr; i++) {
+	interrupt_begin();
+	for (i = 0; i < nr && !interrupted(); i++) {
 		format_cfg(text, sizeof(text), &cfg[i]);
 		fprintf(stderr, "%u of %u: %s\n", i + 1, nr, text);
 		if (!bench_measure(env, &cfg[i], &report->run[report->nr]))
 			report->nr++;
 	}
 	if (env->guest && env->dev >= 0 && !env->threads_only &&
-	    bench_used(env, &report->used))
+	    !interrupted() && bench_used(env, &report->used))
 		return -1;
-	return bench_extras(env, &report->extra);
+	return interrupted() ? 0 : bench_extras(env, &report->extra);
 }
 
 static int output(const struct bench_options *opt,

@@ -46,8 +46,8 @@ static uint64_t median(uint64_t *value, uint32_t nr)
 
 static void say(const struct bench_way *way)
 {
-	fprintf(stderr, "hlk-run: %s: %s\n", way->ops->id,
-		way->why[0] ? way->why : "failed");
+	fail_say("%s: %s", way->ops->id,
+		 way->why[0] ? way->why : "failed");
 }
 
 /* ---- page copies ---- */
@@ -382,7 +382,7 @@ static int side_open(struct side *side, const struct bench_env *env,
 	uint32_t i;
 
 	if (image_make(env, cfg, &side->image, why, sizeof(why))) {
-		fprintf(stderr, "hlk-run: %s\n", why);
+		fail_say("%s", why);
 		return -1;
 	}
 	side->open = true;
@@ -615,7 +615,7 @@ static int with_image(const struct bench_env *env, const struct bench_cfg *cfg,
 	int ret;
 
 	if (image_make(env, cfg, &image, why, sizeof(why))) {
-		fprintf(stderr, "hlk-run: %s\n", why);
+		fail_say("%s", why);
 		return -1;
 	}
 	ret = measure(env, &image, extra);

@@ -142,8 +142,8 @@ static int open_guest(struct linux_guest *guest)
 		ret = boot(guest, &files.kernel) ?: keep(guest);
 	files_free(&files);
 	if (ret && guest->vm.why[0])
-		fprintf(stderr, "hlk-run: the guest did not come to a call: %s\n",
-			guest->vm.why);
+		fail_say("the guest did not come to a call: %s",
+			 guest->vm.why);
 	return ret;
 }
 
@@ -225,13 +225,12 @@ static void finish(struct runner *r)
 {
 	struct linux_result *result = r->result;
 
-	samples_sort(&r->samples);
 	if (r->samples.nr && r->block) {
-		result->turns = r->samples.seen;
+		result->turns = r->samples.nr;
 		result->min = r->samples.min;
-		result->p50 = samples_at(&r->samples, 50);
-		result->p90 = samples_at(&r->samples, 90);
-		result->pages = (double)r->pages / r->samples.seen;
+		result->p50 = samples_at(&r->samples, 5000);
+		result->p90 = samples_at(&r->samples, 9000);
+		result->pages = (double)r->pages / r->samples.nr;
 	}
 	samples_free(&r->samples);
 	linux_way_close(&r->way);
@@ -243,7 +242,7 @@ static int ways(const struct linux_guest *guest, struct linux_report *report)
 	uint32_t i, k;
 
 	if (!runner) {
-		fprintf(stderr, "hlk-run: out of memory\n");
+		fail_say("out of memory");
 		return -1;
 	}
 	report->nr_ways = nr_linux_ways;
@@ -280,8 +279,8 @@ int bench_linux(const struct bench_env *env, const struct linux_options *opt,
 	int ret = RUN_ERROR;
 
 	if (!report || env->dev < 0 || !(env->features & HLK_FEATURE_PROGRAM)) {
-		fprintf(stderr, "hlk-run: %s\n", report ? "the module has no state programs" :
-							  "out of memory");
+		fail_say("%s", report ? "the module has no state programs" :
+			 "out of memory");
 		free(report);
 		return RUN_ERROR;
 	}

@@ -190,7 +190,7 @@ int linux_costs(const struct linux_guest *guest, struct linux_report *report)
 	if (!ret)
 		ret = time_all(&trial, report);
 	if (ret)
-		fprintf(stderr, "hlk-run: calls of programs: %s\n", trial.vm.why);
+		fail_say("calls of programs: %s", trial.vm.why);
 	linux_close(&trial.vm);
 	return ret;
 }

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../fail.h"
+#include "../interrupt.h"
 #include "../samples.h"
 #include "count.h"
 #include "image.h"
@@ -43,7 +45,7 @@ static int turn_timed(struct bench_way *way, uint64_t *took)
 static void drop(struct runner *r)
 {
 	snprintf(r->result->why, sizeof(r->result->why), "%s",
-		 r->way.why[0] ? r->way.why : "failed");
+		 r->way.why[0] ? r->way.why : interrupted() ? "interrupted" : "failed");
 	r->result->present = false;
 }
 
@@ -152,14 +154,15 @@ static void finish(struct runner *r)
 {
 	struct bench_result *result = r->result;
 
-	samples_sort(&r->samples);
 	if (r->samples.nr) {
-		result->turns = r->samples.seen;
+		result->turns = r->samples.nr;
 		result->min = r->samples.min;
 		result->mean = samples_mean(&r->samples);
-		result->p50 = samples_at(&r->samples, 50);
-		result->p90 = samples_at(&r->samples, 90);
-		result->p99 = samples_at(&r->samples, 99);
+		result->p50 = samples_at(&r->samples, 5000);
+		result->p90 = samples_at(&r->samples, 9000);
+		result->p99 = samples_at(&r->samples, 9900);
+		result->p999 = samples_at(&r->samples, 9990);
+		result->p9999 = samples_at(&r->samples, 9999);
 	}
 	samples_free(&r->samples);
 	way_close(&r->way);
@@ -248,24 +251,24 @@ int bench_measure(const struct bench_env *env, const struct bench_cfg *cfg,
 	list_ways(env, run, kvm_ways, nr_kvm_ways);
 	runner = calloc(run->nr, sizeof(*runner));
 	if (!runner || image_make(env, cfg, &image, why, sizeof(why))) {
-		fprintf(stderr, "hlk-run: %s\n", runner ? why : "out of memory");
+		fail_say("%s", runner ? why : "out of memory");
 		free(runner);
 		return -1;
 	}
 	for (i = 0; i < run->nr; i++) {
 		runner[i].result = &run->result[i];
 		run->result[i].present = true;
-		if (prepare(&runner[i], env, &image))
+		if (interrupted() || prepare(&runner[i], env, &image))
 			drop(&runner[i]);
 	}
-	for (k = 0; k < env->rounds; k++)
+	for (k = 0; k < env->rounds && !interrupted(); k++)
 		for (i = 0; i < run->nr; i++)
 			block(&runner[i]);
 	for (i = 0; i < run->nr; i++)
 		if (run->result[i].present)
 			count(&runner[i]);
 	for (i = 0; i < run->nr; i++)
-		if (runner[i].samples.ns)
+		if (runner[i].samples.count)
 			finish(&runner[i]);
 	image_free(&image);
 	free(runner);

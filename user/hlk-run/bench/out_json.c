@@ -42,6 +42,8 @@ static struct cJSON *result_json(const struct bench_result *r)
 	json_u64(to, "p50", r->p50);
 	json_u64(to, "p90", r->p90);
 	json_u64(to, "p99", r->p99);
+	json_u64(to, "p999", r->p999);
+	json_u64(to, "p9999", r->p9999);
 	json_u64(to, "first", r->first);
 	add_counts(to, r->count);
 	return to;

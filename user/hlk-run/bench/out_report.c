@@ -6,6 +6,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "../fail.h"
 #include "out.h"
 
 #define FLAWS	"/sys/devices/system/cpu/vulnerabilities"
@@ -85,7 +86,7 @@ int bench_report_file(const struct bench_report *report, const struct bench_goal
 		dup2(before, STDOUT_FILENO);
 	}
 	if (ret)
-		fprintf(stderr, "hlk-run: %s: cannot be written\n", path);
+		fail_file(path, "cannot write");
 	if (file)
 		fclose(file);
 	if (before >= 0)

@@ -8,19 +8,20 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../fail.h"
 #include "out.h"
 
 #define WIDTH		920
 #define LEFT		270
 #define RIGHT		90
-#define TOP		96
+#define TOP		114
 #define ROW		24
 #define BAR		15
 #define PLOT		(WIDTH - LEFT - RIGHT)
 #define LINES		260
 #define GAP		92
 #define SIDE		64
-#define LABELS		190
+#define LABELS		250
 #define MAX_POINTS	4
 
 static const uint32_t axis_pages[MAX_POINTS] = { 1, 8, 64, 512 };
@@ -85,7 +86,8 @@ static void head(FILE *f, const struct bench_env *env, const struct bench_run *r
 	format_cfg(text, sizeof(text), &run->cfg);
 	fprintf(f, "<text x=\"24\" y=\"36\" class=\"head\">Throw the guest back and call it again: %s per restore + call</text>\n",
 		env->perf_counts ? "instructions" : "median time");
-	fprintf(f, "<text x=\"24\" y=\"58\" class=\"soft\">A call writes %s. Linux %s%s. Shorter is better; each line of the grid is ten times the one before.</text>\n",
+	fprintf(f, "<text x=\"24\" y=\"58\" class=\"soft\">A call writes %s. Linux %s%s.</text>\n"
+		"<text x=\"24\" y=\"76\" class=\"soft\">Shorter is better; each line of the grid is ten times the one before.</text>\n",
 		text, env->kernel, env->perf_counts ? ", counted by an emulator" :
 		env->emulated ? ", emulated: only the ratios mean something" : "");
 }
@@ -265,12 +267,12 @@ int bench_svg(const struct bench_report *report, const char *path)
 	if (!run && report->nr)
 		run = &report->run[0];
 	if (!run) {
-		fprintf(stderr, "hlk-run: nothing to draw\n");
+		fail_say("nothing to draw");
 		return -1;
 	}
 	f = fopen(path, "we");
 	if (!f) {
-		fprintf(stderr, "hlk-run: %s: %s\n", path, strerror(errno));
+		fail_file(path, "cannot write");
 		return -1;
 	}
 	top = TOP + ROW * run->nr + GAP;
@@ -281,7 +283,7 @@ int bench_svg(const struct bench_report *report, const char *path)
 	grow(f, report, top);
 	fputs("</svg>\n", f);
 	if (ferror(f) | fclose(f)) {
-		fprintf(stderr, "hlk-run: %s: cannot be written\n", path);
+		fail_file(path, "cannot write");
 		return -1;
 	}
 	return 0;

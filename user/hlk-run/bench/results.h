@@ -18,6 +18,8 @@
  * @p50: the median
  * @p90: percentile
  * @p99: percentile
+ * @p999: 99.9 percent
+ * @p9999: 99.99 percent
  * @first: median of first calls in a new VM, 0 if not measured
  * @count: per restore and call; BENCH_NO_COUNT where it cannot be had
  */
@@ -31,6 +33,8 @@ struct bench_result {
 	uint64_t p50;
 	uint64_t p90;
 	uint64_t p99;
+	uint64_t p999;
+	uint64_t p9999;
 	uint64_t first;
 	double count[NR_COUNTS];
 };

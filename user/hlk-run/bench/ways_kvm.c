@@ -282,7 +282,7 @@ static int open_scan(struct bench_way *way)
 	if (way->fd < 0)
 		return way_fail(way, "/proc/self/pagemap");
 	if (ioctl(way->fd, PAGEMAP_SCAN, &scan))
-		return way_fail(way, "PAGEMAP_SCAN");
+		return way_fail(way, "PAGEMAP_SCAN, of Linux 6.7 and newer");
 	way->buf = calloc(MAX_REGIONS, sizeof(struct page_region));
 	return way->buf ? 0 : way_fail(way, "memory");
 }

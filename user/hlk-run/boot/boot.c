@@ -7,6 +7,7 @@
 #include "../debug/core.h"
 #include "../debug/debug.h"
 #include "../fail.h"
+#include "../interrupt.h"
 #include "../saved.h"
 #include "boot.h"
 #include "calls.h"
@@ -333,10 +334,11 @@ static int run_rounds(struct rounds *rounds, uint64_t nr)
 	uint64_t start = now();
 	int ret = RUN_OK;
 
-	while (!ret && rounds->done < nr)
+	if (!rounds->debug)
+		interrupt_begin();
+	while (!ret && rounds->done < nr && !interrupted())
 		ret = turn(rounds);
 	rounds->elapsed = now() - start;
-	samples_sort(&rounds->both);
 	return ret;
 }
 
@@ -561,7 +563,7 @@ int cmd_boot(int argc, char **argv)
 		return RUN_USAGE;
 	rounds = calloc(1, sizeof(*rounds));
 	if (!rounds || samples_init(&rounds->both)) {
-		fprintf(stderr, "hlk-run: out of memory\n");
+		fail_say("out of memory");
 		free(rounds);
 		return RUN_ERROR;
 	}

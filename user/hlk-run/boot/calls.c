@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "../fail.h"
+#include "../interrupt.h"
 #include "../serve.h"
 #include "calls.h"
 
@@ -45,9 +46,9 @@ static int fail_call(struct hlk_sandbox *sb, struct rounds *rounds)
 
 	if (err->what != HLK_WHAT_GUEST_STATUS)
 		return fail_sandbox(sb);
-	fprintf(stderr, "hlk-run: call %llu: %s ended with status %llu\n",
-		(unsigned long long)rounds->done + 1, rounds->opt->function,
-		(unsigned long long)err->where);
+	fail_say("call %llu: %s ended with status %llu",
+		 (unsigned long long)rounds->done + 1, rounds->opt->function,
+		 (unsigned long long)err->where);
 	show(stderr, "it answered", &rounds->now);
 	return RUN_GUEST;
 }
@@ -68,7 +69,7 @@ static int check_first(const struct rounds *rounds)
 	if (!expect || (first->len == strlen(expect) &&
 			!memcmp(first->text, expect, first->len)))
 		return RUN_OK;
-	fprintf(stderr, "hlk-run: the answer is not the one expected\n");
+	fail_say("the answer is not the one expected");
 	show(stderr, "it is", first);
 	return RUN_MISMATCH;
 }
@@ -82,8 +83,8 @@ static int check(struct rounds *rounds)
 	}
 	if (is_same(&rounds->first, &rounds->now))
 		return RUN_OK;
-	fprintf(stderr, "hlk-run: answer %llu is not as the first\n",
-		(unsigned long long)rounds->done);
+	fail_say("answer %llu is not as the first",
+		 (unsigned long long)rounds->done);
 	show(stderr, "the first was", &rounds->first);
 	show(stderr, "this one", &rounds->now);
 	return RUN_MISMATCH;
@@ -125,13 +126,13 @@ static int call_all(struct hlk_sandbox *sb, struct rounds *rounds)
 	uint64_t start = now();
 	int ret = RUN_OK;
 
-	while (!ret && rounds->done < rounds->opt->repeat) {
+	interrupt_begin();
+	while (!ret && rounds->done < rounds->opt->repeat && !interrupted()) {
 		ret = audit(sb, rounds);
 		if (!ret)
 			ret = call(sb, rounds);
 	}
 	rounds->elapsed = now() - start;
-	samples_sort(&rounds->both);
 	return ret;
 }
 

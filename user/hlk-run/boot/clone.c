@@ -45,7 +45,7 @@ struct clones {
 
 static int fail(const char *what)
 {
-	fprintf(stderr, "hlk-run: %s: %s\n", what, strerror(errno));
+	fail_say("%s: %s", what, strerror(errno));
 	return RUN_ERROR;
 }
 
@@ -200,7 +200,7 @@ static int wait_for(struct clone *clone, uint32_t nr)
 			fprintf(stderr, "hlk-run: that was clone %u\n", nr);
 		return WEXITSTATUS(status);
 	}
-	fprintf(stderr, "hlk-run: clone %u was killed\n", nr);
+	fail_say("clone %u was killed", nr);
 	return RUN_ERROR;
 }
 

@@ -2,6 +2,7 @@
 /* hlk-run boot: files that are read. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +10,6 @@
 #include <unistd.h>
 
 #include "../fail.h"
-#include "../term.h"
 #include "input.h"
 
 #define AT_ONCE		(1U << 20)
@@ -23,11 +23,7 @@
  */
 int input_fail(const char *name, const char *why)
 {
-	fprintf(stderr, "hlk-run: ");
-	print_safe(stderr, name, strlen(name));
-	fprintf(stderr, ": ");
-	print_safe(stderr, why, strlen(why));
-	fputc('\n', stderr);
+	fail_say("%s: %s", name, why);
 	return RUN_FILE;
 }
 
@@ -52,6 +48,13 @@ static int read_all(const char *name, int fd, char *data, size_t *size)
 	return RUN_OK;
 }
 
+static int too_large(const char *name, uint64_t most)
+{
+	fail_say("%s: larger than %llu %s, and no more is read", name,
+		 (unsigned long long)most >> (most >> 20 ? 20 : 10), most >> 20 ? "MiB" : "KiB");
+	return RUN_FILE;
+}
+
 /**
  * input_read() - read a regular file
  * @fd: the file
@@ -73,8 +76,7 @@ int input_read(int fd, const char *name, uint64_t most, void **data, size_t *siz
 	if (!S_ISREG(st.st_mode))
 		return input_fail(name, "not a regular file");
 	if ((uint64_t)st.st_size > most)
-		return input_fail(name, most < INPUT_LARGEST - 1 ? "too large" :
-				  "larger than 4 GiB");
+		return too_large(name, most);
 	*size = st.st_size;
 	*data = malloc(*size ? *size : 1);
 	if (!*data)
@@ -109,5 +111,40 @@ int input_open(const char *path, const char *name, uint64_t most, void **data,
 		return input_fail(name, strerror(errno));
 	ret = input_read(fd, name, most, data, size);
 	close(fd);
+	return ret;
+}
+
+/**
+ * input_any() - read a file of any kind to its end
+ * @path: where it is; - is standard input
+ * @most: bytes
+ * @data: out: its bytes, to be freed, or NULL
+ * @size: out: how many
+ *
+ * A FIFO or a terminal is waited for.
+ *
+ * Return: RUN_OK, or RUN_FILE after the reason was printed
+ */
+int input_any(const char *path, uint64_t most, void **data, size_t *size)
+{
+	bool in = !strcmp(path, "-");
+	int fd = in ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+	const char *name = in ? "standard input" : path;
+	int ret;
+
+	*data = NULL;
+	if (fd < 0)
+		return input_fail(name, strerror(errno));
+	*size = most + 1;
+	*data = malloc(*size);
+	ret = *data ? read_all(name, fd, *data, size) : input_fail(name, strerror(errno));
+	if (!ret && *size > most)
+		ret = too_large(name, most);
+	if (!in)
+		close(fd);
+	if (ret) {
+		free(*data);
+		*data = NULL;
+	}
 	return ret;
 }

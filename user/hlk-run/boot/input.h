@@ -10,6 +10,7 @@
 
 int input_fail(const char *name, const char *why);
 int input_read(int fd, const char *name, uint64_t most, void **data, size_t *size);
+int input_any(const char *path, uint64_t most, void **data, size_t *size);
 int input_open(const char *path, const char *name, uint64_t most, void **data,
 	       size_t *size);
 

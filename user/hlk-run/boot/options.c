@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../fail.h"
 #include "../option.h"
 #include "../serve.h"
 #include "options.h"
@@ -329,6 +330,7 @@ static error_t parse_rounds(int key, char *arg, struct argp_state *state,
 		return 0;
 	case OPT_JSON:
 		boot->json = true;
+		fail_want_json();
 		return 0;
 	case OPT_QUIET:
 		boot->quiet = true;

@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* hlk-run boot: what it took. */
+#include "../fail.h"
+#include "../interrupt.h"
 #include "../json.h"
 #include "../latency.h"
+#include "../table.h"
 #include "rounds.h"
 
 static double per_round(const struct rounds *rounds, uint64_t sum)
 {
 	return rounds->done ? (double)sum / rounds->done : 0;
-}
-
-static void count(const char *name, unsigned long long value, const char *more)
-{
-	printf("%-22s %12llu%s%s\n", name, value, *more ? "  " : "", more);
 }
 
 static void print_table(const struct rounds *rounds)
@@ -23,13 +21,14 @@ static void print_table(const struct rounds *rounds)
 
 	term_init(&term, stdout);
 	format_ns(text, sizeof(text), rounds->boot_ns);
-	printf("\n%-22s %12s  %s\n", rounds->opt->loaded ? "load" : "boot", text,
-	       rounds->opt->loaded ? "" : hlk_protocol_text(rounds->placed.protocol));
+	putchar('\n');
+	table_row(&term, rounds->opt->loaded ? "load" : "boot", text,
+		  rounds->opt->loaded ? "" : hlk_protocol_text(rounds->placed.protocol));
 	if (!rounds->snap)
 		return;
 	snprintf(more, sizeof(more), "%llu of zeroes",
 		 (unsigned long long)counts->zero);
-	count("snapshot pages", counts->pages, more);
+	table_count(&term, "snapshot pages", counts->pages, more);
 	if (rounds->opt->call)
 		snprintf(more, sizeof(more), "%.1f pages copied back each",
 			 per_round(rounds, rounds->copied));
@@ -37,23 +36,22 @@ static void print_table(const struct rounds *rounds)
 		snprintf(more, sizeof(more), "%.1f exits, %.1f pages copied back each",
 			 per_round(rounds, rounds->exits),
 			 per_round(rounds, rounds->copied));
-	count(rounds->opt->call ? "calls" : "rounds", rounds->done, more);
+	table_count(&term, rounds->opt->call ? "calls" : "rounds", rounds->done, more);
 	if (rounds->audits)
-		count("audits", rounds->audits, "0 differences");
+		table_count(&term, "audits", rounds->audits, "0 differences");
 	if (rounds->cuts)
-		count("rounds cut off", rounds->cuts, "");
+		table_count(&term, "rounds cut off", rounds->cuts, "");
 	if (rounds->opt->clones)
-		count("clones", rounds->opt->clones, rounds->exit_code ? "" : "in processes of their own, with the same rounds");
+		table_count(&term, "clones", rounds->opt->clones, rounds->exit_code ? "" : "in processes of their own, with the same rounds");
 	if (!rounds->both.nr)
 		return;
-	latency_head(&term);
-	latency_row(what, &rounds->both);
+	latency_table(&term, &(const struct latency) { what, &rounds->both }, 1);
 	if (rounds->both.nr >= 10) {
 		printf("\n%s%s%s\n", term_on(&term, "\033[1m"), what,
 		       term_off(&term));
 		samples_draw(&rounds->both, stdout, term.width, term.unicode);
 	}
-	latency_note();
+	latency_note(&term);
 }
 
 static void json_stop(struct cJSON *to, const struct rounds *rounds)
@@ -75,6 +73,9 @@ static void print_json(const struct rounds *rounds)
 	struct cJSON *latency;
 
 	cJSON_AddNumberToObject(root, "exit_code", rounds->exit_code);
+	if (rounds->exit_code)
+		fail_json(root);
+	cJSON_AddBoolToObject(root, "interrupted", interrupted());
 	if (!rounds->opt->loaded)
 		cJSON_AddStringToObject(root, "protocol",
 					hlk_protocol_text(rounds->placed.protocol));
@@ -89,7 +90,7 @@ static void print_json(const struct rounds *rounds)
 	json_u64(root, "clones", rounds->opt->clones);
 	json_stop(root, rounds);
 	if (rounds->done)
-		json_text(root, "output", rounds->first.text, kept);
+		json_bytes(root, "output", "output_hex", rounds->first.text, kept);
 	if (rounds->snap) {
 		json_u64(root, "snapshot_pages", rounds->info.counts.pages);
 		json_u64(root, "snapshot_zero", rounds->info.counts.zero);

@@ -59,7 +59,7 @@ static void *call_all(void *arg)
 			beside->first_len = len;
 		} else if (len != beside->first_len ||
 			   memcmp(beside->first, beside->answer, len)) {
-			fprintf(stderr, "hlk-run: beside gdb: an answer is not as the first\n");
+			fail_say("beside gdb: an answer is not as the first");
 			beside->ret = RUN_MISMATCH;
 			return NULL;
 		}
@@ -91,7 +91,7 @@ int beside_start(struct hlk_ctx *ctx, struct hlk_snap *snap, const struct option
 		return RUN_OK;
 	new = calloc(1, sizeof(*new));
 	if (!new) {
-		fprintf(stderr, "hlk-run: out of memory\n");
+		fail_say("out of memory");
 		return RUN_ERROR;
 	}
 	new->opt = opt;
@@ -102,7 +102,7 @@ int beside_start(struct hlk_ctx *ctx, struct hlk_snap *snap, const struct option
 	}
 	ret = guest_functions(new->sb) ? fail_sandbox(new->sb) : RUN_OK;
 	if (!ret && pthread_create(&new->thread, NULL, call_all, new)) {
-		fprintf(stderr, "hlk-run: beside gdb: no thread\n");
+		fail_say("beside gdb: no thread");
 		ret = RUN_ERROR;
 	}
 	if (ret) {

@@ -346,8 +346,8 @@ int core_write(const struct state *state, bool wide, int signal, const char *pat
 		if (core.fd >= 0 && close(core.fd) && !core.failed)
 			core.failed = errno;
 		if (core.failed) {
-			fprintf(stderr, "hlk-run: cannot write the core %s: %s\n", path,
-				strerror(core.failed));
+			fail_say("cannot write the core %s: %s", path,
+				 strerror(core.failed));
 			ret = RUN_ERROR;
 		}
 	}

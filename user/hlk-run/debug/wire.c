@@ -17,6 +17,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "../fail.h"
 #include "wire.h"
 
 #define INTERRUPT	0x03
@@ -24,7 +25,7 @@
 
 static int fail(struct wire *wire, const char *where)
 {
-	fprintf(stderr, "hlk-run: cannot wait for gdb at %s: %s\n", where, strerror(errno));
+	fail_say("cannot wait for gdb at %s: %s", where, strerror(errno));
 	wire_close(wire);
 	return -1;
 }

@@ -59,7 +59,7 @@ static const struct argp_option pt_options[] = {
 	  "At most N lines for a root: put together what lies near each other "
 	  "(default 4096; 0 for none)", 4 },
 	{ "svg", OPT_SVG, "FILE", 0,
-	  "Draw a map of virtual and physical memory", 4 },
+	  "Draw a map of virtual and physical memory; - is standard output, and then there is no list", 4 },
 	OPTION_JSON(4),
 	OPTIONS_MEMORY(5),
 	OPTION_TIMEOUT(5),
@@ -204,6 +204,8 @@ static void check(struct argp_state *state, const struct pt_options *pt)
 
 	if (!!run->guest + !!pt->pid + snapshot != 1)
 		argp_error(state, "of which guest? (an i686 ELF file, or --pid, or --snapshot-fd)");
+	if (run->json && pt->svg && !strcmp(pt->svg, "-"))
+		argp_error(state, "--json and --svg=- both want standard output");
 	if (!pt->pid && (pt->fd >= 0 || pt->running))
 		argp_error(state, "--fd and --running want --pid");
 	if (pt->running && !pt->nr_roots)

@@ -149,21 +149,17 @@ static int of_guest(struct hlk_ctx *ctx, const struct pt_options *opt,
 
 static int write_svg(const struct pt_space *space, const char *path)
 {
-	FILE *file = fopen(path, "we");
+	bool out = !strcmp(path, "-");
+	FILE *file = out ? stdout : fopen(path, "we");
 	int ret;
 
-	if (!file) {
-		fprintf(stderr, "hlk-run: cannot write %s: %s\n", path,
-			strerror(errno));
-		return RUN_ERROR;
-	}
+	if (!file)
+		return fail_file(path, "cannot write");
 	ret = pt_write_svg(space, file);
-	if (!ret && (fflush(file) || ferror(file))) {
-		fprintf(stderr, "hlk-run: cannot write %s: %s\n", path,
-			strerror(errno));
-		ret = RUN_ERROR;
-	}
-	fclose(file);
+	if (!ret && (fflush(file) || ferror(file)))
+		ret = fail_file(path, "cannot write");
+	if (!out)
+		fclose(file);
 	return ret;
 }
 
@@ -178,6 +174,8 @@ static int print_all(struct pt_space *space, const struct pt_options *opt)
 	ret = pt_count(space);
 	if (ret)
 		return ret;
+	if (opt->svg && !strcmp(opt->svg, "-"))
+		return write_svg(space, opt->svg);
 	if (opt->run.json)
 		pt_print_json(space);
 	else

@@ -18,6 +18,7 @@
 #include "text.h"
 
 #define WIDTH		1000
+#define TITLE		75U	/* characters that fit it */
 #define LEFT		130	/* the virtual bar */
 #define RIGHT		720	/* the physical bar */
 #define BAR		150
@@ -630,7 +631,12 @@ static void draw_head(FILE *file, const struct pt_space *space, uint32_t panels)
 		WIDTH, height, WIDTH, height);
 	draw_style(file);
 	fputs("<rect class=\"bg\" width=\"100%\" height=\"100%\"/>\n"
-	      "<text class=\"t\" x=\"20\" y=\"28\">", file);
+	      "<text class=\"t\" x=\"20\" y=\"28\"", file);
+	/* A long one is as small as it has to be. */
+	if (strlen(space->source) > TITLE)
+		fprintf(file, " style=\"font-size:%.1fpx\"",
+			20.0 * TITLE / strlen(space->source));
+	putc('>', file);
 	put_text(file, space->source);
 	fputs("</text>\n", file);
 	draw_legend(file);

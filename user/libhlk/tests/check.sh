@@ -61,6 +61,9 @@ for line in lines:
 }
 if command -v python3 >/dev/null; then
 	step "JSON of random bytes, read by Python" read_json
+	mkdir -p "$build/cli"
+	step "hlk-run on terminals, at Ctrl-C, with files that are none, at limits" \
+		python3 "$source/hlk-run/tests/cli.py" "$build/asan/hlk-run" "$build/cli"
 fi
 
 rm -rf "$dest" "$dest.other"
@@ -257,6 +260,8 @@ run a --mem 1x
 run a --mem 5000
 run a --input x
 run a --call f --repeat -1
+run a --call f --input x --input-file y
+run a --answer-file y
 run a --call f --no-restore --audit 4
 pt
 pt a b
@@ -268,6 +273,7 @@ pt a --maxphyaddr 31
 pt a --range 2000-1000
 pt a --range x-1000
 pt a --limit 99999999
+pt a --svg=- --json
 pt --pid 0
 pt --pid 1 --running
 pt --pid 1 --snapshot

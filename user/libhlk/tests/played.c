@@ -651,6 +651,9 @@ int ioctl(int fd, unsigned long cmd, ...)
 	va_start(args, cmd);
 	arg = va_arg(args, void *);
 	va_end(args);
+	/* terminals are what they are */
+	if (_IOC_TYPE(cmd) == 'T')
+		return syscall(SYS_ioctl, fd, cmd, arg);
 	if (played_fails("ioctl")) {
 		errno = EIO;
 		return -1;
@@ -676,13 +679,19 @@ int ioctl(int fd, unsigned long cmd, ...)
 
 int open(const char *path, int flags, ...)
 {
+	va_list args;
+	mode_t mode;
+
+	va_start(args, flags);
+	mode = flags & O_CREAT ? va_arg(args, mode_t) : 0;
+	va_end(args);
 	if (played_fails("open")) {
 		errno = EMFILE;
 		return -1;
 	}
 	if (!strcmp(path, "/dev/hlk") || !strcmp(path, "/dev/kvm"))
 		return new_file(PAGE);
-	return openat(AT_FDCWD, path, flags);
+	return openat(AT_FDCWD, path, flags, mode);
 }
 
 /* An ELF file of one page that nobody runs */

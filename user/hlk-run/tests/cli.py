@@ -1,0 +1,212 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""
+cli.py HLK-RUN FOLDER: what hlk-run does on terminals of all widths, at Ctrl-C, with files
+that are none, and at limits; and what a program reads of it. HLK-RUN is one whose
+module is played, with a guest that knows a few functions of one letter.
+"""
+import fcntl
+import json
+import os
+import pty
+import re
+import resource
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+
+hlk_run, folder = sys.argv[1:]
+guest = os.path.join(folder, 'guest.elf')
+nr = failed = 0
+ENV = dict(os.environ, LC_ALL='C.UTF-8', TERM='linux')
+
+
+def tap(good, what, seen=''):
+    global nr, failed
+    nr += 1
+    if not good:
+        failed += 1
+        print('# ' + repr(seen)[:600].replace('\n', '\n# '))
+    print('%s %d %s' % ('ok' if good else 'not ok', nr, what))
+
+
+def run(*args, stdin=b'', limits=(), **more):
+    def limit():
+        for which, value in limits:
+            resource.setrlimit(which, (value, value))
+    return subprocess.run([hlk_run, *args], input=stdin, capture_output=True, env=ENV,
+                          preexec_fn=limit, timeout=60, **more)
+
+
+def terminal(columns, *args, then=None):
+    """What is seen on a terminal, and how it ended; then() is called after the first output"""
+    pid, fd = pty.fork()
+    if not pid:
+        os.execve(hlk_run, ['hlk-run', *args], ENV)
+    fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack('4H', 24, columns, 0, 0))
+    seen = b''
+    while True:
+        ready, _, _ = select.select([fd], [], [], 30)
+        try:
+            part = os.read(fd, 65536) if ready else b''
+        except OSError:
+            part = b''
+        if not part:
+            break
+        seen += part
+        if then:
+            then(pid)
+            then = None
+    _, status = os.waitpid(pid, 0)
+    os.close(fd)
+    text = re.sub(r'\x1b\[[0-9;]*[mK]', '', seen.decode())
+    return [line.rsplit('\r', 1)[-1] for line in text.replace('\r\n', '\n').split('\n')], status
+
+
+def write(name, data):
+    path = os.path.join(folder, name)
+    with open(path, 'wb') as file:
+        file.write(data)
+    return path
+
+
+# An ELF file of one page, which the played KVM does not look at
+write('guest.elf', struct.pack('<16s2H5I6H', b'\x7fELF\x01\x01\x01', 2, 3, 1, 0x101000, 52, 0,
+                               0, 52, 32, 1, 0, 0, 0) +
+      struct.pack('<8I', 1, 84, 0x101000, 0x101000, 16, 16, 5, 1) + b'\xf4'.ljust(16, b'\0'))
+
+# Widths
+TABLES = (('run', guest, '-c', 'e', '-i', 'x', '-n', '40'),
+          ('serve-bench', guest, '-c', 'e', '-n', '40'))
+for columns in (40, 60, 80, 200):
+    for args in TABLES:
+        lines, status = terminal(columns, *args)
+        text = '\n'.join(lines)
+        wide = [line for line in lines if len(line) > columns]
+        tap(not wide and not status and 'p99.99' in text and 'mean' in text,
+            '%s fits %d columns' % (args[0], columns), wide or text)
+heads = [len([w for w in line.split() if w.startswith('p')])
+         for line in terminal(79, *TABLES[0])[0] if line.startswith('latency')]
+tap(heads == [5], 'all percentiles are in one line where that fits', heads)
+heads = [line for line in terminal(78, *TABLES[0])[0] if line.startswith('latency')]
+tap(heads and heads[0].split() == ['latency', 'restore', 'restore', '+', 'call'],
+    'and below each other where it does not', heads)
+
+# Percentiles
+got = json.loads(run('serve-bench', guest, '-c', 'e', '-n', '3000', '-T', '3', '--json').stdout)
+for name, one in got['latency_ns'].items():
+    order = [one[k] for k in ('min', 'p50', 'p90', 'p99', 'p999', 'p9999', 'max')]
+    tap(order == sorted(order) and one['count'] == 3000,
+        'all calls of three threads are in the percentiles: ' + name, one)
+
+# Ctrl-C
+lines, status = terminal(80, 'run', guest, '-c', 'e', '-n', '1000000000',
+                         then=lambda pid: os.kill(pid, signal.SIGINT))
+text = '\n'.join(lines)
+tap(os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGINT and
+    re.search(r'^calls +\d', text, re.M) and 'p99.99' in text,
+    'Ctrl-C: the table so far', (status, text))
+child = subprocess.Popen([hlk_run, 'serve-bench', guest, '-c', 'e', '-n', '1000000000', '--json'],
+                         stdout=subprocess.PIPE, env=ENV)
+time.sleep(0.7)
+child.terminate()
+got = json.loads(child.communicate(timeout=30)[0])
+tap(got['interrupted'] and 0 < got['calls'] < 10**9 and child.returncode == -signal.SIGTERM,
+    'SIGTERM of a pool: JSON of what was so far', (got, child.returncode))
+child = subprocess.Popen([hlk_run, 'run', guest, '-c', 'e', '-n', '1000000000'], env=ENV,
+                         stdout=subprocess.PIPE)
+time.sleep(0.7)
+for number in (signal.SIGSTOP, signal.SIGINT, signal.SIGTERM, signal.SIGCONT):
+    child.send_signal(number)
+got = child.communicate(timeout=30)[0]
+tap(child.returncode == -signal.SIGTERM and b'p99' not in got,
+    'a second one ends the program at once', (child.returncode, got))
+
+# Input and answers of any bytes
+some = bytes(range(1, 256)) + b'\0\xff\n'
+path = write('input', some)
+answer = os.path.join(folder, 'answer')
+got = run('run', guest, '-c', 'e', '--input-file', path, '--answer-file', answer)
+tap(got.returncode == 0 and open(answer, 'rb').read() == some, 'a file in, a file out', got)
+got = run('run', guest, '-c', 'e', '--input-file=-', '--answer-file=-', stdin=some)
+tap(got.returncode == 0 and got.stdout == some and b'calls' in got.stderr,
+    'standard input in, standard output out, and the table elsewhere', got)
+got = json.loads(run('run', guest, '-c', 'e', '--input-file=-', '--json', stdin=some).stdout)
+tap(bytes.fromhex(got['answer_hex']) == some, 'bytes that are no text, in JSON', got)
+got = json.loads(run('run', guest, '-c', 'e', '-i', 'text', '--json').stdout)
+tap(got['answer'] == 'text' and 'answer_hex' not in got, 'and text as it is', got)
+got = json.loads(run('serve-bench', guest, '-c', 'e', '--input-file', path, '-n', '4',
+                     '--json').stdout)
+tap(got['calls'] == 4, 'a pool with such an input', got)
+got = run('run', guest, '-c', 'e', '-i', 'x', '--answer-file', '/dev/full')
+tap(got.returncode == 1 and b'/dev/full: No space left' in got.stderr, 'an answer to /dev/full',
+    got)
+got = run('run', guest, '-c', 'e', '--input-file', write('large', b'x' * 20000))
+tap(got.returncode == 1 and b'buffer, which takes 16' in got.stderr, 'an input that is too large', got)
+got = run('run', guest, '-c', 'e', '--input-file', '/dev/zero')
+tap(got.returncode == 6 and b'/dev/zero: larger than 16 MiB' in got.stderr,
+    'an input without an end', got)
+got = run('run', guest, '-c', 'e', '--input-file', os.path.join(folder, 'none'))
+tap(got.returncode == 6 and b'none: No such file' in got.stderr, 'an input that is not there', got)
+
+# Failures, for programs
+got = run('run', os.path.join(folder, 'none'), '--json')
+failure = json.loads(got.stdout)
+tap(failure['exit_code'] == 1 and failure['failure']['errno'] == 2 and
+    failure['failure']['errno_name'] == 'ENOENT' and failure['failure']['what'] == 'file' and
+    failure['failure']['text'].endswith('/none'), 'a file that is not there, as JSON', failure)
+failure = json.loads(run('run', guest, '-c', 'none', '--json').stdout)
+tap(failure['exit_code'] == 3 and failure['failure']['what'] == 'guest_status',
+    'an error of the guest', failure)
+failure = json.loads(run('run', guest, '-c', 'u', '--json').stdout)
+tap(failure['failure']['what'] == 'guest_exit' and 'eip' in failure['guest_exit'],
+    'a guest that dies, with its address', failure)
+failure = json.loads(run('run', guest, '-c', 'f', '--json').stdout)
+tap(failure['failure']['errno'] > 0 and failure['failure']['what'], 'one without memory', failure)
+failure = json.loads(run('run', guest, '-c', 'e', '-i', 'a', '-e', 'b', '--json').stdout)
+tap(failure['exit_code'] == 4 and 'expected' in failure['error'] and 'failure' not in failure,
+    'another answer', failure)
+failure = json.loads(run('serve-bench', guest, '-c', 'u', '--json').stdout)
+tap(failure['failure']['what'] == 'guest_exit', 'in a pool', failure)
+
+# Files that are none
+fifo = os.path.join(folder, 'fifo')
+if not os.path.exists(fifo):
+    os.mkfifo(fifo)
+sparse = write('sparse', b'')
+os.truncate(sparse, 2 << 30)
+for what, path, why in (('a FIFO', fifo, b'not a regular file'),
+                        ('/dev/null', '/dev/null', b'not a regular file'),
+                        ('a folder', '/etc', b'/etc'),
+                        ('2 GiB of nothing', sparse, b'not an ELF file')):
+    start = time.time()
+    got = run('run', path, '-c', 'e')
+    tap(got.returncode in (1, 6) and why in got.stderr and time.time() - start < 5,
+        what + ' as a guest', got)
+os.truncate(sparse, 5 << 30)
+got = run('run', sparse, '-c', 'e')
+tap(got.returncode == 1 and b'4 GiB or more' in got.stderr, 'and 5 GiB', got)
+os.unlink(sparse)
+with open('/dev/full', 'w', encoding='utf-8') as full:
+    got = subprocess.run([hlk_run, 'run', guest, '-c', 'e', '-n', '20'], stdout=full,
+                         stderr=subprocess.PIPE, env=ENV, check=False)
+tap(got.returncode == 1 and b'cannot write the output: No space left' in got.stderr,
+    'a table to /dev/full', got)
+
+# Limits
+got = run('run', guest, '-c', 'e', limits=((resource.RLIMIT_NOFILE, 4),))
+tap(got.returncode == 1 and b'ulimit -n is 4; raise it' in got.stderr, 'ulimit -n', got)
+failure = json.loads(run('run', guest, '-c', 'e', '--json',
+                         limits=((resource.RLIMIT_NOFILE, 4),)).stdout)
+tap('ulimit -n' in failure['hint'] and failure['failure']['errno_name'] == 'EMFILE',
+    'ulimit -n, as JSON', failure)
+got = run('run', guest, '-c', 'e', '--answer-file', os.path.join(folder, 'new'), '-i', 'x' * 2000,
+          limits=((resource.RLIMIT_FSIZE, 1024),))
+tap(got.returncode == -signal.SIGXFSZ or b'ulimit -f is 1' in got.stderr, 'ulimit -f', got)
+
+print('1..%d' % nr)
+sys.exit(failed > 0)
