@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /* How a sandbox comes to be, from an ELF image or from a snapshot. */
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -381,6 +382,7 @@ static int from_file(struct hlk_ctx *ctx, int fd, const char *name,
 		     const struct hlk_config *config, struct hlk_sandbox **sb,
 		     struct hlk_err *err)
 {
+	char start[64];
 	struct stat st;
 	void *image;
 	size_t got;
@@ -388,14 +390,21 @@ static int from_file(struct hlk_ctx *ctx, int fd, const char *name,
 
 	if (fstat(fd, &st))
 		return fail_file(err, name);
-	if (!S_ISREG(st.st_mode)) {
-		errno = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
+	if (S_ISDIR(st.st_mode)) {
+		errno = EISDIR;
 		return fail_file(err, name);
 	}
-	if (st.st_size > LARGEST_FILE) {
-		errno = EFBIG;
-		return fail_file(err, name);
-	}
+	if (!S_ISREG(st.st_mode))
+		return hlk_err_text(err, EINVAL, HLK_WHAT_ELF, op, "%s: not a regular file",
+				    name);
+	if (st.st_size > LARGEST_FILE)
+		return hlk_err_text(err, EFBIG, HLK_WHAT_ELF, op,
+				    "%s: 4 GiB or more, and no guest has so much memory", name);
+	/* What is no ELF file is not read to its end, which may be far away. */
+	if (st.st_size > (off_t)sizeof(start) &&
+	    (pread(fd, start, sizeof(start), 0) != sizeof(start) ||
+	     memcmp(start, ELFMAG, SELFMAG)))
+		st.st_size = sizeof(start);
 	/*
 	 * Read rather than mapped: a file that others cut meanwhile must not
 	 * be SIGBUS for us.
@@ -429,7 +438,8 @@ EXPORT int hlk_sandbox_from_path(struct hlk_ctx *ctx, const char *path,
 
 	*sb = NULL;
 	hlk_err_clear(err);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
+	/* A FIFO is not waited for. */
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
 		return fail_file(err, path);
 	ret = from_file(ctx, fd, path, config, sb, err);
