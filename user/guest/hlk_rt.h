@@ -14,6 +14,10 @@
 
 #include <linux/hlk_guest.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define PAGE_SIZE	4096U
 
 #define PTE_P		0x001U
@@ -113,7 +117,7 @@ static inline void *hlk_scratch(uint32_t gpa)
 /* A word of the bookkeeping page, by its offset down from the top */
 static inline volatile uint64_t *hlk_word(uint32_t offset)
 {
-	return hlk_scratch(HLK_GUEST_SCRATCH_TOP - offset);
+	return (volatile uint64_t *)hlk_scratch(HLK_GUEST_SCRATCH_TOP - offset);
 }
 
 void hlk_publish_roots(const uint32_t *roots, uint32_t nr);
@@ -142,26 +146,30 @@ static inline uint32_t read_cr3(void)
 {
 	uint32_t value;
 
-	asm volatile("mov %%cr3, %0" : "=r"(value));
+	__asm__ volatile("mov %%cr3, %0" : "=r"(value));
 	return value;
 }
 
 static inline void write_cr3(uint32_t value)
 {
-	asm volatile("mov %0, %%cr3" : : "r"(value) : "memory");
+	__asm__ volatile("mov %0, %%cr3" : : "r"(value) : "memory");
 }
 
 static inline uint32_t read_cr2(void)
 {
 	uint32_t value;
 
-	asm volatile("mov %%cr2, %0" : "=r"(value));
+	__asm__ volatile("mov %%cr2, %0" : "=r"(value));
 	return value;
 }
 
 static inline void outl(uint16_t port, uint32_t value)
 {
-	asm volatile("outl %0, %1" : : "a"(value), "Nd"(port) : "memory");
+	__asm__ volatile("outl %0, %1" : : "a"(value), "Nd"(port) : "memory");
 }
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif /* HLK_RT_H */

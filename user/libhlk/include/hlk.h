@@ -49,6 +49,23 @@
 extern "C" {
 #endif
 
+/* A struct that has its size, and is 0 else; in C++ there was no such notation before C++20 */
+#ifdef __cplusplus
+extern "C++" {
+	template < typename type > inline type hlk_struct_init()
+	{
+		type init = type();
+
+		init.size = sizeof(type);
+		return init;
+	}
+}
+
+#define HLK_STRUCT_INIT(name)	hlk_struct_init < struct name > ()
+#else
+#define HLK_STRUCT_INIT(name)	{ .size = sizeof(struct name) }
+#endif
+
 #define HLK_VERSION_MAJOR	0
 #define HLK_VERSION_MINOR	1
 #define HLK_VERSION_PATCH	0
@@ -302,7 +319,7 @@ struct hlk_config {
 	void *print_arg;
 };
 
-#define HLK_CONFIG_INIT	{ .size = sizeof(struct hlk_config) }
+#define HLK_CONFIG_INIT	HLK_STRUCT_INIT(hlk_config)
 
 /**
  * hlk_sandbox_from_image() - a sandbox from an ELF image in memory
@@ -573,7 +590,7 @@ struct hlk_snapshot_config {
 	uint32_t __reserved;
 };
 
-#define HLK_SNAPSHOT_CONFIG_INIT { .size = sizeof(struct hlk_snapshot_config) }
+#define HLK_SNAPSHOT_CONFIG_INIT	HLK_STRUCT_INIT(hlk_snapshot_config)
 
 /**
  * hlk_sandbox_snapshot() - make a snapshot
@@ -701,7 +718,7 @@ struct hlk_save_config {
 	char digest[HLK_SAVED_DIGEST];
 };
 
-#define HLK_SAVE_CONFIG_INIT	{ .size = sizeof(struct hlk_save_config) }
+#define HLK_SAVE_CONFIG_INIT	HLK_STRUCT_INIT(hlk_save_config)
 
 /**
  * hlk_snapshot_save() - save a snapshot
@@ -752,7 +769,7 @@ struct hlk_load_config {
 	uint32_t __reserved;
 };
 
-#define HLK_LOAD_CONFIG_INIT	{ .size = sizeof(struct hlk_load_config) }
+#define HLK_LOAD_CONFIG_INIT	HLK_STRUCT_INIT(hlk_load_config)
 
 /**
  * hlk_snapshot_load() - load a snapshot
@@ -1291,7 +1308,7 @@ struct hlk_pool_config {
 	void *setup_arg;
 };
 
-#define HLK_POOL_CONFIG_INIT { .size = sizeof(struct hlk_pool_config) }
+#define HLK_POOL_CONFIG_INIT	HLK_STRUCT_INIT(hlk_pool_config)
 
 #define HLK_POOL_BUCKETS	40
 
@@ -1539,7 +1556,7 @@ struct hlk_kernel {
 	uint64_t rsdp;
 };
 
-#define HLK_KERNEL_INIT	{ .size = sizeof(struct hlk_kernel) }
+#define HLK_KERNEL_INIT	HLK_STRUCT_INIT(hlk_kernel)
 
 /**
  * struct hlk_placed - what was put where
@@ -1660,7 +1677,7 @@ struct hlk_machine_device {
 	void (*load)(void *arg, const void *state);
 };
 
-#define HLK_MACHINE_DEVICE_INIT	{ .size = sizeof(struct hlk_machine_device) }
+#define HLK_MACHINE_DEVICE_INIT	HLK_STRUCT_INIT(hlk_machine_device)
 
 /* flags of struct hlk_machine_config */
 #define HLK_MACHINE_NO_IRQCHIP	(1U << 0)
@@ -1704,7 +1721,7 @@ struct hlk_machine_config {
 	const struct hlk_machine_device *device;
 };
 
-#define HLK_MACHINE_CONFIG_INIT	{ .size = sizeof(struct hlk_machine_config) }
+#define HLK_MACHINE_CONFIG_INIT	HLK_STRUCT_INIT(hlk_machine_config)
 
 /**
  * hlk_machine_create() - make a machine for a guest that is not written for hlk
@@ -1876,7 +1893,7 @@ struct hlk_machine_run {
 	uint64_t cpu;
 };
 
-#define HLK_MACHINE_RUN_INIT	{ .size = sizeof(struct hlk_machine_run) }
+#define HLK_MACHINE_RUN_INIT	HLK_STRUCT_INIT(hlk_machine_run)
 
 /**
  * hlk_machine_go() - run a machine until it stops

@@ -89,13 +89,36 @@ out=$dest/consumer
 step "a C program against the installed library" \
 	${CC:-gcc} -std=c99 $warn $cflags "$tests/consumer.c" $libs -o "$out"
 step "it runs" env LD_LIBRARY_PATH="$dest/usr/local/lib" "$out"
-step "a C++ program" ${CXX:-g++} -std=c++11 $warn $cflags \
-	-x c++ "$tests/consumer.c" -x none $libs -o "$out++"
-step "it runs" env LD_LIBRARY_PATH="$dest/usr/local/lib" "$out++"
+for std in c++11 c++14 c++17 c++20 c++23; do
+	for cxx in "${CXX:-g++}" clang++; do
+		echo 'int main() { return 0; }' |
+			$cxx -std=$std -fsyntax-only -x c++ - 2>/dev/null || continue
+		step "a C++ program, of $std by $cxx" $cxx -std=$std $warn $cflags \
+			-x c++ "$tests/consumer.c" -x none $libs -o "$out++"
+		step "it runs" env LD_LIBRARY_PATH="$dest/usr/local/lib" "$out++"
+	done
+done
 step "a static program" ${CC:-gcc} -static $warn $cflags \
 	"$tests/consumer.c" $static $LDFLAGS -o "$out-static"
 step "it runs" "$out-static"
 }
+
+# Each header by itself, that of guests for a guest
+headers()
+{
+	for std in c99 c11 c++11 c++20; do
+		language=c
+		[ $std = "${std#c++}" ] || language=c++
+		for header in hlk.h linux/hlk.h linux/hlk_guest.h hlk-guest/hlk_rt.h; do
+			bits=64
+			[ $header = "${header#hlk-guest/}" ] || bits=32
+			# shellcheck disable=SC2086
+			echo "#include <$header>" | ${CC:-gcc} -m$bits -std=$std $warn -ffreestanding \
+				-fsyntax-only -x $language "-I$dest/usr/local/include" - || return
+		done
+	done
+}
+step "each header by itself, in C and in C++" headers
 
 exported()
 {
@@ -231,7 +254,7 @@ step "the programs of the tutorial compile" tutorial
 
 step "hlk-run --help" "$hlk_run" --help
 step "hlk-run --version" "$hlk_run" --version
-for command in run snapshot inspect boot info pt serve-bench bench; do
+for command in run snapshot inspect boot info pt serve-bench bench compare; do
 	step "hlk-run $command --help" "$hlk_run" $command --help
 done
 
@@ -302,6 +325,10 @@ inspect a b
 serve-bench
 serve-bench a b
 serve-bench a --threads 0
+compare
+compare a
+compare a b c
+compare a b --worse 0
 bench a
 bench --none
 bench --copy none
