@@ -7,6 +7,7 @@
 
 #include "bench/bench.h"
 #include "boot/boot.h"
+#include "compare.h"
 #include "fail.h"
 #include "info.h"
 #include "interrupt.h"
@@ -155,6 +156,7 @@ static const struct command {
 	{ "pt", NULL, NULL, cmd_pt },
 	{ "serve-bench", NULL, NULL, cmd_serve_bench },
 	{ "bench", NULL, NULL, cmd_bench },
+	{ "compare", NULL, NULL, cmd_compare },
 };
 
 static int run_command(const struct command *command, int argc, char **argv)
@@ -214,7 +216,9 @@ static const struct argp top_argp = {
 	       "  pt          what a guest's page tables map\n"
 	       "  serve-bench GUEST\n"
 	       "              a pool of sandboxes under the calls of several threads\n"
-	       "  bench       what a restore costs, here and by other ways\n\n"
+	       "  bench       what a restore costs, here and by other ways\n"
+	       "  compare FILE FILE\n"
+	       "              two runs of one of these, by their --json\n\n"
 	       "'hlk-run COMMAND --help' tells more; so does hlk-run(1).",
 };
 

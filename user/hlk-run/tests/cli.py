@@ -173,6 +173,45 @@ tap(failure['exit_code'] == 4 and 'expected' in failure['error'] and 'failure' n
 failure = json.loads(run('serve-bench', guest, '-c', 'u', '--json').stdout)
 tap(failure['failure']['what'] == 'guest_exit', 'in a pool', failure)
 
+# Two runs
+one, two = os.path.join(folder, 'one.json'), os.path.join(folder, 'two.json')
+first = {'kernel': '6.1', 'calls': 5, 'latency_ns': {'restore': {'p50': 1000, 'p99': 2000}},
+         'calls_per_second': 1000.0, 'configurations': [{'pages': 8, 'ways': [
+             {'way': 'A2', 'p50': 10}, {'way': 'B1', 'p50': 20}, {'way': 'C', 'p50': 5}]}]}
+second = {'kernel': '6.12', 'calls': 5, 'latency_ns': {'restore': {'p50': 1100, 'p99': 1800}},
+          'calls_per_second': 900.0, 'configurations': [{'pages': 8, 'ways': [
+              {'way': 'B1', 'p50': 30}, {'way': 'A2', 'p50': 10}]}]}
+for path, what in ((one, first), (two, second)):
+    with open(path, 'w', encoding='utf-8') as file:
+        json.dump(what, file)
+got = run('compare', one, two)
+tap(got.returncode == 0 and
+    re.search(rb'^latency_ns.restore.p50 +1.00 us +1.10 us +\+10.0%$', got.stdout, re.M) and
+    re.search(rb'^latency_ns.restore.p99 +2.00 us +1.80 us +-10.0%$', got.stdout, re.M) and
+    re.search(rb'\[B1\].p50 +20 ns +30 ns +\+50.0%$', got.stdout, re.M) and
+    b'A2' not in got.stdout and b'kernel differs: 6.1, 6.12' in got.stdout and
+    b'4 figures differ, 3 are the same, 1 are not' in got.stdout, 'compare: two runs', got)
+got = run('compare', one, two, '--only', 'p50', '--worse', '20')
+tap(got.returncode == 4 and b'1 of them are worse by more than 20%' in got.stderr and
+    b'p99' not in got.stdout, 'compare: medians that are worse', got)
+got = run('compare', one, two, '--only', 'calls_per_second', '--worse', '5')
+tap(got.returncode == 4, 'compare: a rate that is worse is less', got)
+tap(run('compare', two, one, '--only', 'calls_per_second', '--worse', '5').returncode == 0,
+    'compare: and one that is better is more')
+got = run('compare', one, '-', stdin=json.dumps(first).encode())
+tap(got.returncode == 0 and b'0 figures differ' in got.stdout, 'compare: standard input', got)
+for what, data in (('no JSON', b'{"a": 1'), ('a list', b'[1]'), ('nothing', b''),
+                   ('depth', b'{"a":' * 5000 + b'1' + b'}' * 5000)):
+    got = run('compare', one, '-', stdin=data)
+    tap(got.returncode == 6 and b'not a JSON object' in got.stderr, 'compare: ' + what, got)
+got = run('compare', one, '-', stdin=b'{"b": "c"}')
+tap(got.returncode == 6 and b'nothing to compare' in got.stderr, 'compare: other JSON', got)
+got = run('compare', one, os.path.join(folder, 'none'))
+tap(got.returncode == 6 and b'No such file' in got.stderr, 'compare: no such file', got)
+lines, status = terminal(40, 'compare', one, two)
+tap(not status and not [line for line in lines if len(line) > 40 and '[' not in line],
+    'compare: 40 columns', lines)
+
 # Files that are none
 fifo = os.path.join(folder, 'fifo')
 if not os.path.exists(fifo):
