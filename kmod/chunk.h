@@ -82,6 +82,20 @@ static inline bool chunk_has(const struct hlk_chunk *chunk, u32 slot)
 	return chunk_page(chunk, slot) || chunk_from(chunk, slot);
 }
 
+/*
+ * Has the one shown where the other was what it has to show? @a, @b: NULL for zeroes. One that
+ * was not read yet is no page of zeroes, and is shown nowhere.
+ */
+static inline bool chunk_same(const struct hlk_chunk *a, const struct hlk_chunk *b, u32 slot)
+{
+	const struct page *ours = a ? chunk_page(a, slot) : NULL;
+	const struct page *theirs = b ? chunk_page(b, slot) : NULL;
+
+	if (ours || theirs)
+		return ours == theirs;
+	return !(a && chunk_from(a, slot)) == !(b && chunk_from(b, slot));
+}
+
 struct page *hlk_page_alloc(gfp_t flags);
 void hlk_page_free(struct page *page);
 void hlk_chunk_release(struct kref *ref);

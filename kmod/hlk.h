@@ -102,6 +102,8 @@ struct hlk_private {
  * @nr: how many
  * @room: how many fit @list
  * @pinned: how many, from the first on, are never given back
+ * @shown: page number / HLK_CHUNK_PAGES -> struct hlk_shown: shared pages that mappings may
+ *	show
  * @learned: page number -> struct hlk_learned: what a restore brings back there
  *	instead of the snapshot's page. Changed under hlk_vm.lock as well
  * @nr_learned: how many
@@ -121,6 +123,7 @@ struct hlk_vm_window {
 	u64 nr;
 	u64 room;
 	u64 pinned;
+	struct xarray shown;
 	struct xarray learned;
 	u32 nr_learned;
 	u64 read_faults;
@@ -497,7 +500,7 @@ bool hlk_budget(const struct hlk_vm *vm, u64 pages);
 bool hlk_window_has(struct hlk_vm_window *window, u64 index);
 int hlk_window_pin(struct hlk_vm_window *window, u64 index);
 struct page *hlk_window_private(struct hlk_vm_window *window, u64 index);
-int hlk_window_unmap(struct hlk_vm_window *window);
+int hlk_window_unmap(struct hlk_vm_window *window, struct xarray *base);
 struct page *hlk_window_base(struct hlk_vm_window *window, u64 index);
 void hlk_window_rebase(struct hlk_vm_window *window, struct xarray *base,
 		       struct hlk_touched_set *touched);
@@ -512,6 +515,12 @@ static inline enum hlk_why hlk_private_why(int err)
 	return err == -EDQUOT ? HLK_WHY_BUDGET :
 	       err == -EIO ? HLK_WHY_BASE_READ : HLK_WHY_NONE;
 }
+
+/* shown.c */
+int hlk_window_show(struct hlk_vm_window *window, u64 index);
+void hlk_window_hide(struct hlk_vm_window *window, u64 index);
+int hlk_window_leave(struct hlk_vm_window *window, struct xarray *base, u64 step);
+void hlk_shown_free(struct hlk_vm_window *window);
 
 /* fetch.c */
 int hlk_window_read(struct hlk_vm_window *window, u64 index, bool nowait);

@@ -5,7 +5,8 @@
  * One loop over the private pages, each copied back or cleared in place, and
  * the registers of the vCPUs. No allocation, no page tables, no work that grows
  * with anything but the pages that the guest wrote. Going over to another
- * snapshot first rebases the windows; from then on it is the same loop.
+ * snapshot first rebases the windows, which unmaps what differs; from then on it is the
+ * same loop.
  *
  * Private pages are copied back without asking whether they were written: they
  * are the pages that calls write. Now and then a restore asks, by comparing
@@ -173,7 +174,10 @@ static int restore_fetch(struct hlk_vm *vm, struct hlk_snap *snap, struct hlk_wh
 	return 0;
 }
 
-/* Until all windows are unmapped nothing has changed. */
+/*
+ * What both snapshots have stays mapped. Until all windows have let go the rest nothing has
+ * changed.
+ */
 static int restore_switch(struct hlk_vm *vm, struct hlk_snap *snap,
 			  struct hlk_restored *r, struct hlk_why_at *at)
 {
@@ -185,7 +189,8 @@ static int restore_switch(struct hlk_vm *vm, struct hlk_snap *snap,
 	if (ret)
 		return ret;
 	for (i = 0; i < vm->nr_windows; i++) {
-		ret = hlk_window_unmap(vm->windows[i]);
+		nr = hlk_layout_find(&snap->layout, vm->windows[i]->range.gfn);
+		ret = hlk_window_unmap(vm->windows[i], &snap->base[nr]);
 		if (ret == -EMLINK)
 			hlk_fail(at, ret, HLK_WHY_MAPPINGS, i,
 				 vm->windows[i]->range.gfn << PAGE_SHIFT);

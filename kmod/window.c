@@ -313,6 +313,7 @@ static int window_make_private(struct hlk_vm_window *window, u64 index)
 	trace_hlk_cow_fault(vm->id, (window->range.gfn + index) << PAGE_SHIFT,
 			    atomic64_read(&vm->nr_private));
 	unmap_mapping_pages(vm->mapping, window->range.gfn + index, 1, false);
+	hlk_window_hide(window, index);
 	return 0;
 
 free_page:
@@ -407,6 +408,11 @@ static vm_fault_t window_fault(struct vm_fault *vmf)
 	private = window_private(window, index);
 	page = private ? private->page : hlk_window_base(window, index);
 	if (!private) {
+		err = hlk_window_show(window, index);
+		if (err) {
+			ret = fault_errno(vmf, err);
+			goto unlock;
+		}
 		window->read_faults++;
 		hlk_window_touch(window, index, HLK_TOUCHED_READ_BIT, HLK_GFP);
 	}
@@ -640,39 +646,26 @@ struct page *hlk_window_private(struct hlk_vm_window *window, u64 index)
 }
 
 /**
- * hlk_window_unmap() - have all mappings of a window ask for its pages anew
+ * hlk_window_unmap() - unmap what is not the same in another snapshot
  * @window: the window; its lock is held
+ * @base: the base pages of the other snapshot
  *
- * For as long as the lock is held they do not get one, so a caller who gives up
- * after a failure has changed nothing.
- *
- * Return: 0, -EMLINK if there are too many mappings, -EINTR after a fatal signal
+ * Return: 0, -EMLINK if there are too many mappings, -EINTR after a fatal signal: then
+ * nothing has changed, see hlk_window_leave()
  */
-int hlk_window_unmap(struct hlk_vm_window *window)
+int hlk_window_unmap(struct hlk_vm_window *window, struct xarray *base)
 {
 	u32 mappings = max(atomic_read(&window->mappings), 1);
-	u64 step = max(UNMAP_PAGES / mappings, UNMAP_LEAST);
-	u64 pages;
-	u64 done;
 
 	lockdep_assert_held(&window->lock);
-	hlk_might_sleep();
 	if (window_crowded(window))
 		return -EMLINK;
-	for (done = 0; done < window->range.pages; done += pages) {
-		if (fatal_signal_pending(current))
-			return -EINTR;
-		pages = min_t(u64, window->range.pages - done, step);
-		unmap_mapping_pages(window->vm->mapping, window->range.gfn + done,
-				    pages, false);
-		cond_resched();
-	}
-	return 0;
+	return hlk_window_leave(window, base, max(UNMAP_PAGES / mappings, UNMAP_LEAST));
 }
 
 /**
  * hlk_window_rebase() - go over to the base pages of another snapshot
- * @window: the window, unmapped; its lock is held
+ * @window: the window, after hlk_window_unmap(); its lock is held
  * @base: the new base pages, for which hlk_window_fetch() was done
  * @touched: what is remembered of them
  *
@@ -832,6 +825,7 @@ struct hlk_vm_window *hlk_window_alloc(struct hlk_vm *vm, const struct hlk_range
 	window->range = *range;
 	mutex_init(&window->lock);
 	xa_init_flags(&window->index, XA_FLAGS_ACCOUNT);
+	xa_init_flags(&window->shown, XA_FLAGS_ACCOUNT);
 	xa_init_flags(&window->learned, XA_FLAGS_ACCOUNT);
 	return window;
 }
@@ -853,6 +847,7 @@ void hlk_window_free(struct hlk_vm_window *window)
 	}
 	kvfree(window->list);
 	xa_destroy(&window->index);
+	hlk_shown_free(window);
 	hlk_learned_forget(window);
 	xa_destroy(&window->learned);
 	kfree(window);

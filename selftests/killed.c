@@ -251,9 +251,11 @@ static void child_switch(struct shared *shared)
 
 	tvm_open(&t);
 	tvm_attach(&t, 0, 0);
-	tvm_window(&t, WIDE_GPA, WIDE_PAGES * PAGE, 0);
+	at = tvm_window(&t, WIDE_GPA, WIDE_PAGES * PAGE, 0);
 	tvm_set(&t, TVM_CODE);
 	other = hlk_snapshot_flat(t.hlk);
+	for (k = 0; k < WIDE_PAGES; k += 256)
+		at[k * PAGE] = 1;
 	snap = hlk_snapshot_flat(t.hlk);
 	t_must(other >= 0 && snap >= 0);
 	t_must(!hlk_restore(t.hlk, other, NULL));

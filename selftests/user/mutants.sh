@@ -756,10 +756,14 @@ mutant window.c 'a page that is given back does not go' \
 	'/^static bool window_try_disown/,/^}/s/hlk_page_free(page);/;/'
 mutant window.c 'going over, private pages keep their old base' \
 	'/^void hlk_window_rebase/,/^}/s/window->list\[i\].base = .*/;/'
-mutant window.c 'going over, shared pages stay mapped' \
-	'/^int hlk_window_unmap/,/^}/s/unmap_mapping_pages(window->vm->mapping, .*/(void)(/'
-mutant window.c 'going over, the end of a large window stays mapped' \
-	'/^int hlk_window_unmap/,/^}/s/done < window->range.pages;/done < 1;/'
+mutant shown.c 'going over, shared pages stay mapped' \
+	's/if (l->end != l->first)$/if (0)/'
+mutant shown.c 'going over, the last pages stay mapped' \
+	'/^int hlk_window_leave/,/^}/s/^\tleaving_flush(&l);/\t;/'
+mutant shown.c 'going over, pages are unmapped up to a page that stays, and no more' \
+	'/^static void leaving_add/,/^}/s/leaving_flush(l);/;/'
+mutant chunk.h 'going over, what was changed in a chunk stays mapped' \
+	's/return ours == theirs;/return true;/'
 mutant window.c 'a write to the page that was private before is let through' \
 	'/^static vm_fault_t window_mkwrite/,/^}/s/private && private->page == vmf->page/private/'
 mutant window.c 'giving back does not unmap' \
@@ -801,7 +805,7 @@ mutant restore.c 'the snapshot is not held' \
 mutant restore.c 'windows have the base of the first one' \
 	's/hlk_window_rebase(vm->windows\[i\], &snap->base\[nr\],/hlk_window_rebase(vm->windows[i], \&snap->base[0],/'
 mutant restore.c 'windows change before all of them are unmapped' \
-	's/^\t\tret = hlk_window_unmap(vm->windows\[i\]);/&\n\t\tif (!ret)\n\t\t\thlk_window_rebase(vm->windows[i], \&snap->base[i], \&snap->touched[i]);/'
+	's/^\t\tret = hlk_window_unmap(vm->windows\[i\], .*/&\n\t\tif (!ret)\n\t\t\thlk_window_rebase(vm->windows[i], \&snap->base[nr], \&snap->touched[nr]);/'
 mutant restore.c 'a lock that is somebody else'"'"'s leaves others locked' \
 	's/^\t\t\trestore_unlock(vm, i);/\t\t\t;/'
 mutant restore.c 'the windows stay locked after a failure' \
@@ -861,7 +865,7 @@ judge() {
 	esac
 	case $file in
 	# the others know nothing of these
-	window.c | restore.c) tests=(model_test) limit=60 ;;
+	window.c | shown.c | chunk.h | restore.c) tests=(model_test) limit=60 ;;
 	delta.c) first=delta_test ;;
 	fpu.h) first=fpu_test ;;
 	mark.c) first=mark_test ;;

@@ -118,7 +118,7 @@ bugs() {
 	barrier_not_drawn|7.3|attach|attach.a_barrier_where_the_vcpu_was|kmod/vcpu.c|/^static void barrier_here/,/^}/s/wrmsr\(.*\);/;/
 	barrier_elsewhere|7.3|attach|attach.a_barrier_where_the_vcpu_was|kmod/vcpu.c|/^static void vcpus_barrier/,/^}/s/smp_call_function_single\(cpu, barrier_here, NULL, true\)/barrier_here(NULL)/
 	refusal_stays|6.12|refused|worker.kvm_run.asks_for_the_next_tenant_too|kmod/vcpu.c|s/vcpu->async_pf.queued &= ~REFUSED;/;/
-	deaf_switch|6.12|killed|killed.while_going_over_to_another_snapshot|kmod/window.c|/^int hlk_window_unmap/,/^}/s/fatal_signal_pending\(current\)/false/
+	deaf_switch|6.12|killed|killed.while_going_over_to_another_snapshot|kmod/shown.c|/^int hlk_window_leave/,/^}/s/fatal_signal_pending\(current\)/false/
 	EOF
 	audit_bugs
 	deadline_bugs
@@ -202,7 +202,7 @@ strangers_bugs() {
 # For each thing that an audit looks at, by tests that have nothing else look
 audit_bugs() {
 	cat <<-'EOF'
-	stale_shared_page|6.12|audit|audit.shared_pages_of_another_snapshot|kmod/restore.c|s/ret = hlk_window_unmap\(vm->windows\[i\]\);/ret = 0;/
+	stale_shared_page|6.12|audit|audit.shared_pages_of_another_snapshot|kmod/restore.c|s/ret = hlk_window_unmap\(vm->windows\[i\], &snap->base\[nr\]\);/ret = 0;/
 	stale_base|6.12|audit|audit.shared_pages_of_another_snapshot|kmod/window.c|s/window->list\[i\]\.base = hlk_base_page\(base, window->list\[i\]\.index\);/;/
 	given_back_but_mapped|6.12|audit|audit.pages_that_were_given_back|kmod/window.c|s/unmap_mapping_pages\(window->vm->mapping, window->range.gfn \+ drop->first,/if (0) &/
 	given_back_but_counted|6.12|audit|audit.pages_that_were_given_back|kmod/window.c|/^static bool window_drop/,/^}/s/atomic64_dec\(&window->vm->nr_private\);/;/
