@@ -6,11 +6,12 @@
  * again, each time after a restore, some of the calls cut off in the middle, in place and
  * in a process that got the snapshot's fd over a socket. Runs in the test VM.
  *
- *   libhlk-linux KERNEL INITRD [CALLS [MOMENTS [CPUS]]]
+ *   libhlk-linux KERNEL INITRD [CALLS [MOMENTS [CPUS [NAMED]]]]
  *
  * A fifth of CALLS is cut off; every 50th is audited, and what is left at the end. At each
- * moment that has a name there are a tenth as many. Without a shell in INITRD fewer things
- * are tried. SEED= is for what is random.
+ * moment that has a name there are NAMED calls, a tenth of CALLS if it is not given; with 0
+ * these moments are left out. Without a shell in INITRD fewer things are tried. SEED= is
+ * for what is random.
  */
 #include <ctype.h>
 #include <fcntl.h>
@@ -786,7 +787,7 @@ static bool find_shell(struct hlk_sandbox *sb)
 
 int main(int argc, char **argv)
 {
-	unsigned int nr, nr_moments;
+	unsigned int nr, nr_moments, nr_named;
 	struct hlk_snap *snap = NULL, *second;
 	struct hlk_machine *machine;
 	struct hlk_sandbox *sb;
@@ -799,6 +800,7 @@ int main(int argc, char **argv)
 	nr_moments = argc > 4 ? strtoul(argv[4], NULL, 0) : 4;
 	if (argc > 5)
 		cpus = strtoul(argv[5], NULL, 0);
+	nr_named = argc > 6 ? strtoul(argv[6], NULL, 0) : (nr + 9) / 10;
 	seed = given ? strtoull(given, NULL, 0) : now_us();
 	printf("TAP version 13\n# SEED=%llu\n", (unsigned long long)seed);
 	start_other();
@@ -820,10 +822,10 @@ int main(int argc, char **argv)
 	if (second)
 		moments(machine, second, nr_moments, "busy");
 	hlk_snapshot_close(second);
-	second = has_shell && nr_moments ?
+	second = has_shell && nr_moments && nr_named ?
 		busy(snap, "busybox usleep 3000; : $((i += 1)); echo $i >> /steps") : NULL;
 	if (second)
-		named_moments(machine, second, (nr + 9) / 10);
+		named_moments(machine, second, nr_named);
 	hlk_snapshot_close(second);
 	/* The snapshot in which all is as it was is the last that the other one has. */
 	calls_of_other(snap, 5, "again");
