@@ -146,9 +146,7 @@ int hlk_agent_prepare(struct hlk_sandbox *sb, struct hlk_snap *snap)
 	int ret;
 
 	sb->state = HLK_STATE_BROKEN;
-	ret = hlk_machine_prepare(machine, snap);
-	if (!ret && sb->agent->flags & HLK_RESTORE_TIME_BACK)
-		machine->behind = time(NULL) - machine->taken;
+	ret = hlk_machine_prepare(machine, snap, sb->agent->flags & HLK_RESTORE_TIME_BACK);
 	machine->state = HLK_MACHINE_READY;
 	return machine_failed(sb, ret);
 }

@@ -679,9 +679,8 @@ static int go(struct hlk_machine *machine, struct hlk_machine_run *run)
 		ret = watch(machine);
 	if (!ret && run->flags & HLK_MACHINE_RESTORE) {
 		machine->state = HLK_MACHINE_OVER;
-		ret = hlk_machine_prepare(machine, machine->last);
-		if (run->flags & HLK_MACHINE_TIME_BACK)
-			machine->behind = time(NULL) - machine->taken;
+		ret = hlk_machine_prepare(machine, machine->last,
+					  run->flags & HLK_MACHINE_TIME_BACK);
 	}
 	if (ret)
 		return ret;

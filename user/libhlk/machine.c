@@ -593,6 +593,8 @@ static int snapshot(struct hlk_machine *machine, struct hlk_snap **snap)
 		.vm_fd = machine->vm_fd,
 		.nr_cpus = machine->nr_cpus,
 		.time = time(NULL) - machine->behind,
+		.has_base = machine->has_base,
+		.base = machine->base,
 		.state_bytes = machine->outside.state_bytes,
 		.acpi = machine->told,
 		.err = &machine->err,
@@ -629,6 +631,8 @@ static int snapshot(struct hlk_machine *machine, struct hlk_snap **snap)
 	pthread_mutex_unlock(&machine->line_lock);
 	if (ret)
 		return ret;
+	machine->has_base = true;
+	machine->base = program.base;
 	ret = take(machine, &program, &fd);
 	free(program.data);
 	return ret ? ret : hlk_snap_new(fd, snap, &machine->err);
@@ -656,17 +660,48 @@ static int set_lines(struct hlk_machine *machine, const struct hlk_program_tail 
 	return line_failed(machine, hlk_machine_set_lines(machine, lines));
 }
 
+/*
+ * A restore with which time goes on leaves KVM's clock alone. That of a new VM begins at 0
+ * all the same, and one that came back is behind: it is made to be as far from the host's time
+ * as that of the snapshot's machine, as the TSC is from the host's. A guest whose clock is
+ * behind what it read sees it stand still, until that time has passed again, and what is to
+ * come in a moment brings one interrupt after the other.
+ */
+static int bring_clock(struct hlk_machine *machine, const struct hlk_program_tail *tail)
+{
+	struct kvm_clock_data clock = { .clock = tail->base + hlk_real_ns() };
+
+	if (machine->has_base && machine->base == tail->base)
+		return 0;
+	/* The host's was set back. */
+	if ((int64_t)(clock.clock - tail->clock) < 0)
+		clock.clock = tail->clock;
+	if (ioctl(machine->vm_fd, KVM_SET_CLOCK, &clock))
+		return hlk_err_system(&machine->err, op_restore);
+	machine->has_base = true;
+	machine->base = tail->base;
+	return 0;
+}
+
+/* The program sets KVM's clock back. */
+static void set_back(struct hlk_machine *machine)
+{
+	machine->behind = time(NULL) - machine->taken;
+	machine->has_base = false;
+}
+
 /**
  * hlk_machine_prepare() - before a restore: what does not come by the program
  * @machine: the machine
  * @snap: the snapshot
+ * @time_back: time is to come back, too
  *
  * Interrupt lines are driven first: what that does to the interrupt controllers is
  * overwritten, and KVM and the devices agree of their levels.
  *
  * Return: 0 or a negative errno
  */
-int hlk_machine_prepare(struct hlk_machine *machine, struct hlk_snap *snap)
+int hlk_machine_prepare(struct hlk_machine *machine, struct hlk_snap *snap, bool time_back)
 {
 	struct hlk_program_tail tail;
 	const void *state = NULL;
@@ -705,6 +740,12 @@ int hlk_machine_prepare(struct hlk_machine *machine, struct hlk_snap *snap)
 	machine->devices = tail.devices;
 	machine->taken = tail.time;
 	machine->behind = 0;
+	if (time_back)
+		set_back(machine);
+	else
+		ret = bring_clock(machine, &tail);
+	if (ret)
+		return ret;
 	hlk_outside_load(machine, state);
 	machine->told = machine->irqchip && tail.acpi;
 	machine->cpus[0].run->cr8 = tail.cr8;
@@ -732,7 +773,7 @@ static int restore(struct hlk_machine *machine, struct hlk_snap *snap, uint32_t 
 		return hlk_err_text(&machine->err, EINVAL, HLK_WHAT_ARGUMENT,
 				    op_restore, "nothing was restored yet");
 	machine->state = HLK_MACHINE_OVER;
-	ret = hlk_machine_prepare(machine, snap);
+	ret = hlk_machine_prepare(machine, snap, flags & HLK_RESTORE_TIME_BACK);
 	if (ret)
 		return ret;
 	if (snap != machine->last)

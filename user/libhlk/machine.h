@@ -84,6 +84,8 @@ struct hlk_cpu {
  * @lines: levels of interrupt lines, as KVM was told
  * @behind: by how many seconds its CMOS clock is behind the host's
  * @taken: what that showed in the snapshot restored last
+ * @has_base: KVM's clock goes on, and what follows is known
+ * @base: what it is at the epoch, by the host's time; modulo 2^64
  * @outside: the embedder's device
  * @asked: it is to stop
  * @was_asked: that is why it stopped last
@@ -132,6 +134,8 @@ struct hlk_machine {
 	uint32_t lines;
 	int64_t behind;
 	int64_t taken;
+	bool has_base;
+	uint64_t base;
 	struct hlk_machine_device outside;
 	atomic_bool asked;
 	bool was_asked;
@@ -167,7 +171,7 @@ int hlk_machine_reach(unsigned char *mem, uint64_t bytes, bool write);
 int hlk_machine_set_irq(struct hlk_machine *machine, bool level);
 int hlk_machine_fresh(struct hlk_machine *machine);
 int hlk_machine_tell(struct hlk_machine *machine, const char *op);
-int hlk_machine_prepare(struct hlk_machine *machine, struct hlk_snap *snap);
+int hlk_machine_prepare(struct hlk_machine *machine, struct hlk_snap *snap, bool time_back);
 int hlk_machine_exit(struct hlk_machine *machine, struct hlk_machine_run *run);
 int hlk_machine_budget(struct hlk_machine *machine, int code, const char *op);
 

@@ -309,6 +309,19 @@ static int add_debugregs(struct hlk_program *program)
 	return 0;
 }
 
+/**
+ * hlk_real_ns() - the host's time
+ *
+ * Return: nanoseconds since the epoch
+ */
+uint64_t hlk_real_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
 static int add_clock(struct hlk_program *program)
 {
 	struct kvm_clock_data clock;
@@ -316,6 +329,10 @@ static int add_clock(struct hlk_program *program)
 	if (ioctl(program->vm_fd, KVM_GET_CLOCK, &clock))
 		return failed(program, "KVM_GET_CLOCK");
 	clock = (struct kvm_clock_data) { .clock = clock.clock };
+	program->clock = clock.clock;
+	if (!program->has_base)
+		program->base = clock.clock - hlk_real_ns();
+	program->has_base = true;
 	add_vm(program, KVM_SET_CLOCK, &clock, sizeof(clock), HLK_PROGRAM_TIME_BACK);
 	return 0;
 }
@@ -342,6 +359,8 @@ static int add_tail(struct hlk_program *program, bool irqchip,
 		.lines = program->lines,
 		.state_bytes = program->state_bytes,
 		.time = program->time,
+		.clock = program->clock,
+		.base = program->base,
 		.acpi = program->acpi,
 		.devices = *devices,
 	};

@@ -17,6 +17,8 @@
  * @state_bytes: what an embedder's device has before this struct, up to a multiple of 8
  * @acpi: its guest is told of restores
  * @time: of the machine's CMOS clock, in seconds of the epoch
+ * @clock: KVM's clock, in nanoseconds
+ * @base: what that is at the epoch, by the host's time; modulo 2^64
  * @devices: the devices
  */
 struct hlk_program_tail {
@@ -29,10 +31,12 @@ struct hlk_program_tail {
 	uint32_t state_bytes;
 	uint32_t acpi;
 	int64_t time;
+	uint64_t clock;
+	uint64_t base;
 	struct hlk_devices devices;
 };
 
-#define HLK_PROGRAM_MAGIC		0x33656e696863616dULL	/* "machine3" */
+#define HLK_PROGRAM_MAGIC		0x34656e696863616dULL	/* "machine4" */
 
 /**
  * struct hlk_program - a program that is being written
@@ -45,6 +49,9 @@ struct hlk_program_tail {
  * @vcpu_fd: its vCPU
  * @lines: levels of its interrupt lines
  * @time: of its CMOS clock
+ * @has_base: what follows is known already
+ * @base: in and out: what KVM's clock is at the epoch
+ * @clock: out: KVM's clock
  * @state: what an embedder's device has, or NULL
  * @state_bytes: how much
  * @data: the program
@@ -61,6 +68,9 @@ struct hlk_program {
 	int vcpu_fd;
 	uint32_t lines;
 	int64_t time;
+	bool has_base;
+	uint64_t base;
+	uint64_t clock;
 	const void *state;
 	uint32_t state_bytes;
 	unsigned char *data;
@@ -68,6 +78,7 @@ struct hlk_program {
 	struct hlk_err *err;
 };
 
+uint64_t hlk_real_ns(void);
 int hlk_timers_deliver(int vcpu_fd, struct hlk_err *err);
 void hlk_timers_lapic(struct kvm_lapic_state *lapic);
 

@@ -426,13 +426,56 @@ static void end_other(void)
 	tap(WIFEXITED(status) && !WEXITSTATUS(status), "and it ended well");
 }
 
+/* ---- time ---- */
+
+/* How long the guest has been up, by its own clock, or 0 */
+static uint64_t up_us(struct hlk_sandbox *sb)
+{
+	static const char line[] = "read up idle < /proc/uptime; echo $up";
+	char answer[32] = "";
+
+	if (!sb || hlk_sandbox_restore_call(sb, "sh", line, strlen(line), answer,
+					    sizeof(answer) - 1, NULL, 120 * SECOND))
+		return 0;
+	return strtod(answer, NULL) * SECOND;
+}
+
+/*
+ * A clone's VM has a clock of its own, which is younger than the guest. Time that goes on
+ * does so from where it was: for the guest as much of it is over as for the host.
+ */
+static void test_time(struct hlk_snap *snap, uint64_t before, uint64_t after)
+{
+	struct hlk_sandbox *sb = clone_of(snap, HLK_CONFIG_TIME_BACK);
+	uint64_t start = now_us(), back = up_us(sb), took = now_us() - start;
+	uint64_t least, most, up = 0;
+	unsigned int i, right = 0;
+
+	hlk_sandbox_close(sb);
+	sb = clone_of(snap, 0);
+	for (i = 0; i < 3; i++) {
+		/* by hundredths of seconds, and two clocks */
+		least = back - took + (now_us() - after) - SECOND / 20;
+		up = up_us(sb);
+		most = back + (now_us() - before) + SECOND / 20;
+		if (up >= least && up <= most)
+			right++;
+		else
+			printf("# up for %llu us, not %llu to %llu\n", (unsigned long long)up,
+			       (unsigned long long)least, (unsigned long long)most);
+	}
+	hlk_sandbox_close(sb);
+	tap(back && right == 3, "time goes on in a clone: from %llu ms to %llu",
+	    (unsigned long long)back / 1000, (unsigned long long)up / 1000);
+}
+
 /* ---- pools and batches ---- */
 
 static void test_pool(struct hlk_snap *snap)
 {
 	struct hlk_pool_config config = HLK_POOL_CONFIG_INIT;
 	struct hlk_pool *pool;
-	struct hlk_err err;
+	struct hlk_err err = {};
 	struct question q;
 	char answer[ANSWER];
 	unsigned int i, right = 0;
@@ -445,9 +488,14 @@ static void test_pool(struct hlk_snap *snap)
 	}
 	for (i = 0; i < 10; i++) {
 		ask(&q);
-		right += !hlk_pool_call(pool, 120 * SECOND, q.name, q.in, q.len, answer,
-					sizeof(answer), &len, 120 * SECOND, &err) &&
-			 is_answer(&q, answer, len);
+		len = 0;
+		if (!hlk_pool_call(pool, 120 * SECOND, q.name, q.in, q.len, answer,
+				   sizeof(answer), &len, 120 * SECOND, &err) &&
+		    is_answer(&q, answer, len))
+			right++;
+		else
+			printf("# call %u: %s: %s; %zu bytes, wanted %zu\n", i, q.name,
+			       words(&err), len, q.want_len);
 	}
 	tap(right == 10 && !hlk_pool_close(pool), "a pool: %u of 10 answers right", right);
 }
@@ -791,6 +839,7 @@ int main(int argc, char **argv)
 	struct hlk_snap *snap = NULL, *second;
 	struct hlk_machine *machine;
 	struct hlk_sandbox *sb;
+	uint64_t before, after;
 	struct hlk_err err;
 	const char *given = getenv("SEED");
 
@@ -807,13 +856,17 @@ int main(int argc, char **argv)
 	if (hlk_open(&ctx, &err))
 		bail("no hlk", &err);
 	machine = boot(argv);
+	before = now_us();
 	if (hlk_machine_snapshot(machine, &snap))
 		bail("no snapshot", hlk_machine_error(machine));
+	after = now_us();
 	sb = clone_of(snap, HLK_CONFIG_TIME_BACK);
 	has_shell = find_shell(sb);
 	calls(sb, nr, "ready");
 	hlk_sandbox_close(sb);
 	calls_of_other(snap, nr, "ready");
+	if (has_shell)
+		test_time(snap, before, after);
 	test_pool(snap);
 	if (cpus == 1)
 		test_batch(snap);

@@ -61,6 +61,9 @@ static struct {
 	bool masked;
 	bool interrupts_off;
 	bool lost_msr;
+	uint64_t clock;
+	unsigned int clocks;
+	int clock_error;
 	uint64_t over_budget;
 	unsigned int restores;
 	uint32_t restore_flags;
@@ -306,6 +309,13 @@ static int play_kvm(unsigned long cmd, void *arg)
 			play.lines[play.nr_lines++] =
 				((struct kvm_irq_level *)arg)->level;
 		return 0;
+	case KVM_GET_CLOCK:
+		((struct kvm_clock_data *)arg)->clock = play.clock;
+		return 0;
+	case KVM_SET_CLOCK:
+		play.clock = ((struct kvm_clock_data *)arg)->clock;
+		play.clocks++;
+		return play.clock_error ? fail(play.clock_error) : 0;
 	case KVM_GET_MSR_INDEX_LIST:
 		return play_list(arg);
 	case KVM_GET_MSRS:
@@ -769,6 +779,51 @@ static void test_restore(void)
 	tail.magic++;
 	tap(hlk_machine_restore(machine, &snap) == -EINVAL, "another's");
 	machine->last = NULL;
+}
+
+#define SEC	1000000000ULL
+
+/* Time that goes on does so from where it was, in a VM that is younger, too. */
+static void test_clock(void)
+{
+	static const struct step first[] = { { .error = ETIMEDOUT }, OVER };
+	struct hlk_machine_run run = HLK_MACHINE_RUN_INIT;
+	struct hlk_program_tail tail;
+	struct hlk_snap snap = { .fd = 77 }, *own;
+
+	atomic_init(&snap.refs, 10);
+	begin(NULL);
+	machine->has_base = false;
+	play.clock = 5000 * SEC;
+	tap(!hlk_machine_snapshot(machine, &own) &&
+	    !hlk_program_tail(play.program, play.program_bytes, &tail) &&
+	    tail.clock == 5000 * SEC && tail.base + hlk_real_ns() - tail.clock < 100 * SEC,
+	    "KVM's clock, and the host's beside it");
+	hlk_snapshot_close(own);
+	atomic_init(&snap.program, (const unsigned char *)&tail);
+	snap.program_bytes = sizeof(tail);
+	tail.state_bytes = 0;
+	tap(!hlk_machine_restore(machine, &snap) && !play.clocks, "in place it goes on by itself");
+	machine->has_base = false;
+	play.clock = 0;
+	tap(!hlk_machine_restore(machine, &snap) && play.clocks == 1 &&
+	    play.clock - 5000 * SEC < 100 * SEC, "another's is set to what it would be");
+	tap(!hlk_machine_restore(machine, &snap) && play.clocks == 1, "once");
+	begin(first);
+	run.flags = HLK_MACHINE_RESTORE | HLK_MACHINE_TIME_BACK;
+	tap(!hlk_machine_go(machine, &run) && !play.clocks, "it comes back by the program");
+	machine->state = HLK_MACHINE_READY;
+	tap(!hlk_machine_restore(machine, &snap) && play.clocks == 1 &&
+	    play.clock - 5000 * SEC < 100 * SEC, "and is set to go on");
+	tail.base -= 200 * SEC;
+	tap(!hlk_machine_restore(machine, &snap) && play.clocks == 2 &&
+	    play.clock == 5000 * SEC, "never behind the snapshot's");
+	tail.base--;
+	play.clock_error = EIO;
+	tap(hlk_machine_restore(machine, &snap) == -EIO && machine->state == HLK_MACHINE_OVER &&
+	    play.restores == 2, "KVM does not take it");
+	machine->last = NULL;
+	machine->has_base = false;
 }
 
 static void forget_cpuid(void)
@@ -1439,6 +1494,7 @@ int main(void)
 	test_notice();
 	test_program_of_two();
 	test_restore();
+	test_clock();
 	test_fresh();
 	test_outside();
 	test_outside_state();
