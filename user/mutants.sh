@@ -99,7 +99,7 @@ mutant libhlk/counter.c 'who begins to count is not seen until the end of the sy
 mutant libhlk/timeout.c 'a queue that is over can be kicked' \
 	'asan/test-calls: and none that follows' \
 	'/^void hlk_timeout_queue_end/,/^}/s/sb->can_kick = false;/;/'
-mutant libhlk/pool.c 'who makes many calls keeps the sandbox from others' \
+mutant libhlk/poolcalls.c 'who makes many calls keeps the sandbox from others' \
 	'asan/test-calls: and has his turn' \
 	's/return count_calls\(pool, \*nr, failures\) \|\|/return (count_calls(pool, *nr, failures), false) ||/'
 

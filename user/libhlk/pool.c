@@ -25,96 +25,15 @@
 #include <unistd.h>
 
 #include "internal.h"
+#include "pool.h"
 
 #define NSEC		1000000000ULL
 /* The latest time that a struct timespec tells */
 #define LAST		(sizeof(time_t) > 4 ? INT64_MAX : INT32_MAX * NSEC)
 #define RETRY_FIRST	(NSEC / 100)
 #define RETRY_MOST	(5 * NSEC)
-#define MAX_RESTORERS	64
 
 static const char op[] = "cannot make a pool";
-
-/**
- * struct hlk_slot - a place for a sandbox
- * @next: the next one in the same queue
- * @sb: the sandbox, or NULL
- * @counter: what its counter was after its set-up
- * @out: it is taken
- * @ran: it ran
- * @owner: in this thread
- * @turn: the how manieth it was that was given back
- * @discard: it is not to be used again
- */
-struct hlk_slot {
-	struct hlk_slot *next;
-	struct hlk_sandbox *sb;
-	uint64_t counter;
-	bool out;
-	bool ran;
-	pthread_t owner;
-	uint64_t turn;
-	bool discard;
-};
-
-/* First in, first out */
-struct queue {
-	struct hlk_slot *first;
-	struct hlk_slot **last;
-};
-
-/**
- * struct hlk_pool - see hlk_pool_open()
- * @ctx: the context
- * @snap: what its sandboxes are restored to
- * @config: how they are to be
- * @home: see hlk_home()
- * @setup: see struct hlk_pool_config
- * @setup_arg: see struct hlk_pool_config
- * @nr: length of @slots
- * @nr_threads: threads that restore
- * @threads: these
- * @lock: protects what follows
- * @is_ready: @ready is not empty, or a sandbox could not be made
- * @is_work: @dirty or @missing is not empty, or @stop
- * @ready: sandboxes to be taken
- * @dirty: sandboxes to be restored
- * @missing: slots without a sandbox
- * @turns: times that a sandbox was given back
- * @waiting: threads that wait for a sandbox
- * @stop: the threads are to end
- * @retry_at: when a sandbox may be made again, after that failed
- * @retry_after: how long to wait when it fails again
- * @make_err: why the last try failed
- * @stats: counts
- * @slots: the slots
- */
-struct hlk_pool {
-	struct hlk_ctx *ctx;
-	struct hlk_snap *snap;
-	struct hlk_config config;
-	uint64_t home;
-	hlk_setup_fn setup;
-	void *setup_arg;
-	uint32_t nr;
-	uint32_t nr_threads;
-	pthread_t threads[MAX_RESTORERS];
-
-	pthread_mutex_t lock;
-	pthread_cond_t is_ready;
-	pthread_cond_t is_work;
-	struct queue ready;
-	struct queue dirty;
-	struct queue missing;
-	uint64_t turns;
-	uint32_t waiting;
-	bool stop;
-	uint64_t retry_at;
-	uint64_t retry_after;
-	struct hlk_err make_err;
-	struct hlk_pool_stats stats;
-	struct hlk_slot slots[];
-};
 
 static uint64_t now(void)
 {
@@ -712,99 +631,6 @@ EXPORT void hlk_pool_put(struct hlk_pool *pool, struct hlk_sandbox *sb)
 EXPORT void hlk_pool_discard(struct hlk_pool *pool, struct hlk_sandbox *sb)
 {
 	give_back(pool, sb, true);
-}
-
-/* Return: does somebody wait for a sandbox? */
-static bool count_calls(struct hlk_pool *pool, uint32_t nr, uint32_t failures)
-{
-	bool waited;
-
-	pthread_mutex_lock(&pool->lock);
-	pool->stats.calls += nr;
-	pool->stats.call_failures += failures;
-	waited = pool->waiting;
-	pthread_mutex_unlock(&pool->lock);
-	return waited;
-}
-
-EXPORT int hlk_pool_call(struct hlk_pool *pool, uint64_t wait_us,
-			 const char *name, const void *in, size_t in_len,
-			 void *out, size_t out_size, size_t *out_len,
-			 uint64_t timeout_us, struct hlk_err *err)
-{
-	struct hlk_sandbox *sb;
-	int ret;
-
-	if (out_len)
-		*out_len = 0;
-	ret = hlk_pool_get(pool, wait_us, &sb, err);
-	if (ret)
-		return ret;
-	ret = hlk_sandbox_call(sb, name, in, in_len, out, out_size, out_len,
-			       timeout_us);
-	if (ret && err)
-		*err = sb->err;
-	count_calls(pool, 1, ret != 0);
-	hlk_pool_put(pool, sb);
-	return ret;
-}
-
-/* Calls that were made: those behind one that ends all are for another sandbox. */
-static uint32_t count_made(const struct hlk_call *calls, uint32_t nr, uint32_t *failures)
-{
-	uint32_t made;
-
-	*failures = 0;
-	for (made = 0; made < nr && calls[made].ret != -ECANCELED; made++)
-		*failures += calls[made].ret != 0;
-	return made;
-}
-
-/* As many as one sandbox is to make while others wait; true: give it back */
-static bool make_calls(struct hlk_pool *pool, struct hlk_sandbox *sb,
-		       struct hlk_call *calls, uint32_t *nr, int *ret)
-{
-	uint32_t failures;
-
-	if (*nr > HLK_CALLS_MOST)
-		*nr = HLK_CALLS_MOST;
-	*ret = hlk_sandbox_calls(sb, calls, *nr, 0);
-	*nr = count_made(calls, *nr, &failures);
-	return count_calls(pool, *nr, failures) || sb->doubtful || !*nr;
-}
-
-EXPORT int hlk_pool_calls(struct hlk_pool *pool, uint64_t wait_us,
-			  struct hlk_call *calls, uint32_t nr, uint32_t flags,
-			  struct hlk_err *err)
-{
-	struct hlk_sandbox *sb;
-	uint32_t done = 0, some = 1;
-	struct hlk_err local;
-	bool give = false;
-	int ret, first;
-
-	if (!err)
-		err = &local;
-	hlk_err_clear(err);
-	first = hlk_calls_check(calls, nr, flags, err);
-	if (first)
-		return first;
-	/* None is made where somebody uses a sandbox that is not his. */
-	while (done < nr && some) {
-		ret = hlk_pool_get(pool, wait_us, &sb, first ? &local : err);
-		if (ret)
-			return first ? first : ret;
-		for (give = false; done < nr && !give; done += some) {
-			some = nr - done;
-			give = make_calls(pool, sb, calls + done, &some, &ret);
-			if (ret && !first) {
-				first = ret;
-				*err = sb->err;
-			}
-		}
-		hlk_pool_put(pool, sb);
-	}
-	return first;
 }
 
 EXPORT void hlk_pool_stats_sized(struct hlk_pool *pool,
