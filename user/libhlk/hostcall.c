@@ -215,6 +215,28 @@ void hlk_host_reset(struct hlk_sandbox *sb)
 	}
 }
 
+/**
+ * hlk_host_copy() - have the functions of another sandbox
+ * @sb: a new sandbox
+ * @from: the other one
+ *
+ * Return: 0 or a negative errno
+ */
+int hlk_host_copy(struct hlk_sandbox *sb, const struct hlk_sandbox *from)
+{
+	const struct hlk_host_entry *entry;
+	int ret;
+
+	for (entry = from->functions; entry; entry = entry->next) {
+		if (entry->removed)
+			continue;
+		ret = add_function(sb, entry->name, entry->name_len, entry->fn, entry->arg);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
 void hlk_host_free(struct hlk_sandbox *sb)
 {
 	while (sb->functions)

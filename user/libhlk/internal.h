@@ -100,6 +100,8 @@ struct hlk_snap {
 };
 
 int hlk_snap_new(int fd, struct hlk_snap **snap, struct hlk_err *err);
+int hlk_snap_make(struct hlk_sandbox *sb, const struct hlk_snapshot_config *config,
+		  struct hlk_snap **snap);
 struct hlk_snap *hlk_snap_get(struct hlk_snap *snap);
 int hlk_snap_read_info(int fd, struct hlk_snapshot_info *info, size_t size,
 		       struct hlk_err *err);
@@ -210,6 +212,7 @@ struct hlk_answer {
  * @bounce: copies of what the guest pushed, and answers to it
  * @print: see struct hlk_config
  * @print_arg: see struct hlk_config
+ * @config: how it was to be, but for sizes, which its snapshots have
  * @functions: what the guest can call
  * @last: the snapshot restored last
  * @switched: what depends on @last was not read from it yet
@@ -267,6 +270,7 @@ struct hlk_sandbox {
 	unsigned char *bounce;
 	hlk_print_fn print;
 	void *print_arg;
+	struct hlk_config config;
 	struct hlk_host_entry *functions;
 	struct hlk_snap *last;
 	bool switched;
@@ -403,6 +407,7 @@ int hlk_host_print(struct hlk_sandbox *sb);
 void hlk_host_free(struct hlk_sandbox *sb);
 void hlk_host_set_up(struct hlk_sandbox *sb);
 void hlk_host_reset(struct hlk_sandbox *sb);
+int hlk_host_copy(struct hlk_sandbox *sb, const struct hlk_sandbox *from);
 
 /* counter.c */
 bool hlk_counter_lose(struct hlk_sandbox *sb);

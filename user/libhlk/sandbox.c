@@ -165,6 +165,11 @@ static struct hlk_sandbox *alloc_sandbox(struct hlk_ctx *ctx,
 	if (ctx->features & HLK_FEATURE_LEARN &&
 	    config->flags & HLK_CONFIG_LEARN)
 		sb->learn = HLK_RESTORE_LEARN;
+	sb->config = *config;
+	sb->config.mem_size = 0;
+	sb->config.scratch_size = 0;
+	sb->config.input_size = 0;
+	sb->config.output_size = 0;
 	sb->print = config->print;
 	sb->print_arg = config->print_arg;
 	sb->state = HLK_STATE_BROKEN;

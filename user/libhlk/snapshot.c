@@ -196,8 +196,16 @@ static int take(struct hlk_sandbox *sb,
 	return 0;
 }
 
-static int make(struct hlk_sandbox *sb, const struct hlk_snapshot_config *config,
-		struct hlk_snap **snap)
+/**
+ * hlk_snap_make() - make a snapshot of a sandbox
+ * @sb: the sandbox, entered
+ * @config: see hlk_sandbox_snapshot()
+ * @snap: out: the snapshot
+ *
+ * Return: 0 or a negative errno
+ */
+int hlk_snap_make(struct hlk_sandbox *sb, const struct hlk_snapshot_config *config,
+		  struct hlk_snap **snap)
 {
 	struct hlk_snapshot_config own = HLK_SNAPSHOT_CONFIG_INIT;
 	int fd = -1;
@@ -242,5 +250,5 @@ EXPORT int hlk_sandbox_snapshot(struct hlk_sandbox *sb,
 
 	*snap = NULL;
 	ret = hlk_enter(sb, op_make);
-	return ret ? ret : hlk_leave(sb, make(sb, config, snap));
+	return ret ? ret : hlk_leave(sb, hlk_snap_make(sb, config, snap));
 }

@@ -607,6 +607,23 @@ int hlk_sandbox_snapshot(struct hlk_sandbox *sb,
 			 struct hlk_snap **snap);
 
 /**
+ * hlk_sandbox_fork() - a second sandbox that goes on from where the first one is
+ * @sb: the sandbox, ready
+ * @config: how the second one is to be; NULL: as the first one
+ * @child: out: it. Its snapshot, to which hlk_sandbox_restore() without one goes back, is the
+ *	moment of the fork
+ *
+ * Time is that of the pages which the first one has private, memory of those that it has
+ * written since its last restore; all else they share. The second one has its host
+ * functions, with the same arguments, and its counter; unique number and seed are its own.
+ * @sb goes on as it was. When it fails, hlk_sandbox_error() of @sb says why.
+ *
+ * Return: 0 or a negative errno
+ */
+int hlk_sandbox_fork(struct hlk_sandbox *sb, const struct hlk_config *config,
+		     struct hlk_sandbox **child);
+
+/**
  * hlk_sandbox_restore() - go back to a snapshot
  * @sb: the sandbox, not in a call
  * @snap: the snapshot, of this or another sandbox with the same layout; NULL
