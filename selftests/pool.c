@@ -23,6 +23,7 @@
 #define SANDBOXES	3
 #define THREADS		6
 #define CALLS		60
+#define FREE_MEMORY	0x300000ULL	/* nothing of the guest is there */
 
 FIXTURE(pool)
 {
@@ -349,6 +350,183 @@ TEST_F(pool, a_thread_gets_its_own_back)
 		ASSERT_EQ(mine, take_and_give(self));
 		ASSERT_EQ(0, settle(self, &stats));
 	}
+}
+
+/* ---- several snapshots ---- */
+
+#define TENANTS		3
+
+/* A guest that made so many calls, and has so many pages of memory that others have not */
+static struct hlk_snap *tenant(struct _test_data_pool *self, int calls, uint64_t pages)
+{
+	struct hlk_snapshot_config how = HLK_SNAPSHOT_CONFIG_INIT;
+	struct hlk_sandbox *sb;
+	struct hlk_snap *snap = NULL;
+	unsigned char page[4096];
+	uint64_t i;
+	int n;
+
+	how.flags = HLK_SNAP_FLAT;
+	memset(page, 0x77, sizeof(page));
+	if (hlk_sandbox_from_snapshot(self->ctx, self->snap, NULL, &sb, NULL))
+		return NULL;
+	for (n = 1; n <= calls; n++)
+		if (count_call(sb, n))
+			return NULL;
+	for (i = 0; i < pages; i++)
+		if (hlk_sandbox_write(sb, FREE_MEMORY + i * sizeof(page), page, sizeof(page)))
+			return NULL;
+	hlk_sandbox_snapshot(sb, &how, &snap);
+	hlk_sandbox_close(sb);
+	return snap;
+}
+
+TEST_F(pool, serves_several_snapshots)
+{
+	struct hlk_snap *snaps[TENANTS];
+	struct hlk_pool_stats stats;
+	struct hlk_sandbox *sb;
+	uint64_t switches;
+	uint32_t value;
+	int i, k;
+
+	for (i = 0; i < TENANTS; i++) {
+		snaps[i] = tenant(self, 10 * i + 1, 0);
+		ASSERT_NE(NULL, snaps[i]);
+	}
+	for (i = 0; i < 20; i++) {
+		k = i % TENANTS;
+		ASSERT_EQ(0, hlk_pool_get_from(self->pool, snaps[k], LONG, &sb, NULL));
+		ASSERT_EQ(0, count_call(sb, 10 * k + 2));
+		ASSERT_EQ(0, count_call(sb, 10 * k + 3));
+		hlk_pool_put(self->pool, sb);
+		ASSERT_EQ(0, settle(self, &stats));
+		if (i == TENANTS)
+			switches = stats.switches;
+	}
+	/* Each has its sandbox from its first call on. */
+	ASSERT_EQ(TENANTS, switches);
+	ASSERT_EQ(TENANTS, stats.switches);
+	ASSERT_EQ(0, hlk_pool_get(self->pool, LONG, &sb, NULL));
+	ASSERT_EQ(0, count_call(sb, 1));
+	hlk_pool_put(self->pool, sb);
+	ASSERT_EQ(0, hlk_pool_call_from(self->pool, snaps[2], LONG, "c", NULL, 0, &value,
+					sizeof(value), NULL, 0, NULL));
+	ASSERT_EQ(22, value);
+	/* closed, they are there for who has them */
+	for (i = 0; i < TENANTS; i++)
+		hlk_snapshot_close(snaps[i]);
+	ASSERT_EQ(0, settle(self, &stats));
+	ASSERT_EQ(0, hlk_pool_get(self->pool, LONG, &sb, NULL));
+	ASSERT_EQ(0, count_call(sb, 1));
+	hlk_pool_discard(self->pool, sb);
+	ASSERT_EQ(0, settle(self, &stats));
+}
+
+TEST_F(pool, the_nearest_is_taken)
+{
+	struct hlk_snap *far, *near;
+	struct hlk_sandbox *sb[SANDBOXES], *is_far, *is_near;
+	struct hlk_pool_stats stats;
+	int i;
+
+	far = tenant(self, 1, 64);
+	near = tenant(self, 2, 0);
+	ASSERT_NE(NULL, far);
+	ASSERT_NE(NULL, near);
+	for (i = 0; i < SANDBOXES; i++)
+		ASSERT_EQ(0, hlk_pool_get_from(self->pool, i ? far : near, LONG, &sb[i], NULL));
+	is_near = sb[0];
+	/* those that are far ran last, and so would be the first without */
+	for (i = 0; i < SANDBOXES; i++) {
+		hlk_pool_put(self->pool, sb[i]);
+		ASSERT_EQ(0, settle(self, &stats));
+	}
+	ASSERT_EQ(0, hlk_pool_get(self->pool, LONG, &sb[0], NULL));
+	ASSERT_EQ(is_near, sb[0]);
+	ASSERT_EQ(0, count_call(sb[0], 1));
+	ASSERT_EQ(0, hlk_pool_get_from(self->pool, far, LONG, &is_far, NULL));
+	ASSERT_EQ(0, count_call(is_far, 2));
+	hlk_pool_put(self->pool, sb[0]);
+	hlk_pool_put(self->pool, is_far);
+	hlk_snapshot_close(far);
+	hlk_snapshot_close(near);
+}
+
+TEST_F(pool, a_snapshot_that_does_not_fit)
+{
+	struct hlk_config config = HLK_CONFIG_INIT;
+	struct hlk_snap *other;
+	struct hlk_pool_stats stats;
+	struct hlk_sandbox *sb;
+	struct hlk_err err;
+
+	config.scratch_size = 0x400000;
+	ASSERT_EQ(0, hlk_sandbox_from_path(self->ctx, "guest.elf", &config, &sb, NULL));
+	ASSERT_EQ(0, hlk_sandbox_boot(sb, 0));
+	ASSERT_EQ(0, hlk_sandbox_snapshot(sb, NULL, &other));
+	hlk_sandbox_close(sb);
+	ASSERT_EQ(-EMEDIUMTYPE, hlk_pool_get_from(self->pool, other, LONG, &sb, &err));
+	ASSERT_EQ(NULL, sb);
+	ASSERT_EQ(EMEDIUMTYPE, err.code);
+	hlk_snapshot_close(other);
+	ASSERT_EQ(0, settle(self, &stats));
+	ASSERT_EQ(0, hlk_pool_get(self->pool, LONG, &sb, NULL));
+	ASSERT_EQ(0, count_call(sb, 1));
+	hlk_pool_put(self->pool, sb);
+}
+
+struct tenants {
+	struct _test_data_pool *self;
+	struct hlk_snap *snaps[TENANTS];
+	uint32_t seed;
+	int failed;
+};
+
+static void *serve(void *arg)
+{
+	struct tenants *t = arg;
+	uint32_t seed = __atomic_add_fetch(&t->seed, 7919, __ATOMIC_SEQ_CST);
+	struct hlk_sandbox *sb;
+	int i, k;
+
+	for (i = 0; i < CALLS; i++) {
+		seed = seed * 1103515245 + 12345;
+		k = (seed >> 16) % TENANTS;
+		if (hlk_pool_get_from(t->self->pool, t->snaps[k], LONG, &sb, NULL) ||
+		    count_call(sb, 10 * k + 2)) {
+			__atomic_add_fetch(&t->failed, 1, __ATOMIC_SEQ_CST);
+			break;
+		}
+		if (seed & 1 << 20)
+			hlk_pool_put(t->self->pool, sb);
+		else
+			hlk_pool_discard(t->self->pool, sb);
+	}
+	return NULL;
+}
+
+TEST_F(pool, threads_of_several_tenants)
+{
+	struct tenants t = { .self = self };
+	struct hlk_pool_stats stats;
+	pthread_t thread[THREADS];
+	int i;
+
+	for (i = 0; i < TENANTS; i++) {
+		t.snaps[i] = tenant(self, 10 * i + 1, i);
+		ASSERT_NE(NULL, t.snaps[i]);
+	}
+	for (i = 0; i < THREADS; i++)
+		ASSERT_EQ(0, pthread_create(&thread[i], NULL, serve, &t));
+	for (i = 0; i < THREADS; i++)
+		pthread_join(thread[i], NULL);
+	ASSERT_EQ(0, t.failed);
+	for (i = 0; i < TENANTS; i++)
+		hlk_snapshot_close(t.snaps[i]);
+	ASSERT_EQ(0, settle(self, &stats));
+	TH_LOG("%llu of %llu went over", (unsigned long long)stats.switches,
+	       (unsigned long long)stats.gets);
 }
 
 TEST_HARNESS_MAIN

@@ -155,7 +155,7 @@ mutant libhlk/pool.c 'who would only have to wait is told of a sandbox that cann
 	's/return pool->make_err\.code && count\(&pool->missing\) == pool->nr;/return pool->make_err.code;/'
 mutant libhlk/pool.c 'a thread has its sandboxes by turns' \
 	'asan/test-pool: of two the one that he gave back last' \
-	's/\(!own \|\| \(\*at\)->turn > \(\*own\)->turn\)/!own/'
+	's/return own \? slot->turn > than->turn :/return own ? false :/'
 
 # snapshots in files
 mutant libhlk/json.c 'an escape at the end of a text is read on behind it' \

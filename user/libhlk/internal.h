@@ -77,6 +77,7 @@ void hlk_saved_free(struct hlk_saved *saved);
  * struct hlk_snap - see hlk_sandbox_snapshot()
  * @refs: holders
  * @fd: the snapshot
+ * @id: its number, which no other one ever has
  * @generation: 0 is the state before the guest's boot
  * @flat: it is not compact
  * @input_size: bytes of the input buffer
@@ -89,6 +90,7 @@ void hlk_saved_free(struct hlk_saved *saved);
 struct hlk_snap {
 	atomic_uint refs;
 	int fd;
+	uint64_t id;
 	uint64_t generation;
 	bool flat;
 	uint32_t input_size;

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
- * A pool of warm sandboxes of one snapshot.
+ * A pool of warm sandboxes, of one snapshot or of several.
+ *
+ * Each sandbox stays with the snapshot that it was taken from last. Who asks for another
+ * one gets that which is nearest, and pays for what differs.
  *
  * Who takes one finds it restored; what is given back is restored by threads of
  * the pool, off the caller's path. Threads rather than the workers of an
@@ -32,8 +35,16 @@
 #define LAST		(sizeof(time_t) > 4 ? INT64_MAX : INT32_MAX * NSEC)
 #define RETRY_FIRST	(NSEC / 100)
 #define RETRY_MOST	(5 * NSEC)
+/* Distances that one who takes a sandbox asks for; the next one asks for others */
+#define MAX_ASKS	4
 
 static const char op[] = "cannot make a pool";
+static const char op_take[] = "cannot take a sandbox";
+
+static struct hlk_snap *snap_of(const struct hlk_pool *pool, const struct hlk_slot *slot)
+{
+	return slot->snap ? slot->snap : pool->snap;
+}
 
 static uint64_t now(void)
 {
@@ -132,7 +143,7 @@ static bool refresh(struct hlk_pool *pool, struct hlk_slot *slot, uint64_t *ns)
 	if (slot->discard || slot->sb->doubtful)
 		return false;
 	forget_user(slot, slot->sb);
-	ret = hlk_restore_now(slot->sb, pool->snap);
+	ret = hlk_restore_now(slot->sb, snap_of(pool, slot));
 	*ns = now() - start;
 	return !ret;
 }
@@ -167,10 +178,14 @@ static void made(struct hlk_pool *pool, struct hlk_slot *slot,
 static void replace(struct hlk_pool *pool)
 {
 	struct hlk_slot *slot = queue_take(&pool->missing, &pool->missing.first);
+	struct hlk_snap *snap = slot->snap;
 	struct hlk_sandbox *sb;
 	struct hlk_err err = {};
 
+	/* In this order: a child that is forked meanwhile closes what is there. */
+	__atomic_store_n(&slot->snap, NULL, __ATOMIC_SEQ_CST);
 	pthread_mutex_unlock(&pool->lock);
+	hlk_snapshot_close(snap);
 	sb = make(pool, slot, &err);
 	pthread_mutex_lock(&pool->lock);
 	made(pool, slot, sb, &err);
@@ -266,9 +281,11 @@ static void free_pool(struct hlk_pool *pool)
 
 	if (is_here(pool))
 		stop_threads(pool);
-	for (i = 0; i < pool->nr; i++)
+	for (i = 0; i < pool->nr; i++) {
 		if (pool->slots[i].sb)
 			hlk_sandbox_free(pool->slots[i].sb);
+		hlk_snapshot_close(pool->slots[i].snap);
+	}
 	if (is_here(pool))
 		destroy_locks(pool);
 	hlk_snapshot_close(pool->snap);
@@ -462,21 +479,79 @@ EXPORT int hlk_pool_close(struct hlk_pool *pool)
  * Of its own, a thread gets the one that it gave back last: as long as no other one runs in
  * between, the core has that vCPU still, and KVM lets its branch predictions be.
  */
-static struct hlk_slot *pick(struct hlk_pool *pool)
+static bool better(const struct hlk_slot *slot, const struct hlk_slot *than)
 {
-	struct hlk_slot **at, **unused = NULL, **own = NULL;
+	bool own = slot->ran && pthread_equal(slot->owner, pthread_self());
+	bool other = than->ran && pthread_equal(than->owner, pthread_self());
 
-	if (!pool->ready.first)
-		return NULL;
+	if (own != other)
+		return own;
+	return own ? slot->turn > than->turn : !slot->ran && than->ran;
+}
+
+/*
+ * About as far is as far. Who has to go over anyway takes the one that nobody has asked for
+ * the longest, so that those of others are there when they come again.
+ */
+static bool nearer(const struct hlk_slot *slot, uint32_t pages, const struct hlk_slot *than,
+		   uint32_t least)
+{
+	uint32_t far = bucket(pages), most = bucket(least);
+
+	if (far != most || !pages != !least)
+		return pages < least;
+	return pages ? slot->turn < than->turn : better(slot, than);
+}
+
+/* The nearest one; @unknown: of one nobody knows yet how far it is */
+static struct hlk_slot *pick(struct hlk_pool *pool, const struct hlk_snap *snap,
+			     struct hlk_snap **unknown)
+{
+	struct hlk_slot **at, **best = NULL;
+	uint32_t pages, least = 0;
+
 	for (at = &pool->ready.first; *at; at = &(*at)->next) {
-		if (!(*at)->ran && !unused)
-			unused = at;
-		if ((*at)->ran && pthread_equal((*at)->owner, pthread_self()) &&
-		    (!own || (*at)->turn > (*own)->turn))
-			own = at;
+		if (!hlk_near_known(&pool->near, snap, snap_of(pool, *at), &pages)) {
+			if (!*unknown)
+				*unknown = snap_of(pool, *at);
+			pages = HLK_NEAR_FAR;
+		}
+		if (best && !nearer(*at, pages, *best, least))
+			continue;
+		best = at;
+		least = pages;
 	}
-	at = own ? own : unused ? unused : &pool->ready.first;
-	return queue_take(&pool->ready, at);
+	if (!best)
+		return NULL;
+	if (!least)
+		*unknown = NULL;
+	return queue_take(&pool->ready, best);
+}
+
+/* What is not known is asked for, with the lock let go, before one is taken. */
+static struct hlk_slot *choose(struct hlk_pool *pool, const struct hlk_snap *snap)
+{
+	struct hlk_snap *unknown = NULL;
+	struct hlk_slot *slot;
+	uint32_t pages;
+	int asks;
+
+	for (asks = 0;; asks++) {
+		unknown = NULL;
+		slot = pick(pool, snap, &unknown);
+		if (!slot || !unknown || asks == MAX_ASKS)
+			return slot;
+		hlk_snap_get(unknown);
+		slot->next = pool->ready.first;
+		if (!pool->ready.first)
+			pool->ready.last = &slot->next;
+		pool->ready.first = slot;
+		pthread_mutex_unlock(&pool->lock);
+		pages = hlk_near_ask(snap, unknown);
+		pthread_mutex_lock(&pool->lock);
+		hlk_near_learn(&pool->near, snap, unknown, pages);
+		hlk_snapshot_close(unknown);
+	}
 }
 
 static uint32_t count(const struct queue *queue)
@@ -516,14 +591,15 @@ static void wait_ready(struct hlk_pool *pool, bool for_ever, uint64_t end, int *
 	pool->waiting--;
 }
 
-static int wait_for_one(struct hlk_pool *pool, uint64_t start, uint64_t wait_us,
-			struct hlk_slot **slot, struct hlk_err *err)
+static int wait_for_one(struct hlk_pool *pool, const struct hlk_snap *snap,
+			uint64_t start, uint64_t wait_us, struct hlk_slot **slot,
+			struct hlk_err *err)
 {
 	uint64_t longest = (LAST - start) / 1000;
 	uint64_t end = start + (wait_us < longest ? wait_us : longest) * 1000;
 	int ret = 0;
 
-	while (!(*slot = pick(pool))) {
+	while (!(*slot = choose(pool, snap))) {
 		if (hopeless(pool)) {
 			*err = pool->make_err;
 			return -err->code;
@@ -538,17 +614,17 @@ static int wait_for_one(struct hlk_pool *pool, uint64_t start, uint64_t wait_us,
 	return 0;
 }
 
-static int take(struct hlk_pool *pool, uint64_t wait_us, struct hlk_slot **slot,
-		struct hlk_err *err)
+static int take(struct hlk_pool *pool, const struct hlk_snap *snap, uint64_t wait_us,
+		struct hlk_slot **slot, struct hlk_err *err)
 {
 	struct hlk_pool_stats *stats = &pool->stats;
 	uint64_t start, ns = 0;
 	int ret = 0;
 
-	*slot = pick(pool);
+	*slot = choose(pool, snap);
 	if (!*slot) {
 		start = now();
-		ret = wait_for_one(pool, start, wait_us, slot, err);
+		ret = wait_for_one(pool, snap, start, wait_us, slot, err);
 		ns = now() - start;
 		stats->waits++;
 		stats->wait_ns += ns;
@@ -564,8 +640,28 @@ static int take(struct hlk_pool *pool, uint64_t wait_us, struct hlk_slot **slot,
 	return 0;
 }
 
-EXPORT int hlk_pool_get(struct hlk_pool *pool, uint64_t wait_us,
-			struct hlk_sandbox **sb, struct hlk_err *err)
+/* Over to another snapshot; a slot that is out is of who took it. */
+static int go_over(struct hlk_pool *pool, struct hlk_slot *slot, struct hlk_snap *snap,
+		   struct hlk_err *err)
+{
+	struct hlk_snap *old = slot->snap;
+	int ret;
+
+	ret = hlk_restore_now(slot->sb, snap);
+	pthread_mutex_lock(&pool->lock);
+	pool->stats.switches++;
+	if (!ret)
+		slot->snap = hlk_snap_get(snap);
+	pthread_mutex_unlock(&pool->lock);
+	if (!ret)
+		hlk_snapshot_close(old);
+	else
+		*err = slot->sb->err;
+	return ret;
+}
+
+EXPORT int hlk_pool_get_from(struct hlk_pool *pool, struct hlk_snap *snap, uint64_t wait_us,
+			     struct hlk_sandbox **sb, struct hlk_err *err)
 {
 	struct hlk_err local;
 	struct hlk_slot *slot;
@@ -576,15 +672,30 @@ EXPORT int hlk_pool_get(struct hlk_pool *pool, uint64_t wait_us,
 		err = &local;
 	hlk_err_clear(err);
 	if (!is_here(pool))
-		return hlk_elsewhere(err, "cannot take a sandbox");
+		return hlk_elsewhere(err, op_take);
+	if (!snap)
+		snap = pool->snap;
+	if (!snap->generation)
+		return hlk_err_set(err, ESTALE, HLK_WHAT_NOT_READY, op_take);
 	pthread_mutex_lock(&pool->lock);
-	ret = take(pool, wait_us, &slot, err);
+	ret = take(pool, snap, wait_us, &slot, err);
 	pthread_mutex_unlock(&pool->lock);
 	if (ret)
 		return ret;
+	if (snap_of(pool, slot) != snap)
+		ret = go_over(pool, slot, snap, err);
 	hlk_leave(slot->sb, 0);
-	*sb = slot->sb;
-	return 0;
+	if (ret)
+		hlk_pool_put(pool, slot->sb);
+	else
+		*sb = slot->sb;
+	return ret;
+}
+
+EXPORT int hlk_pool_get(struct hlk_pool *pool, uint64_t wait_us,
+			struct hlk_sandbox **sb, struct hlk_err *err)
+{
+	return hlk_pool_get_from(pool, NULL, wait_us, sb, err);
 }
 
 /* The address is compared, not followed: there may be nothing behind it any more. */

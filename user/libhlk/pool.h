@@ -4,6 +4,7 @@
 #define HLK_POOL_H
 
 #include "internal.h"
+#include "near.h"
 
 #define MAX_RESTORERS	64
 
@@ -11,6 +12,7 @@
  * struct hlk_slot - a place for a sandbox
  * @next: the next one in the same queue
  * @sb: the sandbox, or NULL
+ * @snap: what it is restored to; held. NULL: what the pool was opened with
  * @counter: what its counter was after its set-up
  * @out: it is taken
  * @ran: it ran
@@ -21,6 +23,7 @@
 struct hlk_slot {
 	struct hlk_slot *next;
 	struct hlk_sandbox *sb;
+	struct hlk_snap *snap;
 	uint64_t counter;
 	bool out;
 	bool ran;
@@ -38,7 +41,7 @@ struct queue {
 /**
  * struct hlk_pool - see hlk_pool_open()
  * @ctx: the context
- * @snap: what its sandboxes are restored to
+ * @snap: what its sandboxes are restored to, unless others are asked for
  * @config: how they are to be
  * @home: see hlk_home()
  * @setup: see struct hlk_pool_config
@@ -59,6 +62,7 @@ struct queue {
  * @retry_after: how long to wait when it fails again
  * @make_err: why the last try failed
  * @stats: counts
+ * @near: how far snapshots are apart
  * @slots: the slots
  */
 struct hlk_pool {
@@ -85,6 +89,7 @@ struct hlk_pool {
 	uint64_t retry_after;
 	struct hlk_err make_err;
 	struct hlk_pool_stats stats;
+	struct hlk_near near;
 	struct hlk_slot slots[];
 };
 

@@ -17,17 +17,18 @@ static bool count_calls(struct hlk_pool *pool, uint32_t nr, uint32_t failures)
 	return waited;
 }
 
-EXPORT int hlk_pool_call(struct hlk_pool *pool, uint64_t wait_us,
-			 const char *name, const void *in, size_t in_len,
-			 void *out, size_t out_size, size_t *out_len,
-			 uint64_t timeout_us, struct hlk_err *err)
+EXPORT int hlk_pool_call_from(struct hlk_pool *pool, struct hlk_snap *snap,
+			      uint64_t wait_us, const char *name, const void *in,
+			      size_t in_len, void *out, size_t out_size,
+			      size_t *out_len, uint64_t timeout_us,
+			      struct hlk_err *err)
 {
 	struct hlk_sandbox *sb;
 	int ret;
 
 	if (out_len)
 		*out_len = 0;
-	ret = hlk_pool_get(pool, wait_us, &sb, err);
+	ret = hlk_pool_get_from(pool, snap, wait_us, &sb, err);
 	if (ret)
 		return ret;
 	ret = hlk_sandbox_call(sb, name, in, in_len, out, out_size, out_len,
@@ -37,6 +38,15 @@ EXPORT int hlk_pool_call(struct hlk_pool *pool, uint64_t wait_us,
 	count_calls(pool, 1, ret != 0);
 	hlk_pool_put(pool, sb);
 	return ret;
+}
+
+EXPORT int hlk_pool_call(struct hlk_pool *pool, uint64_t wait_us,
+			 const char *name, const void *in, size_t in_len,
+			 void *out, size_t out_size, size_t *out_len,
+			 uint64_t timeout_us, struct hlk_err *err)
+{
+	return hlk_pool_call_from(pool, NULL, wait_us, name, in, in_len, out, out_size,
+				  out_len, timeout_us, err);
 }
 
 /* Calls that were made: those behind one that ends all are for another sandbox. */
@@ -63,9 +73,9 @@ static bool make_calls(struct hlk_pool *pool, struct hlk_sandbox *sb,
 	return count_calls(pool, *nr, failures) || sb->doubtful || !*nr;
 }
 
-EXPORT int hlk_pool_calls(struct hlk_pool *pool, uint64_t wait_us,
-			  struct hlk_call *calls, uint32_t nr, uint32_t flags,
-			  struct hlk_err *err)
+EXPORT int hlk_pool_calls_from(struct hlk_pool *pool, struct hlk_snap *snap,
+			       uint64_t wait_us, struct hlk_call *calls, uint32_t nr,
+			       uint32_t flags, struct hlk_err *err)
 {
 	struct hlk_sandbox *sb;
 	uint32_t done = 0, some = 1;
@@ -81,7 +91,7 @@ EXPORT int hlk_pool_calls(struct hlk_pool *pool, uint64_t wait_us,
 		return first;
 	/* None is made where somebody uses a sandbox that is not his. */
 	while (done < nr && some) {
-		ret = hlk_pool_get(pool, wait_us, &sb, first ? &local : err);
+		ret = hlk_pool_get_from(pool, snap, wait_us, &sb, first ? &local : err);
 		if (ret)
 			return first ? first : ret;
 		for (give = false; done < nr && !give; done += some) {
@@ -95,4 +105,11 @@ EXPORT int hlk_pool_calls(struct hlk_pool *pool, uint64_t wait_us,
 		hlk_pool_put(pool, sb);
 	}
 	return first;
+}
+
+EXPORT int hlk_pool_calls(struct hlk_pool *pool, uint64_t wait_us,
+			  struct hlk_call *calls, uint32_t nr, uint32_t flags,
+			  struct hlk_err *err)
+{
+	return hlk_pool_calls_from(pool, NULL, wait_us, calls, nr, flags, err);
 }

@@ -40,6 +40,7 @@ int hlk_snap_new(int fd, struct hlk_snap **snap, struct hlk_err *err)
 	atomic_init(&new->program, NULL);
 	atomic_init(&new->saved, NULL);
 	new->fd = fd;
+	new->id = info.id;
 	new->generation = info.generation;
 	new->flat = !(info.flags & HLK_SNAPSHOT_COMPACT);
 	new->input_size = info.input_bytes;

@@ -1354,6 +1354,7 @@ struct hlk_pool_config {
  *	than 2^(n+1) nanoseconds, the last one longer ones too; sandboxes that
  *	were there at once are in bucket 0
  * @restore_hist: restores, in the same way
+ * @switches: of @gets, those for which a sandbox went over to another snapshot
  */
 struct hlk_pool_stats {
 	uint32_t sandboxes;
@@ -1376,6 +1377,7 @@ struct hlk_pool_stats {
 	uint64_t restore_ns;
 	uint64_t wait_hist[HLK_POOL_BUCKETS];
 	uint64_t restore_hist[HLK_POOL_BUCKETS];
+	uint64_t switches;
 };
 
 /**
@@ -1420,6 +1422,26 @@ int hlk_pool_get(struct hlk_pool *pool, uint64_t wait_us,
 		 struct hlk_sandbox **sb, struct hlk_err *err);
 
 /**
+ * hlk_pool_get_from() - take a sandbox of one of several snapshots
+ * @pool: the pool
+ * @snap: what it is to be restored to: any snapshot with the same memory as the one that the pool
+ *	was opened with, which NULL is. The pool holds it as long as a sandbox is restored to it
+ * @wait_us: see hlk_pool_get()
+ * @sb: see there
+ * @err: see there
+ *
+ * Each sandbox stays with the snapshot that it was taken from last. Of those that are free the
+ * one is taken whose snapshot is nearest: the same, of these as with hlk_pool_get(), or one that
+ * differs in the fewest pages, and if that are about as many, the one that was not used for the
+ * longest time. It goes over to @snap in this call, which takes as long as what differs.
+ * Nobody is waited for who has a nearer one.
+ *
+ * Return: see hlk_pool_get(), and as hlk_sandbox_restore()
+ */
+int hlk_pool_get_from(struct hlk_pool *pool, struct hlk_snap *snap, uint64_t wait_us,
+		      struct hlk_sandbox **sb, struct hlk_err *err);
+
+/**
  * hlk_pool_put() - give a sandbox back
  * @pool: the pool
  * @sb: the sandbox, not in a call, in whatever state
@@ -1458,6 +1480,27 @@ int hlk_pool_call(struct hlk_pool *pool, uint64_t wait_us, const char *name,
 		  size_t *out_len, uint64_t timeout_us, struct hlk_err *err);
 
 /**
+ * hlk_pool_call_from() - the same with a sandbox of one of several snapshots
+ * @pool: the pool
+ * @snap: see hlk_pool_get_from()
+ * @wait_us: see there
+ * @name: see hlk_sandbox_call()
+ * @in: see there
+ * @in_len: see there
+ * @out: see there
+ * @out_size: see there
+ * @out_len: see there
+ * @timeout_us: see there
+ * @err: out: why it failed, or NULL
+ *
+ * Return: 0 or a negative errno, see hlk_pool_get_from() and hlk_sandbox_call()
+ */
+int hlk_pool_call_from(struct hlk_pool *pool, struct hlk_snap *snap, uint64_t wait_us,
+		       const char *name, const void *in, size_t in_len, void *out,
+		       size_t out_size, size_t *out_len, uint64_t timeout_us,
+		       struct hlk_err *err);
+
+/**
  * hlk_pool_calls() - take a sandbox, make many calls in it, give it back
  * @pool: the pool
  * @wait_us: see hlk_pool_get()
@@ -1474,6 +1517,22 @@ int hlk_pool_call(struct hlk_pool *pool, uint64_t wait_us, const char *name,
  */
 int hlk_pool_calls(struct hlk_pool *pool, uint64_t wait_us, struct hlk_call *calls,
 		   uint32_t nr, uint32_t flags, struct hlk_err *err);
+
+/**
+ * hlk_pool_calls_from() - the same with sandboxes of one of several snapshots
+ * @pool: the pool
+ * @snap: see hlk_pool_get_from()
+ * @wait_us: see there
+ * @calls: see hlk_sandbox_calls()
+ * @nr: see there
+ * @flags: see there
+ * @err: see hlk_pool_calls()
+ *
+ * Return: as hlk_pool_calls() and hlk_pool_get_from()
+ */
+int hlk_pool_calls_from(struct hlk_pool *pool, struct hlk_snap *snap, uint64_t wait_us,
+			struct hlk_call *calls, uint32_t nr, uint32_t flags,
+			struct hlk_err *err);
 
 /**
  * hlk_pool_stats() - what a pool did

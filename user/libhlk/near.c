@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * How far snapshots are apart: in how many pages they are not the same, which is what it costs a
+ * sandbox to go from one to the other.
+ */
+#include <errno.h>
+#include <sys/ioctl.h>
+
+#include "internal.h"
+#include "near.h"
+
+#define EXTENTS		64
+/* Beyond so many nobody wants to know how many more; some calls of the module at most */
+#define MOST		65536U
+#define MOST_CALLS	64
+
+static uint32_t place(uint64_t a, uint64_t b)
+{
+	return (uint32_t)((a * 0x9e3779b97f4a7c15ULL + b) * 0xff51afd7ed558ccdULL >> 56) %
+	       HLK_NEAR_KNOWN;
+}
+
+static void in_order(const struct hlk_snap *x, const struct hlk_snap *y, uint64_t *a, uint64_t *b)
+{
+	*a = x->id < y->id ? x->id : y->id;
+	*b = x->id < y->id ? y->id : x->id;
+}
+
+/**
+ * hlk_near_known() - is a distance known?
+ * @near: distances
+ * @x: a snapshot
+ * @y: another one, or the same
+ * @pages: out: how far they are apart
+ *
+ * Return: whether it is
+ */
+bool hlk_near_known(const struct hlk_near *near, const struct hlk_snap *x,
+		    const struct hlk_snap *y, uint32_t *pages)
+{
+	uint64_t a, b;
+	uint32_t at;
+
+	*pages = 0;
+	if (x == y || (x->id && x->id == y->id))
+		return true;
+	in_order(x, y, &a, &b);
+	if (!a) {
+		*pages = HLK_NEAR_FAR;
+		return true;
+	}
+	at = place(a, b);
+	*pages = near->pair[at].pages;
+	return near->pair[at].a == a && near->pair[at].b == b;
+}
+
+/**
+ * hlk_near_learn() - note a distance
+ * @near: distances
+ * @x: a snapshot
+ * @y: another one
+ * @pages: how far they are apart
+ */
+void hlk_near_learn(struct hlk_near *near, const struct hlk_snap *x,
+		    const struct hlk_snap *y, uint32_t pages)
+{
+	uint64_t a, b;
+	uint32_t at;
+
+	in_order(x, y, &a, &b);
+	at = place(a, b);
+	near->pair[at].a = a;
+	near->pair[at].b = b;
+	near->pair[at].pages = pages;
+}
+
+static uint64_t sum(const struct hlk_extent *extents, uint32_t nr)
+{
+	uint64_t bytes = 0;
+
+	while (nr--)
+		bytes += extents[nr].bytes;
+	return bytes / HLK_GUEST_PAGE_SIZE;
+}
+
+/**
+ * hlk_near_ask() - ask the module for a distance
+ * @x: a snapshot
+ * @y: another one
+ *
+ * Return: pages that are not the same, or HLK_NEAR_FAR: many, or it cannot be known
+ */
+uint32_t hlk_near_ask(const struct hlk_snap *x, const struct hlk_snap *y)
+{
+	struct hlk_extent extents[EXTENTS];
+	struct hlk_snapshot_pages arg = {
+		.head.size = sizeof(arg),
+		.other_fd = y->fd,
+		.extents = (uintptr_t)extents,
+		.extent_size = sizeof(*extents),
+	};
+	uint64_t pages = 0;
+	int calls;
+
+	for (calls = 0; calls < MOST_CALLS && pages < MOST; calls++) {
+		arg.nr_extents = EXTENTS;
+		if (ioctl(x->fd, HLK_SNAPSHOT_PAGES, &arg))
+			return HLK_NEAR_FAR;
+		pages += sum(extents, arg.nr_extents);
+		if (!arg.cursor)
+			return pages < MOST ? (uint32_t)pages : HLK_NEAR_FAR;
+	}
+	return HLK_NEAR_FAR;
+}
