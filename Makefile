@@ -12,7 +12,7 @@ export KERNELS
 vm	:= selftests/vm
 
 .PHONY: help setup modules user demo demo-linux check check-all check-native check-debug check-long check-vmx \
-	check-machines check-genid check-registry check-vmm coverage coverage-user bench lint docs deb sbom check-deb install \
+	check-machines check-genid check-registry check-vmm coverage coverage-user bench bench-snapshots lint docs deb sbom check-deb install \
 	update-kernels clean distclean
 
 help:
@@ -36,6 +36,8 @@ help:
 	@echo 'make coverage      which lines of kmod/ the tests reach'
 	@echo 'make coverage-user which lines of libhlk and hlk-run'
 	@echo 'make bench         what a restore costs, on each of KERNELS; and compaction'
+	@echo 'make bench-snapshots  what it costs to go to a sibling, to make a snapshot, and a'
+	@echo '                   thousand sandboxes of one'
 	@echo 'make lint          W=1, sparse, checkpatch and their like'
 	@echo 'make modules       hlk.ko for the kernel in KDIR=$(KDIR);'
 	@echo '                   HLK_DEBUG=1: with assertions'
@@ -95,6 +97,10 @@ check-machines: setup
 
 check-genid: setup
 	@$(vm)/check-genid.sh
+
+# BENCHES= some of tree, pause and clones
+bench-snapshots: setup
+	@$(vm)/snapshots.sh $(BENCHES)
 
 check-registry: setup
 	@$(vm)/check-registry.sh

@@ -260,6 +260,47 @@ TEST_F(learn, sandboxes_learn_for_themselves)
 	hlk_sandbox_close(other.sb);
 }
 
+/* All of scratch, as another program that looks: tables that no call writes are mapped then */
+static void look(fixture *self)
+{
+	char page[4096];
+	uint64_t at;
+
+	for (at = SCRATCH_SIZE; at; at -= sizeof(page))
+		hlk_sandbox_read(self->sb, HLK_GUEST_SCRATCH_TOP - at, page, sizeof(page));
+}
+
+/* What was learned of one snapshot is shown of no other one, though all else is the same. */
+TEST_F(learn, another_snapshot_has_tables_of_its_own)
+{
+	struct hlk_config config = HLK_CONFIG_INIT;
+	struct hlk_sandbox *other;
+	struct hlk_snap *snap;
+	unsigned int i;
+
+	ASSERT_EQ(0, start(self, "server.elf", NULL, 0));
+	ASSERT_EQ(0, hlk_sandbox_from_snapshot(self->ctx, self->snap, &config, &other, NULL));
+	ASSERT_EQ(0, hlk_sandbox_snapshot(other, NULL, &snap));
+	hlk_sandbox_close(other);
+	for (i = 0; i < SOON; i++)
+		ASSERT_EQ(PAGES, touch(self, PAGES, 3, 1));
+	ASSERT_LE(PAGES, stats(self).learned);
+	/* until the table that was learned is not private any more */
+	for (i = 0; i < 4 * ENOUGH; i++)
+		ASSERT_EQ(0, hlk_sandbox_restore(self->sb, NULL));
+	look(self);
+	ASSERT_EQ(0, hlk_sandbox_restore(self->sb, snap));
+	ASSERT_EQ(0, hlk_sandbox_audit(self->sb)) {
+		fail(self, "audit");
+	}
+	ASSERT_EQ(PAGES, touch(self, PAGES, 3, 1));
+	ASSERT_EQ(0, hlk_sandbox_restore(self->sb, self->snap));
+	ASSERT_EQ(0, hlk_sandbox_audit(self->sb)) {
+		fail(self, "audit");
+	}
+	hlk_snapshot_close(snap);
+}
+
 TEST_F(learn, not_if_it_is_not_wanted)
 {
 	struct hlk_config config = HLK_CONFIG_INIT;

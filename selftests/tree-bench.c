@@ -4,6 +4,9 @@
  *
  *	tree-bench [--mib N] [--rounds N] [--json FILE] [PAGES...]
  *
+ * First the memory of a tree of three layers and ten leaves, 64 pages apart, by the cgroup's
+ * account, beside the sum of the pages that differ. Then the time.
+ *
  * A tree of three layers and ten leaves. Siblings differ by so many pages. A call writes 64
  * pages and reads 64 others, which all have in common. Three kinds of difference: in pages
  * that calls do not touch, in pages that they write, in pages that they read. Beside each
@@ -12,6 +15,7 @@
  */
 #include <x86intrin.h>
 
+#include "cgroup.h"
 #include "family.h"
 
 #define CALL		64U
@@ -43,6 +47,41 @@ struct cost {
 	double faults;
 	double window;
 };
+
+/* The leaves of one parent stand side by side. Return: the first of the last five */
+static int tree(struct family *f, const struct family_pages *common,
+		const struct family_pages *differ)
+{
+	int middle = 0;
+	u32 i;
+
+	for (i = 0; i < LEAVES; i++) {
+		if (i % (LEAVES / 2) == 0)
+			middle = family_child(f, 0, common, 0x100 + i);
+		family_child(f, middle, differ, 0x1000 + i);
+	}
+	return middle + 1;
+}
+
+/* What is left when the VM has gone; more than a hundredth is too much. */
+static int memory(void)
+{
+	const struct family_pages common = { 1000, CALL, 3 };
+	const struct family_pages differ = { 40000, CALL, STRIDE };
+	u64 pages = bytes / PAGE + (2 + LEAVES) * CALL;
+	u64 before = cg_charged(), charged;
+	struct family f;
+
+	family_open(&f, bytes, &common, &common);
+	tree(&f, &common, &differ);
+	tvm_close(&f.t);
+	charged = cg_charged() - before;
+	printf("a tree of %u snapshots: %llu pages, %llu KiB, %.4f of their bytes\n", f.nr,
+	       (unsigned long long)pages, (unsigned long long)charged / 1024,
+	       (double)charged / (pages * PAGE));
+	fflush(stdout);
+	return charged > pages * PAGE / 100 * 101;
+}
 
 /* Leaves by turns, or always the first one */
 static struct cost measure(struct family *f, int first, u32 leaves)
@@ -85,8 +124,7 @@ static void row(u32 pages, enum kind kind)
 	struct family_pages differ = apart;
 	struct cost same, go;
 	struct family f;
-	int middle = 0;
-	u32 i;
+	int first;
 
 	if (40000UL + pages * STRIDE > bytes / PAGE)
 		differ.step = 1;
@@ -100,14 +138,9 @@ static void row(u32 pages, enum kind kind)
 		reads = differ;
 	}
 	family_open(&f, bytes, &writes, &reads);
-	for (i = 0; i < LEAVES; i++) {
-		if (i % (LEAVES / 2) == 0)
-			middle = family_child(&f, 0, &common, 0x100 + i);
-		family_child(&f, middle, &differ, 0x1000 + i);
-	}
-	/* leaves of one parent stand side by side */
-	same = measure(&f, middle + 1, 1);
-	go = measure(&f, middle + 1, LEAVES / 2);
+	first = tree(&f, &common, &differ);
+	same = measure(&f, first, 1);
+	go = measure(&f, first, LEAVES / 2);
 	printf("%6u  %-8s %12llu %12llu %7.2f %9.1f %9.1f\n", pages, kinds[kind],
 	       (unsigned long long)same.ticks, (unsigned long long)go.ticks,
 	       (double)go.ticks / same.ticks, go.faults, go.window);
@@ -125,7 +158,7 @@ static void row(u32 pages, enum kind kind)
 int main(int argc, char **argv)
 {
 	static const char *const all[] = { "0", "8", "64", "512", "4096" };
-	int i;
+	int i, failed;
 	u32 k;
 
 	for (i = 1; i < argc && argv[i][0] == '-'; i += 2) {
@@ -146,6 +179,9 @@ int main(int argc, char **argv)
 	}
 	if (json)
 		fprintf(json, "{\"mib\": %lu, \"rows\": [", (unsigned long)(bytes >> 20));
+	cg_begin();
+	failed = IN_CHILD(_exit(memory()));
+	cg_end();
 	printf(" pages  kind          restore       switch   times    nested   windows'\n");
 	for (k = 0; k < (i < argc ? (u32)(argc - i) : ARRAY_SIZE(all)); k++) {
 		u32 pages = strtoul(i < argc ? argv[i + k] : all[k], NULL, 0);
@@ -159,5 +195,5 @@ int main(int argc, char **argv)
 		fprintf(json, "\n]}\n");
 		fclose(json);
 	}
-	return 0;
+	return failed;
 }
