@@ -12,6 +12,7 @@
 #include "interrupt.h"
 #include "json.h"
 #include "latency.h"
+#include "metrics.h"
 #include "option.h"
 #include "samples.h"
 #include "serve.h"
@@ -30,6 +31,7 @@
  * @restorers: threads of the pool
  * @queue: calls that a thread makes at once
  * @wait_us: longest wait for a sandbox, or 0
+ * @metrics: where what the pool does is told, or NULL
  * @pool: the pool
  * @left: calls that are still to be made
  * @elapsed: how long all of it took
@@ -47,6 +49,7 @@ struct serve {
 	uint32_t restorers;
 	uint32_t queue;
 	uint64_t wait_us;
+	const char *metrics;
 	struct hlk_pool *pool;
 	int64_t left;
 	uint64_t elapsed;
@@ -369,6 +372,7 @@ static int with_snapshot(struct serve *serve, struct hlk_ctx *ctx,
 {
 	struct hlk_pool_config config = HLK_POOL_CONFIG_INIT;
 	struct hlk_config sandbox = HLK_CONFIG_INIT;
+	struct metrics *metrics;
 	struct hlk_err err;
 	int ret, code;
 
@@ -380,8 +384,16 @@ static int with_snapshot(struct serve *serve, struct hlk_ctx *ctx,
 	config.setup = add_functions;
 	if (hlk_pool_open(ctx, snap, &config, &serve->pool, &err))
 		return fail_err(NULL, &err);
+	ret = metrics_begin(serve->pool, serve->metrics, &metrics);
+	if (ret) {
+		hlk_pool_close(serve->pool);
+		return ret;
+	}
 	ret = run_threads(serve);
 	hlk_pool_stats(serve->pool, &serve->stats);
+	code = metrics_end(metrics);
+	if (!ret)
+		ret = code;
 	code = collect(serve);
 	if (!ret)
 		ret = code;
@@ -512,6 +524,7 @@ enum {
 	OPT_RESTORERS = 'r',
 	OPT_WAIT = OPT_OWN,
 	OPT_QUEUE,
+	OPT_METRICS,
 };
 
 static const struct argp_option options[] = {
@@ -536,6 +549,8 @@ static const struct argp_option options[] = {
 	{ "flat", OPT_FLAT, NULL, 0, "Snapshot each page at its place", 4 },
 	{ "host-cow", OPT_HOST_COW, NULL, 0, "Leave copy-on-write to the host", 4 },
 	OPTION_DEDUP(4),
+	{ "metrics", OPT_METRICS, "FILE|unix:SOCKET", 0,
+	  "Tell what the pool does, as OpenMetrics: in a file, anew each second, or at a UNIX socket", 5 },
 	OPTION_JSON(5),
 	{ 0 }
 };
@@ -557,6 +572,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPT_RESTORERS:
 		serve->restorers = option_number(state, "restorers", arg, 1, 64);
+		return 0;
+	case OPT_METRICS:
+		serve->metrics = arg;
 		return 0;
 	case OPT_QUEUE:
 		serve->queue = option_number(state, "queue", arg, 1, MAX_QUEUE);

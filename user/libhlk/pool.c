@@ -199,6 +199,7 @@ static void restore(struct hlk_pool *pool)
 	uint64_t ns = 0;
 	bool good;
 
+	slot->away = true;
 	pthread_mutex_unlock(&pool->lock);
 	good = refresh(pool, slot, &ns);
 	if (!good) {
@@ -207,6 +208,7 @@ static void restore(struct hlk_pool *pool)
 		hlk_sandbox_free(sb);
 	}
 	pthread_mutex_lock(&pool->lock);
+	slot->away = false;
 	if (ns) {
 		stats->restores++;
 		stats->restore_ns += ns;

@@ -15,6 +15,7 @@
  * @snap: what it is restored to; held. NULL: what the pool was opened with
  * @counter: what its counter was after its set-up
  * @out: it is taken
+ * @away: it is being restored, and may be gone after that
  * @ran: it ran
  * @owner: in this thread
  * @turn: the how manieth it was that was given back
@@ -26,6 +27,7 @@ struct hlk_slot {
 	struct hlk_snap *snap;
 	uint64_t counter;
 	bool out;
+	bool away;
 	bool ran;
 	pthread_t owner;
 	uint64_t turn;

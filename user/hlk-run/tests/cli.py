@@ -13,6 +13,7 @@ import re
 import resource
 import select
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -125,6 +126,82 @@ for number in (signal.SIGSTOP, signal.SIGINT, signal.SIGTERM, signal.SIGCONT):
 got = child.communicate(timeout=30)[0]
 tap(child.returncode == -signal.SIGTERM and b'p99' not in got,
     'a second one ends the program at once', (child.returncode, got))
+
+# Metrics
+def figures(text, what):
+    """Samples by name and labels; by the parser of those who read them, if it is there"""
+    try:
+        from prometheus_client.openmetrics.parser import text_string_to_metric_families
+    except ImportError:
+        found = {re.sub(r'{le="(.*)"}', r'\1', m[1]): float(m[2]) for m in re.finditer(r'^([a-z_]+\S*) (\S+)$', text, re.M)}
+        tap(text.endswith('# EOF\n'), what + ', to its end', text[-100:])
+        return found
+    families = list(text_string_to_metric_families(text))
+    tap(len(families) > 10 and text.endswith('# EOF\n'), what + ', by prometheus_client')
+    return {s.name + (s.labels.get('le') or ''): s.value for f in families for s in f.samples}
+
+
+def promtool(text, what):
+    try:
+        got = subprocess.run(['promtool', 'check', 'metrics'], input=text.encode(), check=False,
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    except FileNotFoundError:
+        return
+    # It reads the older format, in which a counter is told of by the name of its sample.
+    bad = [line for line in got.stdout.splitlines() if not line.endswith(b'_total no help text')]
+    tap(not bad, what + ', by promtool', got)
+
+
+path = os.path.join(folder, 'metrics')
+got = json.loads(run('serve-bench', guest, '-c', 'e', '-n', '500', '-T', '3', '--metrics', path,
+                     '--json').stdout)
+with open(path, encoding='ascii') as file:
+    told = file.read()
+found = figures(told, 'metrics in a file')
+tap(found['hlk_gets_total'] == got['pool']['gets'] == 500 and
+    found['hlk_restores_total'] == found['hlk_restore_duration_seconds_count'] ==
+    found['hlk_restore_duration_seconds_bucket+Inf'] and
+    0 < found['hlk_restores_total'] <= 500 and found['hlk_private_bytes'] == 0 and
+    abs(found['hlk_wait_duration_seconds_sum'] - got['pool']['wait_ns'] / 1e9) < 1e-6,
+    'which are what the pool counted', found)
+promtool(told, 'metrics')
+tap(not os.path.exists(path + '.new'), 'nothing else is left')
+got = run('serve-bench', guest, '-c', 'e', '-n', '5', '--metrics', '/nonesuch/metrics')
+tap(got.returncode == 1 and b'/nonesuch/metrics: No such file' in got.stderr,
+    'metrics that cannot be written', got)
+unix = os.path.join(folder, 'socket')
+for again in ('', ' that was left behind'):
+    child = subprocess.Popen([hlk_run, 'serve-bench', guest, '-c', 'e', '-n', '1000000000',
+                              '--metrics', 'unix:' + unix, '--json'], env=ENV,
+                             stdout=subprocess.PIPE)
+    told = b''
+    for _ in range(100):
+        time.sleep(0.05)
+        try:
+            with socket.socket(socket.AF_UNIX) as asks:
+                asks.connect(unix)
+                asks.sendall(b'GET /metrics HTTP/1.0\r\n\r\n')
+                while part := asks.recv(65536):
+                    told += part
+            break
+        except OSError:
+            pass
+    head, _, told = told.decode('ascii').partition('\r\n\r\n')
+    tap(head.startswith('HTTP/1.0 200') and 'application/openmetrics-text' in head,
+        'metrics at a socket' + again, head)
+    found = figures(told, 'and they are whole')
+    tap('hlk_gets_total' in found, 'with figures', found)
+    if not again:
+        other = run('serve-bench', guest, '-c', 'e', '-n', '5', '--metrics', 'unix:' + unix)
+        tap(other.returncode == 1 and b'in use' in other.stderr, 'a socket has one owner', other)
+        child.kill()
+        child.wait()
+    else:
+        with socket.socket(socket.AF_UNIX) as asks:
+            asks.connect(unix)      # and says nothing
+            child.send_signal(signal.SIGINT)
+            child.communicate(timeout=30)
+        tap(not os.path.exists(unix), 'which is gone in the end, whoever is silent there')
 
 # Input and answers of any bytes
 some = bytes(range(1, 256)) + b'\0\xff\n'

@@ -1548,6 +1548,26 @@ static inline void hlk_pool_stats(struct hlk_pool *pool,
 	hlk_pool_stats_sized(pool, stats, sizeof(*stats));
 }
 
+/* enough for all that hlk_pool_metrics() writes, with a name of any length */
+#define HLK_POOL_METRICS_SIZE	65536
+
+/**
+ * hlk_pool_metrics() - what a pool did, for programs that watch
+ * @pool: the pool
+ * @name: what its samples have as their label "pool", at most 140 bytes of it; NULL gives them
+ *	none. Of one process only one pool can go without
+ * @buf: out: a text of OpenMetrics 1.0, with the line that ends it: what is in struct
+ *	hlk_pool_stats, restores and waits as histograms, in seconds, and hlk_private_bytes, the
+ *	memory that the sandboxes have for themselves
+ * @size: size of @buf, such as HLK_POOL_METRICS_SIZE
+ *
+ * From any thread, at any time: it is not in the way of calls.
+ *
+ * Return: how long the text is without the byte that ends it; if that is not less than @size,
+ * it did not fit
+ */
+size_t hlk_pool_metrics(struct hlk_pool *pool, const char *name, char *buf, size_t size);
+
 /**
  * enum hlk_protocol - how a kernel is started
  * @HLK_PROTOCOL_AUTO: as the image says. A bzImage is Linux's, by its 64-bit entry if

@@ -481,6 +481,41 @@ static void test_many(void)
 	tap(!hlk_pool_close(pool), "close");
 }
 
+/* All of it, cut off at any place, under a name that is none */
+static void test_metrics(void)
+{
+	static char whole[HLK_POOL_METRICS_SIZE], part[HLK_POOL_METRICS_SIZE];
+	char name[1000];
+	size_t len, size;
+	bool good = true;
+
+	open_pool(2, 1);
+	hlk_pool_put(pool, take());
+	wait_ready(2);
+	len = hlk_pool_metrics(pool, NULL, whole, sizeof(whole));
+	tap(len < sizeof(whole) && strlen(whole) == len &&
+	    !strcmp(whole + len - 6, "# EOF\n"), "metrics: a text with its end (%zu bytes)", len);
+	tap(strstr(whole, "\nhlk_gets_total 1\n") && strstr(whole, "\nhlk_restores_total 1\n") &&
+	    strstr(whole, "\nhlk_restore_duration_seconds_count 1\n") &&
+	    strstr(whole, "\nhlk_restore_duration_seconds_bucket{le=\"+Inf\"} 1\n") &&
+	    strstr(whole, "\nhlk_sandboxes_ready 2\n") &&
+	    strstr(whole, "\nhlk_private_bytes 0\n"), "metrics: what it did");
+	for (size = 0; size <= len; size += size < 200 ? 1 : 97) {
+		memset(part, 'x', sizeof(part));
+		good &= hlk_pool_metrics(pool, NULL, part, size) == len && part[size] == 'x' &&
+			(!size || (strlen(part) == size - 1 && !memcmp(part, whole, size - 1)));
+	}
+	tap(good, "metrics: cut off at any place");
+	hlk_pool_metrics(pool, "a\"b\\\n\xff", part, sizeof(part));
+	tap(strstr(part, "\nhlk_gets_total{pool=\"a\\\"b\\\\??\"} 1\n") &&
+	    strstr(part, "{pool=\"a\\\"b\\\\??\",le=\"+Inf\"} 1\n"), "metrics: a name that is none");
+	memset(name, '"', sizeof(name));
+	name[sizeof(name) - 1] = '\0';
+	tap(hlk_pool_metrics(pool, name, part, sizeof(part)) < sizeof(part) &&
+	    strstr(part, "\\\"\"} 1\n"), "metrics: and one without an end");
+	tap(!hlk_pool_close(pool), "close");
+}
+
 int main(void)
 {
 	struct hlk_sandbox *sb;
@@ -496,6 +531,7 @@ int main(void)
 	test_handed_over();
 	test_same_again();
 	test_set_up();
+	test_metrics();
 	test_made_anew();
 	test_failures();
 	test_one_failure();
