@@ -65,7 +65,9 @@ ifeq ($(HOST),1)
 demo:
 	@$(vm)/demo-host.sh
 else
-demo: setup
+demo:
+	@$(vm)/demo-says.sh $(DEMO_KERNEL)
+	@$(vm)/setup.sh
 	@$(MAKE) -s user > /dev/null
 	@$(vm)/demo-vm.sh $(DEMO_KERNEL)
 endif

@@ -3,7 +3,10 @@
 # demo-vm.sh SERIES: the demonstration in a throw-away VM.
 . "$(dirname "$0")/common.sh"
 
-exec "$VM_DIR/run.sh" "${1:?usage: demo-vm.sh SERIES}" \
+# In a log there is nothing to be drawn in bold.
+[ -t 1 ] || set -- "$1" --env NO_COLOR=1
+
+exec "$VM_DIR/run.sh" "${1:?usage: demo-vm.sh SERIES}" "${@:2}" \
 	--data "$BUILD/user/hlk-run/hlk-run" --data "$VM_DIR/demo.sh" \
 	--data "$BUILD/user/guest/microkernel.elf" \
 	--data "$BUILD/user/guest/server.elf" \
