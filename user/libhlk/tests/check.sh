@@ -217,6 +217,10 @@ completion()
 }
 step "shells complete what --help has" completion
 
+if command -v python3 >/dev/null; then
+	step "files for fleets" python3 "$source/../contrib/fleet/check.py"
+fi
+
 ways()
 {
 	cat "$source"/hlk-run/bench/ways_*.c | sed -nE 's/^\t\{ "([A-Z][0-9a-z]*)", ".*/\1/p' |
