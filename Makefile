@@ -12,7 +12,7 @@ export KERNELS
 vm	:= selftests/vm
 
 .PHONY: help setup modules user demo demo-linux check check-all check-native check-debug check-long check-vmx \
-	check-machines check-genid check-registry check-vmm coverage coverage-user bench bench-snapshots lint docs deb sbom check-deb install \
+	check-machines check-genid check-registry check-vmm check-bindings coverage coverage-user bench bench-snapshots lint docs deb sbom check-deb install \
 	update-kernels clean distclean
 
 help:
@@ -32,6 +32,7 @@ help:
 	@echo '                   times each, on each of KERNELS; MACHINES= names some of them'
 	@echo 'make check-registry    saved snapshots through a registry and back'
 	@echo 'make check-genid       do kernels of Debian draw other random numbers after each restore?'
+	@echo 'make check-bindings    libhlk for Rust and for Python, in a VM too'
 	@echo 'make check-vmm     a kernel of Debian under a QEMU that is patched to use hlk; builds it'
 	@echo 'make coverage      which lines of kmod/ the tests reach'
 	@echo 'make coverage-user which lines of libhlk and hlk-run'
@@ -109,6 +110,9 @@ check-registry: setup
 
 check-vmm: setup
 	@$(vm)/check-vmm.sh
+
+check-bindings: setup
+	@$(vm)/check-bindings.sh
 
 coverage: setup
 	@$(vm)/coverage.sh

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# setup.sh [bochs|registry|vmm|docs|deb]: install what building and testing need, and if asked what
+# setup.sh [bochs|registry|vmm|bindings|docs|deb]: install what building and testing need, and if asked what
 # check-vmx.sh, check-registry.sh, check-vmm.sh, the manual or packages do; costs nothing where
 # it is there.
 . "$(dirname "$0")/common.sh"
@@ -17,6 +17,9 @@ packages=(acpica-tools bc bison busybox-static codespell cpio debian-archive-key
 [ "${1:-}" != vmm ] ||
 	packages+=(dpkg-dev libfdt-dev libglib2.0-dev libpixman-1-dev meson ninja-build
 		   patch python3 qemu-system-data seabios zlib1g-dev)
+[ "${1:-}" != bindings ] ||
+	packages+=(cargo librust-libc-dev librust-vm-memory-dev python3-cffi python3-pycparser
+		   rustc)
 case ${1:-} in
 docs)	packages=(python3-sphinx make) ;;
 deb)	mapfile -t packages < <(sed -n '/^Build-Depends:/,/^[A-Z]/p' "$TOP/debian/control" |

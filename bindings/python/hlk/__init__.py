@@ -1,0 +1,387 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+"""
+Guests that are brought back to a known state thousands of times a second: libhlk for Python.
+
+    import hlk
+
+    with hlk.Sandbox('server.elf') as s:
+        for _ in range(1000):
+            assert s.call('counter') == b'1'
+
+A Sandbox of a file is booted, and its snapshot taken, when it is made; call() restores it
+first, in the same system call. Threads may share a Context, a Snapshot and a Pool; a Sandbox
+is one thread's at a time, and says EBUSY else. The interpreter's lock is given up in calls.
+"""
+import os
+import time
+from typing import Any, Callable, Dict, Iterator, List, Optional, Union
+
+from cffi import FFI
+
+from ._cdef import CDEF, CONSTANTS
+from .histogram import Histogram
+
+__all__ = ['Context', 'Error', 'Histogram', 'Pool', 'Sandbox', 'Snapshot', 'constants', 'version']
+
+Bytes = Union[bytes, bytearray, memoryview, str]
+HostFunction = Callable[[bytes], Bytes]
+
+ffi = FFI()
+ffi.cdef(CDEF)
+lib = ffi.dlopen(os.environ.get('LIBHLK', 'libhlk.so.0'))
+# HLK_SNAP_FLAT and its like, by their names in C
+constants: Dict[str, int] = dict(CONSTANTS)
+
+ANSWER = 16384
+
+
+class Error(OSError):
+    """What libhlk says: errno and strerror as of each OSError, and what it is about"""
+
+    def __init__(self, err: Any) -> None:
+        line = ffi.new('char[512]')
+        lib.hlk_strerror(err, line, len(line))
+        super().__init__(err.code, ffi.string(line).decode('utf-8', 'replace'))
+        self.what: int = err.what
+        self.why: int = err.why
+        self.index: int = err.index
+        self.where: int = getattr(err, 'where')
+        self.text: str = ffi.string(err.text).decode('utf-8', 'replace')
+
+
+def version() -> str:
+    """The version of the library"""
+    return ffi.string(lib.hlk_version_text()).decode()
+
+
+def _bytes(data: Bytes) -> bytes:
+    return data.encode() if isinstance(data, str) else bytes(data)
+
+
+def _us(seconds: Optional[float]) -> int:
+    """A limit of time; None is none, and the fastest"""
+    return 0 if seconds is None else max(1, int(seconds * 1e6))
+
+
+def _check(ret: int, err: Any) -> None:
+    if ret:
+        if not err.code:
+            err.code = -ret
+        raise Error(err)
+
+
+def _plain(struct: Any) -> Dict[str, Any]:
+    """A struct as a dict of its numbers"""
+    names = (name for name, _ in ffi.typeof(struct).fields)
+    values = ((name, getattr(struct, name)) for name in names if not name.startswith('__'))
+    return {name: value for name, value in values if isinstance(value, int)}
+
+
+class _Object:
+    """What is closed once, by close() or at the end of a with"""
+
+    def __init__(self) -> None:
+        self._raw: Any = ffi.NULL
+
+    def __enter__(self) -> Any:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if getattr(self, '_raw', ffi.NULL) != ffi.NULL:
+            self.close()
+
+    def close(self) -> None:
+        """Closes it, if it is not closed."""
+        raw, self._raw = self._raw, ffi.NULL
+        if raw != ffi.NULL:
+            self._close(raw)
+
+    def _close(self, raw: Any) -> None:
+        raise NotImplementedError
+
+    @property
+    def raw(self) -> Any:
+        """What C has of it"""
+        if self._raw == ffi.NULL:
+            raise ValueError('it is closed')
+        return self._raw
+
+
+class Context(_Object):
+    """/dev/kvm and /dev/hlk, open"""
+
+    def __init__(self) -> None:
+        super().__init__()
+        out, err = ffi.new('struct hlk_ctx **'), ffi.new('struct hlk_err *')
+        _check(lib.hlk_open(out, err), err)
+        self._raw = out[0]
+
+    def _close(self, raw: Any) -> None:
+        lib.hlk_close(raw)
+
+    def info(self) -> Dict[str, Any]:
+        """Version, limits and live objects of the module"""
+        info, err = ffi.new('struct hlk_info *'), ffi.new('struct hlk_err *')
+        _check(lib.hlk_get_info_sized(self.raw, info, ffi.sizeof('struct hlk_info'), err), err)
+        return _plain(info[0])
+
+
+class Snapshot(_Object):
+    """What sandboxes can be restored to"""
+
+    def __init__(self, raw: Any) -> None:
+        super().__init__()
+        self._raw = raw
+
+    @classmethod
+    def from_fd(cls, fd: int) -> 'Snapshot':
+        """One of another process; the file descriptor stays the caller's"""
+        out, err = ffi.new('struct hlk_snap **'), ffi.new('struct hlk_err *')
+        _check(lib.hlk_snapshot_from_fd(fd, out, err), err)
+        return cls(out[0])
+
+    def _close(self, raw: Any) -> None:
+        lib.hlk_snapshot_close(raw)
+
+    def fileno(self) -> int:
+        """Its file descriptor, to be passed to another process"""
+        return lib.hlk_snapshot_fd(self.raw)
+
+    def info(self) -> Dict[str, Any]:
+        """How many pages it has, and of what kind"""
+        info, err = ffi.new('struct hlk_snapshot_info *'), ffi.new('struct hlk_err *')
+        size = ffi.sizeof('struct hlk_snapshot_info')
+        _check(lib.hlk_snapshot_get_info_sized(self.raw, info, size, err), err)
+        return dict(_plain(info[0]), **_plain(info.counts))
+
+
+def _host(function: HostFunction) -> Any:
+    """A function of Python that a guest can call. What it raises is the guest's EIO."""
+    def call(_arg: Any, data: Any, length: int, out: Any, size: int, out_len: Any) -> int:
+        answer = _bytes(function(bytes(ffi.buffer(data, length)) if length else b''))
+        if len(answer) > size:
+            return -90
+        ffi.memmove(out, answer, len(answer))
+        out_len[0] = len(answer)
+        return 0
+    return ffi.callback('hlk_host_fn', call, error=-5)
+
+
+def _print(function: Callable[[bytes], None]) -> Any:
+    return ffi.callback('hlk_print_fn', lambda _arg, text, length:
+                        function(bytes(ffi.buffer(text, length))))
+
+
+class Sandbox(_Object):
+    """
+    One guest: of an ELF file, or of bytes with one, or of a Snapshot.
+
+    host: functions that the guest can call, by name. print: is given what it prints.
+    boot: run it to where it is ready, and take the snapshot that calls begin with. Other
+    arguments are members of struct hlk_config, such as mem_size.
+    """
+
+    def __init__(self, guest: Union[str, 'os.PathLike[str]', bytes, Snapshot],
+                 context: Optional[Context] = None, *,
+                 host: Optional[Dict[str, HostFunction]] = None,
+                 print: Optional[Callable[[bytes], None]] = None,
+                 boot: bool = True, timeout: Optional[float] = None, **config: int) -> None:
+        super().__init__()
+        self._kept: List[Any] = []
+        self.snapshot_of_boot: Optional[Snapshot] = None
+        own = Context() if context is None else None
+        out, err = ffi.new('struct hlk_sandbox **'), ffi.new('struct hlk_err *')
+        how = self._config(config, print)
+        hlk = (context or own).raw
+        try:
+            if isinstance(guest, Snapshot):
+                ret = lib.hlk_sandbox_from_snapshot(hlk, guest.raw, how, out, err)
+            elif isinstance(guest, bytes):
+                ret = lib.hlk_sandbox_from_image(hlk, guest, len(guest), how, out, err)
+            else:
+                ret = lib.hlk_sandbox_from_path(hlk, os.fsencode(guest), how, out, err)
+            _check(ret, err)
+        finally:
+            if own:
+                own.close()
+        self._raw = out[0]
+        self._out = ffi.new('char[]', config.get('output_size') or ANSWER)
+        self._len = ffi.new('size_t *')
+        try:
+            for name, function in (host or {}).items():
+                self.host_function(name, function)
+            if boot and not isinstance(guest, Snapshot):
+                self.boot(timeout)
+                self.snapshot_of_boot = self.snapshot()
+                self.restore(self.snapshot_of_boot)
+        except BaseException:
+            self.close()
+            raise
+
+    def _config(self, config: Dict[str, int], function: Optional[Callable[[bytes], None]]) -> Any:
+        how = ffi.new('struct hlk_config *', dict(config, size=ffi.sizeof('struct hlk_config')))
+        if function:
+            self._kept.append(_print(function))
+            how.print = self._kept[-1]
+        return how
+
+    def _close(self, raw: Any) -> None:
+        lib.hlk_sandbox_close(raw)
+        if self.snapshot_of_boot:
+            self.snapshot_of_boot.close()
+
+    def _check(self, ret: int) -> None:
+        if not ret:
+            return
+        err = ffi.new('struct hlk_err *', lib.hlk_sandbox_error(self.raw)[0])
+        if err.code != -ret:
+            # EBUSY is not noted
+            err = ffi.new('struct hlk_err *', {'code': -ret})
+        raise Error(err)
+
+    def boot(self, timeout: Optional[float] = None) -> None:
+        """Runs the guest until it is ready for calls."""
+        self._check(lib.hlk_sandbox_boot(self.raw, _us(timeout)))
+
+    def host_function(self, name: str, function: HostFunction) -> None:
+        """Lets the guest call a function: bytes in, bytes out."""
+        callback = _host(function)
+        self._check(lib.hlk_sandbox_host_function(self.raw, name.encode(), callback, ffi.NULL))
+        self._kept.append(callback)
+
+    def call(self, name: Bytes, data: Bytes = b'', *, restore: bool = True,
+             timeout: Optional[float] = None) -> bytes:
+        """
+        Calls a function of the guest, after it was brought back to the snapshot that it was
+        restored to last; with restore=False as the last call left it.
+        """
+        if not isinstance(name, bytes):
+            name = _bytes(name)
+        if not isinstance(data, bytes):
+            data = _bytes(data)
+        function = lib.hlk_sandbox_restore_call if restore else lib.hlk_sandbox_call
+        out = self._out
+        ret = function(self.raw, name, data, len(data), out, len(out), self._len,
+                       0 if timeout is None else _us(timeout))
+        if ret:
+            self._check(ret)
+        return ffi.unpack(out, self._len[0])
+
+    def time(self, name: Bytes, data: Bytes = b'', calls: int = 1000) -> Histogram:
+        """So many calls, each of a restored guest: how long they took"""
+        took = Histogram()
+        now = time.perf_counter_ns
+        for _ in range(calls):
+            start = now()
+            self.call(name, data)
+            took.add(now() - start)
+        return took
+
+    def snapshot(self, flags: int = 0) -> Snapshot:
+        """A snapshot of it as it is; flags are HLK_SNAP_*"""
+        size = ffi.sizeof('struct hlk_snapshot_config')
+        how = ffi.new('struct hlk_snapshot_config *', {'size': size, 'flags': flags})
+        out = ffi.new('struct hlk_snap **')
+        self._check(lib.hlk_sandbox_snapshot(self.raw, how, out))
+        return Snapshot(out[0])
+
+    def restore(self, snapshot: Optional[Snapshot] = None) -> None:
+        """Brings it back to a snapshot, or to the one that it was restored to last."""
+        self._check(lib.hlk_sandbox_restore(self.raw, snapshot.raw if snapshot else ffi.NULL))
+
+    def audit(self) -> None:
+        """Restores it, and compares all of it with the snapshot."""
+        self._check(lib.hlk_sandbox_audit(self.raw))
+
+    def kick(self) -> None:
+        """Ends a call with a limit of time; from any thread"""
+        lib.hlk_sandbox_kick(self.raw)
+
+    def stats(self) -> Dict[str, Any]:
+        """What the module counted of it"""
+        stats = ffi.new('struct hlk_vm_stats *')
+        size = ffi.sizeof('struct hlk_vm_stats')
+        self._check(lib.hlk_sandbox_stats_sized(self.raw, stats, size))
+        return _plain(stats[0])
+
+    def exit(self) -> Dict[str, Any]:
+        """How the guest's last run ended"""
+        raw = lib.hlk_sandbox_exit(self.raw)[0]
+        reason = ffi.string(lib.hlk_exit_reason_text(raw.reason)).decode()
+        return dict(_plain(raw), **_plain(raw.regs), reason_text=reason)
+
+    def read(self, gpa: int, length: int) -> bytes:
+        """Reads its memory."""
+        buf = ffi.new('char[]', length)
+        self._check(lib.hlk_sandbox_read(self.raw, gpa, buf, length))
+        return ffi.unpack(buf, length)
+
+    def write(self, gpa: int, data: Bytes) -> None:
+        """Writes its memory."""
+        data = _bytes(data)
+        self._check(lib.hlk_sandbox_write(self.raw, gpa, data, len(data)))
+
+
+class Pool(_Object):
+    """Sandboxes of a snapshot that are restored in the background; for any thread"""
+
+    def __init__(self, snapshot: Snapshot, context: Optional[Context] = None, *,
+                 sandboxes: int = 0, restorers: int = 0,
+                 host: Optional[Dict[str, HostFunction]] = None, **config: int) -> None:
+        super().__init__()
+        self._functions = {name.encode(): _host(f) for name, f in (host or {}).items()}
+        self._setup = ffi.callback('hlk_setup_fn', self._set_up, error=-5)
+        sandbox = ffi.new('struct hlk_config *',
+                          dict(config, size=ffi.sizeof('struct hlk_config')))
+        how = ffi.new('struct hlk_pool_config *',
+                      {'size': ffi.sizeof('struct hlk_pool_config'), 'sandboxes': sandboxes,
+                       'restorers': restorers, 'config': sandbox, 'setup': self._setup})
+        out, err = ffi.new('struct hlk_pool **'), ffi.new('struct hlk_err *')
+        own = Context() if context is None else None
+        try:
+            _check(lib.hlk_pool_open((context or own).raw, snapshot.raw, how, out, err), err)
+        finally:
+            if own:
+                own.close()
+        self._raw = out[0]
+        self._size = config.get('output_size') or ANSWER
+
+    def _set_up(self, _arg: Any, raw: Any) -> int:
+        for name, function in self._functions.items():
+            ret = lib.hlk_sandbox_host_function(raw, name, function, ffi.NULL)
+            if ret:
+                return ret
+        return 0
+
+    def _close(self, raw: Any) -> None:
+        lib.hlk_pool_close(raw)
+
+    def call(self, name: Bytes, data: Bytes = b'', *, wait: Optional[float] = None,
+             timeout: Optional[float] = None) -> bytes:
+        """One call in a fresh sandbox, waited for no longer than that"""
+        data = _bytes(data)
+        out, length = ffi.new('char[]', self._size), ffi.new('size_t *')
+        err = ffi.new('struct hlk_err *')
+        _check(lib.hlk_pool_call(self.raw, _us(wait), _bytes(name), data, len(data), out,
+                                 self._size, length, _us(timeout), err), err)
+        return ffi.unpack(out, length[0])
+
+    def map(self, name: Bytes, inputs: 'Iterator[Bytes]') -> 'Iterator[bytes]':
+        """One call after the other"""
+        return (self.call(name, data) for data in inputs)
+
+    def metrics(self, name: Optional[str] = None) -> str:
+        """What it did, as OpenMetrics; name is the label "pool" of each sample"""
+        buf = ffi.new('char[]', constants['HLK_POOL_METRICS_SIZE'])
+        lib.hlk_pool_metrics(self.raw, name.encode() if name else ffi.NULL, buf, len(buf))
+        return ffi.string(buf).decode()
+
+    def stats(self) -> Dict[str, Any]:
+        """What it did"""
+        stats = ffi.new('struct hlk_pool_stats *')
+        lib.hlk_pool_stats_sized(self.raw, stats, ffi.sizeof('struct hlk_pool_stats'))
+        return dict(_plain(stats[0]), restore_hist=list(stats.restore_hist),
+                    wait_hist=list(stats.wait_hist))
