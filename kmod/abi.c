@@ -267,6 +267,13 @@ AT(hlk_mark_cow, live, 144);
 AT(hlk_mark_cow, not_ram, 152);
 AT(hlk_mark_cow, tables, 160);
 
+FIRST(hlk_read, 56, done);
+AT(hlk_read, head, 0);
+AT(hlk_read, gpa, 24);
+AT(hlk_read, bytes, 32);
+AT(hlk_read, data, 40);
+AT(hlk_read, done, 48);
+
 FIRST(hlk_vm_stats, 144, runs);
 AT(hlk_vm_stats, head, 0);
 AT(hlk_vm_stats, private_pages, 24);

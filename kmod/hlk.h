@@ -398,6 +398,7 @@ union hlk_cmd_buffer {
 	struct hlk_walk walk;
 	struct hlk_vm_stats stats;
 	struct hlk_mark_cow mark;
+	struct hlk_read read;
 	struct hlk_prefault prefault;
 	struct hlk_run run;
 	struct hlk_kick kick;
@@ -607,6 +608,7 @@ int hlk_vcpu_image_put(u64 array, u32 size, u32 nr, const struct hlk_snap *snap,
 /* inspect.c */
 int hlk_cmd_translate(void *obj, struct hlk_ucmd *ucmd);
 int hlk_cmd_walk(void *obj, struct hlk_ucmd *ucmd);
+int hlk_cmd_read(void *obj, struct hlk_ucmd *ucmd);
 int hlk_cmd_mark_cow(void *obj, struct hlk_ucmd *ucmd);
 
 /* program.c */

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A guest's page tables: translate, walk, mark.
+ * A guest's page tables: translate, walk, mark; and its memory: read.
  */
+#include <linux/highmem.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -290,6 +292,67 @@ int hlk_cmd_walk(void *obj, struct hlk_ucmd *ucmd)
 	trace_hlk_walk(vm->id, nr, w->tables_read, user.nr, start, ret);
 free:
 	kvfree(roots);
+	return ret;
+}
+
+/* Of one page, to the caller */
+static int read_part(struct hlk_gmem *gmem, u64 gpa, size_t bytes, void __user *to,
+		     struct hlk_why_at *at)
+{
+	struct hlk_gpage gpage;
+	unsigned long left;
+	void *from;
+	int ret;
+
+	ret = gmem->ops->get(gmem, gpa >> PAGE_SHIFT, &gpage);
+	if (ret == -ENODEV)
+		return hlk_fail(at, ret, HLK_WHY_NOT_RAM, 0, gpa);
+	if (ret)
+		return ret;
+	if (!gpage.page)
+		return clear_user(to, bytes) ? -EFAULT : 0;
+	from = kmap_local_page(gpage.page);
+	left = copy_to_user(to, from + offset_in_page(gpa), bytes);
+	kunmap_local(from);
+	put_page(gpage.page);
+	return left ? -EFAULT : 0;
+}
+
+/**
+ * hlk_cmd_read() - HLK_READ
+ * @obj: the VM
+ * @ucmd: the call
+ *
+ * Return: 0 or an errno
+ */
+int hlk_cmd_read(void *obj, struct hlk_ucmd *ucmd)
+{
+	struct hlk_read *r = ucmd->cmd;
+	struct hlk_vm *vm = obj;
+	struct hlk_vm_gmem g;
+	u64 gpa, bytes;
+	int ret;
+
+	r->done = 0;
+	ret = hlk_vm_check_look(vm, &ucmd->at);
+	if (ret)
+		return ret;
+	if (r->gpa + r->bytes < r->gpa)
+		return hlk_fail(&ucmd->at, -EINVAL, HLK_WHY_GPA_RANGE, 0, r->gpa);
+	ret = hlk_gmem_init(&g, vm);
+	if (ret)
+		return ret;
+	while (!ret && r->done < r->bytes) {
+		gpa = r->gpa + r->done;
+		bytes = min_t(u64, r->bytes - r->done, PAGE_SIZE - offset_in_page(gpa));
+		ret = fatal_signal_pending(current) ? -EINTR :
+		      read_part(&g.gmem, gpa, bytes, u64_to_user_ptr(r->data) + r->done,
+				&ucmd->at);
+		if (!ret)
+			r->done += bytes;
+		cond_resched();
+	}
+	hlk_gmem_exit(&g);
 	return ret;
 }
 

@@ -32,7 +32,7 @@ static int cmd_info(void *obj, struct hlk_ucmd *ucmd)
 			 HLK_FEATURE_AUDIT | HLK_FEATURE_RUN_MANY |
 			 HLK_FEATURE_DEADLINE | HLK_FEATURE_PROGRAM |
 			 HLK_FEATURE_LEARN | HLK_FEATURE_RUN_CALLS | HLK_FEATURE_TURNS |
-			 HLK_FEATURE_IMPORT;
+			 HLK_FEATURE_IMPORT | HLK_FEATURE_READ;
 	info->max_pages = hlk_max_pages;
 	info->max_private = hlk_max_private;
 	info->live_vms = info_live(&hlk_live_vms);

@@ -144,6 +144,8 @@ static const struct hlk_op vm_ops[] = {
 		       hlk_cmd_run),
 	[HLK_CMD_KICK - HLK_CMD_WINDOW_ADD] =
 		HLK_OP(struct hlk_kick, 32, HLK_KICK_ALL, hlk_cmd_kick),
+	[HLK_CMD_READ - HLK_CMD_WINDOW_ADD] =
+		HLK_OP(struct hlk_read, 56, 0, hlk_cmd_read),
 };
 
 static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)

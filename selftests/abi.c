@@ -155,6 +155,14 @@ static void fill_walk(fixture *self, void *arg)
 	walk->nr_mappings = ARRAY_SIZE(self->mapping);
 }
 
+static void fill_read(fixture *self, void *arg)
+{
+	struct hlk_read *read = arg;
+
+	read->data = (uintptr_t)self->mapping;
+	read->bytes = sizeof(self->mapping);
+}
+
 static void fill_snapshot_info(fixture *self, void *arg)
 {
 	struct hlk_snapshot_info *info = arg;
@@ -260,6 +268,7 @@ static const struct call {
 	     fill_restore),
 	CALL(VM, HLK_TRANSLATE, hlk_translate, 160, 0, 0, fill_translate),
 	CALL(VM, HLK_WALK, hlk_walk, 152, 0, 0, fill_walk),
+	CALL(VM, HLK_READ, hlk_read, 56, 0, 0, fill_read),
 	CALL(VM, HLK_VM_STATS, hlk_vm_stats, 144, 0, 0, fill_none),
 	CALL(VM, HLK_MARK_COW, hlk_mark_cow, 168, 0, 0, fill_mark_cow),
 	CALL(VM, HLK_RUN, hlk_run, 120,
@@ -899,7 +908,7 @@ TEST_F(abi, info)
 	ASSERT_LE(1, info.max_tables);
 	ASSERT_LE(1, info.max_pages);
 	ASSERT_LE(1, info.max_private);
-	ASSERT_EQ(2 * HLK_FEATURE_IMPORT - 1,
+	ASSERT_EQ(2 * HLK_FEATURE_READ - 1,
 		  info.features);
 	ASSERT_EQ(1, info.live_vms);
 	ASSERT_EQ(0, info.live_snapshots);

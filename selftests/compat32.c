@@ -133,6 +133,8 @@
 	F(hlk_mark_cow, already) F(hlk_mark_cow, read_only)		\
 	F(hlk_mark_cow, live) F(hlk_mark_cow, not_ram)			\
 	F(hlk_mark_cow, tables)						\
+	S(hlk_read) F(hlk_read, gpa) F(hlk_read, bytes)			\
+	F(hlk_read, data) F(hlk_read, done)				\
 	S(hlk_vm_stats) F(hlk_vm_stats, private_pages)			\
 	F(hlk_vm_stats, max_private) F(hlk_vm_stats, read_faults)	\
 	F(hlk_vm_stats, write_faults) F(hlk_vm_stats, over_budget)	\

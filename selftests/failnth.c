@@ -816,6 +816,17 @@ static int call_walk(fixture *self)
 	return hlk_call(self->t.hlk, HLK_WALK, &w);
 }
 
+static int call_read(fixture *self)
+{
+	struct hlk_read r = HLK_STRUCT(hlk_read);
+	u8 data[64];
+
+	r.gpa = TABLES;
+	r.data = (uintptr_t)data;
+	r.bytes = sizeof(data);
+	return hlk_call(self->t.hlk, HLK_READ, &r);
+}
+
 static int call_mark_cow(fixture *self)
 {
 	u64 roots[] = { TABLES };
@@ -831,6 +842,7 @@ TEST_F_TIMEOUT(failnth, page_tables, 280)
 {
 	FAIL_EACH("HLK_TRANSLATE", .call = call_translate);
 	FAIL_EACH("HLK_WALK", .call = call_walk);
+	FAIL_EACH("HLK_READ", .call = call_read);
 	FAIL_EACH("HLK_MARK_COW", .call = call_mark_cow);
 }
 

@@ -315,6 +315,62 @@ TEST_F(inspect, tables_are_read_while_the_guest_runs)
 	close(kvm);
 }
 
+static int read_at(int vm, u64 gpa, void *data, u64 bytes, u64 *done)
+{
+	struct hlk_read read = HLK_STRUCT(hlk_read);
+	int ret;
+
+	read.gpa = gpa;
+	read.data = (uintptr_t)data;
+	read.bytes = bytes;
+	ret = hlk_call(vm, HLK_READ, &read);
+	*done = read.done;
+	return ret;
+}
+
+/* Any bytes of it, also from the middle of a page on, and no more than there are */
+TEST_F(inspect, memory_is_read)
+{
+	int kvm = take_vm(self->pidfd, self->other->vm);
+	u8 *buf = mmap(NULL, 5 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+		       -1, 0);
+	u64 done;
+	int hlk;
+	u32 i;
+
+	ASSERT_NE(MAP_FAILED, buf);
+	for (i = 0; i < 4 * PAGE; i++)
+		self->memory[0x40000 + i] = i * 7 + i / PAGE;
+	memset(self->memory + TVM_LOW - PAGE, 0x5a, PAGE);
+	hlk = OK(attach(self->dev, kvm, HLK_ATTACH_INSPECT));
+	memset(buf, 0xee, 5 * PAGE);
+	OK(read_at(hlk, 0x40123, buf, 3 * PAGE, &done));
+	ASSERT_EQ(3 * PAGE, done);
+	ASSERT_EQ(0, memcmp(buf, self->memory + 0x40123, 3 * PAGE));
+	ASSERT_EQ(0xee, buf[3 * PAGE]);
+	OK(read_at(hlk, 0xffffffffffff0000, NULL, 0, &done));
+	ASSERT_EQ(0, done);
+
+	FAILS(ENODEV, HLK_WHY_NOT_RAM, read_at(hlk, TVM_LOW - 16, buf, PAGE, &done));
+	ASSERT_EQ(16, done);
+	ASSERT_EQ(0x5a, buf[15]);
+	FAILS(ENODEV, HLK_WHY_NOT_RAM, read_at(hlk, 1ULL << 52, buf, 1, &done));
+	ASSERT_EQ(0, done);
+	FAILS(EINVAL, HLK_WHY_GPA_RANGE, read_at(hlk, -PAGE, buf, PAGE + 1, &done));
+	t_must(!munmap(buf + PAGE, PAGE));
+	FAILS(EFAULT, HLK_WHY_NONE, read_at(hlk, 0x40000, buf, 2 * PAGE, &done));
+	ASSERT_EQ(PAGE, done);
+
+	drop_ptrace();
+	FAILS(EPERM, HLK_WHY_PRIVILEGE, read_at(hlk, 0x40000, buf, 1, &done));
+	raise_ptrace();
+	close(hlk);
+	close(kvm);
+	munmap(buf, PAGE);
+	munmap(buf + 2 * PAGE, 3 * PAGE);
+	ASSERT_TRUE(runs(self->memory));
+}
+
 /*
  * A program that brings its memory itself, and only when it is asked twice. Meanwhile
  * it maps something, for which nobody else may have its memory map.

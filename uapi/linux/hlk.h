@@ -93,6 +93,7 @@ enum {
 	HLK_CMD_RUN = 0x27,
 	HLK_CMD_PREFAULT = 0x28,
 	HLK_CMD_KICK = 0x29,
+	HLK_CMD_READ = 0x2a,
 
 	HLK_CMD_SNAPSHOT_INFO = 0x40,
 	HLK_CMD_SNAPSHOT_EXPORT = 0x41,
@@ -430,6 +431,7 @@ struct hlk_info {
 #define HLK_FEATURE_RUN_CALLS	0x4000ULL
 #define HLK_FEATURE_TURNS	0x8000ULL
 #define HLK_FEATURE_IMPORT	0x10000ULL
+#define HLK_FEATURE_READ	0x20000ULL
 
 /* attach flags */
 #define HLK_ATTACH_INSPECT	0x1
@@ -437,8 +439,8 @@ struct hlk_info {
 
 /**
  * struct hlk_vm_attach - ioctl(HLK_VM_ATTACH) on /dev/hlk
- * @head: HLK_ATTACH_INSPECT: only to translate and walk; the VM may then belong
- *	to another process, if the caller has CAP_SYS_PTRACE. HLK_ATTACH_IBPB: each
+ * @head: HLK_ATTACH_INSPECT: only to translate, walk and read; the VM may then
+ *	belong to another process, if the caller has CAP_SYS_PTRACE. HLK_ATTACH_IBPB: each
  *	restore draws an indirect branch prediction barrier on the CPU that each
  *	vCPU ran on last, for VMs whose calls belong to tenants that do not trust
  *	each other; on AMD a vCPU's thread has to stay on one CPU for that
@@ -1391,6 +1393,27 @@ struct hlk_mark_cow {
 };
 
 #define HLK_MARK_COW _IO(HLK_IOC_TYPE, HLK_CMD_MARK_COW)
+
+/**
+ * struct hlk_read - ioctl(HLK_READ) on an hlk VM
+ * @head: no flags
+ * @gpa: in: first guest-physical address
+ * @bytes: in: how many
+ * @data: in: pointer to where they go
+ * @done: out: how many were read; all of them if the call succeeds
+ *
+ * A call that fails says in @done how far it came: ENODEV with HLK_WHY_NOT_RAM where no
+ * memory follows. The guest may run, and write what is read meanwhile.
+ */
+struct hlk_read {
+	struct hlk_head head;
+	__aligned_u64 gpa;
+	__aligned_u64 bytes;
+	__aligned_u64 data;
+	__aligned_u64 done;
+};
+
+#define HLK_READ _IO(HLK_IOC_TYPE, HLK_CMD_READ)
 
 /**
  * struct hlk_vm_stats - ioctl(HLK_VM_STATS) on an hlk VM
