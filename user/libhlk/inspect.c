@@ -227,3 +227,21 @@ EXPORT int hlk_inspect_walk_sized(struct hlk_inspect *inspect,
 		return hlk_err_module(err, &walk->head, op);
 	return hlk_err_clear(err);
 }
+
+EXPORT int hlk_inspect_read(struct hlk_inspect *inspect, uint64_t gpa, void *buf,
+			    size_t *len, struct hlk_err *err)
+{
+	struct hlk_read read = {
+		.head.size = sizeof(read),
+		.gpa = gpa,
+		.bytes = *len,
+		.data = (uintptr_t)buf,
+	};
+	int ret = ioctl(inspect->fd, HLK_READ, &read);
+
+	/* a module that does not know it has not read anything */
+	*len = read.done;
+	if (ret)
+		return hlk_err_module(err, &read.head, op_read);
+	return hlk_err_clear(err);
+}

@@ -1067,6 +1067,21 @@ static inline int hlk_inspect_walk(struct hlk_inspect *inspect,
 }
 
 /**
+ * hlk_inspect_read() - read the VM's guest-physical memory
+ * @inspect: the view
+ * @gpa: where from
+ * @buf: out: the bytes
+ * @len: in: how many are wanted. out: how many were read, all of them if it succeeds
+ * @err: out: why it failed, or NULL
+ *
+ * The guest may run. Where no memory follows it fails with ENODEV, after what there was.
+ *
+ * Return: 0 or a negative errno
+ */
+int hlk_inspect_read(struct hlk_inspect *inspect, uint64_t gpa, void *buf, size_t *len,
+		     struct hlk_err *err);
+
+/**
  * hlk_sandbox_roots() - the page directories that the guest published
  * @sb: the sandbox, not in a call
  * @roots: out: their guest-physical addresses; not checked in any way

@@ -343,6 +343,8 @@ static void test_other_vm(void)
 	struct hlk_translate t = bookkeeping;
 	struct hlk_walk walk = all_of_it;
 	struct hlk_inspect *inspect;
+	char bytes[16];
+	size_t len = sizeof(bytes);
 	struct hlk_err err = {};
 
 	tap_err(&err, !hlk_inspect_open(ctx, hlk_sandbox_fd(sb, HLK_FD_VM), &inspect,
@@ -355,6 +357,10 @@ static void test_other_vm(void)
 		walk.nr_mappings >= 2, "walk");
 	walk.start = 1;
 	tap_err(&err, hlk_inspect_walk(inspect, &walk, &err) < 0, "from the middle of a page");
+	tap_err(&err, !hlk_inspect_read(inspect, HLK_GUEST_SCRATCH_TOP - 16, bytes, &len, &err) &&
+		len == sizeof(bytes), "read");
+	tap_err(&err, hlk_inspect_read(inspect, HLK_GUEST_SCRATCH_TOP - 8, bytes, &len, &err) ==
+		-ENODEV && len == 8, "as far as there is memory");
 	hlk_inspect_close(inspect);
 	tap_err(&err, hlk_inspect_open(ctx, hlk_sandbox_fd(sb, HLK_FD_VCPU), &inspect,
 				       &err) && !inspect, "a vCPU is no VM");
