@@ -186,6 +186,32 @@ try "a picture that cannot be made" 1 "cannot write" \
 try "or is cut off" 1 "cannot write" hlk-run pt server.elf --svg /dev/full
 try "page tables after a call that fails" 3 "nonesuch" \
 	hlk-run pt server.elf --call nonesuch
+try "what a call changes" 0 "^from server.elf, before echo$" \
+	hlk-run pt server.elf --diff --call echo --input x
+lines "which is the contents of pages" 1 "^in all: [0-9]* pages with other contents; "
+try "as JSON" 0 '"what":\["contents"\],"was":{' \
+	hlk-run pt server.elf --diff --call echo --input x --json
+try "and in one line" 0 "^        .* changes: [0-9]* pages with other contents$" \
+	hlk-run pt server.elf --diff --call echo --input x --fold 1
+rm -rf /tmp/diff
+try "a saved snapshot" 0 "^saved: " hlk-run snapshot server.elf -o /tmp/diff --name one
+try "has page tables" 0 "^snapshot in /tmp/diff$" hlk-run pt /tmp/diff
+try "which are those that it has" 0 "^  bytes fffff000-ffffffff " \
+	hlk-run pt --diff /tmp/diff /tmp/diff
+lines "but for the page with what is random" 1 "^in all: 1 pages with other contents; 0 newly accessed, 0 newly dirty$"
+try "and another one after a call" 0 "^saved: " \
+	hlk-run snapshot /tmp/diff -o /tmp/diff --name two --call echo --input x
+try "differs" 0 "^  bytes " hlk-run pt --diff /tmp/diff --from one /tmp/diff --to two
+try "as JSON" 0 '^"to": {"text":"snapshot in /tmp/diff: two"},$' \
+	hlk-run pt --diff /tmp/diff --from one /tmp/diff --to two --json
+try "but for one that is not there" 6 . hlk-run pt --diff /tmp/diff --from one /tmp/diff --to three
+try "differences of one thing" 2 "between what" hlk-run pt --diff /tmp/diff
+try "of two guests" 2 "one guest at a time" hlk-run pt --diff server.elf microkernel.elf
+try "of two folders that nobody asked for" 2 "two folders with --diff" \
+	hlk-run pt /tmp/diff /tmp/diff
+try "a name and no folder" 2 "wants a folder" hlk-run pt server.elf --from one
+try "a second name and no folder" 2 "wants a second folder" hlk-run pt /tmp/diff --to one
+try "later than nothing" 2 "wants --diff and --pid" hlk-run pt server.elf --after 1
 try "page tables of a missing file" 1 "No such file" hlk-run pt none.elf
 try "the module's limits" 0 "^roots per snapshot" hlk-run info
 try "as JSON" 0 '"max_roots":' hlk-run info --json
@@ -233,6 +259,9 @@ try "the page tables of another program's VM" 0 "^VM of process $other, hlk-run$
 lines "by CR3" 1 "^root 0, in CR3 of vCPU 0$"
 try "chosen by its fd" 0 "^  00001000-" hlk-run pt --pid $other --fd "$(vms $other)"
 try "while it runs" 0 "^  00001000-" hlk-run pt --pid $other --running --root "$root"
+try "now and later" 0 "^from VM of process $other, hlk-run$" \
+	hlk-run pt --pid $other --diff --after 200
+lines "in sums" 1 "^in all: "
 kill -STOP $other
 try "while it is stopped" 0 '"va":4096,' \
 	hlk-run pt --pid $other --svg /tmp/pt.svg --json

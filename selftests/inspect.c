@@ -599,6 +599,26 @@ TEST_F(inspect, pt_of_a_guest_that_goes_on)
 	ASSERT_TRUE(runs(self->memory));
 }
 
+TEST_F(inspect, pt_tells_what_is_different)
+{
+	ASSERT_EQ(0, PT("--diff", "--after", "300")) {
+		fputs(self->out, stderr);
+	}
+	HAS("to   VM of process ");
+	HAS("  bytes 00020000-00020fff      4 KiB  00020000-00020fff  rw  --  AD-\n");
+	HAS("in all: 1 pages with other contents; 0 newly accessed, 0 newly dirty\n");
+	ASSERT_TRUE(runs(self->memory));
+	/* a program that rests shows nothing */
+	ASSERT_EQ(0, kill(self->pid, SIGSTOP));
+	ASSERT_EQ(0, PT("--diff", "--after", "1"));
+	HAS("root 0, in CR3 of vCPU 0: nothing is different\n");
+	ASSERT_EQ(0, kill(self->pid, SIGCONT));
+	ASSERT_EQ(2, PT("--diff", "--at", "0"));
+	HAS("--diff goes with no");
+	ASSERT_EQ(0, PT("--diff", "--json", "--after", "100"));
+	HAS("\"what\":[\"contents\"],\"was\":{\"root\":0,\"va\":131072,");
+}
+
 TEST_F(inspect, pt_stops_at_a_limit)
 {
 	ASSERT_EQ(0, PT("--limit", "3"));

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../saved.h"
 #include "options.h"
 
 enum {
@@ -23,9 +24,14 @@ enum {
 	OPT_FORMAT,
 	OPT_AT,
 	OPT_FOLD,
+	OPT_DIFF,
+	OPT_FROM,
+	OPT_TO,
+	OPT_AFTER,
 };
 
 #define MAX_LIMIT	(1ULL << 24)
+#define MAX_AFTER	86400000	/* a day */
 
 static const struct argp_option pt_options[] = {
 	{ "pid", OPT_PID, "PID", 0,
@@ -55,6 +61,15 @@ static const struct argp_option pt_options[] = {
 	  "Stop after N ranges (default 262144)", 3 },
 	{ "at", OPT_AT, "ADDRESS", 0,
 	  "Only the way to this virtual address, entry by entry", 3 },
+	{ "diff", OPT_DIFF, NULL, 0,
+	  "What is different: between two saved snapshots, before and after --call, "
+	  "or in the VM of --pid now and --after", 4 },
+	{ "from", OPT_FROM, "NAME", 0,
+	  "In a folder: the name of the snapshot", 2 },
+	{ "to", OPT_TO, "NAME", 0,
+	  "In the second folder: the name of the snapshot", 2 },
+	{ "after", OPT_AFTER, "MS", 0,
+	  "With --diff: look again so much later (default 1000)", 4 },
 	{ "fold", OPT_FOLD, "N", 0,
 	  "At most N lines for a root: put together what lies near each other "
 	  "(default 4096; 0 for none)", 4 },
@@ -169,6 +184,33 @@ static error_t parse_tables(int key, char *arg, struct argp_state *state,
 	}
 }
 
+static error_t parse_diff(int key, char *arg, struct argp_state *state,
+			  struct pt_options *pt)
+{
+	switch (key) {
+	case OPT_DIFF:
+		pt->diff = true;
+		return 0;
+	case OPT_FROM:
+		pt->run.from = arg;
+		return 0;
+	case OPT_TO:
+		pt->to = arg;
+		return 0;
+	case OPT_AFTER:
+		pt->after_ms = option_number(state, "after", arg, 0, MAX_AFTER);
+		return 0;
+	case ARGP_KEY_ARG:
+		/* whether that makes sense is seen at the end */
+		if (pt->run.guest && !pt->other) {
+			pt->other = arg;
+			return 0;
+		}
+		break;
+	}
+	return parse_tables(key, arg, state, pt);
+}
+
 static error_t parse_source(int key, char *arg, struct argp_state *state,
 			    struct pt_options *opt)
 {
@@ -192,8 +234,22 @@ static error_t parse_source(int key, char *arg, struct argp_state *state,
 		opt->svg = arg;
 		return 0;
 	default:
-		return parse_tables(key, arg, state, opt);
+		return parse_diff(key, arg, state, opt);
 	}
+}
+
+static void check_diff(struct argp_state *state, const struct pt_options *pt)
+{
+	if (pt->other && (!pt->diff || !pt->saved))
+		argp_error(state, "one guest at a time, please; two folders with --diff");
+	if (pt->to && !pt->other)
+		argp_error(state, "--to wants a second folder");
+	if (pt->diff && (pt->find || pt->svg || pt->of_snapshot || pt->snapshot_fd >= 0))
+		argp_error(state, "--diff goes with no --at, --svg, --snapshot, --snapshot-fd");
+	if (pt->diff && !pt->other && !pt->pid && !pt->run.call)
+		argp_error(state, "--diff between what? (two folders, --call, or --pid)");
+	if (pt->after_ms != PT_AFTER && !(pt->diff && pt->pid))
+		argp_error(state, "--after wants --diff and --pid");
 }
 
 static void check(struct argp_state *state, const struct pt_options *pt)
@@ -210,7 +266,10 @@ static void check(struct argp_state *state, const struct pt_options *pt)
 		argp_error(state, "--fd and --running want --pid");
 	if (pt->running && !pt->nr_roots)
 		argp_error(state, "--running wants --root: CR3 changes while the guest runs");
-	if (other && (pt->of_snapshot || run->call))
+	if (run->from && !pt->saved)
+		argp_error(state, "--from wants a folder of snapshots");
+	check_diff(state, pt);
+	if ((other || pt->saved) && (pt->of_snapshot || run->call))
 		argp_error(state, "--snapshot and --call want a guest of one's own");
 	if (pt->find && pt->svg)
 		argp_error(state, "--at and --svg are two things");
@@ -224,6 +283,7 @@ static error_t parse_pt(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case ARGP_KEY_END:
+		opt->saved = opt->run.guest && is_folder(opt->run.guest);
 		check(state, opt);
 		/* a guest that runs has no modes to be read */
 		if (opt->running)
@@ -237,7 +297,8 @@ static error_t parse_pt(int key, char *arg, struct argp_state *state)
 const struct argp pt_argp = {
 	.options = pt_options,
 	.parser = parse_pt,
-	.args_doc = "GUEST\n--pid PID\n--snapshot-fd N",
+	.args_doc = "GUEST\nFOLDER\n--diff FOLDER FOLDER\n--pid PID\n--snapshot-fd N",
 	.doc = "List what the page tables of a guest map: of one that is booted "
-	       "here, of a snapshot, or of another program's VM.",
+	       "here, of a snapshot, or of another program's VM. With --diff: what is "
+	       "different between two moments.",
 };

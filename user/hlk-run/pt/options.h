@@ -8,6 +8,7 @@
 
 #include "../option.h"
 
+#define PT_AFTER	1000	/* ms, if nothing is said */
 #define PT_MAX_ROOTS	1024	/* the module's limit */
 
 /**
@@ -28,6 +29,11 @@
  * @at: that address
  * @fold: most lines for a root; what lies near each other is put together
  * @svg: file for a picture, or NULL
+ * @saved: the guest is a folder of snapshots
+ * @diff: what is different between two moments
+ * @other: the folder of the second snapshot, or NULL
+ * @to: its name there, or NULL
+ * @after_ms: how much later another program is looked at again
  */
 struct pt_options {
 	struct options run;
@@ -46,6 +52,11 @@ struct pt_options {
 	uint64_t at;
 	uint64_t fold;
 	const char *svg;
+	bool saved;
+	bool diff;
+	const char *other;
+	const char *to;
+	uint64_t after_ms;
 };
 
 extern const struct argp pt_argp;

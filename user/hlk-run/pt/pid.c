@@ -330,6 +330,15 @@ static int translate_process(void *arg, struct hlk_translate *translate)
 	return RUN_OK;
 }
 
+static int read_process(void *arg, uint64_t gpa, void *buf, size_t len)
+{
+	struct target *t = arg;
+	struct hlk_err err;
+
+	return hlk_inspect_read(t->inspect, gpa, buf, &len, &err) ? fail_err(NULL, &err) :
+								    RUN_OK;
+}
+
 static void name_source(const struct target *t, struct pt_space *space)
 {
 	char path[64], name[64] = "?";
@@ -346,37 +355,79 @@ static void name_source(const struct target *t, struct pt_space *space)
 		 t->pid, name);
 }
 
-static int collect(struct target *t, const struct pt_options *pt,
-		   struct pt_space *space)
+/* The vCPUs rest. */
+static int list(struct target *t, const struct pt_options *pt, struct pt_moment *moment)
 {
+	struct pt_space *space = &moment->space;
 	int ret;
 
 	ret = pt_space_init(space, pt->roots, pt->nr_roots);
-	if (ret)
-		return ret;
-	name_source(t, space);
+	if (!ret && pt->find)
+		return pt_find(space, pt, translate_process, t);
+	if (!ret)
+		ret = pt_collect(space, pt, walk_process, t);
+	if (!ret && pt->diff)
+		ret = pt_pages_read(&moment->pages, space, read_process, t);
+	return ret;
+}
+
+static int collect(struct target *t, const struct pt_options *pt,
+		   struct pt_moment *moment)
+{
+	int ret = RUN_OK;
+
 	if (!pt->running)
 		ret = hold(t);
-	if (!ret && pt->find)
-		ret = pt_find(space, pt, translate_process, t);
-	else if (!ret)
-		ret = pt_collect(space, pt, walk_process, t);
+	if (!ret)
+		ret = list(t, pt, moment);
 	let_go(t);
+	name_source(t, &moment->space);
 	if (!ret && !alive(t))
 		return complain(t, "has ended");
 	return ret;
 }
 
 /**
+ * pt_of_vm() - list a VM of one's own
+ * @ctx: the context
+ * @vm_fd: KVM's fd of it; no vCPU runs
+ * @opt: the command line
+ * @moment: out: what its page tables map
+ *
+ * Return: RUN_OK or an exit code, after the reason was printed
+ */
+int pt_of_vm(struct hlk_ctx *ctx, int vm_fd, const struct pt_options *opt,
+	     struct pt_moment *moment)
+{
+	struct target t = {};
+	struct hlk_err err;
+	int ret;
+
+	if (hlk_inspect_open(ctx, vm_fd, &t.inspect, &err))
+		return fail_err(NULL, &err);
+	ret = list(&t, opt, moment);
+	hlk_inspect_close(t.inspect);
+	return ret;
+}
+
+static void wait_ms(uint64_t ms)
+{
+	struct timespec left = { ms / 1000, ms % 1000 * 1000000 };
+
+	while (nanosleep(&left, &left) && errno == EINTR)
+		;
+}
+
+/**
  * pt_of_process() - list the VM of another program
  * @ctx: the context
  * @opt: the command line
- * @space: out: what its page tables map
+ * @moments: out: what its page tables map; with --diff, at two moments
  *
  * Return: RUN_OK or an exit code, after the reason was printed
  */
 int pt_of_process(struct hlk_ctx *ctx, const struct pt_options *opt,
-		  struct pt_space *space)
+		  struct pt_moment *moments)
 {
 	struct target t = { .pid = opt->pid };
 	int ret;
@@ -386,7 +437,11 @@ int pt_of_process(struct hlk_ctx *ctx, const struct pt_options *opt,
 		return complain(&t, "cannot be opened");
 	ret = open_vm(&t, ctx, opt->fd);
 	if (!ret)
-		ret = collect(&t, opt, space);
+		ret = collect(&t, opt, &moments[0]);
+	if (!ret && opt->diff) {
+		wait_ms(opt->after_ms);
+		ret = collect(&t, opt, &moments[1]);
+	}
 	hlk_inspect_close(t.inspect);
 	free(t.threads);
 	close(t.pidfd);

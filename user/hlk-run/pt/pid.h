@@ -3,9 +3,12 @@
 #ifndef HLK_RUN_PT_PID_H
 #define HLK_RUN_PT_PID_H
 
-#include "collect.h"
+#include "diff.h"
 
 int pt_of_process(struct hlk_ctx *ctx, const struct pt_options *opt,
-		  struct pt_space *space);
+		  struct pt_moment *moments);
+
+int pt_of_vm(struct hlk_ctx *ctx, int vm_fd, const struct pt_options *opt,
+	     struct pt_moment *moment);
 
 #endif /* HLK_RUN_PT_PID_H */

@@ -118,7 +118,13 @@ void pt_notes(const struct hlk_mapping *map, char *text, size_t size)
 	}
 }
 
-static void print_mapping(const struct hlk_mapping *map, int width)
+/**
+ * pt_print_mapping() - print a line for a range
+ * @before: what comes first on it
+ * @map: the range
+ * @width: digits of a virtual address
+ */
+void pt_print_mapping(const char *before, const struct hlk_mapping *map, int width)
 {
 	uint64_t bytes = map->pages * PT_PAGE;
 	bool table = pt_is_table(map);
@@ -129,8 +135,8 @@ static void print_mapping(const struct hlk_mapping *map, int width)
 	if (!table)
 		snprintf(last, sizeof(last), "-%08" PRIx64,
 			 (uint64_t)map->gpa + bytes - 1);
-	printf("  %0*" PRIx64 "-%0*" PRIx64 "  %9s  %08" PRIx64 "%-9s  r%c  %c%c  %c%c%c%s%s\n",
-	       width, (uint64_t)map->va, width, (uint64_t)map->va + bytes - 1, size,
+	printf("%s%0*" PRIx64 "-%0*" PRIx64 "  %9s  %08" PRIx64 "%-9s  r%c  %c%c  %c%c%c%s%s\n",
+	       before, width, (uint64_t)map->va, width, (uint64_t)map->va + bytes - 1, size,
 	       (uint64_t)map->gpa, last,
 	       map->map & (HLK_MAP_WRITE | HLK_MAP_SUPER_WRITE) ? 'w' : '-',
 	       map->map & HLK_MAP_USER ? 'r' : '-',
@@ -228,7 +234,7 @@ static void print_ranges(const struct pt_space *space, size_t from, size_t to, u
 			if (!same_slot(space, from, next, shift))
 				break;
 		if (next == from + 1)
-			print_mapping(&space->maps[from], pt_width(space));
+			pt_print_mapping("  ", &space->maps[from], pt_width(space));
 		else
 			print_folded(space, from, next);
 	}
@@ -278,7 +284,11 @@ void pt_print_text(const struct pt_space *space, uint64_t fold)
  * grow with their number
  */
 
-static void print_object(struct cJSON *object)
+/**
+ * pt_print_object() - print an object on one line, and free it
+ * @object: the object
+ */
+void pt_print_object(struct cJSON *object)
 {
 	char *text = cJSON_PrintUnformatted(object);
 
@@ -287,7 +297,11 @@ static void print_object(struct cJSON *object)
 	cJSON_Delete(object);
 }
 
-static struct cJSON *mapping_json(const struct hlk_mapping *map)
+/**
+ * pt_mapping_json() - an object for a range
+ * @map: the range
+ */
+struct cJSON *pt_mapping_json(const struct hlk_mapping *map)
 {
 	struct cJSON *one = cJSON_CreateObject();
 	uint64_t attr = map->attributes;
@@ -360,22 +374,22 @@ void pt_print_json(const struct pt_space *space)
 
 	json_text(one, "text", space->source, strlen(space->source));
 	fputs("{\n\"source\": ", stdout);
-	print_object(one);
+	pt_print_object(one);
 	fputs(",\n\"roots\": [", stdout);
 	for (i = 0; i < space->nr_roots; i++) {
 		fputs(i ? ",\n" : "\n", stdout);
-		print_object(root_json(space, i));
+		pt_print_object(root_json(space, i));
 	}
 	fputs("\n],\n\"mappings\": [", stdout);
 	for (nr = 0; nr < space->nr; nr++) {
 		fputs(nr ? ",\n" : "\n", stdout);
-		print_object(mapping_json(&space->maps[nr]));
+		pt_print_object(pt_mapping_json(&space->maps[nr]));
 	}
 	one = cJSON_CreateObject();
 	json_u64(one, "pages", space->phys.pages);
 	json_u64(one, "shared", space->phys.shared);
 	json_u64(one, "shared_write", space->phys.shared_write);
 	fputs("\n],\n\"physical\": ", stdout);
-	print_object(one);
+	pt_print_object(one);
 	printf(",\n\"cut\": %s\n}\n", space->cut ? "true" : "false");
 }
