@@ -4,8 +4,8 @@
  *
  * For each root a panel: virtual memory on the left, physical on the right, a
  * band from each range to where it leads. What is mapped is spread over both
- * sides of an axis that is cut where nothing is. All is drawn to the pixel: a
- * guest decides how many ranges it has, not how many rectangles come of them.
+ * sides of an axis that is cut where nothing is. All is drawn to a quarter of a pixel, for
+ * who zooms: a guest decides how many ranges it has, not how many rectangles come of them.
  */
 #include <inttypes.h>
 #include <math.h>
@@ -33,6 +33,8 @@
 #define CUT		16	/* where an axis is cut */
 #define LEAST		10	/* height of a piece */
 #define FIRST_GAP	(64 << 10)
+#define GRAIN		0.25	/* what is less goes together */
+#define FRAMED		3	/* height of what has a line around it */
 
 /* Distinguishable for the colour-blind, after Okabe and Ito */
 static const struct {
@@ -82,7 +84,8 @@ struct axis {
  * @low: where it starts
  * @high: where it ends
  * @base: where what it is for ends, without what went along
- * @small: it is for ranges that are less than a pixel each
+ * @least: how high it is drawn at least: up to a pixel, if there is room
+ * @small: it is for ranges that are less than the grain each
  * @mixed: something else went along
  */
 struct run {
@@ -92,6 +95,7 @@ struct run {
 	double low;
 	double high;
 	double base;
+	double least;
 	bool small;
 	bool mixed;
 };
@@ -328,10 +332,10 @@ static void put_title(FILE *file, const struct run *run)
 
 /* ---- runs ---- */
 
-/* Less than a pixel high, for itself */
+/* Less than the grain high, for itself */
 static bool small(double low, double high)
 {
-	return low - high < 1;
+	return low - high < GRAIN;
 }
 
 /* A run of many small ranges grows as long as they are of one kind. */
@@ -343,17 +347,17 @@ static bool run_grows(const struct run *run, const struct hlk_mapping *map,
 }
 
 /*
- * A range goes into the run before it if it adds less than a pixel to what
+ * A range goes into the run before it if it adds less than the grain to what
  * the run is for, or if both are small and of a kind; not into a large one that
- * it only touches. So of two runs that are new, one ends at least a pixel above
+ * it only touches. So of two runs that are new, one ends at least a grain above
  * the one before, however the ranges overlap.
  */
 static bool run_takes(const struct run *run, const struct hlk_mapping *map,
 		      double low, double high)
 {
-	if (low <= run->high - (run->small ? 1 : -0.01))
+	if (low <= run->high - (run->small ? GRAIN : -0.01))
 		return false;
-	return high > run->base - 1 || run_grows(run, map, low, high);
+	return high > run->base - GRAIN || run_grows(run, map, low, high);
 }
 
 static void run_take(struct run *run, const struct hlk_mapping *map, uint64_t end,
@@ -375,7 +379,21 @@ static void run_take(struct run *run, const struct hlk_mapping *map, uint64_t en
 	}
 }
 
-/* Ranges that would be drawn into the same pixels become one run. */
+/* A page far from others can be seen; those that lie near each other share the pixel. */
+static void give_room(struct run *run, size_t nr)
+{
+	size_t i;
+
+	for (i = 0; i + 1 < nr; i++) {
+		run[i].least = run[i].low - run[i + 1].low;
+		if (run[i].least > 1)
+			run[i].least = 1;
+		if (run[i].least < GRAIN)
+			run[i].least = GRAIN;
+	}
+}
+
+/* Ranges that would be drawn into the same place become one run. */
 static size_t make_runs(const struct side *side, struct run *run)
 {
 	double low, high;
@@ -391,9 +409,10 @@ static size_t make_runs(const struct side *side, struct run *run)
 		if (nr && run_takes(&run[nr - 1], map, low, high))
 			run_take(&run[nr - 1], map, end, low, high);
 		else
-			run[nr++] = (struct run) { map, 1, end, low, high, high,
+			run[nr++] = (struct run) { map, 1, end, low, high, high, 1,
 						   small(low, high), false };
 	}
+	give_room(run, nr);
 	return nr;
 }
 
@@ -409,13 +428,14 @@ static void draw_rect(FILE *file, const struct run *run, double x)
 {
 	double height = run->low - run->high;
 
-	if (height < 1)
-		height = 1;
-	fprintf(file, "<rect x=\"%g\" y=\"%.1f\" width=\"%d\" height=\"%.1f\"/>\n",
-		x, run->low - height, BAR, height);
+	if (height < run->least)
+		height = run->least;
+	fprintf(file, "<rect %sx=\"%g\" y=\"%.2f\" width=\"%d\" height=\"%.2f\"/>\n",
+		height < FRAMED ? "class=\"f\" " : "", x, run->low - height, BAR, height);
 	if (kinds[pt_kind(run->map)].hatched)
-		fprintf(file, "<rect x=\"%g\" y=\"%.1f\" width=\"%d\" height=\"%.1f\" fill=\"url(#hatch)\"/>\n",
-			x, run->low - height, BAR, height);
+		fprintf(file, "<rect %sx=\"%g\" y=\"%.2f\" width=\"%d\" height=\"%.2f\" fill=\"url(#hatch)\"/>\n",
+			height < FRAMED ? "class=\"f\" " : "", x, run->low - height, BAR,
+			height);
 }
 
 /* The way from a range to where it leads */
@@ -587,7 +607,7 @@ static void draw_style(FILE *file)
 	      ".cut{font-size:11px}\n"
 	      ".in{font-size:11px;fill:#fff;pointer-events:none;"
 	      "paint-order:stroke;stroke:#000;stroke-opacity:.45;stroke-width:2px}\n"
-	      "rect{stroke:#fff;stroke-width:.4}.bg{fill:#fff}\n"
+	      "rect{stroke:#fff;stroke-width:.4}.f{stroke:none}.bg{fill:#fff}\n"
 	      "path{fill-opacity:.22}g:hover>path{fill-opacity:.75}"
 	      "g:hover>rect{stroke:#222;stroke-width:1.2}\n"
 	      "@media (prefers-color-scheme:dark){text{fill:#e8e6e3}.s,.b,.cut{fill:#9a9a9a}"
@@ -600,6 +620,32 @@ static void draw_style(FILE *file)
 	      "patternUnits=\"userSpaceOnUse\" patternTransform=\"rotate(45)\">"
 	      "<line y2=\"6\" stroke=\"#fff\" stroke-opacity=\".55\" stroke-width=\"3\"/>"
 	      "</pattern></defs>\n", file);
+}
+
+/*
+ * For a browser: the wheel zooms at the pointer, dragging moves, a double click shows all.
+ * Other renderers pass it over. Nothing in it means something to XML.
+ */
+static void draw_script(FILE *file)
+{
+	fputs("<script>\n"
+	      "var s=document.documentElement,b=s.viewBox.baseVal,w=b.width,h=b.height,d=null;\n"
+	      "function set(x,y,k){b.width=w*k;b.height=h*k;\n"
+	      "b.x=Math.max(0,Math.min(w-b.width,x));b.y=Math.max(0,Math.min(h-b.height,y))}\n"
+	      "s.addEventListener('wheel',function(e){\n"
+	      "var r=s.getBoundingClientRect(),x=(e.clientX-r.left)/r.width,\n"
+	      "y=(e.clientY-r.top)/r.height,\n"
+	      "k=Math.max(.001,Math.min(1,b.width/w*Math.pow(1.002,e.deltaY)));\n"
+	      "set(b.x+(b.width-w*k)*x,b.y+(b.height-h*k)*y,k);e.preventDefault()},"
+	      "{passive:false});\n"
+	      "s.addEventListener('pointerdown',function(e){d=[e.clientX,e.clientY,b.x,b.y]});\n"
+	      "s.addEventListener('pointermove',function(e){if(!d)return;\n"
+	      "var r=s.getBoundingClientRect();\n"
+	      "set(d[2]+(d[0]-e.clientX)*b.width/r.width,\n"
+	      "d[3]+(d[1]-e.clientY)*b.height/r.height,b.width/w)});\n"
+	      "s.addEventListener('pointerup',function(){d=null});\n"
+	      "s.addEventListener('dblclick',function(){set(0,0,1)});\n"
+	      "</script>\n", file);
 }
 
 static void draw_legend(FILE *file)
@@ -630,6 +676,7 @@ static void draw_head(FILE *file, const struct pt_space *space, uint32_t panels)
 		"<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" width=\"%d\" height=\"%d\">\n",
 		WIDTH, height, WIDTH, height);
 	draw_style(file);
+	draw_script(file);
 	fputs("<rect class=\"bg\" width=\"100%\" height=\"100%\"/>\n"
 	      "<text class=\"t\" x=\"20\" y=\"28\"", file);
 	/* A long one is as small as it has to be. */

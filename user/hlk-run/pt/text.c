@@ -48,7 +48,7 @@ static const struct {
  */
 void pt_size_text(uint64_t bytes, char *text, size_t size)
 {
-	static const char units[] = "KMG";
+	static const char units[] = "KMGTPE";
 	double value = bytes / 1024.0;
 	size_t i;
 

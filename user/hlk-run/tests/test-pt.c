@@ -10,6 +10,7 @@
 
 #define PAGE	0x1000ULL
 #define MAPS	200000
+#define MANY	1000000
 #define MOST	(4 << 20)	/* bytes of a picture of one root */
 
 static void add(struct pt_space *space, uint32_t root, uint64_t va, uint64_t gpa,
@@ -82,6 +83,31 @@ static void check(const char *what, struct pt_space *space)
 	tap(well_formed(text), "%s: well-formed", what);
 	tap(size < MOST, "%s: %zu bytes for %zu ranges", what, size, nr);
 	free(text);
+}
+
+/* As of a 64-bit kernel with many programs: in four places, in single pages and small runs */
+static void many(void)
+{
+	static const uint64_t places[] = {
+		0x400000, 0x7f0000000000, 0xffff888000000000, 0xffffffff40000000,
+	};
+	struct pt_space space;
+	uint64_t va = 0, i;
+
+	begin(&space, 1);
+	free(space.maps);
+	space.maps = calloc(MANY, sizeof(*space.maps));
+	if (!space.maps)
+		abort();
+	space.format = HLK_FORMAT_4LEVEL;
+	for (i = 0; i < MANY; i++) {
+		if (i % (MANY / 4) == 0)
+			va = places[i / (MANY / 4)];
+		add(&space, 0, va, i * 7919 % 262144 * PAGE, 1 + i % 3,
+		    i % 5 | (i < MANY / 2 ? HLK_MAP_USER : 0));
+		va += (1 + i % 3 + i % 7 / 3) * PAGE;
+	}
+	check("10^6 in four places", &space);
 }
 
 static uint32_t random_next(uint32_t *state)
@@ -167,6 +193,7 @@ int main(void)
 		add(&space, i, 0x1000 * i, 0x1000, 1, 1);
 	check("64 roots, each other one empty", &space);
 
+	many();
 	names();
 	for (i = 1; i <= 20; i++)
 		random_space(i);
