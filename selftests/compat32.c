@@ -224,6 +224,8 @@
 	S(hlk_guest_boot) F(hlk_guest_boot, scratch_size)		\
 	S(hlk_guest_call) F(hlk_guest_call, arg_len)			\
 	S(hlk_guest_ret) F(hlk_guest_ret, len)				\
+	S(hlk_guest_file) F(hlk_guest_file, gpa)			\
+	F(hlk_guest_file, bytes) F(hlk_guest_file, label)		\
 	S(hlk_guest_trap) F(hlk_guest_trap, edi)
 
 struct place {

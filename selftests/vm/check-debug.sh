@@ -17,7 +17,7 @@ case ${1:-} in
 --long) long=1 ;;
 --short)
 	leave_out='bench.sh translate touch layers'
-	leave_out+=' kept examples fused libhlk-calls libhlk-machines libhlk-queue libhlk-sandboxes serve.sh cli.sh'
+	leave_out+=' kept examples fused libhlk-calls libhlk-files libhlk-machines libhlk-queue libhlk-sandboxes serve.sh cli.sh'
 	;;
 esac
 FUZZ_SECONDS=${FUZZ_SECONDS:-${long:+7200}}

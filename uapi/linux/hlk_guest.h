@@ -137,6 +137,21 @@ struct hlk_guest_ret {
 
 #define HLK_GUEST_RET_MAGIC	0x21544552	/* "RET!" */
 
+/* (+) The host function that lists files of the host, as struct hlk_guest_file */
+#define HLK_GUEST_FILES		"hlk.files"
+
+/**
+ * struct hlk_guest_file - a file of the host that the guest can map, to read it
+ * @gpa: where it is
+ * @bytes: how long it is; what is left of its last page is zeroes, or more of the file
+ * @label: what it is called, with a zero at the end
+ */
+struct hlk_guest_file {
+	__u64 gpa;
+	__u64 bytes;
+	char label[64];
+};
+
 /**
  * struct hlk_guest_trap - what a guest tells of an exception before it aborts
  * @magic: HLK_GUEST_TRAP_MAGIC

@@ -165,10 +165,17 @@ int hlk_exit_no_memory(struct hlk_sandbox *sb)
 int hlk_exit_fault(struct hlk_sandbox *sb)
 {
 	struct hlk_vm_stats stats = { .head.size = sizeof(stats) };
+	const char *file = hlk_files_short(sb);
+	int ret;
 
 	if (ioctl(sb->hlk_fd, HLK_VM_STATS, &stats) ||
-	    stats.over_budget == sb->over_budget)
-		return hlk_exit_set(sb, HLK_EXIT_FAULT, 0);
+	    stats.over_budget == sb->over_budget) {
+		ret = hlk_exit_set(sb, HLK_EXIT_FAULT, 0);
+		if (file)
+			hlk_err_text(&sb->err, -ret, HLK_WHAT_GUEST_EXIT, NULL,
+				     "the file %s is shorter than what is mapped of it", file);
+		return ret;
+	}
 	sb->over_budget = stats.over_budget;
 	start_report(sb, HLK_EXIT_BUDGET, 0);
 	return hlk_err_where(&sb->err, EDQUOT, HLK_WHAT_BUDGET,

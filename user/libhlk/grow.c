@@ -26,6 +26,7 @@ _Static_assert(HLK_FIRST_KERNEL == 80, "struct hlk_kernel");
 _Static_assert(HLK_FIRST_MACHINE_CONFIG == 64, "struct hlk_machine_config");
 _Static_assert(HLK_FIRST_MACHINE_RUN == 96, "struct hlk_machine_run");
 _Static_assert(HLK_FIRST_SAVE_CONFIG == 120, "struct hlk_save_config");
+_Static_assert(HLK_FIRST_FILE == 48, "struct hlk_file");
 _Static_assert(HLK_FIRST_LOAD_CONFIG == 48, "struct hlk_load_config");
 _Static_assert(sizeof(struct hlk_module) == 24, "struct hlk_module");
 _Static_assert(sizeof(struct hlk_ram) == 24, "struct hlk_ram");

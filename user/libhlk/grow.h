@@ -20,6 +20,8 @@
 	(offsetof(struct hlk_machine_run, exits) + sizeof(uint64_t))
 #define HLK_FIRST_SAVE_CONFIG \
 	(offsetof(struct hlk_save_config, digest) + HLK_SAVED_DIGEST)
+#define HLK_FIRST_FILE \
+	(offsetof(struct hlk_file, label) + sizeof(char *))
 #define HLK_FIRST_LOAD_CONFIG \
 	(offsetof(struct hlk_load_config, __reserved) + sizeof(uint32_t))
 #define HLK_FIRST_MACHINE_DEVICE \

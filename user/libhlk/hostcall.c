@@ -60,6 +60,12 @@ static int reply(struct hlk_sandbox *sb, uint32_t status, void *out, size_t len)
 	return hlk_buffer_push(&sb->input, part, 2);
 }
 
+/* What the library answers itself, if the embedder does not */
+static bool is_files(const void *name, size_t len)
+{
+	return len == sizeof(HLK_GUEST_FILES) - 1 && !memcmp(name, HLK_GUEST_FILES, len);
+}
+
 /* @in is the element without its header; returns what the guest gets */
 static uint32_t call(struct hlk_sandbox *sb, const struct hlk_guest_call *head,
 		     const unsigned char *in, void *out, size_t out_size,
@@ -68,6 +74,8 @@ static uint32_t call(struct hlk_sandbox *sb, const struct hlk_guest_call *head,
 	const struct hlk_host_entry *entry = find(sb, in, head->name_len);
 	int ret;
 
+	if (!entry && is_files(in, head->name_len))
+		return hlk_files_list(sb, out, out_size, out_len);
 	if (!entry)
 		return ENOENT;
 	ret = entry->fn(entry->arg, in + head->name_len, head->arg_len, out,
@@ -186,7 +194,7 @@ EXPORT int hlk_sandbox_host_function(struct hlk_sandbox *sb, const char *name,
 }
 
 /**
- * hlk_host_set_up() - the functions that are there now are those of a pool's set-up
+ * hlk_host_set_up() - the functions and files that are there now are those of a pool's set-up
  * @sb: the sandbox
  */
 void hlk_host_set_up(struct hlk_sandbox *sb)
@@ -195,6 +203,7 @@ void hlk_host_set_up(struct hlk_sandbox *sb)
 
 	for (entry = sb->functions; entry; entry = entry->next)
 		entry->set_up = true;
+	hlk_files_set_up(sb);
 }
 
 /**
@@ -205,6 +214,7 @@ void hlk_host_reset(struct hlk_sandbox *sb)
 {
 	struct hlk_host_entry **at = &sb->functions;
 
+	hlk_files_reset(sb);
 	while (*at) {
 		if (!(*at)->set_up) {
 			drop(at);

@@ -274,6 +274,7 @@ struct hlk_sandbox {
 	void *print_arg;
 	struct hlk_config config;
 	struct hlk_host_entry *functions;
+	struct hlk_files *files;
 	struct hlk_snap *last;
 	bool switched;
 	struct hlk_restore restored;
@@ -407,6 +408,14 @@ int hlk_debug_begin(struct hlk_sandbox *sb);
 int hlk_host_call(struct hlk_sandbox *sb);
 int hlk_host_print(struct hlk_sandbox *sb);
 void hlk_host_free(struct hlk_sandbox *sb);
+
+/* files.c */
+bool hlk_files_any(const struct hlk_sandbox *sb);
+const char *hlk_files_short(const struct hlk_sandbox *sb);
+int hlk_files_list(const struct hlk_sandbox *sb, void *out, size_t size, size_t *len);
+void hlk_files_set_up(struct hlk_sandbox *sb);
+void hlk_files_reset(struct hlk_sandbox *sb);
+void hlk_files_free(struct hlk_sandbox *sb);
 void hlk_host_set_up(struct hlk_sandbox *sb);
 void hlk_host_reset(struct hlk_sandbox *sb);
 int hlk_host_copy(struct hlk_sandbox *sb, const struct hlk_sandbox *from);

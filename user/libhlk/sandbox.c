@@ -191,6 +191,7 @@ void hlk_sandbox_free(struct hlk_sandbox *sb)
 	hlk_vm_destroy(sb);
 	hlk_snapshot_close(sb->last);
 	hlk_host_free(sb);
+	hlk_files_free(sb);
 	free(sb->many);
 	free(sb->bounce);
 	hlk_close(sb->ctx);

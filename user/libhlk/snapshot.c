@@ -153,6 +153,9 @@ static int check_config(struct hlk_sandbox *sb,
 		text = "a flat snapshot has no roots and no flags of compact ones";
 	else if (config->flags & HLK_SNAP_CR3 && config->nr_roots)
 		text = "either CR3 or a list of roots";
+	if (!text && config->flags & HLK_SNAP_FLAT && hlk_files_any(sb))
+		return hlk_err_text(&sb->err, EOPNOTSUPP, HLK_WHAT_ARGUMENT, op_make,
+				    "a flat snapshot does not take in files that are mapped");
 	if (!text)
 		return 0;
 	return hlk_err_text(&sb->err, EINVAL, HLK_WHAT_ARGUMENT, op_make, "%s",
@@ -186,13 +189,18 @@ static int take(struct hlk_sandbox *sb,
 		.nr_roots = config->nr_roots,
 		.roots = (uintptr_t)config->roots,
 	};
+	const char *file;
 
 	if (arg.head.flags & HLK_SNAPSHOT_COMPACT) {
 		arg.input_bytes = sb->input.size;
 		arg.output_bytes = sb->output.size;
 	}
-	if (ioctl(sb->hlk_fd, HLK_SNAPSHOT, &arg))
+	if (ioctl(sb->hlk_fd, HLK_SNAPSHOT, &arg)) {
+		file = errno == EFAULT ? hlk_files_short(sb) : NULL;
+		if (file)
+			return hlk_err_text(&sb->err, EFAULT, HLK_WHAT_FILE, op_make, "%s", file);
 		return hlk_err_module(&sb->err, &arg.head, op_make);
+	}
 	*fd = arg.out_fd;
 	return 0;
 }

@@ -406,6 +406,64 @@ const struct hlk_err *hlk_sandbox_error(const struct hlk_sandbox *sb);
 int hlk_sandbox_host_function(struct hlk_sandbox *sb, const char *name,
 			      hlk_host_fn fn, void *arg);
 
+#define HLK_MAX_FILES	32U	/* that are mapped at a time */
+#define HLK_MAX_LABEL	63U	/* bytes of a label */
+
+/**
+ * struct hlk_file - a file of the host for a guest to read
+ * @size: sizeof(struct hlk_file), see HLK_FILE_INIT
+ * @flags: 0
+ * @fd: a regular file, open for reading; the library does not keep this fd
+ * @__reserved: 0
+ * @offset: where in the file it begins, a multiple of 4 KiB
+ * @bytes: how much of it; 0 is all to its end. What is left of the last page is zeroes, or
+ *	what the file has there
+ * @gpa: guest-physical address for it, a multiple of 4 KiB: where there is no memory, below
+ *	HLK_GUEST_SCRATCH_TOP
+ * @label: what it is called, 1 to 63 bytes
+ */
+struct hlk_file {
+	uint32_t size;
+	uint32_t flags;
+	int32_t fd;
+	uint32_t __reserved;
+	uint64_t offset;
+	uint64_t bytes;
+	uint64_t gpa;
+	const char *label;
+};
+
+#define HLK_FILE_INIT	{ .size = sizeof(struct hlk_file), .fd = -1 }
+
+/**
+ * hlk_sandbox_map_file() - let the guest read a file where it has no memory
+ * @sb: the sandbox, not in a call; not one of a Linux guest
+ * @file: which file, and where
+ *
+ * The guest asks for what is mapped by calling the host function HLK_GUEST_FILES, maps it in its
+ * page tables, and reads what is in the file at that time. It cannot write it: a write of a
+ * page that its tables have copy-on-write gives a copy, any other write ends the call. Where the
+ * file has become shorter, a read ends the call, and a snapshot fails with EFAULT.
+ *
+ * A restore changes nothing about it; in a pool, what is mapped after the set-up is not mapped
+ * any more for who has the sandbox next. A compact snapshot takes in the pages that the
+ * guest's tables map, as they are then, and needs the file no longer; which files are mapped is
+ * no part of it. A flat one is refused with EOPNOTSUPP.
+ *
+ * Return: 0; -EEXIST if there is something else, or the label is used; -ENAMETOOLONG,
+ * -ENOSPC beyond HLK_MAX_FILES, or another negative errno
+ */
+int hlk_sandbox_map_file(struct hlk_sandbox *sb, const struct hlk_file *file);
+
+/**
+ * hlk_sandbox_unmap_file() - take a file away from the guest
+ * @sb: the sandbox, not in a call
+ * @label: what it is called
+ *
+ * Return: 0, -ENOENT, or another negative errno
+ */
+int hlk_sandbox_unmap_file(struct hlk_sandbox *sb, const char *label);
+
 /* timeouts that are none */
 #define HLK_TIMEOUT_NONE	0ULL
 #define HLK_TIMEOUT_KICK	(~0ULL)

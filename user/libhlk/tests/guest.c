@@ -72,32 +72,54 @@ static void answer_u32(u32 value)
 	answer(0, &value, sizeof(value));
 }
 
-static void host_call(const void *arg, u32 len)
+static void host_call(const char *name, u32 name_len, const void *arg, u32 len)
 {
-	static const char name[2] = { 'u', 'p' };
-	struct hlk_guest_call call = { HLK_GUEST_CALL_MAGIC, 2, len };
+	struct hlk_guest_call call = { HLK_GUEST_CALL_MAGIC, name_len, len };
 	struct hlk_guest_ret ret;
 	unsigned char *got;
 	u32 got_len;
 
-	copy(text, name, 2);
-	copy(text + 2, arg, len);
-	push(&call, sizeof(call), text, len + 2);
+	copy(text, name, name_len);
+	copy(text + name_len, arg, len);
+	push(&call, sizeof(call), text, len + name_len);
 	out(HLK_GUEST_PORT_CALL, 0);
 	got = pop(&got_len);
 	copy(&ret, got, sizeof(ret));
 	answer(ret.status, got + sizeof(ret), ret.len);
 }
 
+static void map(u32 va, u32 entry)
+{
+	u32 *pd = (u32 *)SCRATCH((u32)*TOP(HLK_GUEST_OFF_PT_BASE));
+	u32 *pt = (u32 *)SCRATCH(pd[va >> 22] & ~0xfffU);
+
+	pt[va >> 12 & 1023] = entry;
+	__asm__ volatile("invlpg (%0)" : : "r"(va) : "memory");
+}
+
+/*
+ * The page of the heap that @arg begins with: map it by the entry that follows, if that
+ * is not 0, and answer what is there, from the offset after it on
+ */
+static void see(const unsigned char *arg, int write)
+{
+	u32 word[3], va;
+
+	copy(word, arg, sizeof(word));
+	va = boot.heap_start + word[0] * HLK_GUEST_PAGE_SIZE;
+	if (word[1])
+		map(va, word[1]);
+	if (write)
+		*(volatile u32 *)(va + word[2]) = 1;
+	answer(0, (void *)(va + word[2]), 16);
+}
+
 /* Map the page that @va has to where there is no memory, and touch it */
 static void touch_nothing(int write)
 {
-	u32 *pd = (u32 *)SCRATCH((u32)*TOP(HLK_GUEST_OFF_PT_BASE));
 	u32 va = boot.heap_start;
-	u32 *pt = (u32 *)SCRATCH(pd[va >> 22] & ~0xfffU);
 
-	pt[va >> 12 & 1023] = NO_MEMORY | 3;
-	__asm__ volatile("invlpg (%0)" : : "r"(va) : "memory");
+	map(va, NO_MEMORY | 3);
 	if (write)
 		*(volatile u32 *)va = 1;
 	else
@@ -219,7 +241,7 @@ static void bad_answer(char kind)
 		break;
 	case '9':			/* input broken while the host calls */
 		*(u64 *)input() = 3;
-		host_call("x", 1);
+		host_call("up", 2, "x", 1);
 		break;
 	}
 }
@@ -252,7 +274,13 @@ static void run(char function, char kind, unsigned char *arg, u32 len)
 		for (;;)
 			out(HLK_GUEST_PORT_PUTC, '.');
 	case 'h':
-		host_call(arg, len);
+		host_call("up", 2, arg, len);
+		break;
+	case 'F':
+		host_call(HLK_GUEST_FILES, sizeof(HLK_GUEST_FILES) - 1, "", 0);
+		break;
+	case 'g':
+		see(arg, kind == 'w');
 		break;
 	case 'w':
 		say();
