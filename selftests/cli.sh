@@ -146,6 +146,16 @@ try "a guest that cannot even boot" 3 "private pages" call echo --max-private 1
 try "a guest out of scratch says so" 3 "[Ss]cratch" call fill
 try "a budget of private pages ends a call" 3 "private pages" \
 	call touch --input 200 --max-private 60 --scratch 2048
+printf 'a file of the host' > /tmp/mapped
+try "a file of the host" 0 . hlk-run run server.elf --map /tmp/mapped@0x40000000 \
+	--call file --input mapped --expect "a file of the host" --repeat 100 --audit 10
+try "by another name" 0 . hlk-run run server.elf --map /tmp/mapped@0x40000000:other \
+	--call file --input other --expect "a file of the host"
+try "which the guest did not write" 0 "^a file of the host$" cat /tmp/mapped
+try "one that it has not" 3 . hlk-run run server.elf --call file --input mapped
+try "where memory is" 1 "cover memory" hlk-run run server.elf --map /tmp/mapped@0x1000
+try "that is none" 1 "No such file" hlk-run run server.elf --map /tmp/none@0x40000000
+try "at no place" 2 "wants FILE@ADDRESS" hlk-run run server.elf --map /tmp/mapped
 try "a runaway guest is stopped" 5 . call loop --timeout 200
 try "an unknown function is the guest's answer" 3 "nonesuch" call nonesuch
 try "an unknown command is a usage error" 2 . hlk-run nonesuch

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "fail.h"
+#include "files.h"
 #include "guest.h"
 #include "saved.h"
 #include "term.h"
@@ -60,9 +61,10 @@ static int guest_load(struct hlk_ctx *ctx, const struct options *opt,
 		return ret;
 	if (hlk_sandbox_from_snapshot(ctx, snap, config, &new, &err)) {
 		ret = fail_err(opt->guest, &err);
-	} else if (guest_functions(new)) {
-		ret = fail_sandbox(new);
-		hlk_sandbox_close(new);
+	} else {
+		ret = guest_functions(new) ? fail_sandbox(new) : files_map(new, opt);
+		if (ret)
+			hlk_sandbox_close(new);
 	}
 	if (ret) {
 		hlk_snapshot_close(snap);
@@ -112,7 +114,9 @@ int guest_debug(struct hlk_ctx *ctx, const struct options *opt, struct debug *de
 	config.print_arg = (void *)opt;
 	if (hlk_sandbox_from_path(ctx, opt->guest, &config, &new, &err))
 		return fail_err(NULL, &err);
-	ret = debug_sandbox(debug, ctx, new);
+	ret = files_map(new, opt);
+	if (!ret)
+		ret = debug_sandbox(debug, ctx, new);
 	if (!ret && (guest_functions(new) || boot(new, opt, debug)))
 		ret = fail_sandbox(new);
 	if (ret) {

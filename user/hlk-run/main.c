@@ -109,6 +109,7 @@ static const struct argp_option run_options[] = {
 	  "Where GUEST is a folder with snapshots: the name of one", 1 },
 	{ "verify", OPT_VERIFY, NULL, 0,
 	  "Of one that was saved read all pages first, and compare them with their digests", 1 },
+	OPTION_MAP(2),
 	OPTIONS_MEMORY(2),
 	OPTION_TIMEOUT(2),
 	OPTIONS_SNAPSHOT(3),

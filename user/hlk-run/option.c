@@ -7,6 +7,7 @@
 
 #include "boot/input.h"
 #include "fail.h"
+#include "files.h"
 #include "option.h"
 
 /**
@@ -113,6 +114,9 @@ error_t option_parse(int key, char *arg, struct argp_state *state,
 	case OPT_TIMEOUT:
 		opt->timeout_us = option_number(state, "timeout", arg, 0,
 						86400000) * 1000;
+		return 0;
+	case OPT_MAP:
+		files_parse(state, arg, opt);
 		return 0;
 	case OPT_JSON:
 		opt->json = true;

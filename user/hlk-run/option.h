@@ -8,6 +8,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define OPTION_FILES	32	/* as many as libhlk takes */
+
+/**
+ * struct file_option - a file of the host for a guest to read
+ * @path: its name
+ * @gpa: where the guest has it
+ * @label: what the guest knows it by
+ */
+struct file_option {
+	char *path;
+	uint64_t gpa;
+	const char *label;
+};
+
 /**
  * struct options - the command line
  * @guest: the ELF file, or a folder with snapshots
@@ -31,6 +45,8 @@
  * @core: where a core of the guest goes in the end, or NULL
  * @core_at_snapshot: where one of the guest as the snapshot has it goes, or NULL
  * @beside: calls that another clone makes meanwhile
+ * @files: files for the guest to read
+ * @nr_files: how many
  * @snapshot: HLK_SNAP_* flags
  * @config: HLK_CONFIG_* flags
  * @json: print JSON and nothing else
@@ -59,6 +75,8 @@ struct options {
 	const char *core;
 	const char *core_at_snapshot;
 	uint64_t beside;
+	struct file_option files[OPTION_FILES];
+	uint32_t nr_files;
 	uint32_t snapshot;
 	uint32_t config;
 	bool json;
@@ -86,10 +104,15 @@ enum {
 	OPT_GDB,
 	OPT_CORE,
 	OPT_CORE_AT_SNAPSHOT,
+	OPT_MAP,
 	OPT_OWN = 512,
 };
 
 /* Lines of a command's table, for those that read the same everywhere */
+#define OPTION_MAP(group)						\
+	{ "map", OPT_MAP, "FILE@GPA[:LABEL]", 0,			\
+	  "A file of the host for the guest to read at this guest-physical address; can be given up to 32 times", group }
+
 #define OPTIONS_MEMORY(group)						\
 	{ "mem", OPT_MEM, "MIB", 0,					\
 	  "The guest's memory (default 16)", group },			\

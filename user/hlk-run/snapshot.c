@@ -30,6 +30,7 @@ static const struct argp_option options[] = {
 	  "Where GUEST is a folder: the name of the snapshot in it", 1 },
 	{ "call", OPT_CALL, "NAME", 0, "Call this function of the guest before", 2 },
 	{ "input", OPT_INPUT, "TEXT", 0, "Its argument", 2 },
+	OPTION_MAP(3),
 	OPTIONS_MEMORY(3),
 	OPTION_TIMEOUT(3),
 	OPTIONS_SNAPSHOT(4),
