@@ -387,8 +387,12 @@ static void call(struct frame *frame)
 
 void interrupt(struct frame *frame)
 {
-	if (frame->vector < TIMER && !(frame->cs & 3)) {
-		print_number("three: exception ", frame->vector, "");
+	/* Interrupts are off in the kernel: a processor that delivers one is none. */
+	if (!(frame->cs & 3)) {
+		if (frame->vector < TIMER)
+			print_number("three: exception ", frame->vector, "");
+		else
+			print_number("three: interrupt ", frame->vector, ", with interrupts off,");
 		print_number(" in the kernel at ", frame->eip, "\n");
 		finish("");
 	}
