@@ -139,3 +139,22 @@ extract() {
 		dpkg -x "$deb" "$to"
 	done
 }
+
+# qemu_source FOLDER PATCH: the sources of Debian's QEMU, with a patch; says what it does.
+# What is fetched stays in the cache.
+qemu_source() {
+	local to=$1 patch=$2 apt=$CACHE/apt/sources debs=$CACHE/vmm
+	mkdir -p "$debs"
+	(
+		flock 8
+		! ls "$debs"/qemu_*.dsc > /dev/null 2>&1 || exit 0
+		say "fetching the sources of QEMU"
+		private_apt "$apt" src:bookworm apt-get update > /dev/null
+		cd "$debs" && private_apt "$apt" src:bookworm apt-get source --download-only \
+			qemu > /dev/null
+	) 8> "$debs/fetch.lock"
+	rm -rf "$to"
+	# apt has looked whether they are Debian's
+	dpkg-source --no-check -x "$debs"/qemu_*.dsc "$to"
+	patch -d "$to" -p1 < "$patch" || die "the patch does not apply"
+}

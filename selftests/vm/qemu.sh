@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # qemu.sh: print the command that starts QEMU. QEMU=10 fetches that from Debian's
-# backports; QEMU=COMMAND is another; by default it is the machine's own.
+# backports; QEMU=mended builds 7.2 with qemu-svm.patch, see there; QEMU=COMMAND is
+# another; by default it is the machine's own.
 #
 # Debian 12's is 7.2. It crashes kernels that patch their code (static keys) while
 # several threads emulate their CPUs; 10 does not. But 10 emulates SVM less well, see
@@ -11,6 +12,7 @@
 
 chosen=${QEMU:-system}
 [ "$chosen" != system ] || chosen="qemu-system-x86_64"
+[ "$chosen" != mended ] || exec "$VM_DIR/qemu-mended.sh"
 if [ "$chosen" != 10 ]; then
 	command -v "$chosen" || die "QEMU=${QEMU:-system}: no command $chosen"
 	exit 0

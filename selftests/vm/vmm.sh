@@ -26,18 +26,8 @@ if ready; then
 	exit 0
 fi
 
-apt=$CACHE/apt/sources
-if ! ls "$dir"/qemu_*.dsc > /dev/null 2>&1; then
-	say "fetching the sources of QEMU"
-	private_apt "$apt" src:bookworm apt-get update > /dev/null
-	(cd "$dir" && private_apt "$apt" src:bookworm apt-get source --download-only \
-		qemu > /dev/null)
-fi
-rm -rf "$dir/source" "$dir/build"
-# apt has looked whether they are Debian's
-dpkg-source --no-check -x "$dir"/qemu_*.dsc "$dir/source" > "$dir/log"
-patch -d "$dir/source" -p1 < "$patch" >> "$dir/log" ||
-	{ cat "$dir/log" >&2; die "the patch does not apply"; }
+rm -rf "$dir/build"
+qemu_source "$dir/source" "$patch" > "$dir/log"
 printf 'CONFIG_MICROVM=y\nCONFIG_I440FX=y\n' \
 	> "$dir/source/configs/devices/x86_64-softmmu/hlk.mak"
 say "building QEMU"
