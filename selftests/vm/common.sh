@@ -155,6 +155,6 @@ qemu_source() {
 	) 8> "$debs/fetch.lock"
 	rm -rf "$to"
 	# apt has looked whether they are Debian's
-	dpkg-source --no-check -x "$debs"/qemu_*.dsc "$to"
+	dpkg-source --no-check --no-copy -x "$debs"/qemu_*.dsc "$to"
 	patch -d "$to" -p1 < "$patch" || die "the patch does not apply"
 }
