@@ -204,7 +204,8 @@ static int look_starts(struct program_new *new)
 
 /*
  * All that a program may call. All put back what a KVM_GET_* told, but for the interrupt,
- * and for one that has KVM take what it shows to nobody.
+ * for one that has KVM take what it shows to nobody, and for one by which a guest knows that
+ * it did not run.
  */
 static const struct program_row program_rows[] = {
 	{ KVM_SET_IRQCHIP, .of_vm = true, .look = look_irqchip },
@@ -224,6 +225,7 @@ static const struct program_row program_rows[] = {
 	{ KVM_SET_LAPIC, .part = HLK_PROGRAM_LAPIC },
 	{ KVM_SET_MSRS, .look = look_msrs },
 	{ KVM_SET_TSC_KHZ, .part = HLK_PROGRAM_TSC_KHZ, .look = look_value },
+	{ KVM_KVMCLOCK_CTRL, .look = look_value },
 	{ KVM_SET_NESTED_STATE, .part = HLK_PROGRAM_NESTED, .look = look_nested },
 };
 

@@ -75,7 +75,7 @@ static u64 program(struct fuzzer *f, u32 *bytes)
 		{ KVM_SET_VCPU_EVENTS, 64 }, { KVM_SET_SREGS, 312 }, { KVM_SET_TSC_KHZ, 8 },
 		{ KVM_SET_NESTED_STATE, 128 }, { KVM_SET_FPU, 416 }, { KVM_SET_SREGS2, 320 },
 		{ KVM_SET_XSAVE, sizeof(struct kvm_xsave) },
-		{ KVM_IRQ_LINE, 8 },
+		{ KVM_IRQ_LINE, 8 }, { KVM_KVMCLOCK_CTRL, 8 },
 	};
 	static const u32 msrs[] = { 0xc0000082, 0xc0000102, 0x277, 0x6e0, 0x4b564d01 };
 	struct hlk_program_entry *entry;

@@ -39,6 +39,7 @@ static const struct {
 	{ KVM_SET_PIT2, sizeof(struct kvm_pit_state2) },
 	{ KVM_SET_CLOCK, sizeof(struct kvm_clock_data) },
 	{ KVM_IRQ_LINE, sizeof(struct kvm_irq_level) },
+	{ KVM_KVMCLOCK_CTRL, sizeof(u64) },
 };
 
 static u32 seed = 1;
@@ -49,6 +50,11 @@ static u32 draw(u32 below)
 	seed ^= seed >> 17;
 	seed ^= seed << 5;
 	return seed % below;
+}
+
+static bool by_value(u32 cmd)
+{
+	return cmd == KVM_SET_TSC_KHZ || cmd == KVM_KVMCLOCK_CTRL;
 }
 
 static bool of_vm(u32 cmd)
@@ -117,7 +123,7 @@ static void inside(const struct hlk_program *program)
 			CHECK_EQ(call->success, 0);
 		}
 		CHECK((u64)call->offset + bytes <= program->bytes);
-		CHECK_EQ(call->by_value, call->cmd == KVM_SET_TSC_KHZ);
+		CHECK_EQ(call->by_value, by_value(call->cmd));
 		if (of_vm(call->cmd))
 			CHECK_EQ(call->target, HLK_PROGRAM_VM);
 		else

@@ -574,9 +574,11 @@ struct hlk_segment {
  * KVM_SET_PIT2, KVM_SET_CLOCK, and KVM_IRQ_LINE, by which a guest is told that it was
  * restored. KVM_GET_MP_STATE of a vCPU is made before all else of a restore, without flags,
  * and its answer is dropped: KVM takes INIT and SIPI that the call before left under way,
- * so that none of them starts a vCPU that waits. Registers, control registers or events that the
- * program sets do not come by struct kvm_run: KVM has them before the entry. The
- * offset of the TSC needs no call, see struct hlk_restore.
+ * so that none of them starts a vCPU that waits. KVM_KVMCLOCK_CTRL of a vCPU, behind the
+ * KVM_SET_MSRS that gives it a kvmclock, tells its guest that it did not run, so that no
+ * watchdog takes the time between for its own. Registers, control registers or events that
+ * the program sets do not come by struct kvm_run: KVM has them before the entry. The offset
+ * of the TSC needs no call, see struct hlk_restore.
  */
 struct hlk_program_header {
 	__u32 size;
@@ -593,8 +595,8 @@ struct hlk_program_header {
  * @offset: where the argument is in the program, a multiple of 8, behind the entries
  * @bytes: its size: that of the ioctl's struct. With KVM_SET_MSRS the entries too; with
  *	KVM_SET_XSAVE at least what the vCPU takes (KVM_CAP_XSAVE2); with
- *	KVM_SET_NESTED_STATE at least its @size. KVM_SET_TSC_KHZ: 8, the argument
- *	itself, a __u64
+ *	KVM_SET_NESTED_STATE at least its @size. KVM_SET_TSC_KHZ and KVM_KVMCLOCK_CTRL:
+ *	8, the argument itself, a __u64
  * @flags: HLK_PROGRAM_TIME_GOES_ON: only in restores without HLK_RESTORE_TIME_BACK;
  *	HLK_PROGRAM_TIME_BACK: only in restores with it; HLK_PROGRAM_FRESH: only in
  *	restores without HLK_RESTORE_REPRODUCIBLE

@@ -22,6 +22,7 @@
 #define MAX_MSRS	1024	/* that KVM lists */
 #define MORE_MSRS	64	/* that it does not */
 #define IA32_TSC	0x10U
+#define KVMCLOCK	0x4b564d01U	/* bit 0: there is one */
 #define WALL_CLOCK	0x11U
 #define WALL_CLOCK_NEW	0x4b564d00U
 #define IA32_DEADLINE	0x6e0U
@@ -299,6 +300,21 @@ static int add_msrs(struct hlk_ctx *ctx, struct hlk_program *program)
 	return ret;
 }
 
+/*
+ * Where time goes on, a guest with KVM's clock is told that it did not run: else Linux's
+ * watchdogs take the time since the snapshot for one in which nobody else did, and say so at
+ * length, after each restore.
+ */
+static void add_pause(struct hlk_program *program)
+{
+	struct kvm_msr_entry clock = { .index = KVMCLOCK };
+	uint64_t none = 0;
+
+	if (has_msr(program, KVM_GET_MSRS, &clock) && clock.data & 1)
+		add_call(program, KVM_KVMCLOCK_CTRL, program->cpu, &none, sizeof(none),
+			 HLK_PROGRAM_TIME_GOES_ON);
+}
+
 static int add_debugregs(struct hlk_program *program)
 {
 	struct kvm_debugregs debug;
@@ -464,8 +480,10 @@ static int add_rest(struct hlk_ctx *ctx, struct hlk_program *program)
 	for (i = 0; !ret && i < program->nr_cpus; i++) {
 		take_turn(program, i);
 		ret = add_msrs(ctx, program);
-		if (!ret)
-			ret = add_debugregs(program);
+		if (ret)
+			break;
+		add_pause(program);
+		ret = add_debugregs(program);
 		if (!ret)
 			ret = add_unstarted(program);
 	}

@@ -24,6 +24,7 @@
 #define MSR_GOOD	0x174
 #define MSR_ABSENT	0x175
 #define MSR_UNLISTED	0x2ff	/* guests can write it, and KVM does not list it */
+#define KVMCLOCK	0x4b564d01
 #define MSR_ZERO	0x176	/* can be read, not written */
 #define MSR_LOST	0x177	/* the same, if it is there, and is not 0 */
 
@@ -61,6 +62,7 @@ static struct {
 	bool masked;
 	bool interrupts_off;
 	bool lost_msr;
+	bool kvmclock;
 	uint64_t clock;
 	unsigned int clocks;
 	int clock_error;
@@ -172,7 +174,8 @@ static const uint32_t listed[] = {
 static int play_get_msrs(struct kvm_msrs *msrs)
 {
 	struct kvm_msr_entry *entry = &msrs->entries[0];
-	bool known = entry->index == MSR_UNLISTED;
+	bool known = entry->index == MSR_UNLISTED ||
+		     (entry->index == KVMCLOCK && play.kvmclock);
 	unsigned int i;
 
 	for (i = 0; i < sizeof(listed) / sizeof(*listed); i++)
@@ -649,6 +652,13 @@ static void test_program(void)
 	    msrs->entries[5].index == 0x6e0, "MSRs that can be put back, the deadline last");
 	tap(!hlk_program_tail(play.program, play.program_bytes, &tail) &&
 	    tail.irqchip && tail.devices.serial.scr == 0x5a, "the devices");
+	begin(NULL);
+	play.kvmclock = true;
+	tap(!hlk_machine_snapshot(machine, &snap) && head->nr_entries == nr + 1 &&
+	    entry_of(6)->cmd == KVM_SET_MSRS && entry_of(7)->cmd == KVM_KVMCLOCK_CTRL &&
+	    entry_of(7)->flags == HLK_PROGRAM_TIME_GOES_ON && entry_of(7)->bytes == 8 &&
+	    !entry_of(7)->target, "who has KVM's clock is told of the time between");
+	hlk_snapshot_close(snap);
 	begin(NULL);
 	machine->irqchip = false;
 	tap(!hlk_machine_snapshot(machine, &snap) && head->nr_entries == 3,
