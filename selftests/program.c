@@ -1168,6 +1168,54 @@ TEST_F(program, entries_for_either_time)
 	close(snap);
 }
 
+GUEST(leave, "	out %al, $0x80");
+
+#define CLOCK_PAGE	0x30000
+#define CLOCK_FLAGS	29	/* in struct pvclock_vcpu_time_info */
+#define CLOCK_STOPPED	2
+
+TEST_F(program, who_has_a_clock_is_told_that_he_did_not_run)
+{
+	struct msrs one = {
+		.head.nmsrs = 1,
+		.entry[0] = { .index = 0x4b564d01, .data = CLOCK_PAGE | 1 },
+	};
+	u8 *flags = tvm_at(&self->t, CLOCK_PAGE) + CLOCK_FLAGS;
+	u64 none = 0;
+	int snap, i;
+	u8 *at;
+
+	tvm_load(&self->t, TVM_CODE, leave);
+	prog_begin(self->p);
+	prog_msrs(self->p, 0, &one);
+	prog_add(self->p, KVM_KVMCLOCK_CTRL, 0, &none, sizeof(none));
+	self->p->entry[1].flags = HLK_PROGRAM_TIME_GOES_ON;
+	snap = OK(prog_snapshot(self->t.hlk, self->p));
+	at = prog_map(snap);
+	for (i = 0; i < 4; i++) {
+		OK(prog_restore(self->t.hlk, i ? -1 : snap, at,
+				i % 2 ? HLK_RESTORE_TIME_BACK : 0, NULL));
+		ASSERT_EQ(0, *flags);
+		ASSERT_EQ(KVM_EXIT_IO, tvm_run(&self->t));
+		ASSERT_EQ(i % 2 ? 0 : CLOCK_STOPPED, *flags & CLOCK_STOPPED);
+	}
+	OK(prog_restore(self->t.hlk, -1, at, 0, NULL));
+	munmap(at, PAGE);
+	close(snap);
+	/* there is none */
+	one.entry[0].data = 0;
+	prog_begin(self->p);
+	prog_msrs(self->p, 0, &one);
+	prog_add(self->p, KVM_KVMCLOCK_CTRL, 0, &none, sizeof(none));
+	snap = OK(prog_snapshot(self->t.hlk, self->p));
+	at = prog_map(snap);
+	FAILS(EINVAL, HLK_WHY_PROGRAM_CALL, prog_restore(self->t.hlk, snap, at, 0, NULL));
+	ASSERT_EQ(1, t_index);
+	ASSERT_EQ(KVM_KVMCLOCK_CTRL, t_where);
+	munmap(at, PAGE);
+	close(snap);
+}
+
 /* An edge at pin 16 of the I/O APIC, which is vector 0x71: pending where it is to be */
 static bool irq_pending(struct tvm *t)
 {
