@@ -8,7 +8,7 @@
 packages=(acpica-tools bc bison busybox-static codespell cpio debian-archive-keyring
 	  debootstrap dwarves e2fsprogs flex gcc gcc-12 git gcc-multilib g++ kmod libc6-dev
 	  libarchive-dev libc6-dev-i386 libcjson-dev libelf-dev libssl-dev liburing-dev libzstd-dev make
-	  mandoc nettle-dev pkg-config python3-sphinx qemu-system-x86 reuse rsync shellcheck sparse xz-utils)
+	  mandoc nettle-dev pkg-config python3-sphinx qemu-system-x86 reuse rsync shellcheck sparse systemtap-sdt-dev xz-utils)
 [ "${1:-}" != bochs ] ||
 	packages+=(bochs bochs-term bochsbios bsdutils genisoimage isolinux
 		   syslinux-common vgabios)

@@ -5,6 +5,7 @@
 #include <sys/ioctl.h>
 
 #include "internal.h"
+#include "probe.h"
 
 static const char op_call[] = "call failed";
 static const char op_boot[] = "boot failed";
@@ -251,8 +252,12 @@ int hlk_call_now(struct hlk_sandbox *sb, const struct hlk_answer *answer,
 		sb->run->kvm_dirty_regs |= KVM_SYNC_X86_REGS;
 	}
 	sb->fresh = false;
+	hlk_probe(call__begin, sb, answer->name);
 	ret = hlk_run(sb, timeout_us);
-	return ret ? ret : hlk_pop_answer(sb, &sb->output, answer);
+	if (!ret)
+		ret = hlk_pop_answer(sb, &sb->output, answer);
+	hlk_probe(call__end, sb, ret, 0);
+	return ret;
 }
 
 EXPORT int hlk_sandbox_call(struct hlk_sandbox *sb, const char *name,

@@ -19,6 +19,7 @@
 
 #include "agent.h"
 #include "internal.h"
+#include "probe.h"
 
 /* Two of these and what is around them are less than the module takes. */
 #define MAX_PART	(HLK_MAX_INPUT_BYTES / 4)
@@ -358,7 +359,10 @@ int hlk_fused_call(struct hlk_sandbox *sb, const struct hlk_answer *answer,
 		hlk_counter_refresh(sb);
 		return ret;
 	}
-	return hlk_fused_finish(sb, hlk_fused_submit(sb), answer);
+	hlk_probe(call__begin, sb, answer->name);
+	ret = hlk_fused_finish(sb, hlk_fused_submit(sb), answer);
+	hlk_probe(call__end, sb, ret, sb->restored.copied);
+	return ret;
 }
 
 EXPORT int hlk_sandbox_restore_call(struct hlk_sandbox *sb, const char *name,

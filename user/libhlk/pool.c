@@ -29,6 +29,7 @@
 
 #include "internal.h"
 #include "pool.h"
+#include "probe.h"
 
 #define NSEC		1000000000ULL
 /* The latest time that a struct timespec tells */
@@ -202,6 +203,7 @@ static void restore(struct hlk_pool *pool)
 	slot->away = true;
 	pthread_mutex_unlock(&pool->lock);
 	good = refresh(pool, slot, &ns);
+	hlk_probe(pool__restore, pool, sb, ns, good);
 	if (!good) {
 		/* In this order: a child that is forked meanwhile frees what is there. */
 		__atomic_store_n(&slot->sb, NULL, __ATOMIC_SEQ_CST);
@@ -637,6 +639,7 @@ static int take(struct hlk_pool *pool, const struct hlk_snap *snap, uint64_t wai
 	stats->out++;
 	(*slot)->out = true;
 	stats->wait_hist[bucket(ns)]++;
+	hlk_probe(pool__get, pool, (*slot)->sb, ns);
 	if ((*slot)->ran && !pthread_equal((*slot)->owner, pthread_self()))
 		stats->moved++;
 	return 0;

@@ -11,6 +11,7 @@
 
 #include "agent.h"
 #include "internal.h"
+#include "probe.h"
 
 static const char op[] = "cannot restore";
 
@@ -205,6 +206,7 @@ int hlk_restore_now(struct hlk_sandbox *sb, struct hlk_snap *snap)
 	if (ret)
 		return ret;
 	ret = ioctl(sb->hlk_fd, HLK_RESTORE, &sb->restored) ? -errno : 0;
+	hlk_probe(restore, sb, ret, sb->restored.copied);
 	return hlk_restore_finish(sb, snap, ret);
 }
 

@@ -166,6 +166,22 @@ version()
 }
 step "one version everywhere" version
 
+# What tracers find: each probe, with its arguments
+probes()
+{
+	readelf -n "$dest/usr/local/lib/libhlk.so" |
+		awk '$1 == "Provider:" && $2 == "hlk" { ours = 1 }
+			$1 == "Name:" && ours { name = $2 }
+			$1 == "Arguments:" && ours { print name, NF - 1; ours = 0 }' |
+		sort -u >"$build/probes"
+	cut -d ' ' -f 1 "$build/probes" | sort -u >"$build/probes.names"
+	sed -nE 's/^ \*\t(hlk:)([a-z_]+)\t.*/\2/p' "$source/libhlk/probe.h" | sort |
+		diff - "$build/probes.names" && grep -qx 'call__end 3' "$build/probes"
+}
+if [ -n "$(echo '#include <sys/sdt.h>' | ${CC:-gcc} -E - 2>/dev/null)" ]; then
+	step "tracers find the probes of probe.h" probes
+fi
+
 soname()
 {
 	readelf -d "$dest/usr/local/lib/libhlk.so" | grep -F 'soname: [libhlk.so.0]'
