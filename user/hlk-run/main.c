@@ -16,6 +16,7 @@
 #include "pt/pt.h"
 #include "saved.h"
 #include "serve.h"
+#include "top.h"
 
 const char *argp_program_version = "hlk-run " HLK_RUN_VERSION;
 
@@ -158,6 +159,7 @@ static const struct command {
 	{ "serve-bench", NULL, NULL, cmd_serve_bench },
 	{ "bench", NULL, NULL, cmd_bench },
 	{ "compare", NULL, NULL, cmd_compare },
+	{ "top", NULL, NULL, cmd_top },
 };
 
 static int run_command(const struct command *command, int argc, char **argv)
@@ -219,7 +221,9 @@ static const struct argp top_argp = {
 	       "              a pool of sandboxes under the calls of several threads\n"
 	       "  bench       what a restore costs, here and by other ways\n"
 	       "  compare FILE FILE\n"
-	       "              two runs of one of these, by their --json\n\n"
+	       "              two runs of one of these, by their --json\n"
+	       "  top FILE|unix:SOCKET...\n"
+	       "              what pools do just now, by their metrics\n\n"
 	       "'hlk-run COMMAND --help' tells more; so does hlk-run(1).",
 };
 

@@ -165,6 +165,13 @@ tap(found['hlk_gets_total'] == got['pool']['gets'] == 500 and
     abs(found['hlk_wait_duration_seconds_sum'] - got['pool']['wait_ns'] / 1e9) < 1e-6,
     'which are what the pool counted', found)
 promtool(told, 'metrics')
+got = run('top', path, '-n', '1', '-d', '1')
+tap(got.returncode == 0 and b' 0 restores/s, half below -' in b' ' + got.stdout.split(b'\n  ')[1]
+    and b'of 6;' in got.stdout, 'top of a file that does not change', got)
+got = run('top', write('half', told[:500].encode()), '-n', '1', '-d', '1')
+tap(got.returncode == 6 and b'not all of it' in got.stderr, 'top of half a file', got)
+got = run('top', 'unix:' + os.path.join(folder, 'none'), '-n', '1')
+tap(got.returncode == 1 and b'No such file' in got.stderr, 'top of no socket', got)
 tap(not os.path.exists(path + '.new'), 'nothing else is left')
 got = run('serve-bench', guest, '-c', 'e', '-n', '5', '--metrics', '/nonesuch/metrics')
 tap(got.returncode == 1 and b'/nonesuch/metrics: No such file' in got.stderr,
@@ -197,6 +204,11 @@ for again in ('', ' that was left behind'):
         child.kill()
         child.wait()
     else:
+        lines, status = terminal(40, 'top', 'unix:' + unix, '-n', '2', '-d', '300')
+        text = '\n'.join(lines)
+        tap(not status and re.search(r'[1-9]\d* restores/s, half below \d', text) and
+            not [line for line in lines if len(line) > 40 and 'unix:' not in line],
+            'top shows what it does', text)
         with socket.socket(socket.AF_UNIX) as asks:
             asks.connect(unix)      # and says nothing
             child.send_signal(signal.SIGINT)

@@ -274,7 +274,7 @@ step "the programs of the tutorial compile" tutorial
 
 step "hlk-run --help" "$hlk_run" --help
 step "hlk-run --version" "$hlk_run" --version
-for command in run snapshot inspect boot info pt serve-bench bench compare; do
+for command in run snapshot inspect boot info pt serve-bench bench compare top; do
 	step "hlk-run $command --help" "$hlk_run" $command --help
 done
 
@@ -345,6 +345,8 @@ inspect a b
 serve-bench
 serve-bench a b
 serve-bench a --threads 0
+top
+top a --delay 0
 compare
 compare a
 compare a b c
