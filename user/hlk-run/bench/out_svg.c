@@ -12,7 +12,7 @@
 #include "out.h"
 
 #define WIDTH		920
-#define LEFT		270
+#define LEFT		290
 #define RIGHT		90
 #define TOP		114
 #define ROW		24

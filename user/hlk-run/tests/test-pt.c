@@ -152,6 +152,14 @@ static void names(void)
 	tap(well_formed(text) &&
 	    strstr(text, ">a&lt;b&gt;&amp;&quot;'??\xef\xbf\xbd?</text>"),
 	    "a name is text and nothing else");
+	tap(!strstr(text, "font-size:5."), "in its usual size");
+	free(text);
+	memset(space.source, 'w', sizeof(space.source) - 1);
+	space.source[sizeof(space.source) - 1] = '\0';
+	text = draw(&space, &size);
+	tap(well_formed(text) && strstr(text, "style=\"font-size:5.9px\">www"),
+	    "a long one is not cut: it is smaller");
+	tap(!strstr(text, "var("), "no variables, which not all viewers know");
 	free(text);
 }
 
