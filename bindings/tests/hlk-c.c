@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
-/* hlk-c GUEST N: how many ticks of the TSC a fused call takes, for other languages to be
+/* hlk-c GUEST N [FUNCTION]: how many ticks of the TSC a fused call takes, for other languages to be
  * compared with, and how many nanoseconds.
  */
 #include <hlk.h>
@@ -19,6 +19,7 @@ static uint64_t now(void)
 int main(int argc, char **argv)
 {
 	uint64_t least = UINT64_MAX, least_ns = UINT64_MAX, ticks, ns;
+	const char *name = argc > 3 ? argv[3] : "echo";
 	unsigned long calls = argc > 2 ? strtoul(argv[2], NULL, 0) : 0, i;
 	struct hlk_sandbox *sb = NULL;
 	struct hlk_snap *snap = NULL;
@@ -39,7 +40,7 @@ int main(int argc, char **argv)
 		ns = now();
 		ticks = __rdtsc();
 		for (i = 0; i < calls; i++)
-			if (hlk_sandbox_restore_call(sb, "echo", "hello", 5, out, sizeof(out), &len,
+			if (hlk_sandbox_restore_call(sb, name, "hello", 5, out, sizeof(out), &len,
 						     HLK_TIMEOUT_NONE))
 				return puts(hlk_strerror(hlk_sandbox_error(sb), why, sizeof(why))), 1;
 		ticks = (__rdtsc() - ticks) / calls;

@@ -25,11 +25,9 @@ if [ -e python.tar ]; then
 		mknod py/dev/$dev c 10 "$numbers"
 	done
 	inside() {
-		chroot py /usr/bin/env -i PYTHONPATH=/site LIBHLK=/site/libhlk.so.0 \
-			/usr/bin/python3 -B /site/test_hlk.py "$@"
+		LD_LIBRARY_PATH='' PYTHONPATH=/site LIBHLK=/site/libhlk.so.0 \
+			chroot py /usr/bin/python3 -B /site/test_hlk.py "$@"
 	}
-	mkdir -p py/usr/bin
-	cp "$(command -v busybox)" py/usr/bin/env
 	say inside server.elf
 	say inside server.elf "$calls"
 fi

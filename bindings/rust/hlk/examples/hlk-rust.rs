@@ -65,6 +65,9 @@ fn calls(hlk: &Context, guest: &str) -> hlk::Result<()> {
         same &= sandbox.call("counter", b"", None)? == b"1";
     }
     tap(same, "each call is in a guest that is as new");
+    sandbox.call("hello", b"", None)?;
+    sandbox.restore(&snapshot)?;
+    sandbox.call("counter", b"", None)?;
     tap(sandbox.call("counter", b"", None)? == b"2", "but not without a restore");
     tap(sandbox.restore_call("counter", b"", None)? == b"1", "restored and called in one");
     sandbox.restore_again()?;
