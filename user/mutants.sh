@@ -321,7 +321,7 @@ mutant hlk-run/json.c 'a mark has less room than it takes' \
 	's/malloc\(len \* 3 \+/malloc(len +/'
 mutant hlk-run/samples.c 'a percentile of few samples is before the first one' \
 	'asan/run-test-samples: -' \
-	's/\(samples->nr \* percent \+ 99\) \/ 100/samples->nr * percent \/ 100/'
+	's/ \+ SAMPLES_ALL - 1\) \/ SAMPLES_ALL/) \/ SAMPLES_ALL/'
 
 # gdb's protocol
 mutant hlk-run/debug/packet.c 'a packet that is too long goes on behind its buffer' \
