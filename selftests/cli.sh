@@ -279,7 +279,7 @@ try "in a picture" 0 "CR3 of vCPU 0" cat /tmp/pt.svg
 kill -CONT $other
 try "an fd that is no VM" 1 "." hlk-run pt --pid $other --fd 0
 try "an fd that is not open" 1 "cannot take its VM" hlk-run pt --pid $other --fd 999
-kill $other
+kill -KILL $other
 try "a program without a VM" 1 "has no KVM VM" hlk-run pt --pid 1
 try "a program that is none" 1 "cannot be opened" hlk-run pt --pid 2147483647
 
@@ -289,7 +289,7 @@ until_said "several VMs" hlk-run pt --pid $other
 try "a program with several" 1 "choose by --fd" hlk-run pt --pid $other
 try "of which one is chosen" 0 "^  00001000-" \
 	hlk-run pt --pid $other --fd "$(vms $other | tail -n 1)"
-kill $other
+kill -KILL $other
 
 dd if=server.elf of=/tmp/short.elf bs=100 count=1 2> /dev/null
 dd if=server.elf of=/tmp/cut.elf bs=1024 count=12 2> /dev/null
