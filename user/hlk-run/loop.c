@@ -17,6 +17,7 @@
 #include "report.h"
 #include "saved.h"
 #include "term.h"
+#include "trace.h"
 
 #define NSEC		1000000000ULL
 #define TICK		(NSEC / 10)
@@ -233,6 +234,21 @@ static int turn(struct loop *loop)
 	return check_answer(loop, loop->answer_len);
 }
 
+/* The last one, with what happens in it */
+static int last_turn(struct loop *loop)
+{
+	int ret = RUN_OK, other = RUN_OK;
+
+	if (loop->trace)
+		ret = trace_begin(loop->trace);
+	if (ret)
+		return ret;
+	ret = turn(loop);
+	if (loop->trace)
+		other = trace_end(loop->trace);
+	return ret ? ret : other;
+}
+
 static int loop_run(struct loop *loop)
 {
 	const struct options *opt = loop->opt;
@@ -245,7 +261,7 @@ static int loop_run(struct loop *loop)
 	if (!loop->debug)
 		interrupt_begin();
 	while (!ret && loop->done < opt->repeat && !interrupted())
-		ret = turn(loop);
+		ret = loop->done + 1 == opt->repeat ? last_turn(loop) : turn(loop);
 	loop->elapsed = now() - loop->start;
 	clear_progress(loop);
 	return ret ? ret : loop->timeouts ? RUN_TIMEOUT : RUN_OK;
@@ -281,7 +297,10 @@ static int run_guest(struct loop *loop, struct hlk_ctx *ctx)
 		ret = beside_start(ctx, loop->snap, loop->opt, &beside);
 	if (ret)
 		return ret;
-	ret = loop_run(loop);
+	if (loop->opt->trace)
+		ret = trace_open(&loop->trace);
+	if (!ret)
+		ret = loop_run(loop);
 	debug_hide(loop->debug);
 	other = core_of_sandbox(ctx, loop->sb, loop->opt->core);
 	if (!ret)
@@ -297,6 +316,12 @@ static int run_guest(struct loop *loop, struct hlk_ctx *ctx)
 		ret = write_answer(loop);
 	loop->exit_code = ret;
 	report_loop(loop);
+	if (loop->trace) {
+		other = trace_print(loop->trace, loop->opt->trace_json,
+				    loop->opt->json ? stderr : stdout);
+		trace_close(loop->trace);
+		ret = ret ? ret : other;
+	}
 	return ret;
 }
 

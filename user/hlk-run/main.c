@@ -29,6 +29,8 @@ enum {
 	OPT_FROM,
 	OPT_VERIFY,
 	OPT_ANSWER_FILE,
+	OPT_TRACE,
+	OPT_TRACE_JSON,
 };
 
 static error_t parse_run(int key, char *arg, struct argp_state *state)
@@ -63,6 +65,12 @@ static error_t parse_run(int key, char *arg, struct argp_state *state)
 	case OPT_ANSWER_FILE:
 		opt->answer_file = arg;
 		return 0;
+	case OPT_TRACE_JSON:
+		opt->trace_json = arg;
+		/* fall through */
+	case OPT_TRACE:
+		opt->trace = true;
+		return 0;
 	case OPT_QUIET:
 		opt->quiet = true;
 		return 0;
@@ -77,6 +85,8 @@ static error_t parse_run(int key, char *arg, struct argp_state *state)
 			argp_error(state, "--audit is about restores");
 		if ((opt->gdb || opt->core_at_snapshot) && !opt->restore)
 			argp_error(state, "--gdb and --core-at-snapshot want restores");
+		if (opt->trace && (!opt->call || opt->gdb))
+			argp_error(state, "--trace wants --call, and no --gdb");
 		if (opt->beside && (!opt->gdb || !opt->call))
 			argp_error(state, "--beside wants --gdb and --call");
 		break;
@@ -102,6 +112,10 @@ static const struct argp_option run_options[] = {
 	  "Do not restore the guest between calls", 1 },
 	{ "audit", OPT_AUDIT, "N", 0,
 	  "Compare all with the snapshot after every N-th restore", 1 },
+	{ "trace", OPT_TRACE, NULL, 0,
+	  "Print what happens in the last call, in order, and what it takes", 1 },
+	{ "trace-json", OPT_TRACE_JSON, "FILE", 0,
+	  "Write that for Chrome or Perfetto instead", 1 },
 	OPTION_GDB(1),
 	OPTIONS_CORE(1),
 	{ "beside", OPT_BESIDE, "N", 0,

@@ -47,6 +47,8 @@ struct file_option {
  * @beside: calls that another clone makes meanwhile
  * @files: files for the guest to read
  * @nr_files: how many
+ * @trace: trace the last call, and print that
+ * @trace_json: or write it there, for a browser; or NULL
  * @snapshot: HLK_SNAP_* flags
  * @config: HLK_CONFIG_* flags
  * @json: print JSON and nothing else
@@ -77,6 +79,8 @@ struct options {
 	uint64_t beside;
 	struct file_option files[OPTION_FILES];
 	uint32_t nr_files;
+	bool trace;
+	const char *trace_json;
 	uint32_t snapshot;
 	uint32_t config;
 	bool json;

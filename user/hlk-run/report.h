@@ -15,6 +15,7 @@
  * @opt: the command line
  * @sb: the sandbox
  * @debug: gdb, or NULL
+ * @trace: the trace of the last call, or NULL
  * @snap: what it is restored to, or NULL
  * @info: what that holds
  * @stats: the sandbox's statistics at the end
@@ -43,6 +44,7 @@ struct loop {
 	const struct options *opt;
 	struct hlk_sandbox *sb;
 	struct debug *debug;
+	struct trace *trace;
 	struct hlk_snap *snap;
 	struct hlk_snapshot_info info;
 	struct hlk_vm_stats stats;
