@@ -286,7 +286,7 @@ const char *hlk_files_short(const struct hlk_sandbox *sb)
  * @size: size of @out
  * @len: out: how much of it
  *
- * Return: 0 or EMSGSIZE
+ * Return: 0 or -EMSGSIZE
  */
 int hlk_files_list(const struct hlk_sandbox *sb, void *out, size_t size, size_t *len)
 {
@@ -299,7 +299,7 @@ int hlk_files_list(const struct hlk_sandbox *sb, void *out, size_t size, size_t 
 		if (!file->mem || !*file->is.label)
 			continue;
 		if (size - used < sizeof(file->is))
-			return EMSGSIZE;
+			return -EMSGSIZE;
 		memcpy((char *)out + used, &file->is, sizeof(file->is));
 		used += sizeof(file->is);
 	}

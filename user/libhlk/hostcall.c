@@ -75,7 +75,7 @@ static uint32_t call(struct hlk_sandbox *sb, const struct hlk_guest_call *head,
 	int ret;
 
 	if (!entry && is_files(in, head->name_len))
-		return hlk_files_list(sb, out, out_size, out_len);
+		return -hlk_files_list(sb, out, out_size, out_len);
 	if (!entry)
 		return ENOENT;
 	ret = entry->fn(entry->arg, in + head->name_len, head->arg_len, out,
