@@ -12,7 +12,7 @@ export KERNELS
 vm	:= selftests/vm
 
 .PHONY: help setup modules user demo demo-linux check check-all check-native check-debug check-long check-vmx \
-	check-machines check-genid check-registry check-vmm check-bindings coverage coverage-user bench bench-snapshots lint docs deb sbom check-deb install \
+	check-machines check-genid check-registry check-vmm check-pt check-bindings coverage coverage-user bench bench-snapshots lint docs deb sbom check-deb install \
 	update-kernels clean distclean
 
 help:
@@ -34,6 +34,7 @@ help:
 	@echo 'make check-genid       do kernels of Debian draw other random numbers after each restore?'
 	@echo 'make check-bindings    libhlk for Rust and for Python, in a VM too'
 	@echo 'make check-vmm     a kernel of Debian under a QEMU that is patched to use hlk; builds it'
+	@echo 'make check-pt      hlk-run pt of a 64-bit Linux under QEMU, against info tlb of its monitor'
 	@echo 'make coverage      which lines of kmod/ the tests reach'
 	@echo 'make coverage-user which lines of libhlk and hlk-run'
 	@echo 'make bench         what a restore costs, on each of KERNELS; and compaction'
@@ -113,6 +114,9 @@ check-vmm: setup
 
 check-bindings: setup
 	@$(vm)/check-bindings.sh
+
+check-pt: setup
+	@$(vm)/check-pt.sh
 
 coverage: setup
 	@$(vm)/coverage.sh
