@@ -28,6 +28,7 @@ enum
   HLK_CMD_RUN = 0x27,
   HLK_CMD_PREFAULT = 0x28,
   HLK_CMD_KICK = 0x29,
+  HLK_CMD_READ = 0x2a,
   HLK_CMD_SNAPSHOT_INFO = 0x40,
   HLK_CMD_SNAPSHOT_EXPORT = 0x41,
   HLK_CMD_SNAPSHOT_PAGES = 0x42
@@ -436,6 +437,14 @@ struct hlk_mark_cow
   __u64 not_ram;
   __u64 tables;
 };
+struct hlk_read
+{
+  struct hlk_head head;
+  __u64 gpa;
+  __u64 bytes;
+  __u64 data;
+  __u64 done;
+};
 struct hlk_vm_stats
 {
   struct hlk_head head;
@@ -605,6 +614,12 @@ struct hlk_guest_ret
   __u32 status;
   __u32 len;
 };
+struct hlk_guest_file
+{
+  __u64 gpa;
+  __u64 bytes;
+  char label[64];
+};
 struct hlk_guest_trap
 {
   __u32 magic;
@@ -726,6 +741,19 @@ int hlk_sandbox_from_snapshot(struct hlk_ctx *ctx, struct hlk_snap *snap, const 
 void hlk_sandbox_close(struct hlk_sandbox *sb);
 const struct hlk_err *hlk_sandbox_error(const struct hlk_sandbox *sb);
 int hlk_sandbox_host_function(struct hlk_sandbox *sb, const char *name, hlk_host_fn fn, void *arg);
+struct hlk_file
+{
+  uint32_t size;
+  uint32_t flags;
+  int32_t fd;
+  uint32_t __reserved;
+  uint64_t offset;
+  uint64_t bytes;
+  uint64_t gpa;
+  const char *label;
+};
+int hlk_sandbox_map_file(struct hlk_sandbox *sb, const struct hlk_file *file);
+int hlk_sandbox_unmap_file(struct hlk_sandbox *sb, const char *label);
 int hlk_sandbox_boot(struct hlk_sandbox *sb, uint64_t timeout_us);
 int hlk_sandbox_call(struct hlk_sandbox *sb, const char *name, const void *in, size_t in_len, void *out, size_t out_size, size_t *out_len, uint64_t timeout_us);
 int hlk_sandbox_restore_call(struct hlk_sandbox *sb, const char *name, const void *in, size_t in_len, void *out, size_t out_size, size_t *out_len, uint64_t timeout_us);
@@ -852,6 +880,7 @@ int hlk_inspect_open(struct hlk_ctx *ctx, int vm_fd, struct hlk_inspect **inspec
 void hlk_inspect_close(struct hlk_inspect *inspect);
 int hlk_inspect_translate_sized(struct hlk_inspect *inspect, struct hlk_translate *translate, size_t size, struct hlk_err *err);
 int hlk_inspect_walk_sized(struct hlk_inspect *inspect, struct hlk_walk *walk, size_t size, struct hlk_err *err);
+int hlk_inspect_read(struct hlk_inspect *inspect, uint64_t gpa, void *buf, size_t *len, struct hlk_err *err);
 int hlk_sandbox_roots(struct hlk_sandbox *sb, uint64_t *roots, uint32_t *nr_roots);
 int hlk_sandbox_read(struct hlk_sandbox *sb, uint64_t gpa, void *buf, size_t len);
 int hlk_sandbox_write(struct hlk_sandbox *sb, uint64_t gpa, const void *buf, size_t len);
@@ -1087,6 +1116,8 @@ CONSTANTS = {
     'HLK_CONFIG_TIME_BACK': 0x2,
     'HLK_CONFIG_LEARN': 0x4,
     'HLK_CONFIG_REPRODUCIBLE': 0x8,
+    'HLK_MAX_FILES': 0x20,
+    'HLK_MAX_LABEL': 0x3f,
     'HLK_TIMEOUT_NONE': 0x0,
     'HLK_TIMEOUT_KICK': 0xffffffffffffffff,
     'HLK_CALLS_MOST': 0x40,
@@ -1145,6 +1176,7 @@ CONSTANTS = {
     'HLK_FEATURE_RUN_CALLS': 0x4000,
     'HLK_FEATURE_TURNS': 0x8000,
     'HLK_FEATURE_IMPORT': 0x10000,
+    'HLK_FEATURE_READ': 0x20000,
     'HLK_ATTACH_INSPECT': 0x1,
     'HLK_ATTACH_IBPB': 0x2,
     'HLK_VM_ATTACH': 0xe901,
@@ -1232,6 +1264,7 @@ CONSTANTS = {
     'HLK_TRANSLATE': 0xe923,
     'HLK_WALK': 0xe924,
     'HLK_MARK_COW': 0xe926,
+    'HLK_READ': 0xe92a,
     'HLK_VM_STATS': 0xe925,
     'HLK_SNAPSHOT_INFO': 0xe940,
     'HLK_VCPU_TSC': 0x1,
@@ -1283,6 +1316,7 @@ CONSTANTS = {
     'HLK_GUEST_CR0': 0x80010011,
     'HLK_GUEST_CALL_MAGIC': 0x4c4c4143,
     'HLK_GUEST_RET_MAGIC': 0x21544552,
+    'HLK_GUEST_FILES': 0x0,
     'HLK_GUEST_TRAP_MAGIC': 0x50415254,
     'HLK_GUEST_AGENT_MAX_RUNS': 0x40,
     'HLK_GUEST_AGENT_MAX_PAGES': 0x400,

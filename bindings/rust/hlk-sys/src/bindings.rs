@@ -24,6 +24,8 @@ pub const HLK_CONFIG_NO_PREFAULT: u32 = 0x1;
 pub const HLK_CONFIG_TIME_BACK: u32 = 0x2;
 pub const HLK_CONFIG_LEARN: u32 = 0x4;
 pub const HLK_CONFIG_REPRODUCIBLE: u32 = 0x8;
+pub const HLK_MAX_FILES: u32 = 0x20;
+pub const HLK_MAX_LABEL: u32 = 0x3f;
 pub const HLK_TIMEOUT_NONE: u32 = 0x0;
 pub const HLK_TIMEOUT_KICK: u64 = 0xffffffffffffffff;
 pub const HLK_CALLS_MOST: u32 = 0x40;
@@ -82,6 +84,7 @@ pub const HLK_FEATURE_LEARN: u32 = 0x2000;
 pub const HLK_FEATURE_RUN_CALLS: u32 = 0x4000;
 pub const HLK_FEATURE_TURNS: u32 = 0x8000;
 pub const HLK_FEATURE_IMPORT: u32 = 0x10000;
+pub const HLK_FEATURE_READ: u32 = 0x20000;
 pub const HLK_ATTACH_INSPECT: u32 = 0x1;
 pub const HLK_ATTACH_IBPB: u32 = 0x2;
 pub const HLK_VM_ATTACH: u32 = 0xe901;
@@ -169,6 +172,7 @@ pub const HLK_ROOT_CR3: u64 = 0xffffffffffffffff;
 pub const HLK_TRANSLATE: u32 = 0xe923;
 pub const HLK_WALK: u32 = 0xe924;
 pub const HLK_MARK_COW: u32 = 0xe926;
+pub const HLK_READ: u32 = 0xe92a;
 pub const HLK_VM_STATS: u32 = 0xe925;
 pub const HLK_SNAPSHOT_INFO: u32 = 0xe940;
 pub const HLK_VCPU_TSC: u32 = 0x1;
@@ -220,6 +224,7 @@ pub const HLK_GUEST_DS: u32 = 0x10;
 pub const HLK_GUEST_CR0: u32 = 0x80010011;
 pub const HLK_GUEST_CALL_MAGIC: u32 = 0x4c4c4143;
 pub const HLK_GUEST_RET_MAGIC: u32 = 0x21544552;
+pub const HLK_GUEST_FILES: u32 = 0x0;
 pub const HLK_GUEST_TRAP_MAGIC: u32 = 0x50415254;
 pub const HLK_GUEST_AGENT_MAX_RUNS: u32 = 0x40;
 pub const HLK_GUEST_AGENT_MAX_PAGES: u32 = 0x400;
@@ -252,6 +257,7 @@ pub const HLK_CMD_MARK_COW: c_uint = 38;
 pub const HLK_CMD_RUN: c_uint = 39;
 pub const HLK_CMD_PREFAULT: c_uint = 40;
 pub const HLK_CMD_KICK: c_uint = 41;
+pub const HLK_CMD_READ: c_uint = 42;
 pub const HLK_CMD_SNAPSHOT_INFO: c_uint = 64;
 pub const HLK_CMD_SNAPSHOT_EXPORT: c_uint = 65;
 pub const HLK_CMD_SNAPSHOT_PAGES: c_uint = 66;
@@ -731,6 +737,17 @@ zeroed!(hlk_mark_cow);
 
 #[repr(C)]
 #[derive(Clone, Copy)]
+pub struct hlk_read {
+    pub head: hlk_head,
+    pub gpa: u64,
+    pub bytes: u64,
+    pub data: u64,
+    pub done: u64,
+}
+zeroed!(hlk_read);
+
+#[repr(C)]
+#[derive(Clone, Copy)]
 pub struct hlk_vm_stats {
     pub head: hlk_head,
     pub private_pages: u64,
@@ -933,6 +950,15 @@ zeroed!(hlk_guest_ret);
 
 #[repr(C)]
 #[derive(Clone, Copy)]
+pub struct hlk_guest_file {
+    pub gpa: u64,
+    pub bytes: u64,
+    pub label: [c_char; 64],
+}
+zeroed!(hlk_guest_file);
+
+#[repr(C)]
+#[derive(Clone, Copy)]
 pub struct hlk_guest_trap {
     pub magic: u32,
     pub vector: u32,
@@ -1077,6 +1103,20 @@ pub struct hlk_config {
     pub print_arg: *mut c_void,
 }
 zeroed!(hlk_config);
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct hlk_file {
+    pub size: u32,
+    pub flags: u32,
+    pub fd: i32,
+    pub __reserved: u32,
+    pub offset: u64,
+    pub bytes: u64,
+    pub gpa: u64,
+    pub label: *const c_char,
+}
+zeroed!(hlk_file);
 
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -1418,6 +1458,8 @@ extern "C" {
     pub fn hlk_sandbox_close(sb: *mut hlk_sandbox);
     pub fn hlk_sandbox_error(sb: *const hlk_sandbox) -> *const hlk_err;
     pub fn hlk_sandbox_host_function(sb: *mut hlk_sandbox, name: *const c_char, r#fn: hlk_host_fn, arg: *mut c_void) -> c_int;
+    pub fn hlk_sandbox_map_file(sb: *mut hlk_sandbox, file: *const hlk_file) -> c_int;
+    pub fn hlk_sandbox_unmap_file(sb: *mut hlk_sandbox, label: *const c_char) -> c_int;
     pub fn hlk_sandbox_boot(sb: *mut hlk_sandbox, timeout_us: u64) -> c_int;
     pub fn hlk_sandbox_call(sb: *mut hlk_sandbox, name: *const c_char, r#in: *const c_void, in_len: usize, out: *mut c_void, out_size: usize, out_len: *mut usize, timeout_us: u64) -> c_int;
     pub fn hlk_sandbox_restore_call(sb: *mut hlk_sandbox, name: *const c_char, r#in: *const c_void, in_len: usize, out: *mut c_void, out_size: usize, out_len: *mut usize, timeout_us: u64) -> c_int;
@@ -1445,6 +1487,7 @@ extern "C" {
     pub fn hlk_inspect_close(inspect: *mut hlk_inspect);
     pub fn hlk_inspect_translate_sized(inspect: *mut hlk_inspect, translate: *mut hlk_translate, size: usize, err: *mut hlk_err) -> c_int;
     pub fn hlk_inspect_walk_sized(inspect: *mut hlk_inspect, walk: *mut hlk_walk, size: usize, err: *mut hlk_err) -> c_int;
+    pub fn hlk_inspect_read(inspect: *mut hlk_inspect, gpa: u64, buf: *mut c_void, len: *mut usize, err: *mut hlk_err) -> c_int;
     pub fn hlk_sandbox_roots(sb: *mut hlk_sandbox, roots: *mut u64, nr_roots: *mut u32) -> c_int;
     pub fn hlk_sandbox_read(sb: *mut hlk_sandbox, gpa: u64, buf: *mut c_void, len: usize) -> c_int;
     pub fn hlk_sandbox_write(sb: *mut hlk_sandbox, gpa: u64, buf: *const c_void, len: usize) -> c_int;
@@ -1741,6 +1784,12 @@ mod layout {
         assert_eq!(offset!(hlk_mark_cow, live), 144);
         assert_eq!(offset!(hlk_mark_cow, not_ram), 152);
         assert_eq!(offset!(hlk_mark_cow, tables), 160);
+        assert_eq!(std::mem::size_of::<hlk_read>(), 56);
+        assert_eq!(offset!(hlk_read, head), 0);
+        assert_eq!(offset!(hlk_read, gpa), 24);
+        assert_eq!(offset!(hlk_read, bytes), 32);
+        assert_eq!(offset!(hlk_read, data), 40);
+        assert_eq!(offset!(hlk_read, done), 48);
         assert_eq!(std::mem::size_of::<hlk_vm_stats>(), 224);
         assert_eq!(offset!(hlk_vm_stats, head), 0);
         assert_eq!(offset!(hlk_vm_stats, private_pages), 24);
@@ -1888,6 +1937,10 @@ mod layout {
         assert_eq!(offset!(hlk_guest_ret, magic), 0);
         assert_eq!(offset!(hlk_guest_ret, status), 4);
         assert_eq!(offset!(hlk_guest_ret, len), 8);
+        assert_eq!(std::mem::size_of::<hlk_guest_file>(), 80);
+        assert_eq!(offset!(hlk_guest_file, gpa), 0);
+        assert_eq!(offset!(hlk_guest_file, bytes), 8);
+        assert_eq!(offset!(hlk_guest_file, label), 16);
         assert_eq!(std::mem::size_of::<hlk_guest_trap>(), 68);
         assert_eq!(offset!(hlk_guest_trap, magic), 0);
         assert_eq!(offset!(hlk_guest_trap, vector), 4);
@@ -1941,6 +1994,15 @@ mod layout {
         assert_eq!(offset!(hlk_config, keep_private), 56);
         assert_eq!(offset!(hlk_config, print), 64);
         assert_eq!(offset!(hlk_config, print_arg), 72);
+        assert_eq!(std::mem::size_of::<hlk_file>(), 48);
+        assert_eq!(offset!(hlk_file, size), 0);
+        assert_eq!(offset!(hlk_file, flags), 4);
+        assert_eq!(offset!(hlk_file, fd), 8);
+        assert_eq!(offset!(hlk_file, __reserved), 12);
+        assert_eq!(offset!(hlk_file, offset), 16);
+        assert_eq!(offset!(hlk_file, bytes), 24);
+        assert_eq!(offset!(hlk_file, gpa), 32);
+        assert_eq!(offset!(hlk_file, label), 40);
         assert_eq!(std::mem::size_of::<hlk_call>(), 88);
         assert_eq!(offset!(hlk_call, name), 0);
         assert_eq!(offset!(hlk_call, r#in), 8);
