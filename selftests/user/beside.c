@@ -187,6 +187,11 @@ int hlk_cmd_walk(void *obj, struct hlk_ucmd *ucmd)
 	return not_here(ucmd);
 }
 
+int hlk_cmd_read(void *obj, struct hlk_ucmd *ucmd)
+{
+	return not_here(ucmd);
+}
+
 int hlk_cmd_mark_cow(void *obj, struct hlk_ucmd *ucmd)
 {
 	return not_here(ucmd);
