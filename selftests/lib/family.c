@@ -2,19 +2,18 @@
 #include "family.h"
 
 /* ecx pages from esi on, edx apart, are written; ebp from edi on, ebx apart, are read. */
-GUEST(touch,
-"1:	jecxz 2f\n"
-"	mov %eax, (%esi)\n"
-"	add %edx, %esi\n"
-"	dec %ecx\n"
-"	jmp 1b\n"
-"2:	test %ebp, %ebp\n"
-"	jz 3f\n"
-"	mov (%edi), %eax\n"
-"	add %ebx, %edi\n"
-"	dec %ebp\n"
-"	jmp 2b\n"
-"3:	hlt\n");
+GUEST(touch, "1:	jecxz 2f\n"
+	     "	mov %eax, (%esi)\n"
+	     "	add %edx, %esi\n"
+	     "	dec %ecx\n"
+	     "	jmp 1b\n"
+	     "2:	test %ebp, %ebp\n"
+	     "	jz 3f\n"
+	     "	mov (%edi), %eax\n"
+	     "	add %ebx, %edi\n"
+	     "	dec %ebp\n"
+	     "	jmp 2b\n"
+	     "3:	hlt\n");
 
 static void registers(struct kvm_sync_regs *regs, const struct family_pages *writes,
 		      const struct family_pages *reads)

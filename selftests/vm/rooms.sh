@@ -30,6 +30,7 @@ guests     ^selftests/guests/                                    guest uapi syst
 vm         ^selftests/vm/                                        system
 tests      ^selftests/                                           lib api uapi system
 tutorial   ^Documentation/tutorial/                              guest api uapi system
+bindings   ^bindings/                                            api uapi system
 '
 # What uapi/ may include of the system
 contract='^linux/(types|ioctl|const)\.h$'

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "boot/input.h"
+#include "input.h"
 #include "compare.h"
 #include "fail.h"
 #include "json.h"

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "boot/input.h"
+#include "input.h"
 #include "fail.h"
 #include "files.h"
 #include "option.h"

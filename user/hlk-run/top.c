@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "boot/input.h"
+#include "input.h"
 #include "fail.h"
 #include "interrupt.h"
 #include "option.h"

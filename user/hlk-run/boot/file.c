@@ -5,7 +5,7 @@
 
 #include "../fail.h"
 #include "file.h"
-#include "input.h"
+#include "../input.h"
 #include "rootfs.h"
 
 static int file_read(const char *name, const void **data, uint64_t *size)

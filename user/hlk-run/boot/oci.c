@@ -24,7 +24,7 @@
 #endif
 
 #include "../fail.h"
-#include "input.h"
+#include "../input.h"
 #include "oci.h"
 
 #define LARGEST_JSON	(4U << 20)

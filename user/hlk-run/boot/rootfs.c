@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "../fail.h"
-#include "input.h"
+#include "../input.h"
 #include "oci.h"
 #include "rootfs.h"
 

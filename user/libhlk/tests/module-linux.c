@@ -70,7 +70,7 @@ static void print(void *arg UNUSED, const char *text, size_t len)
 	memmove(tail, tail + have - keep, keep);
 	memcpy(tail + keep, text, len);
 	tail[keep + len] = '\0';
-	barked |= strstr(tail, "soft lockup") != NULL;
+	barked |= !!strstr(tail, "soft lockup");
 }
 
 static void __attribute__((noreturn)) bail(const char *what, const struct hlk_err *err)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* hlk-run boot: files that are read. */
-#ifndef HLK_RUN_BOOT_INPUT_H
-#define HLK_RUN_BOOT_INPUT_H
+/* hlk-run: files that are read. */
+#ifndef HLK_RUN_INPUT_H
+#define HLK_RUN_INPUT_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -14,4 +14,4 @@ int input_any(const char *path, uint64_t most, void **data, size_t *size);
 int input_open(const char *path, const char *name, uint64_t most, void **data,
 	       size_t *size);
 
-#endif /* HLK_RUN_BOOT_INPUT_H */
+#endif /* HLK_RUN_INPUT_H */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* hlk-run boot: files that are read. */
+/* hlk-run: files that are read. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../fail.h"
+#include "fail.h"
 #include "input.h"
 
 #define AT_ONCE		(1U << 20)
