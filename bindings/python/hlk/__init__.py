@@ -11,10 +11,15 @@ Guests that are brought back to a known state thousands of times a second: libhl
 A Sandbox of a file is booted, and its snapshot taken, when it is made; call() restores it
 first, in the same system call. Threads may share a Context, a Snapshot and a Pool; a Sandbox
 is one thread's at a time, and says EBUSY else. The interpreter's lock is given up in calls.
+A Sandbox or a Pool that is in a call is not closed: close() says EBUSY, and it is as before.
 """
+import errno
+import functools
 import os
+import threading
 import time
-from typing import Any, Callable, Dict, Iterator, List, Optional, Union
+from contextlib import contextmanager
+from typing import Any, Callable, Dict, Iterator, List, Optional, TypeVar, Union, cast
 
 from cffi import FFI
 
@@ -25,6 +30,7 @@ __all__ = ['Context', 'Error', 'Histogram', 'Pool', 'Sandbox', 'Snapshot', 'cons
 
 Bytes = Union[bytes, bytearray, memoryview, str]
 HostFunction = Callable[[bytes], Bytes]
+Method = TypeVar('Method', bound=Callable[..., Any])
 
 ffi = FFI()
 ffi.cdef(CDEF)
@@ -33,6 +39,8 @@ lib = ffi.dlopen(os.environ.get('LIBHLK', 'libhlk.so.0'))
 constants: Dict[str, int] = dict(CONSTANTS)
 
 ANSWER = 16384
+# Callbacks of what could not be closed, and so may call them for as long as the process is there
+_FOREVER: List[Any] = []
 
 
 class Error(OSError):
@@ -55,7 +63,18 @@ def version() -> str:
 
 
 def _bytes(data: Bytes) -> bytes:
-    return data.encode() if isinstance(data, str) else bytes(data)
+    if isinstance(data, bytes):
+        return data
+    # bytes() of a number are as many zeroes
+    return data.encode() if isinstance(data, str) else bytes(memoryview(data))
+
+
+def _name(name: Bytes) -> bytes:
+    """A name as C wants it, which ends it at a NUL"""
+    name = _bytes(name)
+    if b'\0' in name:
+        raise ValueError('a name with a NUL')
+    return name
 
 
 def _us(seconds: Optional[float]) -> int:
@@ -70,6 +89,10 @@ def _check(ret: int, err: Any) -> None:
         raise Error(err)
 
 
+def _busy() -> Error:
+    return Error(ffi.new('struct hlk_err *', {'code': errno.EBUSY}))
+
+
 def _plain(struct: Any) -> Dict[str, Any]:
     """A struct as a dict of its numbers"""
     names = (name for name, _ in ffi.typeof(struct).fields)
@@ -82,6 +105,11 @@ class _Object:
 
     def __init__(self) -> None:
         self._raw: Any = ffi.NULL
+        # What C may call of it
+        self._kept: List[Any] = []
+        # of what follows, and of the end of _raw; a signal's handler may come in between
+        self._lock = threading.RLock()
+        self._users = 0
 
     def __enter__(self) -> Any:
         return self
@@ -91,13 +119,37 @@ class _Object:
 
     def __del__(self) -> None:
         if getattr(self, '_raw', ffi.NULL) != ffi.NULL:
-            self.close()
+            try:
+                self.close()
+            except Error:
+                _FOREVER.append(self._kept)
+                raise
 
     def close(self) -> None:
         """Closes it, if it is not closed."""
-        raw, self._raw = self._raw, ffi.NULL
-        if raw != ffi.NULL:
-            self._close(raw)
+        with self._lock:
+            if self._users:
+                raise _busy()
+            raw, self._raw = self._raw, ffi.NULL
+            if raw == ffi.NULL:
+                return
+            try:
+                self._close(raw)
+            except Error:
+                self._raw = raw
+                raise
+
+    @contextmanager
+    def _use(self) -> Iterator[Any]:
+        """What C has of it, which is not closed meanwhile"""
+        with self._lock:
+            raw = self.raw
+            self._users += 1
+        try:
+            yield raw
+        finally:
+            with self._lock:
+                self._users -= 1
 
     def _close(self, raw: Any) -> None:
         raise NotImplementedError
@@ -175,6 +227,19 @@ def _print(function: Callable[[bytes], None]) -> Any:
                         function(bytes(ffi.buffer(text, length))))
 
 
+def _alone(method: Method) -> Method:
+    """Of a Sandbox, while no other thread, and no callback, has it"""
+    @functools.wraps(method)
+    def alone(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if not self._turn.acquire(False):
+            raise _busy()
+        try:
+            return method(self, *args, **kwargs)
+        finally:
+            self._turn.release()
+    return cast(Method, alone)
+
+
 class Sandbox(_Object):
     """
     One guest: of an ELF file, or of bytes with one, or of a Snapshot.
@@ -190,7 +255,8 @@ class Sandbox(_Object):
                  print: Optional[Callable[[bytes], None]] = None,
                  boot: bool = True, timeout: Optional[float] = None, **config: int) -> None:
         super().__init__()
-        self._kept: List[Any] = []
+        # whose it is, until what a call left in _out and _len, or noted as its error, is read
+        self._turn = threading.Lock()
         self.snapshot_of_boot: Optional[Snapshot] = None
         own = Context() if context is None else None
         out, err = ffi.new('struct hlk_sandbox **'), ffi.new('struct hlk_err *')
@@ -202,7 +268,7 @@ class Sandbox(_Object):
             elif isinstance(guest, bytes):
                 ret = lib.hlk_sandbox_from_image(hlk, guest, len(guest), how, out, err)
             else:
-                ret = lib.hlk_sandbox_from_path(hlk, os.fsencode(guest), how, out, err)
+                ret = lib.hlk_sandbox_from_path(hlk, _name(os.fsencode(guest)), how, out, err)
             _check(ret, err)
         finally:
             if own:
@@ -228,6 +294,11 @@ class Sandbox(_Object):
             how.print = self._kept[-1]
         return how
 
+    @_alone
+    def close(self) -> None:
+        """Closes it, if it is not closed. In a call it is not closed: EBUSY."""
+        super().close()
+
     def _close(self, raw: Any) -> None:
         lib.hlk_sandbox_close(raw)
         if self.snapshot_of_boot:
@@ -242,14 +313,16 @@ class Sandbox(_Object):
             err = ffi.new('struct hlk_err *', {'code': -ret})
         raise Error(err)
 
+    @_alone
     def boot(self, timeout: Optional[float] = None) -> None:
         """Runs the guest until it is ready for calls."""
         self._check(lib.hlk_sandbox_boot(self.raw, _us(timeout)))
 
+    @_alone
     def host_function(self, name: str, function: HostFunction) -> None:
         """Lets the guest call a function: bytes in, bytes out."""
         callback = _host(function)
-        self._check(lib.hlk_sandbox_host_function(self.raw, name.encode(), callback, ffi.NULL))
+        self._check(lib.hlk_sandbox_host_function(self.raw, _name(name), callback, ffi.NULL))
         self._kept.append(callback)
 
     def call(self, name: Bytes, data: Bytes = b'', *, restore: bool = True,
@@ -258,17 +331,19 @@ class Sandbox(_Object):
         Calls a function of the guest, after it was brought back to the snapshot that it was
         restored to last; with restore=False as the last call left it.
         """
-        if not isinstance(name, bytes):
-            name = _bytes(name)
-        if not isinstance(data, bytes):
-            data = _bytes(data)
+        name, data = _name(name), _bytes(data)
         function = lib.hlk_sandbox_restore_call if restore else lib.hlk_sandbox_call
         out = self._out
-        ret = function(self.raw, name, data, len(data), out, len(out), self._len,
-                       0 if timeout is None else _us(timeout))
-        if ret:
-            self._check(ret)
-        return ffi.unpack(out, self._len[0])
+        if not self._turn.acquire(False):
+            raise _busy()
+        try:
+            ret = function(self.raw, name, data, len(data), out, len(out), self._len,
+                           0 if timeout is None else _us(timeout))
+            if ret:
+                self._check(ret)
+            return ffi.unpack(out, self._len[0])
+        finally:
+            self._turn.release()
 
     def time(self, name: Bytes, data: Bytes = b'', calls: int = 1000) -> Histogram:
         """So many calls, each of a restored guest: how long they took"""
@@ -280,6 +355,7 @@ class Sandbox(_Object):
             took.add(now() - start)
         return took
 
+    @_alone
     def snapshot(self, flags: int = 0) -> Snapshot:
         """A snapshot of it as it is; flags are HLK_SNAP_*"""
         size = ffi.sizeof('struct hlk_snapshot_config')
@@ -288,41 +364,60 @@ class Sandbox(_Object):
         self._check(lib.hlk_sandbox_snapshot(self.raw, how, out))
         return Snapshot(out[0])
 
+    @_alone
     def restore(self, snapshot: Optional[Snapshot] = None) -> None:
         """Brings it back to a snapshot, or to the one that it was restored to last."""
         self._check(lib.hlk_sandbox_restore(self.raw, snapshot.raw if snapshot else ffi.NULL))
 
+    @_alone
     def audit(self) -> None:
         """Restores it, and compares all of it with the snapshot."""
         self._check(lib.hlk_sandbox_audit(self.raw))
 
     def kick(self) -> None:
         """Ends a call with a limit of time; from any thread"""
-        lib.hlk_sandbox_kick(self.raw)
+        # close() of another thread waits for that
+        with self._lock, self._use() as raw:
+            lib.hlk_sandbox_kick(raw)
 
     def stats(self) -> Dict[str, Any]:
         """What the module counted of it"""
         stats = ffi.new('struct hlk_vm_stats *')
         size = ffi.sizeof('struct hlk_vm_stats')
-        self._check(lib.hlk_sandbox_stats_sized(self.raw, stats, size))
+        with self._lock, self._use() as raw:
+            self._check(lib.hlk_sandbox_stats_sized(raw, stats, size))
         return _plain(stats[0])
 
+    @_alone
     def exit(self) -> Dict[str, Any]:
         """How the guest's last run ended"""
         raw = lib.hlk_sandbox_exit(self.raw)[0]
         reason = ffi.string(lib.hlk_exit_reason_text(raw.reason)).decode()
         return dict(_plain(raw), **_plain(raw.regs), reason_text=reason)
 
+    @_alone
     def read(self, gpa: int, length: int) -> bytes:
         """Reads its memory."""
         buf = ffi.new('char[]', length)
         self._check(lib.hlk_sandbox_read(self.raw, gpa, buf, length))
         return ffi.unpack(buf, length)
 
+    @_alone
     def write(self, gpa: int, data: Bytes) -> None:
         """Writes its memory."""
         data = _bytes(data)
         self._check(lib.hlk_sandbox_write(self.raw, gpa, data, len(data)))
+
+
+def _setup(functions: Dict[bytes, Any]) -> Any:
+    """What gives each new sandbox of a pool its functions; it does not hold the Pool"""
+    def set_up(_arg: Any, raw: Any) -> int:
+        for name, function in functions.items():
+            ret = lib.hlk_sandbox_host_function(raw, name, function, ffi.NULL)
+            if ret:
+                return ret
+        return 0
+    return ffi.callback('hlk_setup_fn', set_up, error=-5)
 
 
 class Pool(_Object):
@@ -332,13 +427,14 @@ class Pool(_Object):
                  sandboxes: int = 0, restorers: int = 0,
                  host: Optional[Dict[str, HostFunction]] = None, **config: int) -> None:
         super().__init__()
-        self._functions = {name.encode(): _host(f) for name, f in (host or {}).items()}
-        self._setup = ffi.callback('hlk_setup_fn', self._set_up, error=-5)
+        functions = {_name(name): _host(f) for name, f in (host or {}).items()}
+        setup = _setup(functions)
+        self._kept += [functions, setup]
         sandbox = ffi.new('struct hlk_config *',
                           dict(config, size=ffi.sizeof('struct hlk_config')))
         how = ffi.new('struct hlk_pool_config *',
                       {'size': ffi.sizeof('struct hlk_pool_config'), 'sandboxes': sandboxes,
-                       'restorers': restorers, 'config': sandbox, 'setup': self._setup})
+                       'restorers': restorers, 'config': sandbox, 'setup': setup})
         out, err = ffi.new('struct hlk_pool **'), ffi.new('struct hlk_err *')
         own = Context() if context is None else None
         try:
@@ -349,24 +445,18 @@ class Pool(_Object):
         self._raw = out[0]
         self._size = config.get('output_size') or ANSWER
 
-    def _set_up(self, _arg: Any, raw: Any) -> int:
-        for name, function in self._functions.items():
-            ret = lib.hlk_sandbox_host_function(raw, name, function, ffi.NULL)
-            if ret:
-                return ret
-        return 0
-
     def _close(self, raw: Any) -> None:
-        lib.hlk_pool_close(raw)
+        _check(lib.hlk_pool_close(raw), ffi.new('struct hlk_err *'))
 
     def call(self, name: Bytes, data: Bytes = b'', *, wait: Optional[float] = None,
              timeout: Optional[float] = None) -> bytes:
         """One call in a fresh sandbox, waited for no longer than that"""
-        data = _bytes(data)
+        name, data = _name(name), _bytes(data)
         out, length = ffi.new('char[]', self._size), ffi.new('size_t *')
         err = ffi.new('struct hlk_err *')
-        _check(lib.hlk_pool_call(self.raw, _us(wait), _bytes(name), data, len(data), out,
-                                 self._size, length, _us(timeout), err), err)
+        with self._use() as raw:
+            _check(lib.hlk_pool_call(raw, _us(wait), name, data, len(data), out,
+                                     self._size, length, _us(timeout), err), err)
         return ffi.unpack(out, length[0])
 
     def map(self, name: Bytes, inputs: 'Iterator[Bytes]') -> 'Iterator[bytes]':
@@ -376,12 +466,15 @@ class Pool(_Object):
     def metrics(self, name: Optional[str] = None) -> str:
         """What it did, as OpenMetrics; name is the label "pool" of each sample"""
         buf = ffi.new('char[]', constants['HLK_POOL_METRICS_SIZE'])
-        lib.hlk_pool_metrics(self.raw, name.encode() if name else ffi.NULL, buf, len(buf))
+        label = _name(name) if name else ffi.NULL
+        with self._use() as raw:
+            lib.hlk_pool_metrics(raw, label, buf, len(buf))
         return ffi.string(buf).decode()
 
     def stats(self) -> Dict[str, Any]:
         """What it did"""
         stats = ffi.new('struct hlk_pool_stats *')
-        lib.hlk_pool_stats_sized(self.raw, stats, ffi.sizeof('struct hlk_pool_stats'))
+        with self._use() as raw:
+            lib.hlk_pool_stats_sized(raw, stats, ffi.sizeof('struct hlk_pool_stats'))
         return dict(_plain(stats[0]), restore_hist=list(stats.restore_hist),
                     wait_hist=list(stats.wait_hist))

@@ -9,6 +9,7 @@ import random
 import sys
 import threading
 import time
+import weakref
 
 import hlk
 
@@ -104,6 +105,132 @@ def test_played():
     tap(True, 'fifty that nobody closed')
 
 
+def is_busy(call):
+    err = fails(call)
+    return err is not None and err.errno == 16
+
+
+def refuses(call, what):
+    try:
+        call()
+    except what:
+        return True
+    return False
+
+
+class Staying:
+    """A host function that stays until it is let go, and says when it is there"""
+
+    def __init__(self):
+        self.there, self.go, self.answers = threading.Event(), threading.Event(), []
+
+    def __call__(self, data):
+        self.there.set()
+        self.go.wait(60)
+        return b'stayed'
+
+    def begin(self, call):
+        thread = threading.Thread(target=lambda: self.answers.append(call('h', 'stay')))
+        thread.start()
+        self.there.wait(60)
+        return thread
+
+    def end(self, thread):
+        self.go.set()
+        thread.join()
+        return self.answers == [b'stayed']
+
+
+def test_shared():
+    """Threads that have the same, and close it under one another"""
+    stay, inside = Staying(), []
+    s = hlk.Sandbox(IMAGE, host={'stay': stay, 'in': lambda data: inside.extend((
+        is_busy(lambda: s.call('e', b'x')), is_busy(s.close), s.stats() != {}, s.kick()))
+        or b''})
+    s.call('h', 'in')
+    tap(inside == [True, True, True, None], 'in a callback it is busy, but for what may be used',
+        inside)
+    thread = stay.begin(s.call)
+    tap(is_busy(lambda: s.call('e', b'x' * 100)) and is_busy(s.restore) and is_busy(s.exit),
+        'and for another thread')
+    s.kick()
+    tap(is_busy(s.close) and s.stats() != {}, 'it is not closed in a call')
+    tap(stay.end(thread) and s.call('e', b'x') == b'x', 'which does no harm')
+    wrong = []
+
+    def call(text):
+        for _ in range(300):
+            try:
+                answer = s.call('e', text)
+                if answer != text:
+                    wrong.append(answer)
+            except hlk.Error as err:
+                if err.errno != 16:
+                    wrong.append(err)
+    threads = [threading.Thread(target=call, args=(b'%d' % i * 10 ** i,)) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    tap(not wrong, 'four threads: each has its own answer, or it is busy', wrong[:3])
+    snapshot = s.snapshot()
+    s.close()
+    clones, over = [hlk.Sandbox(snapshot)], []
+
+    def kick():
+        while not over:
+            try:
+                clones[-1].kick()
+            except ValueError:
+                pass
+    thread = threading.Thread(target=kick)
+    thread.start()
+    for _ in range(50):
+        clones.append(hlk.Sandbox(snapshot))
+        clones[-2].close()
+        clones[-1].close()
+    over.append(True)
+    thread.join()
+    tap(refuses(clones[0].kick, ValueError), 'closed while they are kicked')
+    stay = Staying()
+    pool = hlk.Pool(snapshot, sandboxes=1, host={'stay': stay})
+    thread = stay.begin(pool.call)
+    tap(is_busy(pool.close) and is_busy(pool.close), 'a pool is not closed in a call')
+    tap(stay.end(thread) and pool.call('e', b'x') == b'x', 'and is as before')
+    raw, err = hlk.ffi.new('struct hlk_sandbox **'), hlk.ffi.new('struct hlk_err *')
+    hlk.lib.hlk_pool_get(pool.raw, 0, raw, err)
+    tap(is_busy(pool.close) and pool.stats()['out'] == 1, 'nor when somebody has one of it')
+    hlk.lib.hlk_pool_put(pool.raw, raw[0])
+    pool.close()
+    gc.disable()
+    pool = hlk.Pool(snapshot, sandboxes=1, host={'stay': stay})
+    gone = weakref.ref(pool)
+    del pool
+    tap(gone() is None, 'what nobody has is closed, and waits for no collector')
+    gc.enable()
+    pool = hlk.Pool(snapshot, sandboxes=1, host={'stay': stay})
+    hlk.lib.hlk_pool_get(pool.raw, 0, raw, err)
+    left, said, sys.unraisablehook = pool.raw, [], lambda what: said.append(what.exc_type)
+    del pool
+    sys.unraisablehook = sys.__unraisablehook__
+    tap(said == [hlk.Error] and len(hlk._FOREVER) == 1,
+        'one that cannot be is said, and leaves its functions to it', said)
+    hlk.lib.hlk_pool_put(left, raw[0])
+    hlk.lib.hlk_pool_close(left)
+
+
+def test_arguments():
+    with hlk.Sandbox(IMAGE) as s:
+        tap(refuses(lambda: s.call('e', 4), TypeError), 'a number is no bytes')
+        tap(s.call('e', bytearray(b'ab')) == b'ab' and s.call('e', memoryview(b'abc')[::2]) == b'ac',
+            'other buffers are')
+        tap(refuses(lambda: s.call('e\0x'), ValueError) and
+            refuses(lambda: s.host_function('e\0x', len), ValueError) and
+            refuses(lambda: hlk.Pool(s.snapshot_of_boot, host={'e\0x': len}), ValueError) and
+            refuses(lambda: hlk.Sandbox('/dev/null\0x'), ValueError),
+            'names are not cut at a NUL')
+
+
 def test_real(guest):
     said = []
     with hlk.Sandbox(guest, host={'echo': lambda data: data.upper(), 'fails': lambda d: 1 / 0},
@@ -167,5 +294,7 @@ if __name__ == '__main__':
             test_real(sys.argv[1])
         else:
             test_played()
+            test_shared()
+            test_arguments()
     print('1..%d' % NR[0])
     sys.exit(NR[1] > 0)
