@@ -433,7 +433,22 @@ struct hlk_file {
 	const char *label;
 };
 
+#ifdef __cplusplus
+extern "C++" {
+	template < > inline struct hlk_file hlk_struct_init < struct hlk_file > ()
+	{
+		struct hlk_file init = hlk_file();
+
+		init.size = sizeof(init);
+		init.fd = -1;
+		return init;
+	}
+}
+
+#define HLK_FILE_INIT	HLK_STRUCT_INIT(hlk_file)
+#else
 #define HLK_FILE_INIT	{ .size = sizeof(struct hlk_file), .fd = -1 }
+#endif
 
 /**
  * hlk_sandbox_map_file() - let the guest read a file where it has no memory

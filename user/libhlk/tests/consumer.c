@@ -11,6 +11,7 @@
 static int headers(struct hlk_ctx *ctx)
 {
 	struct hlk_config config = HLK_CONFIG_INIT;
+	struct hlk_file file = HLK_FILE_INIT;
 	struct hlk_snapshot_config snapshot = HLK_SNAPSHOT_CONFIG_INIT;
 	struct hlk_save_config save = HLK_SAVE_CONFIG_INIT;
 	struct hlk_load_config load = HLK_LOAD_CONFIG_INIT;
@@ -23,6 +24,7 @@ static int headers(struct hlk_ctx *ctx)
 	struct hlk_err err;
 
 	if (config.size != sizeof(config) || config.flags || config.print_arg ||
+	    file.size != sizeof(file) || file.label || file.fd != -1 ||
 	    snapshot.size != sizeof(snapshot) || save.size != sizeof(save) ||
 	    load.size != sizeof(load) || pool.size != sizeof(pool) ||
 	    kernel.size != sizeof(kernel) || device.size != sizeof(device) ||
