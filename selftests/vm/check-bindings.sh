@@ -34,6 +34,10 @@ step() {
 mkdir -p "$out"
 make -s -C "$TOP/user" lib guest > /dev/null
 
+gcc -shared -fPIC -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -pthread -O1 \
+	"-I$TOP/user/libhlk/include" "-I$TOP/uapi" "$TOP/user/libhlk/tests/played.c" \
+	-o "$out/libplayed.so"
+
 python=/usr/bin/python3
 export PYTHONDONTWRITEBYTECODE=1
 
@@ -48,9 +52,6 @@ if $python -c 'import cffi, pycparser' 2> /dev/null; then
 	step "Rust's declarations are those of the headers" same rust rust/hlk-sys/src/bindings.rs
 	step "and Python's" same python python/hlk/_cdef.py
 	step "Python, without a module" with_python
-	gcc -shared -fPIC -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -pthread -O1 \
-		"-I$TOP/user/libhlk/include" "-I$TOP/uapi" "$TOP/user/libhlk/tests/played.c" \
-		-o "$out/libplayed.so"
 	step "Python, with a module that is played" with_python "LD_PRELOAD=$out/libplayed.so"
 else
 	echo "ok $((nr += 1)) # SKIP Python: no python3-cffi"
@@ -66,6 +67,8 @@ data=()
 if [ -x /usr/bin/cargo ] && [ -d /usr/share/cargo/registry ]; then
 	step "Rust: all of it builds, without a warning" cargo build --workspace --bins --examples
 	step "Rust: tests that need no module" cargo test
+	export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="env HLK_PLAYED=1 LD_PRELOAD=$out/libplayed.so"
+	step "Rust, with a module that is played" cargo test -p hlk --test played
 	data=(--data "$out/release/examples/hlk-rust" --data "$out/release/vmm")
 else
 	echo "ok $((nr += 1)) # SKIP Rust: no cargo of Debian's"

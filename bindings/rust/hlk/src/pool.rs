@@ -39,8 +39,8 @@ impl<'f> PoolConfig<'f> {
 }
 
 struct Kept<'f> {
-    functions: Vec<(CString, Box<HostFn<'f>>)>,
-    _print: Option<Box<Arc<dyn Fn(&[u8]) + Send + Sync + 'f>>>,
+    functions: Vec<(CString, HostFn<'f>)>,
+    _print: Option<Arc<Arc<dyn Fn(&[u8]) + Send + Sync + 'f>>>,
 }
 
 unsafe extern "C" fn host(
@@ -66,7 +66,7 @@ unsafe extern "C" fn host(
 unsafe extern "C" fn setup(arg: *mut c_void, sb: *mut sys::hlk_sandbox) -> c_int {
     let kept = &*(arg as *const Kept);
     for (name, function) in &kept.functions {
-        let to = &**function as *const HostFn as *mut c_void;
+        let to = function as *const HostFn as *mut c_void;
         let ret = sys::hlk_sandbox_host_function(sb, name.as_ptr(), Some(host), to);
         if ret != 0 {
             return ret;
@@ -78,7 +78,7 @@ unsafe extern "C" fn setup(arg: *mut c_void, sb: *mut sys::hlk_sandbox) -> c_int
 /// Sandboxes of a snapshot that are restored in the background
 pub struct Pool<'f> {
     raw: NonNull<sys::hlk_pool>,
-    kept: Option<Box<Kept<'f>>>,
+    kept: Option<Arc<Kept<'f>>>,
 }
 
 // SAFETY: libhlk: "a pool: any thread"; callbacks are Send and Sync
@@ -92,16 +92,17 @@ impl<'f> Pool<'f> {
         let mut functions = Vec::new();
         for (name, function) in take(&mut config.functions) {
             let name = CString::new(name).map_err(|_| Error::errno(22))?;
-            functions.push((name, Box::new(function)));
+            functions.push((name, function));
         }
-        let kept = Box::new(Kept { functions, _print: print });
+        // not a Box, which must have no pointers beside it when it is moved
+        let kept = Arc::new(Kept { functions, _print: print });
         let how = sys::hlk_pool_config {
             size: size_of::<sys::hlk_pool_config>() as u32,
             sandboxes: config.sandboxes,
             restorers: config.restorers,
             config: &sandbox,
             setup: Some(setup),
-            setup_arg: &*kept as *const Kept as *mut c_void,
+            setup_arg: Arc::as_ptr(&kept) as *mut c_void,
             ..Default::default()
         };
         let mut raw = null_mut();

@@ -18,11 +18,27 @@ const EIO: c_int = 5;
 const EMSGSIZE: c_int = 90;
 /// A name that fits is copied to the stack
 const NAME: usize = 64;
-/// What a guest has for an answer, unless it was given more
-const ANSWER: usize = 16 << 10;
+/// What a guest has for an answer, unless it was given another size
+const ANSWER: usize = sys::HLK_GUEST_BUFFER_SIZE as usize;
 
 type Print<'f> = Arc<dyn Fn(&[u8]) + Send + Sync + 'f>;
 type HostFn<'f> = Box<dyn FnMut(&[u8], &mut [u8]) -> std::result::Result<usize, i32> + Send + 'f>;
+
+/// One of them where C finds it. It is called by that pointer alone, which comes of no reference.
+struct Function<'f>(NonNull<HostFn<'f>>);
+
+impl<'f> Function<'f> {
+    fn new(function: HostFn<'f>) -> Function<'f> {
+        Function(NonNull::from(Box::leak(Box::new(function))))
+    }
+}
+
+impl Drop for Function<'_> {
+    fn drop(&mut self) {
+        // SAFETY: it was leaked by new(), and C does not have it any more
+        drop(unsafe { Box::from_raw(self.0.as_ptr()) });
+    }
+}
 
 /// How a sandbox is to be: what is 0 is as libhlk has it by default
 #[derive(Clone, Default)]
@@ -50,8 +66,8 @@ impl<'f> Config<'f> {
     }
 
     /// What C is given; the second is what that points to, and stays for as long as a sandbox does
-    pub(crate) fn raw(&self) -> (sys::hlk_config, Option<Box<Print<'f>>>) {
-        let kept = self.print.clone().map(Box::new);
+    pub(crate) fn raw(&self) -> (sys::hlk_config, Option<Arc<Print<'f>>>) {
+        let kept = self.print.clone().map(Arc::new);
         let raw = sys::hlk_config {
             size: size_of::<sys::hlk_config>() as u32,
             flags: self.flags,
@@ -66,7 +82,7 @@ impl<'f> Config<'f> {
             max_private: self.max_private,
             keep_private: self.keep_private,
             print: kept.as_ref().map(|_| print as unsafe extern "C" fn(_, _, _)),
-            print_arg: kept.as_ref().map_or(null_mut(), |k| &**k as *const Print as *mut c_void),
+            print_arg: kept.as_ref().map_or(null_mut(), |k| Arc::as_ptr(k) as *mut c_void),
         };
         (raw, kept)
     }
@@ -90,6 +106,7 @@ unsafe extern "C" fn host(
     arg: *mut c_void, input: *const c_void, in_len: usize, out: *mut c_void, out_size: usize,
     out_len: *mut usize,
 ) -> c_int {
+    // The sandbox is in a call, so in no other one, and nobody else has the pointer.
     let function = &mut *(arg as *mut HostFn);
     // Written before by libhlk or by an earlier call, so these are bytes.
     let room = if out_size == 0 {
@@ -150,8 +167,10 @@ impl Kicker {
 pub struct Sandbox<'f> {
     raw: NonNull<sys::hlk_sandbox>,
     kicker: Kicker,
-    functions: HashMap<String, Box<HostFn<'f>>>,
-    _print: Option<Box<Print<'f>>>,
+    functions: HashMap<String, Function<'f>>,
+    /// How long an answer can be
+    answer: usize,
+    _print: Option<Arc<Print<'f>>>,
     _borrows: PhantomData<&'f ()>,
 }
 
@@ -174,6 +193,7 @@ impl<'f> Sandbox<'f> {
             raw,
             kicker: Kicker { open: Arc::new(Mutex::new(Some(Open(raw)))) },
             functions: HashMap::new(),
+            answer: if how.output_size > 0 { how.output_size as usize } else { ANSWER },
             _print: print,
             _borrows: PhantomData,
         })
@@ -237,15 +257,15 @@ impl<'f> Sandbox<'f> {
         &mut self, name: &str,
         function: impl FnMut(&[u8], &mut [u8]) -> std::result::Result<usize, i32> + Send + 'f,
     ) -> Result<()> {
-        let boxed: Box<HostFn<'f>> = Box::new(Box::new(function));
-        let arg = &*boxed as *const HostFn as *mut c_void;
+        let function = Function::new(Box::new(function));
+        let arg = function.0.as_ptr() as *mut c_void;
         // SAFETY: what the argument points to stays where it is until the sandbox is closed, or
         // the function is removed
         let ret = with_name(name, |name| unsafe {
             sys::hlk_sandbox_host_function(self.raw(), name, Some(host), arg)
         })?;
         self.check(ret)?;
-        self.functions.insert(name.to_string(), boxed);
+        self.functions.insert(name.to_string(), function);
         Ok(())
     }
 
@@ -295,9 +315,11 @@ impl<'f> Sandbox<'f> {
         Ok(len)
     }
 
-    /// Calls a function of the guest, for an answer of any length.
+    /// Calls a function of the guest, for an answer as long as its output buffer can have. A
+    /// sandbox of a snapshot with a buffer of another size than the default knows that by
+    /// [`Config::output_size`]; else an answer that is longer is `EMSGSIZE`, after the call.
     pub fn call(&mut self, name: &str, input: &[u8], limit: Option<Duration>) -> Result<Vec<u8>> {
-        let mut out = vec![0; ANSWER];
+        let mut out = vec![0; self.answer];
         let len = self.call_into(name, input, &mut out, limit)?;
         out.truncate(len);
         Ok(out)
@@ -307,7 +329,7 @@ impl<'f> Sandbox<'f> {
     pub fn restore_call(
         &mut self, name: &str, input: &[u8], limit: Option<Duration>,
     ) -> Result<Vec<u8>> {
-        let mut out = vec![0; ANSWER];
+        let mut out = vec![0; self.answer];
         let len = self.restore_call_into(name, input, &mut out, limit)?;
         out.truncate(len);
         Ok(out)
