@@ -338,6 +338,30 @@ static void test_functions(void)
 	hlk_sandbox_restore(sb, NULL);
 }
 
+/* Whatever of the host's heap is where answers go: a guest may call before anybody restores it. */
+static void test_first_answer(void)
+{
+	static char answer[2000];
+	size_t len, said = sizeof(answer), i;
+	struct hlk_sandbox *new = NULL;
+	int fd = played_image();
+
+	tap(!hlk_sandbox_from_file(ctx, fd, NULL, &new, &err) && new->stale,
+	    "what a new sandbox has for answers is not there for a boot");
+	close(fd);
+	hlk_sandbox_close(new);
+	if (!tap(!hlk_sandbox_from_snapshot(ctx, snap, NULL, &new, &err), "nor for calls"))
+		return;
+	memset(new->bounce, 'H', new->input.size + new->output.size);
+	hlk_sandbox_host_function(new, "over", overstate, &said);
+	tap(!hlk_sandbox_call(new, "h", "over", 4, answer, said, &len, 0) && len == said,
+	    "a function says more than it wrote, in the first call");
+	for (i = 4; i < len && !answer[i]; i++)
+		;
+	tap(i == len, "the guest has zeroes");
+	hlk_sandbox_close(new);
+}
+
 /* An argument that is longer than what came, by no more than the name is long */
 static void test_lengths(void)
 {
@@ -632,6 +656,7 @@ int main(void)
 	test_reach();
 	test_text();
 	test_functions();
+	test_first_answer();
 	test_lengths();
 	test_noted();
 	test_counter();
