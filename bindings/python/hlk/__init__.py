@@ -331,7 +331,10 @@ class Sandbox(_Object):
         Calls a function of the guest, after it was brought back to the snapshot that it was
         restored to last; with restore=False as the last call left it.
         """
-        name, data = _name(name), _bytes(data)
+        if not isinstance(name, bytes) or b'\0' in name:
+            name = _name(name)
+        if not isinstance(data, bytes):
+            data = _bytes(data)
         function = lib.hlk_sandbox_restore_call if restore else lib.hlk_sandbox_call
         out = self._out
         if not self._turn.acquire(False):
