@@ -11,7 +11,8 @@ Guests that are brought back to a known state thousands of times a second: libhl
 A Sandbox of a file is booted, and its snapshot taken, when it is made; call() restores it
 first, in the same system call. Threads may share a Context, a Snapshot and a Pool; a Sandbox
 is one thread's at a time, and says EBUSY else. The interpreter's lock is given up in calls.
-A Sandbox or a Pool that is in a call is not closed: close() says EBUSY, and it is as before.
+What is in use, in a call or by another thread, is not closed: close() says EBUSY, and it is
+as before.
 """
 import errno
 import functools
@@ -177,7 +178,8 @@ class Context(_Object):
     def info(self) -> Dict[str, Any]:
         """Version, limits and live objects of the module"""
         info, err = ffi.new('struct hlk_info *'), ffi.new('struct hlk_err *')
-        _check(lib.hlk_get_info_sized(self.raw, info, ffi.sizeof('struct hlk_info'), err), err)
+        with self._use() as raw:
+            _check(lib.hlk_get_info_sized(raw, info, ffi.sizeof('struct hlk_info'), err), err)
         return _plain(info[0])
 
 
@@ -206,7 +208,8 @@ class Snapshot(_Object):
         """How many pages it has, and of what kind"""
         info, err = ffi.new('struct hlk_snapshot_info *'), ffi.new('struct hlk_err *')
         size = ffi.sizeof('struct hlk_snapshot_info')
-        _check(lib.hlk_snapshot_get_info_sized(self.raw, info, size, err), err)
+        with self._use() as raw:
+            _check(lib.hlk_snapshot_get_info_sized(raw, info, size, err), err)
         return dict(_plain(info[0]), **_plain(info.counts))
 
 
@@ -261,14 +264,16 @@ class Sandbox(_Object):
         own = Context() if context is None else None
         out, err = ffi.new('struct hlk_sandbox **'), ffi.new('struct hlk_err *')
         how = self._config(config, print)
-        hlk = (context or own).raw
         try:
-            if isinstance(guest, Snapshot):
-                ret = lib.hlk_sandbox_from_snapshot(hlk, guest.raw, how, out, err)
-            elif isinstance(guest, bytes):
-                ret = lib.hlk_sandbox_from_image(hlk, guest, len(guest), how, out, err)
-            else:
-                ret = lib.hlk_sandbox_from_path(hlk, _name(os.fsencode(guest)), how, out, err)
+            with (context or own)._use() as hlk:
+                if isinstance(guest, Snapshot):
+                    with guest._use() as raw:
+                        ret = lib.hlk_sandbox_from_snapshot(hlk, raw, how, out, err)
+                elif isinstance(guest, bytes):
+                    ret = lib.hlk_sandbox_from_image(hlk, guest, len(guest), how, out, err)
+                else:
+                    path = _name(os.fsencode(guest))
+                    ret = lib.hlk_sandbox_from_path(hlk, path, how, out, err)
             _check(ret, err)
         finally:
             if own:
@@ -300,9 +305,10 @@ class Sandbox(_Object):
         super().close()
 
     def _close(self, raw: Any) -> None:
-        lib.hlk_sandbox_close(raw)
+        # which may be in use elsewhere: then nothing is closed
         if self.snapshot_of_boot:
             self.snapshot_of_boot.close()
+        lib.hlk_sandbox_close(raw)
 
     def _check(self, ret: int) -> None:
         if not ret:
@@ -370,7 +376,11 @@ class Sandbox(_Object):
     @_alone
     def restore(self, snapshot: Optional[Snapshot] = None) -> None:
         """Brings it back to a snapshot, or to the one that it was restored to last."""
-        self._check(lib.hlk_sandbox_restore(self.raw, snapshot.raw if snapshot else ffi.NULL))
+        if snapshot is None:
+            self._check(lib.hlk_sandbox_restore(self.raw, ffi.NULL))
+            return
+        with snapshot._use() as raw:
+            self._check(lib.hlk_sandbox_restore(self.raw, raw))
 
     @_alone
     def audit(self) -> None:
@@ -441,7 +451,8 @@ class Pool(_Object):
         out, err = ffi.new('struct hlk_pool **'), ffi.new('struct hlk_err *')
         own = Context() if context is None else None
         try:
-            _check(lib.hlk_pool_open((context or own).raw, snapshot.raw, how, out, err), err)
+            with (context or own)._use() as hlk, snapshot._use() as raw:
+                _check(lib.hlk_pool_open(hlk, raw, how, out, err), err)
         finally:
             if own:
                 own.close()

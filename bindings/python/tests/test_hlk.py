@@ -192,6 +192,16 @@ def test_shared():
     over.append(True)
     thread.join()
     tap(refuses(clones[0].kick, ValueError), 'closed while they are kicked')
+    context, seen = hlk.Context(), []
+    with snapshot._use(), context._use():
+        thread = threading.Thread(target=lambda: seen.extend((
+            is_busy(snapshot.close), is_busy(context.close), snapshot.info() != {},
+            hlk.Sandbox(snapshot, context).call('e', b'x'))))
+        thread.start()
+        thread.join()
+    context.close()
+    tap(seen == [True, True, True, b'x'] and refuses(context.info, ValueError),
+        'neither is a snapshot or a context closed that another thread uses', seen)
     stay = Staying()
     pool = hlk.Pool(snapshot, sandboxes=1, host={'stay': stay})
     thread = stay.begin(pool.call)
@@ -222,8 +232,8 @@ def test_shared():
 def test_arguments():
     with hlk.Sandbox(IMAGE) as s:
         tap(refuses(lambda: s.call('e', 4), TypeError), 'a number is no bytes')
-        tap(s.call('e', bytearray(b'ab')) == b'ab' and s.call('e', memoryview(b'abc')[::2]) == b'ac',
-            'other buffers are')
+        tap(s.call('e', bytearray(b'ab')) == b'ab' and
+            s.call('e', memoryview(b'abc')[::2]) == b'ac', 'other buffers are')
         tap(refuses(lambda: s.call('e\0x'), ValueError) and
             refuses(lambda: s.host_function('e\0x', len), ValueError) and
             refuses(lambda: hlk.Pool(s.snapshot_of_boot, host={'e\0x': len}), ValueError) and
