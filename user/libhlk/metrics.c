@@ -3,11 +3,13 @@
  * What a pool did, in words of OpenMetrics 1.0: counters, gauges, and two histograms whose
  * buckets are the pool's own, powers of two of a nanosecond.
  */
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "pool.h"
 
@@ -122,22 +124,37 @@ static void histogram(struct out *out, const char *name, const uint64_t *hist, u
 		add(out, "%s_sum %s\n", name, text);
 }
 
-/* Those that are being restored are left out: that one may be closed at any moment. */
+/* An fd of one's own; those that are being restored are left out: they may be closed any moment. */
+static int fd_of(struct hlk_pool *pool, const struct hlk_slot *slot)
+{
+	int fd = -1;
+
+	pthread_mutex_lock(&pool->lock);
+	if (slot->sb && !slot->away)
+		fd = fcntl(slot->sb->hlk_fd, F_DUPFD_CLOEXEC, 0);
+	pthread_mutex_unlock(&pool->lock);
+	return fd;
+}
+
+/*
+ * Who has a sandbox may be in a long snapshot or audit of it, for which the module waits: not
+ * with the pool's lock.
+ */
 static uint64_t private_pages(struct hlk_pool *pool)
 {
 	struct hlk_vm_stats stats;
-	struct hlk_slot *slot;
 	uint64_t pages = 0;
 	uint32_t i;
+	int fd;
 
 	for (i = 0; i < pool->nr; i++) {
-		slot = &pool->slots[i];
-		pthread_mutex_lock(&pool->lock);
+		fd = fd_of(pool, &pool->slots[i]);
+		if (fd < 0)
+			continue;
 		stats = (struct hlk_vm_stats) { .head.size = sizeof(stats) };
-		if (slot->sb && !slot->away &&
-		    !ioctl(slot->sb->hlk_fd, HLK_VM_STATS, &stats))
+		if (!ioctl(fd, HLK_VM_STATS, &stats))
 			pages += stats.private_pages;
-		pthread_mutex_unlock(&pool->lock);
+		close(fd);
 	}
 	return pages;
 }
@@ -160,6 +177,8 @@ EXPORT size_t hlk_pool_metrics(struct hlk_pool *pool, const char *name, char *bu
 	counter(&out, "hlk_wait_timeouts", s.wait_timeouts, "Times that none became free in time");
 	histogram(&out, "hlk_wait_duration_seconds", s.wait_hist, s.wait_ns,
 		  "How long a sandbox was waited for");
+	counter(&out, "hlk_switches", s.switches, "Sandboxes that went over to another snapshot");
+	counter(&out, "hlk_refusals", s.refused, "Sandboxes given back that were not taken");
 	counter(&out, "hlk_moves", s.moved, "Sandboxes that ran last in another thread");
 	counter(&out, "hlk_calls", s.calls, "Calls by the pool");
 	counter(&out, "hlk_call_failures", s.call_failures, "Calls that failed");

@@ -15,6 +15,7 @@
 #include <stdarg.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -125,6 +126,22 @@ static struct vm *vm_of(int hlk_fd, int vcpu_fd)
 	for (vm = vms; vm < vms + VMS && !found; vm++)
 		if (vm->scratch && ((hlk_fd >= 0 && vm->hlk_fd == hlk_fd) ||
 				    (vcpu_fd >= 0 && vm->vcpu_fd == vcpu_fd)))
+			found = vm;
+	pthread_mutex_unlock(&lock);
+	return found;
+}
+
+/* Of an fd that was duplicated, too */
+static struct vm *vm_of_file(int fd)
+{
+	struct stat one, other;
+	struct vm *vm, *found = NULL;
+
+	if (fstat(fd, &one))
+		return NULL;
+	pthread_mutex_lock(&lock);
+	for (vm = vms; vm < vms + VMS && !found; vm++)
+		if (vm->scratch && !fstat(vm->hlk_fd, &other) && one.st_ino == other.st_ino)
 			found = vm;
 	pthread_mutex_unlock(&lock);
 	return found;
@@ -603,6 +620,9 @@ static int on_device(int fd, unsigned long cmd, void *arg)
 	case KVM_GET_XSAVE:
 		played.fpu_reads++;
 		return 0;
+	case HLK_WALK:
+		((struct hlk_walk *)arg)->nr_mappings = 0;
+		return 0;
 	case KVM_GET_REGS:
 		((struct kvm_regs *)arg)->rbx = played.rbx;
 		return 0;
@@ -634,6 +654,9 @@ static int on_vm(struct vm *vm, unsigned long cmd, void *arg)
 		return run(vm, arg);
 	case HLK_VM_STATS:
 		stats->over_budget = played.refused;
+		stats->private_pages = played.private_pages;
+		if (played.on_stats)
+			played.on_stats();
 		return 0;
 	case KVM_RUN:
 		return enter(vm);
@@ -662,8 +685,10 @@ int ioctl(int fd, unsigned long cmd, ...)
 	case HLK_SNAPSHOT:
 	case HLK_RESTORE:
 	case HLK_RUN:
-	case HLK_VM_STATS:
 		vm = vm_of(fd, -1);
+		break;
+	case HLK_VM_STATS:
+		vm = vm_of_file(fd);
 		break;
 	case KVM_RUN:
 		vm = vm_of(-1, fd);

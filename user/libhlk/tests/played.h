@@ -24,6 +24,8 @@
  * @restores: sandboxes restored
  * @fpu_reads: times that a vCPU's FPU was read
  * @refused: over_budget of each VM
+ * @private_pages: private_pages of each VM
+ * @on_stats: called when a VM is asked for these, if it is set
  * @kept: what snapshots have where the counter is
  * @no_input: HLK_RUN has no room for its input
  * @no_many: HLK_RUN_MANY has no memory
@@ -44,6 +46,8 @@ struct played {
 	atomic_uint restores;
 	atomic_uint fpu_reads;
 	atomic_uint refused;
+	atomic_uint private_pages;
+	void (*on_stats)(void);
 	uint64_t kept;
 	atomic_bool no_input;
 	atomic_bool no_many;
