@@ -230,11 +230,18 @@ static int unmap(struct hlk_sandbox *sb, struct file *file)
 static int unmap_file(struct hlk_sandbox *sb, const char *label)
 {
 	struct file *file = find(sb, label);
+	bool set_up;
+	int ret;
 
 	if (!file)
 		return hlk_err_text(&sb->err, ENOENT, HLK_WHAT_ARGUMENT, op_unmap,
 				    "no file %.63s is mapped", label);
-	return unmap(sb, file);
+	set_up = file->set_up;
+	ret = unmap(sb, file);
+	/* Who has it next is to have what the pool set up, so that is done again. */
+	if (!ret && set_up)
+		sb->changed = true;
+	return ret;
 }
 
 EXPORT int hlk_sandbox_unmap_file(struct hlk_sandbox *sb, const char *label)

@@ -224,6 +224,7 @@ struct hlk_answer {
  * @debug_residue: the last restore found that the guest changed its debug
  *	registers; it may do so again
  * @doubtful: KVM failed in a way that a restore need not cure
+ * @changed: of what a pool set up something was taken away
  * @state: what the sandbox is good for
  * @fresh: restored, and no call since
  * @dispatch: EIP of a call
@@ -282,6 +283,7 @@ struct hlk_sandbox {
 	uint8_t cr8;
 	bool debug_residue;
 	bool doubtful;
+	bool changed;
 	enum hlk_state state;
 	bool fresh;
 	uint32_t dispatch;

@@ -141,7 +141,7 @@ static bool refresh(struct hlk_pool *pool, struct hlk_slot *slot, uint64_t *ns)
 	uint64_t start = now();
 	int ret;
 
-	if (slot->discard || slot->sb->doubtful)
+	if (slot->discard || slot->sb->doubtful || slot->sb->changed)
 		return false;
 	forget_user(slot, slot->sb);
 	ret = hlk_restore_now(slot->sb, snap_of(pool, slot));
