@@ -173,7 +173,8 @@ int hlk_exit_fault(struct hlk_sandbox *sb)
 		ret = hlk_exit_set(sb, HLK_EXIT_FAULT, 0);
 		if (file)
 			hlk_err_text(&sb->err, -ret, HLK_WHAT_GUEST_EXIT, NULL,
-				     "the file %s is shorter than what is mapped of it", file);
+				     "%s, and the file %s is shorter than what is mapped of it",
+				     hlk_exit_reason_text(HLK_EXIT_FAULT), file);
 		return ret;
 	}
 	sb->over_budget = stats.over_budget;

@@ -52,7 +52,11 @@ EXPORT int hlk_sandbox_fork(struct hlk_sandbox *sb, const struct hlk_config *con
 		return ret;
 	/* What was not written since is shared, so it costs what was. */
 	flat.flags = HLK_SNAP_FLAT;
-	ret = hlk_snap_make(sb, &flat, &snap);
+	if (hlk_files_any(sb))
+		ret = hlk_err_text(&sb->err, EOPNOTSUPP, HLK_WHAT_ARGUMENT, op,
+				   "files are mapped, which it would not have");
+	else
+		ret = hlk_snap_make(sb, &flat, &snap);
 	if (!ret) {
 		ret = fork_from(sb, snap, config, child);
 		hlk_snapshot_close(snap);

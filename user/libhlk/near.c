@@ -88,9 +88,11 @@ static uint64_t sum(const struct hlk_extent *extents, uint32_t nr)
  * @x: a snapshot
  * @y: another one
  *
- * Return: pages that are not the same, or HLK_NEAR_FAR: many, or it cannot be known
+ * @pages: out: pages that are not the same, or HLK_NEAR_FAR: many, or it cannot be known
+ *
+ * Return: whether that is so the next time, too; not, for want of memory or for a signal
  */
-uint32_t hlk_near_ask(const struct hlk_snap *x, const struct hlk_snap *y)
+bool hlk_near_ask(const struct hlk_snap *x, const struct hlk_snap *y, uint32_t *pages)
 {
 	struct hlk_extent extents[EXTENTS];
 	struct hlk_snapshot_pages arg = {
@@ -99,16 +101,20 @@ uint32_t hlk_near_ask(const struct hlk_snap *x, const struct hlk_snap *y)
 		.extents = (uintptr_t)extents,
 		.extent_size = sizeof(*extents),
 	};
-	uint64_t pages = 0;
+	uint64_t all = 0;
 	int calls;
 
-	for (calls = 0; calls < MOST_CALLS && pages < MOST; calls++) {
+	*pages = HLK_NEAR_FAR;
+	for (calls = 0; calls < MOST_CALLS && all < MOST; calls++) {
 		arg.nr_extents = EXTENTS;
 		if (ioctl(x->fd, HLK_SNAPSHOT_PAGES, &arg))
-			return HLK_NEAR_FAR;
-		pages += sum(extents, arg.nr_extents);
-		if (!arg.cursor)
-			return pages < MOST ? (uint32_t)pages : HLK_NEAR_FAR;
+			return errno != ENOMEM && errno != EINTR && errno != EAGAIN;
+		all += sum(extents, arg.nr_extents);
+		if (!arg.cursor) {
+			if (all < MOST)
+				*pages = all;
+			return true;
+		}
 	}
-	return HLK_NEAR_FAR;
+	return true;
 }

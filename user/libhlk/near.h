@@ -31,6 +31,6 @@ bool hlk_near_known(const struct hlk_near *near, const struct hlk_snap *a,
 		    const struct hlk_snap *b, uint32_t *pages);
 void hlk_near_learn(struct hlk_near *near, const struct hlk_snap *a,
 		    const struct hlk_snap *b, uint32_t pages);
-uint32_t hlk_near_ask(const struct hlk_snap *a, const struct hlk_snap *b);
+bool hlk_near_ask(const struct hlk_snap *x, const struct hlk_snap *y, uint32_t *pages);
 
 #endif

@@ -538,6 +538,7 @@ static struct hlk_slot *choose(struct hlk_pool *pool, const struct hlk_snap *sna
 	struct hlk_snap *unknown = NULL;
 	struct hlk_slot *slot;
 	uint32_t pages;
+	bool known;
 	int asks;
 
 	for (asks = 0;; asks++) {
@@ -551,9 +552,12 @@ static struct hlk_slot *choose(struct hlk_pool *pool, const struct hlk_snap *sna
 			pool->ready.last = &slot->next;
 		pool->ready.first = slot;
 		pthread_mutex_unlock(&pool->lock);
-		pages = hlk_near_ask(snap, unknown);
+		known = hlk_near_ask(snap, unknown, &pages);
 		pthread_mutex_lock(&pool->lock);
-		hlk_near_learn(&pool->near, snap, unknown, pages);
+		if (known)
+			hlk_near_learn(&pool->near, snap, unknown, pages);
+		else
+			asks = MAX_ASKS - 1;
 		hlk_snapshot_close(unknown);
 	}
 }
@@ -633,12 +637,12 @@ static int take(struct hlk_pool *pool, const struct hlk_snap *snap, uint64_t wai
 		stats->waits++;
 		stats->wait_ns += ns;
 	}
+	stats->wait_hist[bucket(ns)]++;
 	if (ret)
 		return ret;
 	stats->gets++;
 	stats->out++;
 	(*slot)->out = true;
-	stats->wait_hist[bucket(ns)]++;
 	hlk_probe(pool__get, pool, (*slot)->sb, ns);
 	if ((*slot)->ran && !pthread_equal((*slot)->owner, pthread_self()))
 		stats->moved++;
@@ -654,9 +658,10 @@ static int go_over(struct hlk_pool *pool, struct hlk_slot *slot, struct hlk_snap
 
 	ret = hlk_restore_now(slot->sb, snap);
 	pthread_mutex_lock(&pool->lock);
-	pool->stats.switches++;
-	if (!ret)
+	if (!ret) {
+		pool->stats.switches++;
 		slot->snap = hlk_snap_get(snap);
+	}
 	pthread_mutex_unlock(&pool->lock);
 	if (!ret)
 		hlk_snapshot_close(old);

@@ -463,7 +463,7 @@ extern "C++" {
  * A restore changes nothing about it; in a pool, what is mapped after the set-up is not mapped
  * any more for who has the sandbox next. A compact snapshot takes in the pages that the
  * guest's tables map, as they are then, and needs the file no longer; which files are mapped is
- * no part of it. A flat one is refused with EOPNOTSUPP.
+ * no part of it. A flat one is refused with EOPNOTSUPP, and so is hlk_sandbox_fork().
  *
  * Return: 0; -EEXIST if there is something else, or the label is used; -ENAMETOOLONG,
  * -ENOSPC beyond HLK_MAX_FILES, or another negative errno
@@ -474,6 +474,8 @@ int hlk_sandbox_map_file(struct hlk_sandbox *sb, const struct hlk_file *file);
  * hlk_sandbox_unmap_file() - take a file away from the guest
  * @sb: the sandbox, not in a call
  * @label: what it is called
+ *
+ * A pool whose set-up mapped it makes the sandbox anew for who has it next.
  *
  * Return: 0, -ENOENT, or another negative errno
  */
@@ -1427,7 +1429,7 @@ struct hlk_pool_config {
  * @refused: sandboxes that were given back and were not taken from this pool, or
  *	twice, or in a call: nothing was done with them
  * @gets: sandboxes taken
- * @waits: of these, how many were not there at once
+ * @waits: times that none was there at once
  * @wait_timeouts: times that none became free in time
  * @moved: of @gets, those that ran last in another thread, which KVM lets wait
  * @calls: calls by hlk_pool_call() and hlk_pool_calls()
@@ -1440,7 +1442,7 @@ struct hlk_pool_config {
  * @restore_ns: nanoseconds spent in restores, together
  * @wait_hist: waits, by time: bucket n counts those of at least 2^n and less
  *	than 2^(n+1) nanoseconds, the last one longer ones too; sandboxes that
- *	were there at once are in bucket 0
+ *	were there at once are in bucket 0, and waits in vain count as well
  * @restore_hist: restores, in the same way
  * @switches: of @gets, those for which a sandbox went over to another snapshot
  */
