@@ -5,10 +5,11 @@
  */
 #include <pthread.h>
 #include <sched.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../internal.h"
+#include "../pool.h"
 #include "played.h"
 
 #define MS	1000ULL
@@ -481,6 +482,78 @@ static void test_many(void)
 	tap(!hlk_pool_close(pool), "close");
 }
 
+static int set_up_file(void *arg, struct hlk_sandbox *sb)
+{
+	struct hlk_file file = HLK_FILE_INIT;
+
+	file.fd = *(int *)arg;
+	file.gpa = 0x40000000;
+	file.label = "set up";
+	return hlk_sandbox_map_file(sb, &file);
+}
+
+/* Whatever who had it before did, a sandbox has the files of the set-up. */
+static void test_files(void)
+{
+	struct hlk_pool_config config = HLK_POOL_CONFIG_INIT;
+	int fd = memfd_create("set up", MFD_CLOEXEC);
+	struct hlk_sandbox *sb, *child;
+
+	config.sandboxes = 1;
+	config.restorers = 1;
+	config.setup = set_up_file;
+	config.setup_arg = &fd;
+	if (fd < 0 || ftruncate(fd, 4096) || hlk_pool_open(ctx, snap, &config, &pool, &err)) {
+		tap(false, "a pool with a file");
+		return;
+	}
+	sb = take();
+	tap(hlk_sandbox_fork(sb, NULL, &child) == -EOPNOTSUPP &&
+	    !strcmp(hlk_sandbox_error(sb)->text, "files are mapped, which it would not have"),
+	    "files: no fork");
+	hlk_pool_put(pool, sb);
+	sb = take();
+	tap(!stats_of().replaced && !hlk_sandbox_unmap_file(sb, "set up") &&
+	    hlk_sandbox_unmap_file(sb, "set up") == -ENOENT, "files: one takes it away");
+	hlk_pool_put(pool, sb);
+	sb = take();
+	tap(stats_of().replaced == 1 && !hlk_sandbox_unmap_file(sb, "set up"),
+	    "files: the next one has it");
+	hlk_pool_put(pool, sb);
+	tap(!hlk_pool_close(pool), "close");
+	close(fd);
+}
+
+/* A wait in vain is one. */
+static void test_waits(void)
+{
+	struct hlk_pool_stats stats;
+	struct hlk_sandbox *sb, *none;
+	uint64_t all = 0;
+	int i;
+
+	open_pool(1, 1);
+	sb = take();
+	tap(hlk_pool_get(pool, 5 * MS, &none, &err) == -ETIMEDOUT, "nothing comes");
+	stats = stats_of();
+	for (i = 0; i < HLK_POOL_BUCKETS; i++)
+		all += stats.wait_hist[i];
+	tap(all == 2 && stats.gets == 1 && stats.waits == 1 && stats.wait_timeouts == 1 &&
+	    stats.wait_ns >= 5000000, "which is a wait, too");
+	hlk_pool_put(pool, sb);
+	tap(!hlk_pool_close(pool), "close");
+}
+
+static bool locked;
+
+static void is_locked(void)
+{
+	if (pthread_mutex_trylock(&pool->lock))
+		locked = true;
+	else
+		pthread_mutex_unlock(&pool->lock);
+}
+
 /* All of it, cut off at any place, under a name that is none */
 static void test_metrics(void)
 {
@@ -513,6 +586,13 @@ static void test_metrics(void)
 	name[sizeof(name) - 1] = '\0';
 	tap(hlk_pool_metrics(pool, name, part, sizeof(part)) < sizeof(part) &&
 	    strstr(part, "\\\"\"} 1\n"), "metrics: and one without an end");
+	played.private_pages = 3;
+	played.on_stats = is_locked;
+	hlk_pool_metrics(pool, NULL, whole, sizeof(whole));
+	tap(strstr(whole, "\nhlk_private_bytes 24576\n") && !locked,
+	    "metrics: the module is asked while the pool goes on");
+	played.on_stats = NULL;
+	played.private_pages = 0;
 	tap(!hlk_pool_close(pool), "close");
 }
 
@@ -531,6 +611,8 @@ int main(void)
 	test_handed_over();
 	test_same_again();
 	test_set_up();
+	test_files();
+	test_waits();
 	test_metrics();
 	test_made_anew();
 	test_failures();
