@@ -9,12 +9,16 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "fail.h"
@@ -22,6 +26,7 @@
 #define EACH_MS		1000
 #define ASKS_MS		1000
 #define ASKS_MOST	8192
+#define AGAIN_MS	100
 #define UNIX		"unix:"
 
 /**
@@ -51,13 +56,19 @@ static size_t fill(struct metrics *m)
 	return hlk_pool_metrics(m->pool, NULL, m->text, sizeof(m->text));
 }
 
-/* Who reads the file finds all of it, be it the old or the new one. */
+/*
+ * Who reads the file finds all of it, be it the old or the new one. The new one is made, never
+ * what is found there: a link would lead elsewhere, a FIFO would wait.
+ */
 static void write_file(struct metrics *m)
 {
-	FILE *file = fopen(m->new, "we");
 	size_t len = fill(m);
-	int bad = !file;
+	FILE *file;
+	int bad;
 
+	unlink(m->new);
+	file = fopen(m->new, "wxe");
+	bad = !file;
 	m->failed = 0;
 	if (file) {
 		bad = fwrite(m->text, 1, len, file) != len;
@@ -69,42 +80,92 @@ static void write_file(struct metrics *m)
 		unlink(m->new);
 }
 
-static void send_all(int fd, const char *data, size_t len)
+static uint64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000ULL + ts.tv_nsec / 1000000;
+}
+
+/* Wait until a time at most. Return: 1 it can go on, 0 that took too long, -1 all is to end */
+static int wait_for(const struct metrics *m, int fd, short events, uint64_t end)
+{
+	struct pollfd fds[2] = {
+		{ .fd = m->stop, .events = POLLIN }, { .fd = fd, .events = events },
+	};
+	uint64_t now;
+
+	do {
+		now = now_ms();
+		if (now >= end)
+			return 0;
+	} while (poll(fds, 2, end - now) < 0 && errno == EINTR);
+	if (fds[0].revents)
+		return -1;
+	return !!fds[1].revents;
+}
+
+static void send_all(const struct metrics *m, int fd, const char *data, size_t len, uint64_t end)
 {
 	ssize_t put;
 
-	while (len) {
-		put = send(fd, data, len, MSG_NOSIGNAL);
-		if (put <= 0)
+	while (len && wait_for(m, fd, POLLOUT, end) > 0) {
+		put = send(fd, data, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (put < 0 && errno != EAGAIN && errno != EINTR)
 			return;
-		data += put;
-		len -= put;
+		data += put > 0 ? put : 0;
+		len -= put > 0 ? put : 0;
 	}
 }
 
-/* What is asked for is read to the empty line, for no longer than a second, and no more */
+/*
+ * What is asked for is read to the empty line, for no longer than a second in all, and no more.
+ * Return: is the thread to go on?
+ */
+static bool read_asked(const struct metrics *m, int fd)
+{
+	const uint64_t end = now_ms() + ASKS_MS;
+	char asked[ASKS_MOST + 1];
+	size_t len = 0;
+	ssize_t got;
+	int ret;
+
+	do {
+		ret = wait_for(m, fd, POLLIN, end);
+		if (ret <= 0)
+			return !ret;
+		got = recv(fd, asked + len, ASKS_MOST - len, MSG_DONTWAIT);
+		if (got < 0 && (errno == EAGAIN || errno == EINTR))
+			continue;
+		if (got <= 0)
+			return true;
+		len += got;
+		asked[len] = '\0';
+	} while (len < ASKS_MOST && (!len || !strstr(asked, "\r\n\r\n")));
+	return true;
+}
+
+/* Nobody who is slow holds up who comes next for long, or the end at all. */
 static void answer(struct metrics *m)
 {
 	static const char head[] = "HTTP/1.0 200 OK\r\n"
 		"Content-Type: application/openmetrics-text; version=1.0.0; charset=utf-8\r\n\r\n";
-	const struct timeval limit = { .tv_sec = ASKS_MS / 1000 };
-	char asked[ASKS_MOST + 1];
-	size_t len = 0;
-	ssize_t got;
 	int fd = accept4(m->listen, NULL, NULL, SOCK_CLOEXEC);
+	uint64_t end;
 
-	if (fd < 0)
+	/* Without a free fd who asks stays in the queue, and poll() says so again at once. */
+	if (fd < 0) {
+		if (errno != EAGAIN)
+			wait_for(m, -1, 0, now_ms() + AGAIN_MS);
 		return;
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
-	do {
-		got = recv(fd, asked + len, ASKS_MOST - len, 0);
-		len += got > 0 ? got : 0;
-		asked[len] = '\0';
-	} while (got > 0 && len < ASKS_MOST && !strstr(asked, "\r\n\r\n"));
-	send_all(fd, head, sizeof(head) - 1);
-	send_all(fd, m->text, fill(m));
-	shutdown(fd, SHUT_WR);
+	}
+	if (read_asked(m, fd)) {
+		end = now_ms() + ASKS_MS;
+		send_all(m, fd, head, sizeof(head) - 1, end);
+		send_all(m, fd, m->text, fill(m), end);
+		shutdown(fd, SHUT_WR);
+	}
 	close(fd);
 }
 
@@ -129,11 +190,33 @@ static void *tell(void *arg)
 	return NULL;
 }
 
-/* One that nobody listens at any more is taken away. */
+/* A socket that nobody listens at any more is taken away, and nothing else is. */
+static int take_away(const char *path, const struct sockaddr_un *to)
+{
+	struct stat stat;
+	int probe, gone;
+
+	if (lstat(path, &stat))
+		return -1;
+	if (!S_ISSOCK(stat.st_mode)) {
+		errno = EEXIST;
+		return -1;
+	}
+	probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (probe < 0)
+		return -1;
+	gone = connect(probe, (const struct sockaddr *)to, sizeof(*to)) && errno == ECONNREFUSED;
+	close(probe);
+	if (!gone) {
+		errno = EADDRINUSE;
+		return -1;
+	}
+	return unlink(path);
+}
+
 static int listen_at(struct metrics *m)
 {
 	struct sockaddr_un to = { .sun_family = AF_UNIX };
-	int probe;
 
 	if (strlen(m->path) >= sizeof(to.sun_path)) {
 		errno = ENAMETOOLONG;
@@ -143,23 +226,27 @@ static int listen_at(struct metrics *m)
 	m->listen = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (m->listen < 0)
 		return -1;
-	if (bind(m->listen, (struct sockaddr *)&to, sizeof(to))) {
-		if (errno != EADDRINUSE)
-			return -1;
-		probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-		if (probe < 0)
-			return -1;
-		errno = 0;
-		if (!connect(probe, (struct sockaddr *)&to, sizeof(to)) || errno != ECONNREFUSED) {
-			close(probe);
-			errno = EADDRINUSE;
-			return -1;
-		}
-		close(probe);
-		if (unlink(m->path) || bind(m->listen, (struct sockaddr *)&to, sizeof(to)))
-			return -1;
-	}
+	if (bind(m->listen, (struct sockaddr *)&to, sizeof(to)) &&
+	    (errno != EADDRINUSE || take_away(m->path, &to) ||
+	     bind(m->listen, (struct sockaddr *)&to, sizeof(to))))
+		return -1;
 	return listen(m->listen, 8);
+}
+
+/* What is there is replaced. That is meant for a file of metrics, not for a link or a device. */
+static int write_at(struct metrics *m)
+{
+	struct stat stat;
+
+	if (!lstat(m->path, &stat) && !S_ISREG(stat.st_mode)) {
+		errno = EINVAL;
+		return -1;
+	}
+	if (asprintf(&m->new, "%s.new", m->path) < 0) {
+		m->new = NULL;
+		return -1;
+	}
+	return 0;
 }
 
 static int start(struct metrics *m, const char *where)
@@ -173,8 +260,7 @@ static int start(struct metrics *m, const char *where)
 		m->path = where + strlen(UNIX);
 		if (listen_at(m))
 			return -1;
-	} else if (asprintf(&m->new, "%s.new", where) < 0) {
-		m->new = NULL;
+	} else if (write_at(m)) {
 		return -1;
 	}
 	errno = pthread_create(&m->thread, NULL, tell, m);
@@ -212,7 +298,8 @@ int metrics_begin(struct hlk_pool *pool, const char *where, struct metrics **met
 		return fail_say("out of memory");
 	m->pool = pool;
 	if (start(m, where)) {
-		ret = fail_file(where, "cannot tell metrics at");
+		ret = fail_file(where, errno == EINVAL ? "metrics go to a regular file, not to" :
+				"cannot tell metrics at");
 		destroy(m);
 		return ret;
 	}
