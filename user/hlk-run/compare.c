@@ -113,41 +113,150 @@ static void compare_figures(struct compare *c, const char *path, const char *nam
 		c->failed++;
 }
 
-/* What an element of an array is called: as it says itself, or by its number */
-static void label(const struct cJSON *item, int nr, char *text, size_t size)
+/**
+ * struct entry - what is in an object or an array
+ * @item: that
+ * @other: its like in the other one, or NULL
+ * @nr: its number
+ * @again: so many before it have the same name
+ * @name: what it is called, or NULL: by its number alone
+ * @own: the name, if it is to be freed
+ */
+struct entry {
+	const struct cJSON *item;
+	const struct cJSON *other;
+	size_t nr;
+	size_t again;
+	const char *name;
+	char *own;
+};
+
+struct entries {
+	struct entry *entry;
+	size_t nr;
+};
+
+/* By its key, or as it says itself. Return: 0, or -1 without memory */
+static int name_entry(struct entry *entry)
 {
 	static const char * const names[] = { "way", "goal", "name", "pages" };
 	const struct cJSON *name;
 	size_t i;
 
-	for (i = 0; cJSON_IsObject(item) && i < sizeof(names) / sizeof(*names); i++) {
-		name = cJSON_GetObjectItemCaseSensitive(item, names[i]);
-		if (cJSON_IsString(name))
-			snprintf(text, size, "%s", name->valuestring);
-		else if (cJSON_IsNumber(name))
-			snprintf(text, size, "%s %.0f, %d", names[i], name->valuedouble, nr);
-		else
-			continue;
-		return;
+	entry->name = entry->item->string;
+	for (i = 0; !entry->name && cJSON_IsObject(entry->item) &&
+	     i < sizeof(names) / sizeof(*names); i++) {
+		name = cJSON_GetObjectItemCaseSensitive(entry->item, names[i]);
+		if (cJSON_IsString(name)) {
+			entry->name = name->valuestring;
+		} else if (cJSON_IsNumber(name)) {
+			if (asprintf(&entry->own, "%s %.15g", names[i], name->valuedouble) < 0) {
+				entry->own = NULL;
+				return -1;
+			}
+			entry->name = entry->own;
+		}
 	}
-	snprintf(text, size, "%d", nr);
+	return 0;
 }
 
-static const struct cJSON *find(const struct cJSON *in, const struct cJSON *item,
-				const char *name)
+/* Those without a name first, by their numbers */
+static int by_name(const struct entry *x, const struct entry *y)
 {
-	const struct cJSON *other;
-	char text[64];
-	int nr = 0;
+	if (!x->name || !y->name)
+		return !y->name - !x->name ?: (x->nr > y->nr) - (x->nr < y->nr);
+	return strcmp(x->name, y->name);
+}
 
-	if (item->string)
-		return cJSON_GetObjectItemCaseSensitive(in, item->string);
-	cJSON_ArrayForEach(other, in) {
-		label(other, nr++, text, sizeof(text));
-		if (!strcmp(text, name))
-			return other;
+static int by_place(const void *a, const void *b)
+{
+	const struct entry *x = a, *y = b;
+
+	return by_name(x, y) ?: (x->nr > y->nr) - (x->nr < y->nr);
+}
+
+static int by_nr(const void *a, const void *b)
+{
+	const struct entry *x = a, *y = b;
+
+	return (x->nr > y->nr) - (x->nr < y->nr);
+}
+
+static void free_entries(struct entries *all)
+{
+	while (all->nr)
+		free(all->entry[--all->nr].own);
+	free(all->entry);
+}
+
+/* All of them, by name */
+static int list(const struct cJSON *in, struct entries *all)
+{
+	const struct cJSON *item;
+	struct entry *entry;
+	size_t nr = 0;
+
+	cJSON_ArrayForEach(item, in)
+		nr++;
+	*all = (struct entries) { .entry = calloc(nr + 1, sizeof(*all->entry)) };
+	if (!all->entry)
+		return -1;
+	cJSON_ArrayForEach(item, in) {
+		entry = &all->entry[all->nr];
+		entry->item = item;
+		entry->nr = all->nr++;
+		if (name_entry(entry))
+			return -1;
 	}
-	return NULL;
+	qsort(all->entry, nr, sizeof(*all->entry), by_place);
+	for (entry = all->entry + 1; nr > 1 && entry < all->entry + nr; entry++)
+		entry->again = by_name(entry - 1, entry) ? 0 : entry[-1].again + 1;
+	return 0;
+}
+
+/* For each its like: of the same name, and as often there before. The first are in order again. */
+static void match(struct entries *all, const struct entries *others)
+{
+	size_t i = 0, k = 0;
+	int order;
+
+	while (i < all->nr && k < others->nr) {
+		order = by_name(&all->entry[i], &others->entry[k]);
+		if (!order)
+			order = (all->entry[i].again > others->entry[k].again) -
+				(all->entry[i].again < others->entry[k].again);
+		if (!order)
+			all->entry[i].other = others->entry[k].item;
+		i += order <= 0;
+		k += order >= 0;
+	}
+	qsort(all->entry, all->nr, sizeof(*all->entry), by_nr);
+}
+
+/* How much of a text is no longer than that, and does not end within a character */
+static int whole(const char *text, size_t most)
+{
+	size_t len = strnlen(text, most);
+
+	if (text[len])
+		while (len && ((unsigned char)text[len] & 0xc0) == 0x80)
+			len--;
+	return len;
+}
+
+static void name_below(const char *path, const struct entry *entry, char *below, size_t size)
+{
+	char text[96];
+
+	if (!entry->name)
+		snprintf(text, sizeof(text), "%zu", entry->nr);
+	else if (entry->again)
+		snprintf(text, sizeof(text), "%.*s, %zu", whole(entry->name, 64), entry->name,
+			 entry->again + 1);
+	else
+		snprintf(text, sizeof(text), "%.*s", whole(entry->name, 64), entry->name);
+	snprintf(below, size, entry->item->string ? "%.*s%s%s" : "%.*s%s[%s]", whole(path, 128),
+		 path, entry->item->string && *path ? "." : "", text);
 }
 
 /* It is no deeper than the parser allows. */
@@ -161,39 +270,63 @@ static uint64_t figures_of(const struct cJSON *tree)
 	return nr;
 }
 
-static void compare_trees(struct compare *c, const struct cJSON *a, const struct cJSON *b,
-			  const char *path)
-{
-	const struct cJSON *item, *other;
-	char name[64], below[PATH];
-	int nr = 0;
+static int compare_trees(struct compare *c, const struct cJSON *a, const struct cJSON *b,
+			 const char *path);
 
-	cJSON_ArrayForEach(item, a) {
-		label(item, nr++, name, sizeof(name));
-		if (item->string)
-			snprintf(below, sizeof(below), "%.128s%s%.64s", path, *path ? "." : "",
-				 item->string);
-		else
-			snprintf(below, sizeof(below), "%.128s[%s]", path, name);
-		other = find(b, item, name);
-		if (!other || (item->type & 0xff) != (other->type & 0xff)) {
-			c->missed += figures_of(item);
-			continue;
-		}
-		if (cJSON_IsNumber(item))
-			compare_figures(c, below, item->string ?: name, (const double[]) {
-					item->valuedouble, other->valuedouble });
-		else
-			compare_trees(c, item, other, below);
+static int compare_entry(struct compare *c, const struct entry *entry, const char *path)
+{
+	const struct cJSON *item = entry->item, *other = entry->other;
+	char below[PATH];
+
+	if (!other || (item->type & 0xff) != (other->type & 0xff)) {
+		c->missed += figures_of(item);
+		return 0;
 	}
+	name_below(path, entry, below, sizeof(below));
+	if (!cJSON_IsNumber(item))
+		return compare_trees(c, item, other, below);
+	compare_figures(c, below, entry->name ?: "",
+			(const double[]) { item->valuedouble, other->valuedouble });
+	return 0;
+}
+
+/* Return: 0, or -1 without memory */
+static int compare_trees(struct compare *c, const struct cJSON *a, const struct cJSON *b,
+			 const char *path)
+{
+	struct entries all, others = {};
+	int ret = list(a, &all);
+	size_t i;
+
+	if (!ret)
+		ret = list(b, &others);
+	if (!ret)
+		match(&all, &others);
+	free_entries(&others);
+	for (i = 0; i < all.nr && !ret; i++)
+		ret = compare_entry(c, &all.entry[i], path);
+	free_entries(&all);
+	return ret;
+}
+
+static void circumstance(const struct cJSON *item, char *text, size_t size)
+{
+	if (cJSON_IsString(item))
+		snprintf(text, size, "%.*s", whole(item->valuestring, size - 1),
+			 item->valuestring);
+	else if (cJSON_IsNumber(item))
+		snprintf(text, size, "%.15g", item->valuedouble);
+	else
+		snprintf(text, size, "%s", cJSON_IsTrue(item) ? "yes" :
+			 cJSON_IsFalse(item) ? "no" : cJSON_IsNull(item) ? "null" : "(more)");
 }
 
 /* What is no figure, and makes others say something else */
 static void compare_circumstances(const struct compare *c, struct cJSON **root)
 {
 	static const char * const names[] = { "kernel", "version", "unit", "emulated" };
+	char was[96], is[96], text[256];
 	const struct cJSON *a, *b;
-	char text[128];
 	size_t i;
 
 	for (i = 0; i < sizeof(names) / sizeof(*names); i++) {
@@ -201,9 +334,9 @@ static void compare_circumstances(const struct compare *c, struct cJSON **root)
 		b = cJSON_GetObjectItemCaseSensitive(root[1], names[i]);
 		if (!a || !b || cJSON_Compare(a, b, true))
 			continue;
-		snprintf(text, sizeof(text), "%s differs: %s, %s", names[i],
-			 cJSON_IsString(a) ? a->valuestring : cJSON_IsTrue(a) ? "yes" : "no",
-			 cJSON_IsString(b) ? b->valuestring : cJSON_IsTrue(b) ? "yes" : "no");
+		circumstance(a, was, sizeof(was));
+		circumstance(b, is, sizeof(is));
+		snprintf(text, sizeof(text), "%s differs: %s, %s", names[i], was, is);
 		table_words(&c->term, 0, 2, text);
 	}
 }
@@ -231,7 +364,8 @@ static int compare_all(struct compare *c, struct cJSON **root)
 
 	term_init(&c->term, stdout);
 	compare_circumstances(c, root);
-	compare_trees(c, root[0], root[1], "");
+	if (compare_trees(c, root[0], root[1], ""))
+		return fail_say("out of memory");
 	snprintf(text, sizeof(text), "%llu figures differ, %llu are the same, %llu are not in the second",
 		 (unsigned long long)c->differ, (unsigned long long)c->alike,
 		 (unsigned long long)c->missed);

@@ -17,7 +17,7 @@
  * @term: the terminal
  * @used: columns that its first line has used up already
  * @indent: blanks before each line after the first
- * @text: words of one column each character
+ * @text: words of one column each character, which may be of a file or a guest
  *
  * The last line is ended, too.
  */
@@ -33,7 +33,10 @@ void table_words(const struct term *term, int used, int indent, const char *text
 			used = indent;
 			begun = false;
 		}
-		used += printf("%s%.*s", begun ? " " : "", len, text);
+		if (begun)
+			putchar(' ');
+		print_safe(stdout, text, len);
+		used += begun + len;
 		begun = true;
 		text += len;
 		text += *text == ' ';
