@@ -2,13 +2,13 @@
 /* JSON output, for values that cJSON would not write as they are. */
 #include "json.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "../libhlk/text.h"
-#include "fail.h"
 
 /* cJSON keeps numbers as double, which is not exact above 2^53. */
 void json_u64(struct cJSON *to, const char *name, uint64_t value)
@@ -87,12 +87,20 @@ void json_bytes(struct cJSON *to, const char *name, const char *hex, const void 
 
 static bool printed;
 
+/**
+ * json_begun() - JSON is printed, by other means than json_print()
+ */
+void json_begun(void)
+{
+	printed = true;
+}
+
 /* Prints and frees */
 void json_print(struct cJSON *root)
 {
-	printed = true;
 	char *text = cJSON_Print(root);
 
+	json_begun();
 	puts(text ? text : "{}");
 	cJSON_free(text);
 	cJSON_Delete(root);
@@ -113,21 +121,22 @@ bool json_printed(void)
  * @root: what is to be written, which is freed
  * @path: the file, or - for standard output
  *
- * Return: 0, or -1 after that was said
+ * Return: 0, or -1 with errno
  */
 int json_write(struct cJSON *root, const char *path)
 {
 	char *text = cJSON_Print(root);
 	FILE *file = strcmp(path, "-") ? fopen(path, "we") : stdout;
 	int ret = text && file ? 0 : -1;
+	int code;
 
 	if (!ret && (fputs(text, file) < 0 || fputc('\n', file) < 0))
 		ret = -1;
 	if (file == stdout ? fflush(file) : file && fclose(file))
 		ret = -1;
-	if (ret)
-		fail_file(path, "cannot write");
+	code = text ? errno : ENOMEM;
 	cJSON_free(text);
 	cJSON_Delete(root);
+	errno = code;
 	return ret;
 }

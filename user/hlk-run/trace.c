@@ -423,7 +423,7 @@ static int write_json(const struct trace *trace, const char *path)
 		cJSON_AddItemToArray(list, event_json(trace, i));
 	cJSON_AddStringToObject(root, "displayTimeUnit", "ns");
 	cJSON_AddBoolToObject(root, "lost", trace->lost);
-	return json_write(root, path) ? RUN_ERROR : RUN_OK;
+	return json_write(root, path) ? fail_file(path, "cannot write") : RUN_OK;
 }
 
 /**

@@ -365,8 +365,10 @@ static int output(const struct bench_options *opt,
 
 	if (!opt->env.stdout_busy)
 		bench_table(report, goal, nr);
-	if (opt->json)
-		ret = json_write(bench_json(report, goal, nr), opt->json);
+	if (opt->json && json_write(bench_json(report, goal, nr), opt->json)) {
+		fail_file(opt->json, "cannot write");
+		ret = -1;
+	}
 	if (opt->report && bench_report_file(report, goal, nr, opt->report))
 		ret = -1;
 	if (opt->svg && bench_svg(report, opt->svg))

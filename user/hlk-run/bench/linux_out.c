@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../fail.h"
 #include "../json.h"
 #include "../term.h"
 #include "linux_bench.h"
@@ -201,5 +202,8 @@ int linux_json(const struct linux_report *report, const char *path)
 	json_u64(costs, "whole", report->whole);
 	json_costs(costs, "calls", report->cost, report->nr_costs);
 	json_costs(costs, "msrs", report->msr, report->nr_msrs);
-	return json_write(root, path);
+	if (!json_write(root, path))
+		return 0;
+	fail_file(path, "cannot write");
+	return -1;
 }
