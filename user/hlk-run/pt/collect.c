@@ -23,8 +23,7 @@
 
 static int no_memory(void)
 {
-	fprintf(stderr, "hlk-run: out of memory\n");
-	return RUN_ERROR;
+	return fail_say("out of memory");
 }
 
 /**
@@ -81,10 +80,8 @@ static int make_room(struct pt_space *space, size_t want)
 static int check_roots(const struct pt_space *space, size_t from)
 {
 	for (; from < space->nr; from++)
-		if (space->maps[from].root >= space->nr_roots) {
-			fprintf(stderr, "hlk-run: the module made up a root\n");
-			return RUN_ERROR;
-		}
+		if (space->maps[from].root >= space->nr_roots)
+			return fail_say("the module made up a root");
 	return RUN_OK;
 }
 

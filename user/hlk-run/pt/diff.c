@@ -57,8 +57,7 @@ static bool before(struct place a, struct place b)
 
 static int no_memory(void)
 {
-	fprintf(stderr, "hlk-run: out of memory\n");
-	return RUN_ERROR;
+	return fail_say("out of memory");
 }
 
 static bool side_ended(const struct side *side)

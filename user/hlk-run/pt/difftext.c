@@ -264,6 +264,7 @@ void pt_diff_json(const struct pt_diff *diff, const struct pt_moment *was,
 	uint32_t root;
 	size_t i;
 
+	json_begun();
 	fputs("{\n", stdout);
 	print_source_json("from", was);
 	print_source_json("to", is);

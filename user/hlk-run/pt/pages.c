@@ -14,8 +14,7 @@
 
 static int no_memory(void)
 {
-	fprintf(stderr, "hlk-run: out of memory\n");
-	return RUN_ERROR;
+	return fail_say("out of memory");
 }
 
 /* Does it lead to memory that can be read? */
@@ -76,10 +75,8 @@ int pt_pages_list(struct pt_pages *pages, const struct pt_space *space)
 			};
 	qsort(pages->extent, pages->nr, sizeof(*pages->extent), by_gfn);
 	join(pages);
-	if (pages->total >= UINT32_MAX) {
-		fprintf(stderr, "hlk-run: more memory is mapped than can be compared\n");
-		return RUN_ERROR;
-	}
+	if (pages->total >= UINT32_MAX)
+		return fail_say("more memory is mapped than can be compared");
 	pages->digest = calloc(pages->total + 1, sizeof(*pages->digest));
 	return pages->digest ? RUN_OK : no_memory();
 }

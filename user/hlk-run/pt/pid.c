@@ -62,8 +62,7 @@ struct target {
 
 static int complain(const struct target *t, const char *what)
 {
-	fprintf(stderr, "hlk-run: process %d: %s: %s\n", t->pid, what,
-		strerror(errno));
+	fail_say("process %d: %s: %s", t->pid, what, strerror(errno));
 	return RUN_ERROR;
 }
 
@@ -130,19 +129,15 @@ static int find_vm(const struct target *t, int *found)
 		    (*found >= 0 && same_file(t, *found, fd)))
 			continue;
 		if (*found >= 0) {
-			fprintf(stderr,
-				"hlk-run: process %d has several VMs, with fds %d and %d among them: choose by --fd\n",
-				t->pid, *found, fd);
-			ret = RUN_ERROR;
+			ret = fail_say("process %d has several VMs, with fds %d and %d among them: choose by --fd",
+				       t->pid, *found, fd);
 			break;
 		}
 		*found = fd;
 	}
 	closedir(dir);
-	if (!ret && *found < 0) {
-		fprintf(stderr, "hlk-run: process %d has no KVM VM\n", t->pid);
-		ret = RUN_ERROR;
-	}
+	if (!ret && *found < 0)
+		ret = fail_say("process %d has no KVM VM", t->pid);
 	return ret;
 }
 
@@ -382,8 +377,10 @@ static int collect(struct target *t, const struct pt_options *pt,
 		ret = list(t, pt, moment);
 	let_go(t);
 	name_source(t, &moment->space);
-	if (!ret && !alive(t))
+	if (!ret && !alive(t)) {
+		errno = ESRCH;
 		return complain(t, "has ended");
+	}
 	return ret;
 }
 

@@ -469,10 +469,8 @@ static int draw_runs(FILE *file, const struct side *side, double x,
 	int bands = 0;
 	size_t nr, i;
 
-	if (!run) {
-		fprintf(stderr, "hlk-run: out of memory\n");
-		return RUN_ERROR;
-	}
+	if (!run)
+		return fail_say("out of memory");
 	nr = make_runs(side, run);
 	qsort(run, nr, sizeof(*run), by_height);
 	for (i = 0; i < nr; i++) {
@@ -528,10 +526,8 @@ static int side_make(struct side *side, const struct pt_space *space, size_t fro
 	side->physical = physical;
 	side->nr = 0;
 	side->maps = calloc(to - from + 1, sizeof(*side->maps));
-	if (!side->maps) {
-		fprintf(stderr, "hlk-run: out of memory\n");
-		return RUN_ERROR;
-	}
+	if (!side->maps)
+		return fail_say("out of memory");
 	for (i = from; i < to; i++)
 		if (!physical || !pt_is_table(&space->maps[i]))
 			side->maps[side->nr++] = &space->maps[i];

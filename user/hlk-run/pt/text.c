@@ -372,6 +372,7 @@ void pt_print_json(const struct pt_space *space)
 	uint32_t i;
 	size_t nr;
 
+	json_begun();
 	json_text(one, "text", space->source, strlen(space->source));
 	fputs("{\n\"source\": ", stdout);
 	pt_print_object(one);
