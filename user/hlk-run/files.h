@@ -7,7 +7,6 @@
 
 #include "option.h"
 
-void files_parse(struct argp_state *state, const char *arg, struct options *opt);
 int files_map(struct hlk_sandbox *sb, const struct options *opt);
 
 #endif /* HLK_RUN_FILES_H */

@@ -7,7 +7,6 @@
 
 #include "input.h"
 #include "fail.h"
-#include "files.h"
 #include "option.h"
 
 /**
@@ -59,6 +58,44 @@ static error_t parse_snapshot(int key, struct options *opt)
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
+}
+
+/* Is it @GPA[:LABEL]? */
+static bool is_place(char *at, uint64_t *gpa, const char **label)
+{
+	char *end;
+
+	if (at[1] < '0' || at[1] > '9')
+		return false;
+	errno = 0;
+	*gpa = strtoull(at + 1, &end, 0);
+	if (errno || (*end && (*end != ':' || !end[1])))
+		return false;
+	*label = *end ? end + 1 : NULL;
+	return true;
+}
+
+/*
+ * FILE@GPA[:LABEL], which is cut up. A file's own name may have an @, and the label, too: the last
+ * one that an address follows is meant.
+ */
+static void parse_map(struct argp_state *state, char *arg, struct options *opt)
+{
+	char *at = arg + strlen(arg), *slash;
+	struct file_option *file;
+
+	if (opt->nr_files == HLK_MAX_FILES)
+		argp_error(state, "at most %u files", HLK_MAX_FILES);
+	file = &opt->files[opt->nr_files++];
+	while (at > arg && (*at != '@' || !is_place(at, &file->gpa, &file->label)))
+		at--;
+	if (at == arg)
+		argp_error(state, "--map wants FILE@ADDRESS or FILE@ADDRESS:LABEL, not '%s'", arg);
+	*at = '\0';
+	file->path = arg;
+	slash = strrchr(file->path, '/');
+	if (!file->label)
+		file->label = slash ? slash + 1 : file->path;
 }
 
 static error_t parse_call(int key, char *arg, struct argp_state *state,
@@ -116,7 +153,7 @@ error_t option_parse(int key, char *arg, struct argp_state *state,
 						86400000) * 1000;
 		return 0;
 	case OPT_MAP:
-		files_parse(state, arg, opt);
+		parse_map(state, arg, opt);
 		return 0;
 	case OPT_JSON:
 		opt->json = true;

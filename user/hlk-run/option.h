@@ -17,7 +17,7 @@
  * @label: what the guest knows it by
  */
 struct file_option {
-	char *path;
+	const char *path;
 	uint64_t gpa;
 	const char *label;
 };
