@@ -176,6 +176,40 @@ tap(not os.path.exists(path + '.new'), 'nothing else is left')
 got = run('serve-bench', guest, '-c', 'e', '-n', '5', '--metrics', '/nonesuch/metrics')
 tap(got.returncode == 1 and b'/nonesuch/metrics: No such file' in got.stderr,
     'metrics that cannot be written', got)
+
+
+
+def left_alone(what, path, where, why):
+    """Metrics go elsewhere than to what is there already"""
+    before = os.lstat(path)
+    got = run('serve-bench', guest, '-c', 'e', '-n', '5', '--metrics', where)
+    after = os.lstat(path)
+    tap(got.returncode == 1 and why in got.stderr and
+        (before.st_ino, before.st_mode, before.st_size, before.st_mtime_ns) ==
+        (after.st_ino, after.st_mode, after.st_size, after.st_mtime_ns),
+        'metrics: %s is left alone' % what, got)
+
+
+ours = write('ours', b'ours')
+link = os.path.join(folder, 'link')
+pipe = os.path.join(folder, 'pipe')
+for path in (link, pipe, path + '.new'):
+    if os.path.lexists(path):
+        os.unlink(path)
+os.symlink(ours, link)
+os.mkfifo(pipe)
+left_alone('a file where a socket is to be', ours, 'unix:' + ours, b'File exists')
+left_alone('a link where one is to be', link, 'unix:' + link, b'File exists')
+left_alone('a link', link, link, b'regular file')
+left_alone('a FIFO', pipe, pipe, b'regular file')
+left_alone('a folder', folder, folder, b'regular file')
+tap(open(ours, 'rb').read() == b'ours', 'and what is in the file')
+for what, make in (('a FIFO', os.mkfifo), ('a link', lambda path: os.symlink(ours, path))):
+    make(link + '2.new')
+    got = run('serve-bench', guest, '-c', 'e', '-n', '5', '--metrics', link + '2')
+    tap(got.returncode == 0 and open(ours, 'rb').read() == b'ours' and
+        not os.path.lexists(link + '2.new') and os.path.isfile(link + '2') and
+        not os.path.islink(link + '2'), 'metrics: not by way of ' + what, got)
 unix = os.path.join(folder, 'socket')
 for again in ('', ' that was left behind'):
     child = subprocess.Popen([hlk_run, 'serve-bench', guest, '-c', 'e', '-n', '1000000000',
@@ -209,6 +243,14 @@ for again in ('', ' that was left behind'):
         tap(not status and re.search(r'[1-9]\d* restores/s, half below \d', text) and
             not [line for line in lines if len(line) > 40 and 'unix:' not in line],
             'top shows what it does', text)
+        with socket.socket(socket.AF_UNIX) as asks:
+            asks.connect(unix)
+            start = time.time()
+            for _ in range(10):     # a byte each time before a second is over
+                asks.send(b'G')
+                if select.select([asks], [], [], 0.6)[0]:
+                    break
+            tap(asks.recv(8) == b'HTTP/1.0' and time.time() - start < 4, 'it waits for nobody')
         with socket.socket(socket.AF_UNIX) as asks:
             asks.connect(unix)      # and says nothing
             child.send_signal(signal.SIGINT)
@@ -262,6 +304,25 @@ tap(failure['exit_code'] == 4 and 'expected' in failure['error'] and 'failure' n
 failure = json.loads(run('serve-bench', guest, '-c', 'u', '--json').stdout)
 tap(failure['failure']['what'] == 'guest_exit', 'in a pool', failure)
 
+for name in ('at@1', 'no'):
+    path = write(name, b'x' * 5)
+    failure = json.loads(run('run', guest, '-c', 'e', '--map', path + '@0x1000', '--json').stdout)
+    tap(path + ':' in failure['error'] and failure['failure']['what'] == 'argument' and
+        'memory of the guest' in failure['error'], 'which file is not mapped: ' + name, failure)
+failure = json.loads(run('run', guest, '-c', 'e', '--map', path + 'ne@0x1000', '--json').stdout)
+tap('none: No such file' in failure['error'], 'which one is not there', failure)
+for label in ('libc-2.31.so', 'libstdc++.so', 'a@b', 'a@b:c'):
+    got = run('run', guest, '-c', 'e', '--map', path + '@0x40000000:' + label)
+    tap(got.returncode == 0, 'a label with signs: ' + label, got)
+for place in ('-1', '+1', ' 1', '0x', '', '1:', '1x'):
+    got = run('run', guest, '-c', 'e', '--map', path + '@' + place)
+    tap(got.returncode == 2 and b'--map wants' in got.stderr, 'no place: "%s"' % place, got)
+
+got = run('pt', guest, '--json', '--svg=/nonesuch/a.svg')
+failure = json.loads(got.stdout)
+tap(got.returncode == 1 and 'mappings' in failure and b'/nonesuch/a.svg: No such' in got.stderr,
+    'a picture that cannot be written, after JSON: one object', got)
+
 # Two runs
 one, two = os.path.join(folder, 'one.json'), os.path.join(folder, 'two.json')
 first = {'kernel': '6.1', 'calls': 5, 'latency_ns': {'restore': {'p50': 1000, 'p99': 2000}},
@@ -297,6 +358,39 @@ got = run('compare', one, '-', stdin=b'{"b": "c"}')
 tap(got.returncode == 6 and b'nothing to compare' in got.stderr, 'compare: other JSON', got)
 got = run('compare', one, os.path.join(folder, 'none'))
 tap(got.returncode == 6 and b'No such file' in got.stderr, 'compare: no such file', got)
+
+
+def compared(first, second, *args):
+    for path, what in ((one, first), (two, second)):
+        with open(path, 'w', encoding='utf-8') as file:
+            json.dump(what, file)
+    return run('compare', one, two, *args)
+
+
+got = compared({'kernel': '\x1b[2J6.1\x9b', 'a': 1}, {'kernel': 7, 'a': 1})
+tap(b'\x1b' not in got.stdout and b'\x9b' not in got.stdout and
+    re.search(rb'kernel differs: .*6.1.*, 7\n', got.stdout), 'compare: no escapes, and a number',
+    got)
+start = time.time()
+got = compared({'all': list(range(200000)), **{'k%d' % k: k for k in range(60000)}},
+               {'all': list(range(199999)) + [0], **{'k%d' % k: k for k in range(60000)}})
+tap(b'all[199999]' in got.stdout and b'1 figures differ, 259999 are the same' in got.stdout and
+    time.time() - start < 20, 'compare: long lists', got)
+got = compared({'all': [{'pages': k, 'p50': k} for k in range(20000)]},
+               {'all': [{'pages': k, 'p50': k} for k in reversed(range(20000))]})
+tap(b'0 figures differ, 40000 are the same' in got.stdout, 'compare: in another order', got)
+long = 'x' * 80
+got = compared({'all': [{'name': long + 'a', 'p50': 1}, {'name': long + 'b', 'p50': 2}]},
+               {'all': [{'name': long + 'b', 'p50': 2}, {'name': long + 'a', 'p50': 1}]})
+tap(b'0 figures differ, 2 are the same' in got.stdout, 'compare: names that begin alike', got)
+got = compared({'all': [{'name': 'a', 'p50': 1}, {'name': 'a', 'p50': 2}, {'name': 'a', 'p50': 3}]},
+               {'all': [{'name': 'a', 'p50': 1}, {'name': 'b', 'p50': 2}, {'name': 'a', 'p50': 4}]})
+tap(b'all[a, 2].p50' in got.stdout and b'1 figures differ, 1 are the same, 1 are not' in got.stdout,
+    'compare: names that come again', got)
+got = compared({'\u00e9' * 70: {'b': {'p50': 1}}}, {'\u00e9' * 70: {'b': {'p50': 2}}})
+tap(('\u00e9' * 32 + '.b.p50').encode() in got.stdout and b'\xef\xbf\xbd' not in got.stdout,
+    'compare: a long name ends with a character', got)
+compared(first, second)
 lines, status = terminal(40, 'compare', one, two)
 tap(not status and not [line for line in lines if len(line) > 40 and '[' not in line],
     'compare: 40 columns', lines)
