@@ -298,6 +298,7 @@ static void json_pool(struct cJSON *to, const struct hlk_pool_stats *stats)
 	json_u64(one, "waits", stats->waits);
 	json_u64(one, "wait_timeouts", stats->wait_timeouts);
 	json_u64(one, "moved", stats->moved);
+	json_u64(one, "switches", stats->switches);
 	json_u64(one, "restores", stats->restores);
 	json_u64(one, "restore_failures", stats->restore_failures);
 	json_u64(one, "replaced", stats->replaced);
