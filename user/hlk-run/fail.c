@@ -41,7 +41,7 @@ static struct {
 } last;
 
 /* Limits of this process that have a name of their own, and how they are raised */
-static void note_hint(int code)
+static void note_hint(const struct hlk_err *err)
 {
 	static const struct {
 		int code;
@@ -55,8 +55,12 @@ static void note_hint(int code)
 		{ EFBIG, RLIMIT_FSIZE, "size of files: ulimit -f is %llu; raise it", 1024 },
 	};
 	struct rlimit limit;
+	int code = err->code;
 	size_t i;
 
+	/* That is said of much else, too. */
+	if (code == EAGAIN && !(err->op && strstr(err->op, "thread")))
+		code = 0;
 	last.hint[0] = '\0';
 	if (code == ENFILE)
 		snprintf(last.hint, sizeof(last.hint),
@@ -107,7 +111,7 @@ int fail_file(const char *path, const char *what)
 {
 	last.err = (struct hlk_err) { .code = errno, .what = HLK_WHAT_FILE, .op = what };
 	snprintf(last.err.text, sizeof(last.err.text), "%s", path);
-	note_hint(last.err.code);
+	note_hint(&last.err);
 	snprintf(last.line, sizeof(last.line), "%s %s: %s", what, path,
 		 strerror(last.err.code));
 	say_last();
@@ -119,7 +123,7 @@ int fail_err(const char *what, const struct hlk_err *err)
 	char line[256];
 
 	last.err = *err;
-	note_hint(err->code);
+	note_hint(err);
 	hlk_strerror(err, line, sizeof(line));
 	snprintf(last.line, sizeof(last.line), "%s%s%s", what ? what : "",
 		 what ? ": " : "", line);

@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 static const int signals[] = { SIGINT, SIGTERM };
+static volatile sig_atomic_t ours[sizeof(signals) / sizeof(*signals)];
 static volatile sig_atomic_t came;
 
 /* Neither comes while this runs, so the next one, of either kind, meets what ends the program. */
@@ -18,7 +19,8 @@ static void on_signal(int number)
 
 	came = number;
 	for (i = 0; i < sizeof(signals) / sizeof(*signals); i++)
-		signal(signals[i], SIG_DFL);
+		if (ours[i])
+			signal(signals[i], SIG_DFL);
 }
 
 /**
@@ -36,8 +38,10 @@ void interrupt_begin(void)
 	for (i = 0; i < sizeof(signals) / sizeof(*signals); i++)
 		sigaddset(&action.sa_mask, signals[i]);
 	for (i = 0; i < sizeof(signals) / sizeof(*signals); i++)
-		if (!sigaction(signals[i], NULL, &old) && old.sa_handler == SIG_DFL)
+		if (!sigaction(signals[i], NULL, &old) && old.sa_handler == SIG_DFL) {
+			ours[i] = true;
 			sigaction(signals[i], &action, NULL);
+		}
 }
 
 /**

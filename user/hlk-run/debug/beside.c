@@ -20,7 +20,8 @@
  * @opt: the command line
  * @thread: who calls it
  * @done: calls that were answered, all as the first
- * @ret: what came of it
+ * @failed: a call failed, as the sandbox says
+ * @differs: an answer was another one
  * @first: the first answer
  * @first_len: its length
  * @answer: another one
@@ -30,7 +31,8 @@ struct beside {
 	const struct options *opt;
 	pthread_t thread;
 	uint64_t done;
-	int ret;
+	bool failed;
+	bool differs;
 	char first[ANSWER_SIZE];
 	size_t first_len;
 	char answer[ANSWER_SIZE];
@@ -44,6 +46,7 @@ static int call(struct beside *beside, char *answer, size_t *len)
 					answer, ANSWER_SIZE, len, opt->timeout_us);
 }
 
+/* What went wrong is told by the thread that tells all else, in the end. */
 static void *call_all(void *arg)
 {
 	struct beside *beside = arg;
@@ -51,7 +54,7 @@ static void *call_all(void *arg)
 
 	for (; beside->done < beside->opt->beside; beside->done++) {
 		if (call(beside, beside->answer, &len)) {
-			beside->ret = fail_sandbox(beside->sb);
+			beside->failed = true;
 			return NULL;
 		}
 		if (!beside->done) {
@@ -59,8 +62,7 @@ static void *call_all(void *arg)
 			beside->first_len = len;
 		} else if (len != beside->first_len ||
 			   memcmp(beside->first, beside->answer, len)) {
-			fail_say("beside gdb: an answer is not as the first");
-			beside->ret = RUN_MISMATCH;
+			beside->differs = true;
 			return NULL;
 		}
 	}
@@ -122,12 +124,17 @@ int beside_start(struct hlk_ctx *ctx, struct hlk_snap *snap, const struct option
  */
 int beside_end(struct beside *beside)
 {
-	int ret;
+	int ret = RUN_OK;
 
 	if (!beside)
 		return RUN_OK;
 	pthread_join(beside->thread, NULL);
-	ret = beside->ret;
+	if (beside->failed)
+		ret = fail_sandbox(beside->sb);
+	if (beside->differs) {
+		fail_say("beside gdb: an answer is not as the first");
+		ret = RUN_MISMATCH;
+	}
 	fprintf(stderr, "hlk-run: beside gdb: %llu of %llu calls answered, all as the first\n",
 		(unsigned long long)beside->done, (unsigned long long)beside->opt->beside);
 	hlk_sandbox_close(beside->sb);
