@@ -582,7 +582,9 @@ static void race(void)
 
 	world.raced = true;
 	if (chance(10)) {
-		shim.signal_at = shim.checks + 1;
+		/* one that came does not go */
+		if (!hit(shim.checks, shim.signal_at))
+			shim.signal_at = shim.checks + 1;
 		return;
 	}
 	if (pin->page || !map->vma || !map->vm || !map->vma->nr_ptes)
