@@ -384,6 +384,15 @@ static bool fault_nowait(const struct vm_fault *vmf)
 	return vmf->flags & FAULT_FLAG_RETRY_NOWAIT;
 }
 
+/*
+ * Does a fault belong to a call? KVM asks in the name of the VM's process, or by a worker
+ * that has no memory map. Who looks on from another process is no guest.
+ */
+static bool fault_of_call(const struct hlk_vm_window *window)
+{
+	return !current->mm || current->mm == window->vm->kvm->mm;
+}
+
 static vm_fault_t window_fault(struct vm_fault *vmf)
 {
 	struct hlk_vm_window *window = vmf->vma->vm_private_data;
@@ -414,7 +423,8 @@ static vm_fault_t window_fault(struct vm_fault *vmf)
 			goto unlock;
 		}
 		window->read_faults++;
-		hlk_window_touch(window, index, HLK_TOUCHED_READ_BIT, HLK_GFP);
+		if (fault_of_call(window))
+			hlk_window_touch(window, index, HLK_TOUCHED_READ_BIT, HLK_GFP);
 	}
 	ret = hlk_insert_shared(vmf, page ?: window->vm->zero_page);
 unlock:

@@ -3,6 +3,8 @@
  * Which pages a sandbox keeps private: those that calls write, no others; and
  * how a new sandbox learns of them.
  */
+#include <sys/wait.h>
+
 #include "hlk_test.h"
 #include "harness.h"
 
@@ -70,12 +72,17 @@ static long restore(fixture *self)
 	return hlk_restore(self->t.hlk, -1, &self->r);
 }
 
-static struct hlk_vm_stats stats(fixture *self)
+static struct hlk_vm_stats stats_of(struct tvm *t)
 {
 	struct hlk_vm_stats stats = HLK_STRUCT(hlk_vm_stats);
 
-	t_must(!hlk_stats(self->t.hlk, &stats));
+	t_must(!hlk_stats(t->hlk, &stats));
 	return stats;
+}
+
+static struct hlk_vm_stats stats(fixture *self)
+{
+	return stats_of(&self->t);
 }
 
 TEST_F(hotset, pages_that_calls_write_stay)
@@ -330,6 +337,55 @@ TEST_F(hotset, a_new_sandbox_is_made_ready)
 	ASSERT_EQ(77, data[20 * PAGE]);
 	OK(hlk_restore(t.hlk, -1, NULL));
 	ASSERT_EQ(21, data[20 * PAGE]);
+	tvm_close(&t);
+}
+
+/* Read a VM's memory from another process. */
+static int look_on(const struct tvm *t, u64 gpa, u64 bytes)
+{
+	struct hlk_vm_attach attach = HLK_STRUCT(hlk_vm_attach);
+	struct hlk_read read = HLK_STRUCT(hlk_read);
+	pid_t pid = fork();
+	int status;
+	int ret;
+
+	t_must(pid >= 0);
+	if (pid) {
+		t_must(waitpid(pid, &status, 0) == pid);
+		return status;
+	}
+	attach.head.flags = HLK_ATTACH_INSPECT;
+	attach.vm_fd = t->vm;
+	read.gpa = gpa;
+	read.bytes = bytes;
+	read.data = (uintptr_t)malloc(bytes);
+	ret = hlk_call(t->dev, HLK_VM_ATTACH, &attach);
+	if (!ret)
+		ret = hlk_call(attach.out_fd, HLK_READ, &read);
+	_exit(ret || read.done != bytes);
+}
+
+TEST_F(hotset, who_looks_on_is_no_guest)
+{
+	struct hlk_touched runs[64];
+	struct hlk_prefault p;
+	struct tvm t;
+	u64 before;
+	u32 i;
+
+	clone(self, &t, 0, 0);
+	before = stats_of(&t).read_faults;
+	ASSERT_EQ(0, look_on(&t, TVM_DATA + 80 * PAGE, 10 * PAGE));
+	ASSERT_LE(before + 10, stats_of(&t).read_faults);
+	OK(prefault(t.hlk, &p, runs, ARRAY_SIZE(runs)));
+	ASSERT_TRUE(told(runs, p.nr_runs, TVM_DATA + 60 * PAGE, 0));
+	for (i = 80; i < 90; i++)
+		ASSERT_FALSE(told(runs, p.nr_runs, TVM_DATA + i * PAGE, 0));
+	/* but who reads the same as the VM's process is */
+	for (i = 90; i < 100; i++)
+		(void)*(volatile u8 *)tvm_at(&t, TVM_DATA + i * PAGE);
+	OK(prefault(t.hlk, &p, runs, ARRAY_SIZE(runs)));
+	ASSERT_TRUE(told(runs, p.nr_runs, TVM_DATA + 95 * PAGE, 0));
 	tvm_close(&t);
 }
 

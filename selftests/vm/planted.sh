@@ -42,6 +42,7 @@ bugs() {
 	learned_beyond_what_is_kept|6.12|learn|learn.no_more_than_is_kept|kmod/prefault.c|s/if \(!prefault_room\(vm\)\)/if (0)/
 	learned_for_ever|6.12|learn|learn.a_snapshot_of_what_was_written_where_it_lies|kmod/window.c|/^void hlk_window_rebase/,/^}/s/hlk_learned_forget\(window\);/;/
 	boot_copied_back|6.12|hotset|hotset.who_took_the_snapshot_is_as_a_clone|kmod/restore.c|s/if \(vm->took\)/if (0)/
+	touched_by_who_looks_on|6.12|hotset|hotset.who_looks_on_is_no_guest|kmod/window.c|s/if \(fault_of_call\(window\)\)/if (fault_of_call(window) || 1)/
 	failed_page_mapped|6.12|poison|poison.a_base_page_reaches_nobody|kmod/window.c|s/ \|\| PageHWPoison\(page\)\)/)/
 	failed_page_stays|6.12|poison|poison.a_private_page_is_replaced|kmod/restore.c|s/if \(unlikely\(PageHWPoison\(private->page\)\)\)/if (0)/
 	failed_page_copied|6.12|poison|poison.a_base_page_cannot_be_restored|kmod/copy.h|s/PageHWPoison\(from\) \|\| //
