@@ -153,14 +153,16 @@ static void leaving_chunk(struct leaving *l, struct hlk_shown *shown, u64 at)
 }
 
 /* Tables that were learned are shown instead of the snapshot's, and of no other one. */
-static void leaving_learned(struct leaving *l)
+static int leaving_learned(struct leaving *l)
 {
 	struct hlk_learned *learned;
 	unsigned long index;
 
 	if (!l->window->nr_learned)
-		return;
+		return 0;
 	xa_for_each(&l->window->learned, index, learned) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
 		if (xa_load(&l->window->index, index))
 			continue;
 		leaving_add(l, index);
@@ -168,6 +170,18 @@ static void leaving_learned(struct leaving *l)
 		hlk_window_hide(l->window, index);
 		cond_resched();
 	}
+	return 0;
+}
+
+/* What got empty since the last switch stays until the next one: pages come back there. */
+static bool leaving_empty(struct hlk_vm_window *window, struct hlk_shown *shown,
+			  unsigned long at)
+{
+	if (memchr_inv(shown->bits, 0, sizeof(shown->bits)))
+		return false;
+	xa_erase(&window->shown, at);
+	kfree(shown);
+	return true;
 }
 
 /**
@@ -186,17 +200,20 @@ int hlk_window_leave(struct hlk_vm_window *window, struct xarray *base, u64 step
 	struct leaving l = { .window = window, .base = base, .step = step };
 	struct hlk_shown *shown;
 	unsigned long at;
-	int ret = 0;
+	int ret;
 
 	lockdep_assert_held(&window->lock);
 	hlk_might_sleep();
-	leaving_learned(&l);
+	ret = leaving_learned(&l);
+	if (ret)
+		return ret;
 	xa_for_each(&window->shown, at, shown) {
 		if (fatal_signal_pending(current)) {
 			ret = -EINTR;
 			break;
 		}
-		leaving_chunk(&l, shown, at);
+		if (!leaving_empty(window, shown, at))
+			leaving_chunk(&l, shown, at);
 		cond_resched();
 	}
 	leaving_flush(&l);
