@@ -131,8 +131,9 @@ static bool audit_writable(struct mm_struct *mm, unsigned long hva)
 
 /*
  * Does a mapping show the page that the window has there, and a shared one not to
- * be written? Under the window's lock neither changes. No page is asked for, so
- * no fault waits for that lock. Private pages are compared by audit_private().
+ * be written, and is it noted as shown, as the next switch goes by? Under the window's
+ * lock neither changes. No page is asked for, so no fault waits for that lock. Private
+ * pages are compared by audit_private().
  */
 static int audit_shown(struct audit *a, struct hlk_vm_window *window, u64 index,
 		       unsigned long hva)
@@ -151,7 +152,8 @@ static int audit_shown(struct audit *a, struct hlk_vm_window *window, u64 index,
 				       NULL);
 	if (got == 1) {
 		want = hlk_window_page(window, index, &frozen) ?: a->vm->zero_page;
-		wrong = page != want || (frozen && audit_writable(mm, hva));
+		wrong = page != want || frozen != hlk_window_shows(window, index) ||
+			(frozen && audit_writable(mm, hva));
 	}
 	mutex_unlock(&window->lock);
 	if (got != 1) {

@@ -520,6 +520,7 @@ static inline enum hlk_why hlk_private_why(int err)
 /* shown.c */
 int hlk_window_show(struct hlk_vm_window *window, u64 index);
 void hlk_window_hide(struct hlk_vm_window *window, u64 index);
+bool hlk_window_shows(struct hlk_vm_window *window, u64 index);
 int hlk_window_leave(struct hlk_vm_window *window, struct xarray *base, u64 step);
 void hlk_shown_free(struct hlk_vm_window *window);
 

@@ -74,6 +74,23 @@ void hlk_window_hide(struct hlk_vm_window *window, u64 index)
 }
 
 /**
+ * hlk_window_shows() - may a mapping show the shared page of a place?
+ * @window: the window; its lock is held
+ * @index: page number in it
+ *
+ * Return: whether it was noted
+ */
+bool hlk_window_shows(struct hlk_vm_window *window, u64 index)
+{
+	u32 slot = index % HLK_CHUNK_PAGES;
+	const struct hlk_shown *shown;
+
+	lockdep_assert_held(&window->lock);
+	shown = xa_load(&window->shown, index / HLK_CHUNK_PAGES);
+	return shown && shown->bits[slot / SHOWN_BITS] & BIT_ULL(slot % SHOWN_BITS);
+}
+
+/**
  * struct leaving - pages that are unmapped at once
  * @window: the window
  * @base: what it goes over to

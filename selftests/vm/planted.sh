@@ -207,6 +207,7 @@ audit_bugs() {
 	cat <<-'EOF'
 	stale_shared_page|6.12|audit|audit.shared_pages_of_another_snapshot|kmod/restore.c|s/ret = hlk_window_unmap\(vm->windows\[i\], &snap->base\[nr\]\);/ret = 0;/
 	stale_base|6.12|audit|audit.shared_pages_of_another_snapshot|kmod/window.c|s/window->list\[i\]\.base = hlk_base_page\(base, window->list\[i\]\.index\);/;/
+	shown_but_not_noted|6.12|audit|audit.shared_pages_are_not_writable|kmod/shown.c|/^int hlk_window_show/,/^}/s/shown->bits\[slot \/ SHOWN_BITS\] \|= /(void)/
 	given_back_but_mapped|6.12|audit|audit.pages_that_were_given_back|kmod/window.c|s/unmap_mapping_pages\(window->vm->mapping, window->range.gfn \+ drop->first,/if (0) &/
 	given_back_but_counted|6.12|audit|audit.pages_that_were_given_back|kmod/window.c|/^static bool window_drop/,/^}/s/atomic64_dec\(&window->vm->nr_private\);/;/
 	shared_page_writable|6.12|audit|audit.shared_pages_are_not_writable|kmod/window.c|s/err = vm_insert_page\(vmf->vma,/vmf->vma->vm_page_prot = vm_get_page_prot(vmf->vma->vm_flags); &/
