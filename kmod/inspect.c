@@ -295,6 +295,22 @@ free:
 	return ret;
 }
 
+/* EFAULT is the caller's memory alone. */
+static int read_failed(int err, u64 gpa, struct hlk_why_at *at)
+{
+	switch (err) {
+	case -ENODEV:
+	case -EFAULT:
+		return hlk_fail(at, -ENODEV, HLK_WHY_NOT_RAM, 0, gpa);
+	case -EIO:
+		return hlk_fail(at, err, HLK_WHY_BASE_READ, 0, gpa);
+	case -EHWPOISON:
+		return hlk_fail(at, err, HLK_WHY_MEMORY_FAILED, 0, gpa);
+	default:
+		return err;
+	}
+}
+
 /* Of one page, to the caller */
 static int read_part(struct hlk_gmem *gmem, u64 gpa, size_t bytes, void __user *to,
 		     struct hlk_why_at *at)
@@ -305,10 +321,8 @@ static int read_part(struct hlk_gmem *gmem, u64 gpa, size_t bytes, void __user *
 	int ret;
 
 	ret = gmem->ops->get(gmem, gpa >> PAGE_SHIFT, &gpage);
-	if (ret == -ENODEV)
-		return hlk_fail(at, ret, HLK_WHY_NOT_RAM, 0, gpa);
 	if (ret)
-		return ret;
+		return read_failed(ret, gpa, at);
 	if (!gpage.page)
 		return clear_user(to, bytes) ? -EFAULT : 0;
 	from = kmap_local_page(gpage.page);

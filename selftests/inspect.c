@@ -20,6 +20,8 @@
 #define PAT		0x80
 #define AVL(n)		((n) << 9)
 
+#define HOLE		0xe0000U	/* of a memslot, where nothing is mapped */
+
 #define ROOT		0x30000U
 #define TABLES		0x31000U
 
@@ -80,6 +82,7 @@ static void play(struct other *other, u8 *memory)
 	tvm_open(&t);
 	tvm_memslot(&t, 0, TVM_LOW, memory, 0);
 	make_tables(&t);
+	t_must(!munmap(memory + HOLE, PAGE));
 	tvm_load(&t, TVM_CODE, spin);
 	tvm_set_paging(&t, TVM_CODE, ROOT, CR4_PSE);
 	other->second = -1;
@@ -356,6 +359,8 @@ TEST_F(inspect, memory_is_read)
 	ASSERT_EQ(0x5a, buf[15]);
 	FAILS(ENODEV, HLK_WHY_NOT_RAM, read_at(hlk, 1ULL << 52, buf, 1, &done));
 	ASSERT_EQ(0, done);
+	FAILS(ENODEV, HLK_WHY_NOT_RAM, read_at(hlk, HOLE - 16, buf, PAGE, &done));
+	ASSERT_EQ(16, done);
 	FAILS(EINVAL, HLK_WHY_GPA_RANGE, read_at(hlk, -PAGE, buf, PAGE + 1, &done));
 	t_must(!munmap(buf + PAGE, PAGE));
 	FAILS(EFAULT, HLK_WHY_NONE, read_at(hlk, 0x40000, buf, 2 * PAGE, &done));

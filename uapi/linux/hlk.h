@@ -1405,7 +1405,9 @@ struct hlk_mark_cow {
  * @done: out: how many were read; all of them if the call succeeds
  *
  * A call that fails says in @done how far it came: ENODEV with HLK_WHY_NOT_RAM where no
- * memory follows. The guest may run, and write what is read meanwhile.
+ * memory follows, or none that can be had; EIO with HLK_WHY_BASE_READ; EHWPOISON with
+ * HLK_WHY_MEMORY_FAILED. EFAULT is @data's. What is read is there afterwards, as if its
+ * process had read it. The guest may run, and write what is read meanwhile.
  */
 struct hlk_read {
 	struct hlk_head head;

@@ -28,7 +28,7 @@ struct pt_extent {
  * @extent: where they are, in order
  * @nr: length of @extent
  * @total: how many pages
- * @digest: of each; all zero for a page of zeroes
+ * @digest: of each; all zero for a page of zeroes, or one that cannot be had
  */
 struct pt_pages {
 	struct pt_extent *extent;

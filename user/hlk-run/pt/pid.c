@@ -325,13 +325,29 @@ static int translate_process(void *arg, struct hlk_translate *translate)
 	return RUN_OK;
 }
 
+/* A page that the program does not have is no reason to end: it reads as zeroes. */
 static int read_process(void *arg, uint64_t gpa, void *buf, size_t len)
 {
 	struct target *t = arg;
 	struct hlk_err err;
+	uint8_t *to = buf;
+	size_t done = 0;
+	size_t part;
 
-	return hlk_inspect_read(t->inspect, gpa, buf, &len, &err) ? fail_err(NULL, &err) :
-								    RUN_OK;
+	while (done < len) {
+		part = len - done;
+		if (!hlk_inspect_read(t->inspect, gpa + done, to + done, &part, &err))
+			return RUN_OK;
+		if (err.why != HLK_WHY_NOT_RAM)
+			return fail_err(NULL, &err);
+		done += part;
+		part = PT_PAGE - (gpa + done) % PT_PAGE;
+		if (part > len - done)
+			part = len - done;
+		memset(to + done, 0, part);
+		done += part;
+	}
+	return RUN_OK;
 }
 
 static void name_source(const struct target *t, struct pt_space *space)
