@@ -669,17 +669,18 @@ static int set_lines(struct hlk_machine *machine, const struct hlk_program_tail 
  */
 static int bring_clock(struct hlk_machine *machine, const struct hlk_program_tail *tail)
 {
-	struct kvm_clock_data clock = { .clock = tail->base + hlk_real_ns() };
+	uint64_t real = hlk_real_ns();
+	struct kvm_clock_data clock = { .clock = tail->base + real };
 
-	if (machine->has_base && machine->base == tail->base)
-		return 0;
 	/* The host's was set back. */
 	if ((int64_t)(clock.clock - tail->clock) < 0)
 		clock.clock = tail->clock;
+	if (machine->has_base && machine->base + real == clock.clock)
+		return 0;
 	if (ioctl(machine->vm_fd, KVM_SET_CLOCK, &clock))
 		return hlk_err_system(&machine->err, op_restore);
 	machine->has_base = true;
-	machine->base = tail->base;
+	machine->base = clock.clock - real;
 	return 0;
 }
 

@@ -325,6 +325,8 @@ static int add_debugregs(struct hlk_program *program)
 	return 0;
 }
 
+#define SEC	1000000000ULL
+
 /**
  * hlk_real_ns() - the host's time
  *
@@ -335,19 +337,25 @@ uint64_t hlk_real_ns(void)
 	struct timespec ts;
 
 	clock_gettime(CLOCK_REALTIME, &ts);
-	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+	return ts.tv_sec * SEC + ts.tv_nsec;
 }
 
+/*
+ * How far KVM's clock and the host's are from each other stays what it was first found to be,
+ * so that a machine knows it as its own; but not if somebody set one of them.
+ */
 static int add_clock(struct hlk_program *program)
 {
 	struct kvm_clock_data clock;
+	uint64_t base;
 
 	if (ioctl(program->vm_fd, KVM_GET_CLOCK, &clock))
 		return failed(program, "KVM_GET_CLOCK");
 	clock = (struct kvm_clock_data) { .clock = clock.clock };
 	program->clock = clock.clock;
-	if (!program->has_base)
-		program->base = clock.clock - hlk_real_ns();
+	base = clock.clock - hlk_real_ns();
+	if (!program->has_base || base - program->base + SEC > 2 * SEC)
+		program->base = base;
 	program->has_base = true;
 	add_vm(program, KVM_SET_CLOCK, &clock, sizeof(clock), HLK_PROGRAM_TIME_BACK);
 	return 0;

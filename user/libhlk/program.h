@@ -50,7 +50,7 @@ struct hlk_program_tail {
  * @lines: levels of its interrupt lines
  * @time: of its CMOS clock
  * @has_base: what follows is known already
- * @base: in and out: what KVM's clock is at the epoch
+ * @base: in and out: what KVM's clock is at the epoch; anew if it is off by more than 1 s
  * @clock: out: KVM's clock
  * @state: what an embedder's device has, or NULL
  * @state_bytes: how much

@@ -798,7 +798,7 @@ static void test_clock(void)
 {
 	static const struct step first[] = { { .error = ETIMEDOUT }, OVER };
 	struct hlk_machine_run run = HLK_MACHINE_RUN_INIT;
-	struct hlk_program_tail tail;
+	struct hlk_program_tail tail, of_own;
 	struct hlk_snap snap = { .fd = 77 }, *own;
 
 	atomic_init(&snap.refs, 10);
@@ -828,10 +828,26 @@ static void test_clock(void)
 	tail.base -= 200 * SEC;
 	tap(!hlk_machine_restore(machine, &snap) && play.clocks == 2 &&
 	    play.clock == 5000 * SEC, "never behind the snapshot's");
+	tap(machine->base + hlk_real_ns() - 5000 * SEC < 100 * SEC,
+	    "which is what it is known to be");
+	play.clock = 5100 * SEC;
+	tap(!hlk_machine_restore(machine, &snap) && play.clocks == 3 &&
+	    play.clock == 5000 * SEC, "nor before it once more");
+	tap(!hlk_machine_snapshot(machine, &own) &&
+	    !hlk_program_tail(play.program, play.program_bytes, &of_own) &&
+	    of_own.base == machine->base && of_own.base != tail.base, "nor is it in its snapshots");
+	hlk_snapshot_close(own);
+	play.clock += 300 * SEC;
+	tap(!hlk_machine_snapshot(machine, &own) &&
+	    !hlk_program_tail(play.program, play.program_bytes, &of_own) &&
+	    of_own.base + hlk_real_ns() - 5300 * SEC < 100 * SEC &&
+	    of_own.base == machine->base, "what was true of clocks that were set is so no more");
+	hlk_snapshot_close(own);
+	play.restores = 0;
 	tail.base--;
 	play.clock_error = EIO;
 	tap(hlk_machine_restore(machine, &snap) == -EIO && machine->state == HLK_MACHINE_OVER &&
-	    play.restores == 2, "KVM does not take it");
+	    !play.restores, "KVM does not take it");
 	machine->last = NULL;
 	machine->has_base = false;
 }
