@@ -43,7 +43,7 @@ int hlk_vm_check(struct hlk_vm *vm, struct hlk_why_at *at)
 }
 
 /**
- * hlk_vm_check_look() - may the caller look at the VM's page tables?
+ * hlk_vm_check_look() - may the caller look at the VM's memory and page tables?
  * @vm: the VM
  * @at: the reason of a failure
  *
