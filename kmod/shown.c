@@ -94,6 +94,7 @@ bool hlk_window_shows(struct hlk_vm_window *window, u64 index)
  * struct leaving - pages that are unmapped at once
  * @window: the window
  * @base: what it goes over to
+ * @all: also those that both have
  * @step: how many pages these may be, for all mappings may have all of them
  * @first: page number of the first
  * @end: behind the last one; @first if there are none
@@ -103,6 +104,7 @@ bool hlk_window_shows(struct hlk_vm_window *window, u64 index)
 struct leaving {
 	struct hlk_vm_window *window;
 	struct xarray *base;
+	bool all;
 	u64 step;
 	u64 first;
 	u64 end;
@@ -145,7 +147,7 @@ static void leaving_word(struct leaving *l, struct hlk_shown *shown, u64 at, u32
 
 	for (; bits; bits &= bits - 1) {
 		slot = word * SHOWN_BITS + __ffs64(bits);
-		if (chunk_same(ours, theirs, slot)) {
+		if (!l->all && chunk_same(ours, theirs, slot)) {
 			leaving_flush(l);
 			continue;
 		}
@@ -161,7 +163,7 @@ static void leaving_chunk(struct leaving *l, struct hlk_shown *shown, u64 at)
 	u32 i;
 
 	ours = l->window->base ? xa_load(l->window->base, at) : NULL;
-	if (ours == theirs) {
+	if (!l->all && ours == theirs) {
 		leaving_flush(l);
 		return;
 	}
@@ -210,11 +212,18 @@ static bool leaving_empty(struct hlk_vm_window *window, struct hlk_shown *shown,
  * For as long as the lock is held they do not get one, so a caller who gives up
  * after a failure has changed nothing.
  *
+ * A VM that took a snapshot since its last restore asks anew for all pages: those that
+ * stay mapped would be missing in what the snapshot remembers of its calls.
+ *
  * Return: 0, or -EINTR after a fatal signal
  */
 int hlk_window_leave(struct hlk_vm_window *window, struct xarray *base, u64 step)
 {
-	struct leaving l = { .window = window, .base = base, .step = step };
+	struct leaving l = {
+		.window = window, .base = base, .step = step,
+		/* calls are about to show for the first time which pages they read */
+		.all = window->vm->took,
+	};
 	struct hlk_shown *shown;
 	unsigned long at;
 	int ret;

@@ -207,6 +207,7 @@ audit_bugs() {
 	cat <<-'EOF'
 	stale_shared_page|6.12|audit|audit.shared_pages_of_another_snapshot|kmod/restore.c|s/ret = hlk_window_unmap\(vm->windows\[i\], &snap->base\[nr\]\);/ret = 0;/
 	stale_base|6.12|audit|audit.shared_pages_of_another_snapshot|kmod/window.c|s/window->list\[i\]\.base = hlk_base_page\(base, window->list\[i\]\.index\);/;/
+	unread_by_who_took_it|6.12|fused|fused.flat.a_new_sandbox_gets_what_others_touched|kmod/shown.c|s/\.all = window->vm->took/.all = false/
 	shown_but_not_noted|6.12|audit|audit.shared_pages_are_not_writable|kmod/shown.c|/^int hlk_window_show/,/^}/s/shown->bits\[slot \/ SHOWN_BITS\] \|= /(void)/
 	given_back_but_mapped|6.12|audit|audit.pages_that_were_given_back|kmod/window.c|s/unmap_mapping_pages\(window->vm->mapping, window->range.gfn \+ drop->first,/if (0) &/
 	given_back_but_counted|6.12|audit|audit.pages_that_were_given_back|kmod/window.c|/^static bool window_drop/,/^}/s/atomic64_dec\(&window->vm->nr_private\);/;/
