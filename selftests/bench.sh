@@ -159,7 +159,7 @@ for files in 8 10; do
 done
 
 hlk-run bench --quick --ways C --json /nowhere/bench.json --svg /dev/full > $out 2>&1
-[ $? = 1 ] && [ "$(grep -c "cannot be written" $out)" = 2 ]
+[ $? = 1 ] && [ "$(grep -c "cannot write" $out)" = 2 ]
 result $? "files that cannot be written"
 
 hlk-run bench --config 600,1024,16 > $out 2>&1

@@ -120,7 +120,7 @@ bugs() {
 	barrier_elsewhere|7.3|attach|attach.a_barrier_where_the_vcpu_was|kmod/vcpu.c|/^static void vcpus_barrier/,/^}/s/smp_call_function_single\(cpu, barrier_here, NULL, true\)/barrier_here(NULL)/
 	refusal_stays|6.12|refused|worker.kvm_run.asks_for_the_next_tenant_too|kmod/vcpu.c|s/vcpu->async_pf.queued &= ~REFUSED;/;/
 	tables_of_another_snapshot|6.12|learn|learn.another_snapshot_has_tables_of_its_own|kmod/shown.c|/^static int leaving_learned/,/^}/s/leaving_add\(l, index\);/;/
-	forgets_what_is_mapped|6.12|tree|tree.what_siblings_both_have_stays_mapped|kmod/shown.c|s/if \(ours == theirs\) \{/if (0) {/;s/if \(chunk_same\(ours, theirs, slot\)\)/if (0)/
+	forgets_what_is_mapped|6.12|tree|tree.what_siblings_both_have_stays_mapped|kmod/shown.c|s/!l->all && (ours == theirs|chunk_same)/0 \&\& \1/
 	deaf_switch|6.12|killed|killed.while_going_over_to_another_snapshot|kmod/shown.c|/^int hlk_window_leave/,/^}/s/fatal_signal_pending\(current\)/false/
 	EOF
 	audit_bugs

@@ -103,7 +103,7 @@ int fail_say(const char *fmt, ...)
 /**
  * fail_file() - say that something with a file failed, as errno says
  * @path: the file
- * @what: what was to be done with it, such as "cannot be written"
+ * @what: what was to be done with it, such as "cannot write"
  *
  * Return: RUN_ERROR
  */
