@@ -4,6 +4,7 @@
  * sandbox to go from one to the other.
  */
 #include <errno.h>
+#include <string.h>
 #include <sys/ioctl.h>
 
 #include "internal.h"
@@ -14,10 +15,14 @@
 #define MOST		65536U
 #define MOST_CALLS	64
 
+/* Ids follow each other: each bit of either has to tell, or neighbours fall together. */
 static uint32_t place(uint64_t a, uint64_t b)
 {
-	return (uint32_t)((a * 0x9e3779b97f4a7c15ULL + b) * 0xff51afd7ed558ccdULL >> 56) %
-	       HLK_NEAR_KNOWN;
+	uint64_t x = a * 0x9e3779b97f4a7c15ULL + b;
+
+	x = (x ^ x >> 33) * 0xff51afd7ed558ccdULL;
+	x = (x ^ x >> 33) * 0xc4ceb9fe1a85ec53ULL;
+	return (x >> 33) % HLK_NEAR_SETS;
 }
 
 static void in_order(const struct hlk_snap *x, const struct hlk_snap *y, uint64_t *a, uint64_t *b)
@@ -39,7 +44,7 @@ bool hlk_near_known(const struct hlk_near *near, const struct hlk_snap *x,
 		    const struct hlk_snap *y, uint32_t *pages)
 {
 	uint64_t a, b;
-	uint32_t at;
+	uint32_t row, i;
 
 	*pages = 0;
 	if (x == y || (x->id && x->id == y->id))
@@ -49,9 +54,13 @@ bool hlk_near_known(const struct hlk_near *near, const struct hlk_snap *x,
 		*pages = HLK_NEAR_FAR;
 		return true;
 	}
-	at = place(a, b);
-	*pages = near->pair[at].pages;
-	return near->pair[at].a == a && near->pair[at].b == b;
+	row = place(a, b);
+	for (i = 0; i < HLK_NEAR_WAYS; i++) {
+		*pages = near->pair[row][i].pages;
+		if (near->pair[row][i].a == a && near->pair[row][i].b == b)
+			return true;
+	}
+	return false;
 }
 
 /**
@@ -65,13 +74,18 @@ void hlk_near_learn(struct hlk_near *near, const struct hlk_snap *x,
 		    const struct hlk_snap *y, uint32_t pages)
 {
 	uint64_t a, b;
-	uint32_t at;
+	uint32_t row, i;
 
 	in_order(x, y, &a, &b);
-	at = place(a, b);
-	near->pair[at].a = a;
-	near->pair[at].b = b;
-	near->pair[at].pages = pages;
+	row = place(a, b);
+	for (i = 0; i < HLK_NEAR_WAYS - 1; i++) {
+		if (near->pair[row][i].a == a && near->pair[row][i].b == b)
+			break;
+	}
+	memmove(&near->pair[row][1], &near->pair[row][0], i * sizeof(near->pair[row][0]));
+	near->pair[row][0].a = a;
+	near->pair[row][0].b = b;
+	near->pair[row][0].pages = pages;
 }
 
 static uint64_t sum(const struct hlk_extent *extents, uint32_t nr)

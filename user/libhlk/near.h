@@ -6,7 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define HLK_NEAR_KNOWN	256
+#define HLK_NEAR_SETS	128
+#define HLK_NEAR_WAYS	4
 
 /* As far as any */
 #define HLK_NEAR_FAR	UINT32_MAX
@@ -15,16 +16,18 @@ struct hlk_snap;
 
 /**
  * struct hlk_near - distances that are known
- * @pair: of two snapshots, by their ids, the smaller one first; ids of 0 are of none
+ * @pair: of two snapshots, by their ids, the smaller one first; ids of 0 are of none. A row
+ *	holds those that fall together, the newest first.
  *
- * A newer one may take the place of an older one. Whoever has it protects it.
+ * A newer one may take the place of the oldest of its row, so that as many as a call asks for
+ * never drive each other out. Whoever has it protects it.
  */
 struct hlk_near {
 	struct {
 		uint64_t a;
 		uint64_t b;
 		uint32_t pages;
-	} pair[HLK_NEAR_KNOWN];
+	} pair[HLK_NEAR_SETS][HLK_NEAR_WAYS];
 };
 
 bool hlk_near_known(const struct hlk_near *near, const struct hlk_snap *a,

@@ -596,6 +596,26 @@ static void test_metrics(void)
 	tap(!hlk_pool_close(pool), "close");
 }
 
+/* As many distances as one call asks for, whatever the snapshots' ids are */
+static void test_distances(void)
+{
+	static struct hlk_near near;
+	struct hlk_snap one = { .id = 1 }, other = {};
+	uint64_t first, id;
+	uint32_t pages, lost = 0;
+
+	for (first = 2; first < 4000; first += 4) {
+		for (id = first; id < first + 8; id++) {
+			other.id = first + id % 4;
+			hlk_near_learn(&near, &one, &other, other.id);
+		}
+		for (other.id = first; other.id < first + 4; other.id++)
+			lost += !hlk_near_known(&near, &other, &one, &pages) ||
+				 pages != other.id;
+	}
+	tap(!lost, "distances: four that were learned last are known: %u are not", lost);
+}
+
 int main(void)
 {
 	struct hlk_sandbox *sb;
@@ -608,6 +628,7 @@ int main(void)
 	sb = played_ready(ctx, &snap, NULL, &err);
 	tap(sb, "a snapshot");
 	hlk_sandbox_close(sb);
+	test_distances();
 	test_handed_over();
 	test_same_again();
 	test_set_up();
