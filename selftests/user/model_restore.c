@@ -181,6 +181,19 @@ static bool any_locked(void)
 	return false;
 }
 
+/*
+ * One that was in somebody's hands when strangers went was asked with the others, and has gone
+ * since as one above the watermark: that it was written is known.
+ */
+static void hear_asked(u32 s)
+{
+	struct hlk_touched_set *set = &plan.to->snap->touched[world.site[s].window];
+	void *entry = xa_load(&set->pages, world.site[s].index);
+
+	if (plan.probe && entry)
+		model_touch(plan.to, s, xa_to_value(entry) & HLK_TOUCHED_WRITE_BIT);
+}
+
 /* Who took a snapshot begins as a clone does; the last one takes the place of what goes. */
 static void plan_strangers(void)
 {
@@ -198,6 +211,8 @@ static void plan_strangers(void)
 				continue;
 			}
 			model_drop(plan.m, s);
+			if (!exact)
+				hear_asked(s);
 			plan.order[w][j] = plan.order[w][--plan.nr[w]];
 			plan.strangers++;
 			plan.unsure = !exact;
