@@ -40,9 +40,9 @@ struct linux_options {
 /**
  * struct linux_call - a call of KVM that puts state back
  * @name: its name
- * @of: LINUX_OF_*
+ * @of: LINUX_OF_*, or 0: it is measured only
  * @cmd: its number
- * @get: number of the call that tells that state
+ * @get: number of the call that tells that state, or 0
  * @of_vm: of the VM, not the vCPU
  * @when: HLK_PROGRAM_TIME_* of its entry
  * @arg: its argument
@@ -64,11 +64,15 @@ struct linux_call {
  * @nr: length of @call
  * @call: calls that bring it back, in order
  * @msrs: MSRs of the last KVM_SET_MSRS
+ * @nr_listed: how many of these, from the first on, KVM lists
+ * @nr_unlisted: how many come then that it does not
  */
 struct linux_state {
 	uint32_t nr;
 	struct linux_call call[LINUX_MAX_CALLS];
 	struct kvm_msrs *msrs;
+	uint32_t nr_listed;
+	uint32_t nr_unlisted;
 };
 
 /**
@@ -198,14 +202,16 @@ struct linux_result {
  * @of: LINUX_OF_*
  * @alone: a restore and call with a program of it alone
  * @without: with all of libhlk's but it; 0 if it is not one of these
+ * @with: with all of libhlk's and it, if they are without it where time comes back; else 0
  * @set: the call from user space
- * @get: the call that tells what it sets
+ * @get: the call that tells what it sets, if there is one
  */
 struct linux_cost {
 	char name[40];
 	uint32_t of;
 	uint64_t alone;
 	uint64_t without;
+	uint64_t with;
 	uint64_t set;
 	uint64_t get;
 };

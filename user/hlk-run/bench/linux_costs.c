@@ -123,16 +123,65 @@ static int time_call(struct trial *trial, const struct linux_call *call,
 {
 	struct linux_call list[LINUX_MAX_CALLS];
 	uint32_t nr = of_hlk(&trial->guest->state, call, list);
+	struct linux_call alone = *call;
 
+	/* Time comes back here; one for where it goes on is called all the same. */
+	if (alone.when & HLK_PROGRAM_TIME_GOES_ON)
+		alone.when = 0;
 	memcpy(cost->name, call->name, sizeof(cost->name));
 	cost->of = call->of;
-	if (time_program(trial, call, 1, &cost->alone) ||
+	if (time_program(trial, &alone, 1, &cost->alone) ||
 	    time_ioctl(trial, call, call->cmd, &cost->set) ||
-	    time_ioctl(trial, call, call->get, &cost->get))
+	    (call->get && time_ioctl(trial, call, call->get, &cost->get)))
 		return -1;
-	if (!(call->of & LINUX_OF_HLK))
+	if (call->of == LINUX_OF_USER)
 		return 0;
-	return time_program(trial, list, nr, &cost->without);
+	if (call->of && alone.when == call->when)
+		return time_program(trial, list, nr, &cost->without);
+	list[nr++] = alone;
+	return time_program(trial, list, nr, &cost->with);
+}
+
+/* MSRs, for a call of some */
+struct some_msrs {
+	struct kvm_msrs head;
+	struct kvm_msr_entry entry[LINUX_MAX_COSTS];
+};
+
+static void use_msrs(struct linux_call *call, struct some_msrs *some)
+{
+	call->arg = some;
+	call->bytes = sizeof(some->head) + some->head.nmsrs * sizeof(some->entry[0]);
+}
+
+/* The part of libhlk's KVM_SET_MSRS that KVM does not list */
+static int time_unlisted(struct trial *trial, struct linux_cost *cost)
+{
+	const struct linux_state *state = &trial->guest->state;
+	struct linux_call call = { .cmd = KVM_SET_MSRS, .get = KVM_GET_MSRS };
+	const uint32_t first = state->nr_listed, nr = state->nr_unlisted;
+	struct some_msrs unlisted = {}, listed = {};
+	struct linux_call list[LINUX_MAX_CALLS];
+	uint32_t i, nr_calls;
+
+	for (i = 0; i < state->msrs->nmsrs && i < LINUX_MAX_COSTS; i++) {
+		struct some_msrs *to = i >= first && i < first + nr ? &unlisted : &listed;
+
+		to->entry[to->head.nmsrs++] = state->msrs->entries[i];
+	}
+	use_msrs(&call, &unlisted);
+	snprintf(call.name, sizeof(call.name), "MSRS: %u that KVM does not list", nr);
+	memcpy(cost->name, call.name, sizeof(cost->name));
+	cost->of = LINUX_OF_ALL;
+	if (time_program(trial, &call, 1, &cost->alone) ||
+	    time_ioctl(trial, &call, call.cmd, &cost->set) ||
+	    time_ioctl(trial, &call, call.get, &cost->get))
+		return -1;
+	nr_calls = of_hlk(state, NULL, list);
+	for (i = 0; i < nr_calls; i++)
+		if (list[i].arg == state->msrs)
+			use_msrs(&list[i], &listed);
+	return time_program(trial, list, nr_calls, &cost->without);
 }
 
 static int time_msr(struct trial *trial, const struct kvm_msr_entry *entry,
@@ -163,6 +212,9 @@ static int time_all(struct trial *trial, struct linux_report *report)
 	for (i = 0; i < state->nr; i++)
 		if (time_call(trial, &state->call[i], &report->cost[report->nr_costs++]))
 			return -1;
+	if (state->nr_unlisted &&
+	    time_unlisted(trial, &report->cost[report->nr_costs++]))
+		return -1;
 	for (i = 0; i < state->msrs->nmsrs && i < LINUX_MAX_COSTS; i++)
 		if (time_msr(trial, &state->msrs->entries[i],
 			     &report->msr[report->nr_msrs++]))

@@ -63,7 +63,7 @@ static void print_costs(const struct linux_report *report)
 
 	printf("\nWhat each call of a program adds to a restore and call, fused, in %s:\n"
 	       "by itself to a program without calls (%llu; without a program %llu), and to\n"
-	       "libhlk's that has all others (whole: %llu,",
+	       "libhlk's that has all others (whole, where time comes back: %llu,",
 	       report->env->perf_counts ? "instructions" : "ns",
 	       (unsigned long long)report->empty, (unsigned long long)report->none,
 	       (unsigned long long)report->whole);
@@ -77,10 +77,15 @@ static void print_costs(const struct linux_report *report)
 		print_more(cost->alone, report->empty);
 		if (cost->without)
 			print_more(report->whole, cost->without);
+		else if (cost->with)
+			print_more(cost->with, report->whole);
 		else
 			printf(" %10s", "-");
-		printf("  %10llu %10llu\n", (unsigned long long)cost->set,
-		       (unsigned long long)cost->get);
+		printf("  %10llu", (unsigned long long)cost->set);
+		if (cost->get)
+			printf(" %10llu\n", (unsigned long long)cost->get);
+		else
+			printf(" %10s\n", "-");
 	}
 }
 
@@ -169,10 +174,13 @@ static void json_costs(struct cJSON *root, const char *name,
 		json_u64(one, "alone", cost->alone);
 		if (cost->without)
 			json_u64(one, "left_out", cost->without);
+		if (cost->with)
+			json_u64(one, "put_in", cost->with);
 		if (!cost->set)
 			continue;
 		json_u64(one, "set", cost->set);
-		json_u64(one, "get", cost->get);
+		if (cost->get)
+			json_u64(one, "get", cost->get);
 	}
 }
 

@@ -11,12 +11,15 @@
 #include "linux_bench.h"
 
 #define MAX_MSRS	1024
+#define MORE_MSRS	64
 #define IA32_TSC	0x10U
 #define WALL_CLOCK	0x11U
 #define WALL_CLOCK_NEW	0x4b564d00U
+#define KVMCLOCK	0x4b564d01U
 #define IA32_DEADLINE	0x6e0U
 #define HYPERV_FIRST	0x40000000U
 #define HYPERV_LAST	0x400001ffU
+#define GENID_PIN	16	/* of the I/O APIC; see Documentation/machines.rst */
 
 struct row {
 	const char *name;
@@ -124,11 +127,46 @@ static bool one_msr(struct linux_vm *vm, unsigned long cmd, struct kvm_msr_entry
 	return true;
 }
 
+/* What KVM does not list and guests can write, as in libhlk's program: MTRRs and others */
+static const struct {
+	uint32_t first;
+	uint32_t nr;
+} unlisted[] = {
+	{ 0x8c, 4 }, { 0x200, 16 }, { 0x250, 1 }, { 0x258, 2 }, { 0x268, 8 }, { 0x2ff, 1 },
+	{ 0x400, 4 }, { 0xc0010140, 2 }, { 0xc0011029, 1 },
+};
+
+static bool has_index(const struct kvm_msrs *msrs, uint32_t index)
+{
+	uint32_t i;
+
+	for (i = 0; i < msrs->nmsrs; i++)
+		if (msrs->entries[i].index == index)
+			return true;
+	return false;
+}
+
+static void get_unlisted(struct linux_vm *vm, struct kvm_msrs *msrs)
+{
+	struct kvm_msr_entry entry;
+	uint32_t i, k;
+
+	for (i = 0; i < sizeof(unlisted) / sizeof(*unlisted); i++) {
+		for (k = 0; k < unlisted[i].nr; k++) {
+			entry = (struct kvm_msr_entry){ .index = unlisted[i].first + k };
+			if (!has_index(msrs, entry.index) && one_msr(vm, KVM_GET_MSRS, &entry) &&
+			    one_msr(vm, KVM_SET_MSRS, &entry))
+				msrs->entries[msrs->nmsrs++] = entry;
+		}
+	}
+}
+
 /* As libhlk: those that can be read and written; the deadline, which starts a timer, last */
 static void get_msrs(struct linux_vm *vm, const struct kvm_msr_list *list,
-		     struct kvm_msrs *msrs)
+		     struct linux_state *state)
 {
 	struct kvm_msr_entry deadline = {}, entry;
+	struct kvm_msrs *msrs = state->msrs;
 	uint32_t i;
 
 	for (i = 0; i < list->nmsrs; i++) {
@@ -144,6 +182,9 @@ static void get_msrs(struct linux_vm *vm, const struct kvm_msr_list *list,
 		else
 			msrs->entries[msrs->nmsrs++] = entry;
 	}
+	state->nr_listed = msrs->nmsrs;
+	get_unlisted(vm, msrs);
+	state->nr_unlisted = msrs->nmsrs - state->nr_listed;
 	if (deadline.index)
 		msrs->entries[msrs->nmsrs++] = deadline;
 }
@@ -166,11 +207,12 @@ static int add_msrs(struct linux_vm *vm, struct linux_state *state)
 	((struct kvm_msrs *)call->arg)->entries[0] = tsc;
 	list->nmsrs = MAX_MSRS;
 	call = add(vm, state, "MSRS", LINUX_OF_ALL, KVM_SET_MSRS, KVM_GET_MSRS,
-		   sizeof(struct kvm_msrs) + MAX_MSRS * sizeof(struct kvm_msr_entry));
+		   sizeof(struct kvm_msrs) +
+		   (MAX_MSRS + MORE_MSRS) * sizeof(struct kvm_msr_entry));
 	if (!call || ioctl(vm->env->kvm, KVM_GET_MSR_INDEX_LIST, list))
 		goto out;
 	state->msrs = call->arg;
-	get_msrs(vm, list, state->msrs);
+	get_msrs(vm, list, state);
 	call->bytes = sizeof(struct kvm_msrs) +
 		      state->msrs->nmsrs * sizeof(struct kvm_msr_entry);
 	snprintf(name, sizeof(name), "MSRS: %u of them", state->msrs->nmsrs);
@@ -179,6 +221,32 @@ static int add_msrs(struct linux_vm *vm, struct linux_state *state)
 out:
 	free(list);
 	return ret ? linux_fail(vm, "MSRs") : 0;
+}
+
+/*
+ * What tells a guest of a restore: that it did not run, if it has KVM's clock and time goes on;
+ * and, of those with ACPI, that its generation ID is another.
+ */
+static int add_telling(struct linux_vm *vm, struct linux_state *state)
+{
+	struct kvm_msr_entry clock = { .index = KVMCLOCK };
+	struct linux_call *call;
+
+	if (one_msr(vm, KVM_GET_MSRS, &clock) && clock.data & 1) {
+		call = add(vm, state, "KVMCLOCK_CTRL", LINUX_OF_HLK, KVM_KVMCLOCK_CTRL, 0,
+			   sizeof(uint64_t));
+		if (!call)
+			return -1;
+		call->when = HLK_PROGRAM_TIME_GOES_ON;
+	}
+	call = add(vm, state, "IRQ_LINE of the generation ID", 0, KVM_IRQ_LINE, 0,
+		   sizeof(struct kvm_irq_level));
+	if (!call)
+		return -1;
+	call->of_vm = true;
+	*(struct kvm_irq_level *)call->arg =
+		(struct kvm_irq_level){ .irq = GENID_PIN, .level = 1 };
+	return 0;
 }
 
 /**
@@ -197,8 +265,9 @@ int linux_get(struct linux_vm *vm, struct linux_state *state)
 		       sizeof(before_msrs) / sizeof(*before_msrs));
 	if (!ret)
 		ret = add_msrs(vm, state);
-	return ret ?: get_list(vm, state, after_msrs,
-			       sizeof(after_msrs) / sizeof(*after_msrs));
+	ret = ret ?: get_list(vm, state, after_msrs,
+			      sizeof(after_msrs) / sizeof(*after_msrs));
+	return ret ?: add_telling(vm, state);
 }
 
 /* All of it, from user space */
@@ -208,6 +277,8 @@ int linux_set(struct linux_vm *vm, const struct linux_state *state)
 	int ret;
 
 	for (call = state->call; call < state->call + state->nr; call++) {
+		if (!(call->of & LINUX_OF_USER))
+			continue;
 		ret = ioctl(call->of_vm ? vm->vm : vm->vcpu, call->cmd, call->arg);
 		if (ret < 0 || (call->cmd == KVM_SET_MSRS &&
 				ret != (int)((struct kvm_msrs *)call->arg)->nmsrs))
