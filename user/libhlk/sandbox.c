@@ -370,6 +370,22 @@ static int fail_file(struct hlk_err *err, const char *name)
 			    "%s", name);
 }
 
+/* Which file is none; of a long name its end */
+static void name_file(struct hlk_err *err, const char *name)
+{
+	char why[HLK_ERR_TEXT];
+	size_t room, len = strlen(name);
+
+	if (!err || err->what != HLK_WHAT_ELF)
+		return;
+	memcpy(why, err->text, sizeof(why));
+	room = sizeof(why) - strlen(why);
+	room = room > 3 ? room - 3 : 0;
+	if (len > room)
+		name += len - room;
+	hlk_err_text(err, err->code, HLK_WHAT_ELF, err->op, "%s: %s", name, why);
+}
+
 /* As much as there is: it may have become less */
 static int read_file(int fd, unsigned char *to, size_t size, size_t *got)
 {
@@ -423,6 +439,8 @@ static int from_file(struct hlk_ctx *ctx, int fd, const char *name,
 		ret = fail_file(err, name);
 	else
 		ret = hlk_sandbox_from_image(ctx, image, got, config, sb, err);
+	if (ret)
+		name_file(err, name);
 	free(image);
 	return ret;
 }

@@ -135,6 +135,7 @@ def figures(text, what):
     except ImportError:
         found = {re.sub(r'{le="(.*)"}', r'\1', m[1]): float(m[2]) for m in re.finditer(r'^([a-z_]+\S*) (\S+)$', text, re.M)}
         tap(text.endswith('# EOF\n'), what + ', to its end', text[-100:])
+        tap(True, '# SKIP %s: no prometheus_client' % what)
         return found
     families = list(text_string_to_metric_families(text))
     tap(len(families) > 10 and text.endswith('# EOF\n'), what + ', by prometheus_client')
@@ -146,6 +147,7 @@ def promtool(text, what):
         got = subprocess.run(['promtool', 'check', 'metrics'], input=text.encode(), check=False,
                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     except FileNotFoundError:
+        tap(True, '# SKIP %s: no promtool' % what)
         return
     # It reads the older format, in which a counter is told of by the name of its sample.
     bad = [line for line in got.stdout.splitlines() if not line.endswith(b'_total no help text')]
@@ -407,11 +409,17 @@ for what, path, why in (('a FIFO', fifo, b'not a regular file'),
                         ('2 GiB of nothing', sparse, b'not an ELF file')):
     start = time.time()
     got = run('run', path, '-c', 'e')
-    tap(got.returncode in (1, 6) and why in got.stderr and time.time() - start < 5,
-        what + ' as a guest', got)
+    tap(got.returncode in (1, 6) and why in got.stderr and os.path.basename(path).encode() in
+        got.stderr and time.time() - start < 5, what + ' as a guest, by name', got)
+path = write('n' * 200, b'no ELF file'.ljust(200))
+got = run('run', path, '-c', 'e')
+tap(got.returncode == 1 and b'nnn: not an ELF file\n' in got.stderr,
+    'what is wrong with a file of a long name', got)
+os.unlink(path)
 os.truncate(sparse, 5 << 30)
 got = run('run', sparse, '-c', 'e')
-tap(got.returncode == 1 and b'4 GiB or more' in got.stderr, 'and 5 GiB', got)
+tap(got.returncode == 1 and b'sparse: ' in got.stderr and b'4 GiB or more' in got.stderr,
+    'and 5 GiB', got)
 os.unlink(sparse)
 with open('/dev/full', 'w', encoding='utf-8') as full:
     got = subprocess.run([hlk_run, 'run', guest, '-c', 'e', '-n', '20'], stdout=full,

@@ -190,6 +190,7 @@ static void test_svg(void)
 		at++, lines++;
 	tap(strstr(text, "</svg>\n") && strstr(text, "not here") && lines >= 8,
 	    "with %d lines, and a way that is missing", lines);
+	tap(!strstr(text, "var("), "no variables, which not all viewers know");
 	report.run = &runs[4];
 	report.nr = 1;
 	tap(!bench_svg(&report, path), "of what there is if nothing is usual");
