@@ -243,13 +243,6 @@ try "a disk that is full" 1 "cannot write" sh -c "hlk-run info > /dev/full"
 
 try "a map on standard output" 0 "^</svg>$" hlk-run pt server.elf --svg=-
 lines "and nothing else there" 0 "^  0000"
-# PAGEMAP_SCAN came with 6.7
-case $(uname -r) in
-6.1.*) why="PAGEMAP_SCAN, of Linux 6.7 and newer" ;;
-*) why="PAGEMAP_SCAN, once written" ;;
-esac
-try "a way of the benchmark that the kernel does not have" 0 "$why" \
-	hlk-run bench --quick --ways=B5 --config=1,64,16
 
 short_of -n 4 1 40 hlk-run run server.elf --call echo --input x
 short_of -n 4 1 40 hlk-run serve-bench server.elf -T 2 -p 2 -n 4
