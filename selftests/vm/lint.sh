@@ -215,11 +215,23 @@ planted_bugs() {
 	user/mutants.sh --match
 }
 
+# What the demonstration says of itself, with a cache and without one, in lines for 100 columns
+demo_says() {
+	local none=$BUILD/none text
+	mkdir -p "$none/kernels/6.1"
+	text=$(HLK_CACHE=$none/other "$VM_DIR/demo-says.sh" 6.1)
+	grep -q 'about [0-9]* MB' <<< "$text" && grep -q 'takes ten minutes' <<< "$text" ||
+		echo "neither how large nor how long: $text"
+	text+=$'\n'$(HLK_CACHE=$none "$VM_DIR/demo-says.sh" 6.1)
+	grep -q 'that takes a few minutes' <<< "$text" || echo "not how long: $text"
+	! grep -nE '.{101}|'$'\033' <<< "$text"
+}
+
 mkdir -p "$BUILD"
 echo "TAP version 13"
 checks=(checkpatch_kernel checkpatch_user one_place_for_versions pure_files rooms
 	kernel_doc spelling shell_scripts man_pages manual golden_copies golden_numbers counting bad_jobs planted_bugs
-	readme_example licences no_registry_names)
+	readme_example demo_says licences no_registry_names)
 series=()
 read -ra series <<< "$KERNELS"
 total=$((${#checks[@]} + ${#series[@]}))
