@@ -11,7 +11,7 @@ export KERNELS
 
 vm	:= selftests/vm
 
-.PHONY: help setup modules user demo demo-linux check check-all check-native check-debug check-long check-vmx \
+.PHONY: help setup modules user bindings demo demo-linux check check-all check-native check-debug check-long check-vmx \
 	check-machines check-genid check-registry check-vmm check-pt check-bindings coverage coverage-user bench bench-snapshots lint docs deb sbom check-deb install \
 	update-kernels clean distclean
 
@@ -32,6 +32,7 @@ help:
 	@echo '                   times each, on each of KERNELS; MACHINES= names some of them'
 	@echo 'make check-registry    saved snapshots through a registry and back'
 	@echo 'make check-genid       do kernels of Debian draw other random numbers after each restore?'
+	@echo 'make bindings      declarations for Rust and Python, of the headers as they are now'
 	@echo 'make check-bindings    libhlk for Rust and for Python, in a VM too'
 	@echo 'make check-vmm     a kernel of Debian under a QEMU that is patched to use hlk; builds it'
 	@echo 'make check-pt      hlk-run pt of a 64-bit Linux under QEMU, against info tlb of its monitor'
@@ -111,6 +112,14 @@ check-registry: setup
 
 check-vmm: setup
 	@$(vm)/check-vmm.sh
+
+# What is made of the headers, and in the tree
+bindings: setup
+	@mkdir -p build
+	python3 bindings/generate.py rust > build/bindings.rs
+	python3 bindings/generate.py python > build/_cdef.py
+	mv build/bindings.rs bindings/rust/hlk-sys/src/
+	mv build/_cdef.py bindings/python/hlk/
 
 check-bindings: setup
 	@$(vm)/check-bindings.sh

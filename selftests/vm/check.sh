@@ -70,6 +70,7 @@ fi
 job test lint 130 '' native "$VM_DIR/lint.sh"
 job test pure 30 '' native make -s -C "$TOP/selftests/user" check
 job test libhlk 40 user native make -s -C "$TOP/user" check
+job test bindings 10 user native "$VM_DIR/check-bindings.sh" python
 for series in $KERNELS; do
 	list="list-core"
 	if [ -n "$all" ] || [ "$series" = "$first" ]; then

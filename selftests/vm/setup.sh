@@ -8,7 +8,8 @@
 packages=(acpica-tools bc bison busybox-static codespell cpio debian-archive-keyring
 	  debootstrap dwarves e2fsprogs flex gcc gcc-12 git gcc-multilib g++ kmod libc6-dev
 	  libarchive-dev libc6-dev-i386 libcjson-dev libelf-dev libssl-dev liburing-dev libzstd-dev make
-	  mandoc nettle-dev pkg-config python3-sphinx qemu-system-x86 reuse rsync shellcheck sparse systemtap-sdt-dev xz-utils)
+	  mandoc nettle-dev pkg-config python3-cffi python3-prometheus-client python3-pycparser python3-sphinx
+	  qemu-system-x86 reuse rsync shellcheck sparse systemtap-sdt-dev xz-utils)
 [ "${1:-}" != bochs ] ||
 	packages+=(bochs bochs-term bochsbios bsdutils genisoimage isolinux
 		   syslinux-common vgabios)
@@ -18,8 +19,7 @@ packages=(acpica-tools bc bison busybox-static codespell cpio debian-archive-key
 	packages+=(dpkg-dev libfdt-dev libglib2.0-dev libpixman-1-dev meson ninja-build
 		   patch python3 qemu-system-data seabios zlib1g-dev)
 [ "${1:-}" != bindings ] ||
-	packages+=(cargo librust-libc-dev librust-vm-memory-dev python3-cffi python3-pycparser
-		   rustc)
+	packages+=(cargo librust-libc-dev librust-vm-memory-dev rustc)
 case ${1:-} in
 docs)	packages=(python3-sphinx make) ;;
 deb)	mapfile -t packages < <(sed -n '/^Build-Depends:/,/^[A-Z]/p' "$TOP/debian/control" |

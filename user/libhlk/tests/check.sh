@@ -42,6 +42,10 @@ for test in "$@"; do
 	result $status "${test##*/} ($(grep -c '^ok ' "$log") checks)"
 done
 
+# Debian's, which has what Debian's packages bring, if there are several
+python=/usr/bin/python3
+[ -x $python ] || python=python3
+
 # One parser writes it, another one reads it: valid, and with no control character.
 read_json()
 {
@@ -63,7 +67,7 @@ if command -v python3 >/dev/null; then
 	step "JSON of random bytes, read by Python" read_json
 	mkdir -p "$build/cli"
 	step "hlk-run on terminals, at Ctrl-C, with files that are none, at limits" \
-		python3 "$source/hlk-run/tests/cli.py" "$build/asan/hlk-run" "$build/cli"
+		$python "$source/hlk-run/tests/cli.py" "$build/asan/hlk-run" "$build/cli"
 fi
 
 rm -rf "$dest" "$dest.other"
@@ -234,7 +238,7 @@ completion()
 step "shells complete what --help has" completion
 
 if command -v python3 >/dev/null; then
-	step "files for fleets" python3 "$source/../contrib/fleet/check.py"
+	step "files for fleets" $python "$source/../contrib/fleet/check.py"
 fi
 
 ways()
