@@ -44,6 +44,33 @@ call() { # call FUNCTION OPTION...
 	hlk-run run server.elf --call "$function" "$@"
 }
 
+# in_order WHAT: the last try's trace: time goes on, a nested fault comes of an exit, and what is
+# written first is the page of the fault before it, in ten pages and more
+in_order() {
+	nr=$((nr + 1))
+	if awk '
+		function page(text, word) {
+			sub(".*" word "(0x)?0*", "", text)
+			sub(/ .*/, "", text)
+			return substr(text, 1, length(text) - 3)
+		}
+		/^ *[0-9]+ +[0-9]+  / { if ($1 < last) exit (wrong = 1); last = $1 }
+		/  guest runs: / { out = 0; fault = "" }
+		/  exit: / { out = 1 }
+		/  nested page fault: / { if (!out) exit (wrong = 1); fault = page($0, " address ") }
+		/  first write to a page: / && fault != "" {
+			if (page($0, " gpa=") != fault) exit (wrong = 1)
+			pairs++
+		}
+		END { exit wrong || pairs < 10 }' $out; then
+		echo "ok $nr $1"
+		return
+	fi
+	sed 's/^/# /' $out | head -n 60
+	echo "not ok $nr $1"
+	bad=1
+}
+
 # short_of RESOURCE LEAST STEP MOST COMMAND...: the limit of ulimit is raised from
 # LEAST on until the command works. Each time before it says why, and no worse
 short_of() {
@@ -148,6 +175,7 @@ try "a budget of private pages ends a call" 3 "private pages" \
 	call touch --input 200 --max-private 60 --scratch 2048
 try "what happens in a call" 0 "first write to a page: " hlk-run run server.elf \
 	--call touch --input 20 --trace
+in_order "in order, from nested fault to first write"
 try "its exits and runs" 0 "  guest runs: " hlk-run run server.elf \
 	--call host --input "echo abc" --repeat 3 --trace
 lines "and the host's function" 1 "  host function echo: begins$"
