@@ -606,6 +606,29 @@ static void test_hostile(void)
 	REFUSE("an output buffer of one page", said->nr_output = 1);
 }
 
+/* Files in memory are for guests that look for them there; this one has a kernel that would not. */
+static void test_files(void)
+{
+	struct hlk_snap *snap = snapshot(HELLO / PAGE, HLK_PROGRAM_MAGIC);
+	int fd = memfd_create("file", MFD_CLOEXEC);
+	struct hlk_file file = HLK_FILE_INIT;
+	struct hlk_sandbox *sb;
+	struct hlk_err err;
+
+	sb = make(snap, 0, &err);
+	file.fd = fd;
+	file.gpa = MEM;
+	file.label = "file";
+	tap(fd >= 0 && !ftruncate(fd, PAGE) && hlk_sandbox_map_file(sb, &file) == -EOPNOTSUPP &&
+	    hlk_sandbox_error(sb)->what == HLK_WHAT_FEATURE && !hlk_files_any(sb),
+	    "a file is refused: %s", hlk_sandbox_error(sb)->text);
+	tap(hlk_sandbox_unmap_file(sb, "file") == -ENOENT && echoes(sb, 10, true),
+	    "and all is as before");
+	hlk_sandbox_close(sb);
+	hlk_snapshot_close(snap);
+	close(fd);
+}
+
 static void test_none(void)
 {
 	struct hlk_config config = HLK_CONFIG_INIT;
@@ -666,6 +689,7 @@ int main(void)
 	test_time();
 	test_again();
 	test_hostile();
+	test_files();
 	test_none();
 	test_failures();
 	return tap_done();
