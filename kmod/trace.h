@@ -67,6 +67,24 @@ TRACE_EVENT(hlk_cow_fault,
 		  __entry->private_pages)
 );
 
+/* A write that was refused: a call's budget, of @max_private pages, is used up */
+TRACE_EVENT(hlk_over_budget,
+	TP_PROTO(u32 vm, u64 gpa, u64 max_private),
+	TP_ARGS(vm, gpa, max_private),
+	TP_STRUCT__entry(
+		__field(u32, vm)
+		__field(u64, gpa)
+		__field(u64, max_private)
+	),
+	TP_fast_assign(
+		__entry->vm = vm;
+		__entry->gpa = gpa;
+		__entry->max_private = max_private;
+	),
+	TP_printk("vm=%u gpa=0x%llx max=%llu", __entry->vm, __entry->gpa,
+		  __entry->max_private)
+);
+
 TRACE_EVENT(hlk_snapshot,
 	TP_PROTO(u32 vm, u32 flags, const struct hlk_snapshot_counts *c, u64 start,
 		 int ret),

@@ -279,6 +279,8 @@ static int window_make_private(struct hlk_vm_window *window, u64 index)
 		return -EMLINK;
 	if (!hlk_budget(vm, atomic64_inc_return(&vm->nr_private))) {
 		atomic64_inc(&vm->over_budget);
+		trace_hlk_over_budget(vm->id, (window->range.gfn + index) << PAGE_SHIFT,
+				      vm->max_private);
 		ret = -EDQUOT;
 		goto uncount;
 	}

@@ -145,6 +145,37 @@ TEST_F(trace, a_run_says_how_it_ended)
 	close(snap);
 }
 
+/* As often as the statistics count it, whoever writes */
+TEST_F(trace, a_write_over_the_budget)
+{
+	int zero = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+	struct hlk_vm_stats stats;
+	const char *line;
+	struct tvm t;
+	u64 nr = 0;
+	int snap;
+
+	ASSERT_LE(0, zero);
+	tvm_start(&t, 3, 0);
+	snap = OK(hlk_snapshot_flat(t.hlk));
+	OK(hlk_restore(t.hlk, snap, NULL));
+	memset(tvm_at(&t, TVM_DATA), 1, 3 * PAGE);
+	ASSERT_EQ(NULL, last(self, "hlk_over_budget: "));
+	ASSERT_EQ(-1, read(zero, tvm_at(&t, TVM_DATA + 7 * PAGE), 1));
+	ASSERT_EQ(EFAULT, errno);
+	OK(hlk_stats(t.hlk, &stats));
+	line = last(self, "hlk_over_budget: ");
+	ASSERT_EQ(TVM_DATA + 7 * PAGE, field(line, " gpa="));
+	ASSERT_EQ(3, field(line, " max="));
+	for (line = self->text; (line = strstr(line, "hlk_over_budget: ")); line++)
+		nr++;
+	ASSERT_LT(0, nr);
+	ASSERT_EQ(stats.over_budget, nr);
+	close(zero);
+	close(snap);
+	tvm_close(&t);
+}
+
 TEST_F(trace, walks_and_marks)
 {
 	struct hlk_mark_cow mark = HLK_STRUCT(hlk_mark_cow);

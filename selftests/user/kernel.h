@@ -387,6 +387,7 @@ static inline void shim_trace(u32 vm, ...)
 }
 
 #define trace_hlk_cow_fault	shim_trace
+#define trace_hlk_over_budget	shim_trace
 #define trace_hlk_restore	shim_trace
 #define trace_hlk_snapshot	shim_trace
 #define trace_hlk_restore_enabled() false

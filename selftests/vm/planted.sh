@@ -190,6 +190,7 @@ strangers_bugs() {
 	no_flush_on_the_fused_path|6.12|vcpu|vcpu.each_run_flushes_the_tlb_once|kmod/run.c|s/run->done \|= HLK_DONE_RESTORED;/& kvm_clear_request(KVM_REQ_TLB_FLUSH_GUEST, vcpu);/
 	bookkeeping_page_given_back|6.12|hotset|hotset.the_pinned_page_never_goes|kmod/window.c|s/pos-- > window->pinned/pos-- > 0/
 	tracepoint_of_another_count|6.12|trace|trace.fields_are_what_they_say|kmod/trace.h|s/__entry->freed = r->freed/__entry->freed = r->idle/
+	over_budget_untold|6.12|trace|trace.a_write_over_the_budget|kmod/window.c|/trace_hlk_over_budget/,/;/d
 	mapping_over_the_end|6.12|windows|windows.mmap_only_inside|kmod/vm.c|s/pages <= range->pages - \(vma->vm_pgoff - range->gfn\)/pages <= range->pages/
 	elements_of_the_largest_size|6.12|abi|abi.elements_of_a_bad_size|kmod/abi.c|s/size > HLK_MAX_STRUCT\)/size >= HLK_MAX_STRUCT)/
 	reserved_in_run_many|6.12|runmany|runmany.elements_that_are_longer|kmod/many.c|s/if \(call\.__reserved\)/if (0)/
