@@ -12,7 +12,7 @@ export KERNELS
 vm	:= selftests/vm
 
 .PHONY: help setup modules user bindings demo demo-linux check check-all check-native check-debug check-long check-vmx \
-	check-machines check-genid check-registry check-vmm check-pt check-bindings coverage coverage-user bench bench-snapshots lint docs deb sbom check-deb install \
+	check-machines check-genid check-registry check-vmm check-pt check-bindings check-watch coverage coverage-user bench bench-snapshots lint docs deb sbom check-deb install \
 	update-kernels clean distclean
 
 help:
@@ -34,6 +34,7 @@ help:
 	@echo 'make check-genid       do kernels of Debian draw other random numbers after each restore?'
 	@echo 'make bindings      declarations for Rust and Python, of the headers as they are now'
 	@echo 'make check-bindings    libhlk for Rust and for Python, in a VM too'
+	@echo 'make check-watch   the scripts for bpftrace beside guests, in VMs of KERNELS; metrics'
 	@echo 'make check-vmm     a kernel of Debian under a QEMU that is patched to use hlk; builds it'
 	@echo 'make check-pt      hlk-run pt of a 64-bit Linux under QEMU, against info tlb of its monitor'
 	@echo 'make coverage      which lines of kmod/ the tests reach'
@@ -123,6 +124,9 @@ bindings: setup
 
 check-bindings: setup
 	@$(vm)/check-bindings.sh
+
+check-watch: setup
+	@$(vm)/check-watch.sh $(KERNELS)
 
 check-pt: setup
 	@$(vm)/check-pt.sh
