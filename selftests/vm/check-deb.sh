@@ -21,7 +21,8 @@ steps=("$@")
 dir=$BUILD/check-deb
 root=$dir/root
 series=(6.1 6.12)
-packages=(hlk-dkms libhlk0 libhlk-dev hlk-guest-dev hlk-tools hlk-doc)
+packages=(hlk-dkms libhlk0 libhlk-dev hlk-guest-dev hlk-tools hlk-doc python3-hlk
+	  librust-hlk-dev)
 nr=0
 failed=0
 [ $# -gt 0 ] || record check-deb
@@ -110,7 +111,8 @@ step_install() {
 	# what the packages want, and what a user of them has beside them: not theirs
 	ok "headers of ${series[*]}, compilers, udev" inside apt-get install -y -q \
 		--no-install-recommends "${names[@]}" dkms udev kmod adduser gcc-multilib \
-		pkg-config man-db libcjson1 liburing2 liburing-dev libjs-sphinxdoc systemd
+		pkg-config man-db libcjson1 liburing2 liburing-dev libjs-sphinxdoc systemd \
+		python3-cffi cargo
 	# as where a kernel is installed, and not its headers alone
 	for s in "${series[@]}"; do
 		inside depmod "$(release "$s")" 2> /dev/null || :
@@ -133,8 +135,21 @@ step_install() {
 		'cp /usr/share/doc/hlk-tools/examples/hlk-runtime.service /tmp/ &&
 		 ! systemd-analyze verify /tmp/hlk-runtime.service 2>&1 | grep . &&
 		 rm /tmp/hlk-runtime.service'
+	ok "a Rust program of the crates" rust
 	ok "somebody comes into the groups" inside sh -c \
 		'adduser somebody hlk && adduser somebody kvm'
+}
+
+# A program of theirs, of the crates that are installed, with nothing downloaded
+rust() {
+	local home=$root/home/somebody/rust
+	mkdir -p "$home/src" "$home/.cargo"
+	cp "$TOP/bindings/rust/.cargo/config.toml" "$home/.cargo/"
+	cp "$TOP/bindings/rust/hlk/examples/hlk-rust.rs" "$home/src/main.rs"
+	printf '[package]\nname = "mine"\nversion = "1.0.0"\nedition = "2021"\n
+[dependencies]\nhlk = "%s"\n' "$(cat "$TOP/VERSION")" > "$home/Cargo.toml"
+	inside chown -R somebody: /home/somebody/rust
+	as_user 'cd rust && RUSTFLAGS=-Dwarnings cargo build --release --offline'
 }
 
 step_vm() {
@@ -142,6 +157,15 @@ step_vm() {
 	awk '/^```c/{f=1;next} /^```/{f=0} f' "$TOP/README.md" > "$home/example.c"
 	cp "$TOP/selftests/tutorial.py" "$TOP"/Documentation/{tutorial,vmm}.rst "$home/"
 	cp "$TOP"/Documentation/tutorial/* "$home/"
+	cat > "$home/mine.py" <<-'END'
+		import hlk
+		import sys
+		with hlk.Sandbox(sys.argv[1]) as s:
+		    for _ in range(100):
+		        assert s.call('counter') == b'1'
+		    assert s.call('echo', b'python') == b'python'
+		    assert s.stats()['restores'] >= 101
+	END
 	inside chown -R somebody: /home/somebody
 	unmount
 	rm -f "$image"
@@ -177,6 +201,8 @@ in_vm() {
 				cc example.c \$(pkg-config --cflags --libs libhlk) -o example
 				./example /usr/lib/hlk/server.elf
 				python3 tutorial.py tutorial.rst; python3 tutorial.py vmm.rst
+				python3 mine.py /usr/lib/hlk/server.elf
+				rust/target/release/mine /usr/lib/hlk/server.elf
 				echo somebody did all of it"
 			kill $(cat /disk/proc/[0-9]*/stat | awk "/systemd-udevd/ { print \$1 }")
 			sleep 1'

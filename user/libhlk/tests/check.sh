@@ -166,7 +166,9 @@ version()
 		pkg-config --modversion libhlk hlk-guest | sort -u | tr '\n' ' ' |
 			grep -Fx "$v " &&
 		grep -Fx "PACKAGE_VERSION=\"$v\"" "$source/../dkms.conf" &&
-		head -n 1 "$source/../debian/changelog" | grep -F "hlk ($v)"
+		head -n 1 "$source/../debian/changelog" | grep -F "hlk ($v)" &&
+		[ "$(grep -lFx "version = \"$v\"" "$source"/../bindings/rust/hlk*/Cargo.toml |
+			wc -l)" -eq 2 ]
 }
 step "one version everywhere" version
 
@@ -249,6 +251,15 @@ ways()
 		"$source/../Documentation/man/hlk-run.1" | sort | diff "$build/ways" -
 }
 step "each way of hlk-run bench is told of in hlk-run(1)" ways
+
+scripts()
+{
+	# shellcheck disable=SC2012
+	ls "$dest/usr/local/share/hlk/bpftrace" >"$build/scripts"
+	sed -n 's/^\.It Pa //p' "$source/../Documentation/man/hlk-bpftrace.8" | sort |
+		diff "$build/scripts" -
+}
+step "each script for bpftrace is installed, and told of in hlk-bpftrace(8)" scripts
 
 # The guest of hlk-guest(7), with what was installed
 page_guest()
