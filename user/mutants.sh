@@ -287,7 +287,7 @@ mutant libhlk/outside.c 'a line that is up is raised again' \
 mutant libhlk/outside.c 'lines stay as they are at a restore' \
 	'asan/test-machine: it comes back, with its line' \
 	's/!ret && i < HLK_MACHINE_IRQS/!ret \&\& i < 0/'
-mutant libhlk/program.c 'a device has more in a program than there is' \
+mutant libhlk/tail.c 'a device has more in a program than there is' \
 	'asan/test-machine: more than there is' \
 	's/if \(bytes - sizeof\(\*tail\) < size\)/if (0)/'
 mutant libhlk/go.c 'what was printed before it was asked to stop is forgotten' \

@@ -84,10 +84,12 @@ void hlk_timers_lapic(struct kvm_lapic_state *lapic);
 
 int hlk_program_make(struct hlk_ctx *ctx, struct hlk_program *program, bool irqchip,
 		     const struct hlk_devices *devices);
+int hlk_program_map(struct hlk_snap *snap, struct hlk_err *err);
+
+/* tail.c */
 int hlk_program_tail(const unsigned char *program, uint64_t bytes,
 		     struct hlk_program_tail *tail);
 const void *hlk_program_state(const unsigned char *program, uint64_t bytes,
 			      const struct hlk_program_tail *tail);
-int hlk_program_map(struct hlk_snap *snap, struct hlk_err *err);
 
 #endif /* LIBHLK_PROGRAM_H */
