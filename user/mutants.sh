@@ -290,6 +290,12 @@ mutant libhlk/outside.c 'lines stay as they are at a restore' \
 mutant libhlk/tail.c 'a device has more in a program than there is' \
 	'asan/test-machine: more than there is' \
 	's/if \(bytes - sizeof\(\*tail\) < size\)/if (0)/'
+mutant libhlk/carry.c 'an MSR that is not here is dropped with what is in it' \
+	'asan/test-carry: one that is not here and has something in it' \
+	's/if \(entry->data\)/if (0)/'
+mutant libhlk/carry.c 'an MSR that only this host has is left out' \
+	'asan/test-carry: MSRs that are not here go' \
+	's/if \(has\(from, nr_from, msrs->entries\[i\]\.index\)\)/if (1)/'
 mutant libhlk/go.c 'what was printed before it was asked to stop is forgotten' \
 	'asan/test-machine: half of a text was printed before' \
 	's/if \(!machine->was_asked \|\| run->flags/if (1 || run->flags/'

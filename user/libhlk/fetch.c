@@ -13,6 +13,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "machine.h"
 #include "remember.h"
 
 #define PAGE		4096U
@@ -46,6 +47,7 @@ struct layer {
  * @layers: the chain
  * @nr: how long it is
  * @first: the first one that is built; those before it the caller has
+ * @program: its state program, if it is not as the file has it
  * @touched: its hot set
  * @nr_touched: runs in it
  * @err: out: why it cannot be
@@ -58,6 +60,7 @@ struct loading {
 	struct layer layers[HLK_INDEX_MAX_DEPTH + 1];
 	uint32_t nr;
 	uint32_t first;
+	unsigned char *program;
 	struct hlk_touched *touched;
 	uint32_t nr_touched;
 	struct hlk_err *err;
@@ -211,6 +214,21 @@ static int take_pages(struct loading *loading, struct layer *layer)
 	return ret;
 }
 
+/* Of the last one of the chain; those before it are for the sake of their pages. */
+static int carry_program(struct loading *loading)
+{
+	struct layer *layer = &loading->layers[loading->nr - 1];
+	struct hlk_index *index = &layer->index;
+	uint64_t *bytes = &index->head.part[HLK_INDEX_PROGRAM].bytes;
+	int ret;
+
+	ret = hlk_machine_carry(loading->ctx, index->part[HLK_INDEX_PROGRAM], *bytes,
+				layer->name, &loading->program, bytes, loading->err);
+	if (!ret && loading->program)
+		index->part[HLK_INDEX_PROGRAM] = loading->program;
+	return ret;
+}
+
 static int read_all(struct loading *loading)
 {
 	uint32_t i;
@@ -226,6 +244,8 @@ static int read_all(struct loading *loading)
 		ret = hlk_features_check(loading->ctx,
 					 &loading->layers[loading->nr - 1].index,
 					 loading->err);
+	if (!ret)
+		ret = carry_program(loading);
 	if (!ret)
 		ret = find_parent(loading);
 	for (i = loading->first; !ret && i < loading->nr; i++)
@@ -381,6 +401,7 @@ static void forget(struct loading *loading)
 		if (loading->layers[i].fd >= 0)
 			close(loading->layers[i].fd);
 	}
+	free(loading->program);
 	free(loading->touched);
 	hlk_oci_close(&loading->oci);
 }

@@ -175,6 +175,11 @@ int hlk_machine_prepare(struct hlk_machine *machine, struct hlk_snap *snap, bool
 int hlk_machine_exit(struct hlk_machine *machine, struct hlk_machine_run *run);
 int hlk_machine_budget(struct hlk_machine *machine, int code, const char *op);
 
+/* remake.c */
+int hlk_machine_carry(struct hlk_ctx *ctx, const unsigned char *program, uint64_t bytes,
+		      const char *file, unsigned char **out, uint64_t *out_bytes,
+		      struct hlk_err *err);
+
 /* outside.c */
 int hlk_outside_init(struct hlk_machine *machine,
 		     const struct hlk_machine_device *device, struct hlk_err *err);

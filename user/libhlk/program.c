@@ -280,24 +280,51 @@ static int read_msrs(struct hlk_program *program, const struct kvm_msr_list *lis
 	return deadline ? read_msr(program, IA32_DEADLINE, msrs) : 0;
 }
 
-static int add_msrs(struct hlk_ctx *ctx, struct hlk_program *program)
+static int get_msrs(struct hlk_ctx *ctx, struct hlk_program *program, struct kvm_msrs **msrs)
 {
 	struct kvm_msr_list *list = list_msrs(ctx);
-	struct kvm_msrs *msrs = calloc(1, sizeof(*msrs) +
-				       (MAX_MSRS + MORE_MSRS) * sizeof(msrs->entries[0]));
 	int ret;
 
-	if (list && msrs) {
-		ret = read_msrs(program, list, msrs);
-		if (!ret)
-			add(program, KVM_SET_MSRS, msrs, sizeof(*msrs) +
-			    msrs->nmsrs * sizeof(msrs->entries[0]));
-	} else {
+	*msrs = calloc(1, sizeof(**msrs) +
+		       (MAX_MSRS + MORE_MSRS) * sizeof((*msrs)->entries[0]));
+	if (list && *msrs)
+		ret = read_msrs(program, list, *msrs);
+	else
 		ret = failed(program, "KVM_GET_MSR_INDEX_LIST");
-	}
 	free(list);
+	if (ret) {
+		free(*msrs);
+		*msrs = NULL;
+	}
+	return ret;
+}
+
+static int add_msrs(struct hlk_ctx *ctx, struct hlk_program *program)
+{
+	struct kvm_msrs *msrs;
+	int ret = get_msrs(ctx, program, &msrs);
+
+	if (!ret)
+		add(program, KVM_SET_MSRS, msrs, sizeof(*msrs) +
+		    msrs->nmsrs * sizeof(msrs->entries[0]));
 	free(msrs);
 	return ret;
+}
+
+/**
+ * hlk_program_msrs() - read the MSRs that come back by a program
+ * @ctx: the context
+ * @vcpu_fd: the processor
+ * @msrs: out: what is in them; the caller frees it
+ * @err: out: why they cannot be read
+ *
+ * Return: 0 or a negative errno
+ */
+int hlk_program_msrs(struct hlk_ctx *ctx, int vcpu_fd, struct kvm_msrs **msrs, struct hlk_err *err)
+{
+	struct hlk_program program = { .vcpu_fd = vcpu_fd, .err = err };
+
+	return get_msrs(ctx, &program, msrs);
 }
 
 /*

@@ -84,6 +84,8 @@ void hlk_timers_lapic(struct kvm_lapic_state *lapic);
 
 int hlk_program_make(struct hlk_ctx *ctx, struct hlk_program *program, bool irqchip,
 		     const struct hlk_devices *devices);
+int hlk_program_msrs(struct hlk_ctx *ctx, int vcpu_fd, struct kvm_msrs **msrs,
+		     struct hlk_err *err);
 int hlk_program_map(struct hlk_snap *snap, struct hlk_err *err);
 
 /* tail.c */

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /* A machine as a snapshot's was, for who has the snapshot alone. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
+#include "carry.h"
 #include "machine.h"
 
 static const char op[] = "cannot make the machine";
@@ -83,4 +86,59 @@ EXPORT int hlk_machine_from_snapshot(struct hlk_ctx *ctx, struct hlk_snap *snap,
 	}
 	*out = machine;
 	return 0;
+}
+
+static bool takes(void *arg, const struct kvm_msr_entry *entry)
+{
+	struct {
+		struct kvm_msrs head;
+		struct kvm_msr_entry entry;
+	} one = { .head.nmsrs = 1, .entry = *entry };
+
+	return ioctl(*(int *)arg, KVM_SET_MSRS, &one) == 1;
+}
+
+/**
+ * hlk_machine_carry() - have a machine's program of another kernel set what there is here
+ * @ctx: the context
+ * @program: the program, as a file has it
+ * @bytes: its size
+ * @file: the file
+ * @out: out: see hlk_program_carry()
+ * @out_bytes: out: see there
+ * @err: out: why it cannot be
+ *
+ * Who knows what is there is a machine, which is made for the while.
+ *
+ * Return: 0 or a negative errno
+ */
+int hlk_machine_carry(struct hlk_ctx *ctx, const unsigned char *program, uint64_t bytes,
+		      const char *file, unsigned char **out, uint64_t *out_bytes,
+		      struct hlk_err *err)
+{
+	struct hlk_machine_config config = HLK_MACHINE_CONFIG_INIT;
+	struct hlk_program_tail tail;
+	struct hlk_carry_msrs all = { .takes = takes };
+	struct hlk_machine *machine;
+	struct kvm_msrs *msrs;
+	int ret;
+
+	*out = NULL;
+	if (hlk_program_tail(program, bytes, &tail))
+		return 0;
+	config.flags = tail.irqchip ? 0 : HLK_MACHINE_NO_IRQCHIP;
+	config.mem_size = HLK_GUEST_PAGE_SIZE;
+	ret = hlk_machine_create(ctx, &config, &machine, err);
+	if (ret)
+		return ret;
+	ret = hlk_program_msrs(ctx, machine->cpus[0].fd, &msrs, err);
+	if (!ret) {
+		all.nr = msrs->nmsrs;
+		all.entries = msrs->entries;
+		all.arg = &machine->cpus[0].fd;
+		ret = hlk_program_carry(program, bytes, &all, file, out, out_bytes, err);
+	}
+	free(msrs);
+	hlk_machine_close(machine);
+	return ret;
 }

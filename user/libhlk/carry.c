@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * State programs of other kernels.
+ *
+ * Which MSRs a program sets is what KVM listed where it was written. Another KVM lists others:
+ * one that it does not know it refuses, even with 0 in it, and then no restore comes to an
+ * end; and one that the program leaves out, and guests can write here, would go from
+ * one call to the next. So a program that comes from a file sets what processors have
+ * here, what it has no value for as it is in a new one. The program may be anybody's. No
+ * system call here.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "carry.h"
+
+static const char op[] = "cannot load the snapshot";
+
+/**
+ * struct carrying - a program that is being rewritten
+ * @from: the program
+ * @bytes: its size
+ * @head: its header
+ * @msrs: what processors have here
+ * @to: the new one
+ * @used: bytes of it
+ * @end: where the last argument of the old one ends
+ * @changed: it is another one
+ * @file: where it is from
+ * @err: out: why it cannot be
+ */
+struct carrying {
+	const unsigned char *from;
+	uint64_t bytes;
+	struct hlk_program_header head;
+	const struct hlk_carry_msrs *msrs;
+	unsigned char *to;
+	uint64_t used;
+	uint64_t end;
+	bool changed;
+	const char *file;
+	struct hlk_err *err;
+};
+
+static uint64_t round_up(uint64_t bytes)
+{
+	return (bytes + 7) / 8 * 8;
+}
+
+static uint64_t msrs_bytes(uint32_t nr)
+{
+	return sizeof(struct kvm_msrs) + (uint64_t)nr * sizeof(struct kvm_msr_entry);
+}
+
+static bool has(const struct kvm_msr_entry *entries, uint32_t nr, uint32_t index)
+{
+	uint32_t i;
+
+	for (i = 0; i < nr; i++)
+		if (entries[i].index == index)
+			return true;
+	return false;
+}
+
+/* Nobody whose processor has it not can have anything but 0 in it. */
+static int keep(struct carrying *carrying, const struct kvm_msr_entry *entry,
+		struct kvm_msr_entry *to, uint32_t *nr)
+{
+	const struct hlk_carry_msrs *msrs = carrying->msrs;
+
+	if (has(msrs->entries, msrs->nr, entry->index) || msrs->takes(msrs->arg, entry)) {
+		to[(*nr)++] = *entry;
+		return 0;
+	}
+	if (entry->data)
+		return hlk_err_text(carrying->err, EOPNOTSUPP, HLK_WHAT_SAVED, op,
+				    "%s: its processor has 0x%llx in MSR 0x%x, which this host's KVM does not take",
+				    carrying->file, (unsigned long long)entry->data, entry->index);
+	carrying->changed = true;
+	return 0;
+}
+
+static int carry_msrs(struct carrying *carrying, const struct kvm_msr_entry *from, uint32_t nr_from,
+		      struct kvm_msr_entry *to, uint32_t *nr)
+{
+	const struct hlk_carry_msrs *msrs = carrying->msrs;
+	uint32_t last = nr_from, i;
+	int ret = 0;
+
+	/* The deadline of the timer is the last one that is set, since it starts it. */
+	if (last && from[last - 1].index == HLK_CARRY_LAST)
+		last--;
+	for (i = 0; !ret && i < last; i++)
+		ret = keep(carrying, &from[i], to, nr);
+	for (i = 0; !ret && i < msrs->nr; i++) {
+		if (has(from, nr_from, msrs->entries[i].index))
+			continue;
+		to[(*nr)++] = msrs->entries[i];
+		carrying->changed = true;
+	}
+	return ret || last == nr_from ? ret : keep(carrying, &from[last], to, nr);
+}
+
+/* Its argument is copied behind the others; false if the module would not take it. */
+static bool good_entry(struct carrying *carrying, const struct hlk_program_entry *entry)
+{
+	uint64_t end = (uint64_t)entry->offset + entry->bytes;
+	struct kvm_msrs head;
+
+	if (entry->offset % 8 || entry->offset < carrying->end || end > carrying->bytes)
+		return false;
+	if (entry->cmd == (uint32_t)KVM_SET_MSRS) {
+		if (entry->bytes < sizeof(head))
+			return false;
+		memcpy(&head, carrying->from + entry->offset, sizeof(head));
+		if (msrs_bytes(head.nmsrs) != entry->bytes)
+			return false;
+	}
+	carrying->end = round_up(end);
+	return carrying->end <= carrying->bytes;
+}
+
+static int carry_entry(struct carrying *carrying, struct hlk_program_entry *entry)
+{
+	const unsigned char *from = carrying->from + entry->offset;
+	unsigned char *to = carrying->to + carrying->used;
+	struct kvm_msrs head;
+	uint32_t nr = 0;
+	int ret = 0;
+
+	entry->offset = carrying->used;
+	if (entry->cmd == (uint32_t)KVM_SET_MSRS) {
+		memcpy(&head, from, sizeof(head));
+		ret = carry_msrs(carrying, (const void *)(from + sizeof(head)), head.nmsrs,
+				 (void *)(to + sizeof(head)), &nr);
+		head.nmsrs = nr;
+		memcpy(to, &head, sizeof(head));
+		entry->bytes = msrs_bytes(nr);
+	} else {
+		memcpy(to, from, entry->bytes);
+	}
+	carrying->used += round_up(entry->bytes);
+	return ret;
+}
+
+/* Where all arguments are, and room for the program that it becomes; 0 if it makes no sense */
+static uint64_t room(struct carrying *carrying)
+{
+	uint64_t args, more = 0;
+	struct hlk_program_entry entry;
+	uint32_t i;
+
+	if (carrying->bytes < sizeof(carrying->head) || carrying->bytes > HLK_MAX_PROGRAM ||
+	    carrying->bytes % 8)
+		return 0;
+	memcpy(&carrying->head, carrying->from, sizeof(carrying->head));
+	args = sizeof(carrying->head) + (uint64_t)carrying->head.nr_entries * sizeof(entry);
+	if (carrying->head.size != sizeof(carrying->head) ||
+	    carrying->head.entry_size != sizeof(entry) || args > carrying->bytes)
+		return 0;
+	carrying->end = args;
+	for (i = 0; i < carrying->head.nr_entries; i++) {
+		memcpy(&entry, carrying->from + sizeof(carrying->head) + i * sizeof(entry),
+		       sizeof(entry));
+		if (!good_entry(carrying, &entry))
+			return 0;
+		if (entry.cmd == (uint32_t)KVM_SET_MSRS)
+			more += msrs_bytes(carrying->msrs->nr);
+	}
+	carrying->used = args;
+	return carrying->bytes + more;
+}
+
+static int rewrite(struct carrying *carrying)
+{
+	struct hlk_program_entry *entries = (void *)(carrying->to + sizeof(carrying->head));
+	uint64_t rest = carrying->bytes - carrying->end;
+	uint32_t i;
+	int ret = 0;
+
+	memcpy(carrying->to, carrying->from, carrying->used);
+	for (i = 0; !ret && i < carrying->head.nr_entries; i++)
+		ret = carry_entry(carrying, &entries[i]);
+	if (ret)
+		return ret;
+	memcpy(carrying->to + carrying->used, carrying->from + carrying->end, rest);
+	carrying->used += rest;
+	return 0;
+}
+
+/**
+ * hlk_program_carry() - have a program of another kernel set the MSRs that there are here
+ * @program: the program; what makes no sense in it is left to the module
+ * @bytes: its size
+ * @msrs: what processors of machines have here
+ * @file: where it is from, for errors
+ * @out: out: the program that it becomes, which the caller frees, or NULL if it stays
+ * @out_bytes: out: the size of that
+ * @err: out: why it cannot be
+ *
+ * Return: 0, -EOPNOTSUPP if there is something in an MSR that is not there, or -ENOMEM
+ */
+int hlk_program_carry(const unsigned char *program, uint64_t bytes,
+		      const struct hlk_carry_msrs *msrs, const char *file,
+		      unsigned char **out, uint64_t *out_bytes, struct hlk_err *err)
+{
+	struct carrying carrying = {
+		.from = program,
+		.bytes = bytes,
+		.msrs = msrs,
+		.file = file,
+		.err = err,
+	};
+	uint64_t most = room(&carrying);
+	int ret;
+
+	*out = NULL;
+	if (!most)
+		return 0;
+	carrying.to = calloc(1, most);
+	if (!carrying.to)
+		return hlk_err_system(err, op);
+	ret = rewrite(&carrying);
+	if (ret || !carrying.changed) {
+		free(carrying.to);
+		return ret;
+	}
+	*out = carrying.to;
+	*out_bytes = carrying.used;
+	return 0;
+}
