@@ -13,9 +13,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "../carry.h"
 #include "../saved.h"
 
-#define SAVED_KINDS	4U
+#define SAVED_KINDS	5U
 #define SAVED_PAGE	4096U
 
 /* What is good is written again as it was. */
@@ -100,6 +101,67 @@ static inline void saved_json(const unsigned char *data, size_t size)
 	free(copy);
 }
 
+/*
+ * A state program of anybody's: what libhlk looks for at its end, and devices that are taken
+ * from there as they are. What follows is what a guest does with them: a port and a value each.
+ */
+static inline bool takes_some(void *arg, const struct kvm_msr_entry *entry)
+{
+	(void)arg;
+	return entry->index & 1;
+}
+
+/* What it becomes is a program again, and stays as it is then. */
+static inline void carry_machine(const unsigned char *program, uint64_t bytes)
+{
+	static const struct kvm_msr_entry here[] = {
+		{ .index = 0x10a, .data = 1 }, { .index = 0x174 }, { .index = HLK_CARRY_LAST },
+	};
+	const struct hlk_carry_msrs msrs = { .nr = 3, .entries = here, .takes = takes_some };
+	unsigned char *out, *again;
+	uint64_t nr, nr_again;
+
+	if (hlk_program_carry(program, bytes, &msrs, "program", &out, &nr, NULL) || !out)
+		return;
+	if (hlk_program_carry(out, nr, &msrs, "program", &again, &nr_again, NULL) || again)
+		abort();
+	free(out);
+}
+
+static inline void saved_machine(const unsigned char *data, size_t size)
+{
+	unsigned char *copy;
+	struct hlk_program_tail tail;
+	const unsigned char *state;
+	size_t bytes, i;
+
+	if (size < 2)
+		return;
+	bytes = data[0] | data[1] << 8;
+	data += 2;
+	size -= 2;
+	bytes = bytes < size ? bytes : size;
+	copy = malloc(bytes ? bytes : 1);
+	memcpy(copy, data, bytes);
+	carry_machine(copy, bytes);
+	if (!hlk_program_tail(copy, bytes, &tail)) {
+		state = hlk_program_state(copy, bytes, &tail);
+		if (state && (state < copy || tail.state_bytes >
+			      bytes - sizeof(tail) - (state - copy)))
+			abort();
+		hlk_serial_irq(&tail.devices.serial);
+		for (i = bytes; i + 4 <= size; i += 4) {
+			uint16_t port = data[i] | data[i + 1] << 8;
+			unsigned int wide = 1U << (data[i + 2] & 1) << (data[i + 2] >> 1 & 1);
+
+			hlk_devices_out(&tail.devices, port, wide, data[i + 3] * 0x1010101U);
+			hlk_devices_in(&tail.devices, port, wide, tail.time & 0xffffffffff);
+			hlk_serial_receive(&tail.devices.serial, data + i, 4);
+		}
+	}
+	free(copy);
+}
+
 static inline void saved_one(const unsigned char *data, size_t size)
 {
 	if (size < 2)
@@ -116,6 +178,9 @@ static inline void saved_one(const unsigned char *data, size_t size)
 		break;
 	case 3:
 		saved_json(data + 1, size - 1);
+		break;
+	case 4:
+		saved_machine(data + 1, size - 1);
 		break;
 	}
 }
@@ -189,6 +254,53 @@ static inline size_t seed_json(unsigned char *to)
 	return sprintf((char *)to, "[{\"a\":[1,2.5e-3,\"\\u0041\\n\"],\"b\":null},true,18446744073709551615,\"x\"]");
 }
 
+/* A call, the tail with 16 bytes of a device before it, and accesses to ports */
+static inline size_t seed_machine(unsigned char *to)
+{
+	static const uint16_t ports[] = {
+		HLK_PORT_SERIAL, HLK_PORT_SERIAL + 1, HLK_PORT_SERIAL + 2, HLK_PORT_SERIAL + 5,
+		HLK_PORT_RTC, HLK_PORT_RTC + 1, HLK_PORT_PM, HLK_PORT_ACPI, HLK_PORT_DEBUG,
+	};
+	const struct {
+		struct hlk_program_header head;
+		struct hlk_program_entry entry;
+		uint32_t msrs[2];	/* struct kvm_msrs */
+		struct kvm_msr_entry msr[2];
+		unsigned char state[16];
+		struct hlk_program_tail tail;
+	} program = {
+		.head = { .size = sizeof(program.head), .nr_entries = 1,
+			  .entry_size = sizeof(program.entry) },
+		.entry = { .cmd = (uint32_t)KVM_SET_MSRS,
+			   .bytes = sizeof(program.msrs) + sizeof(program.msr),
+			   .offset = sizeof(program.head) + sizeof(program.entry) },
+		.msrs = { 2 },
+		.msr = { { .index = 0x174, .data = 5 }, { .index = 0x30a } },
+		.tail = {
+			.magic = HLK_PROGRAM_MAGIC,
+			.size = sizeof(program.tail),
+			.nr_cpus = 1,
+			.irqchip = 1,
+			.state_bytes = 12,
+			.devices.serial = { .ier = 15, .mcr = 15, .nr = 2, .head = 15 },
+			.devices.rtc.index = 0x32,
+		},
+	};
+	size_t i;
+
+	to[0] = sizeof(program) & 0xff;
+	to[1] = sizeof(program) >> 8;
+	memcpy(to + 2, &program, sizeof(program));
+	to += 2 + sizeof(program);
+	for (i = 0; i < sizeof(ports) / sizeof(*ports); i++, to += 4) {
+		to[0] = ports[i] & 0xff;
+		to[1] = ports[i] >> 8;
+		to[2] = i;
+		to[3] = i * 16;
+	}
+	return 2 + sizeof(program) + 4 * i;
+}
+
 #define SAVED_SEED	2048U
 
 /* Room for SAVED_SEED bytes; returns how many there are */
@@ -202,8 +314,10 @@ static inline size_t saved_seed(unsigned int kind, unsigned char *to)
 		return 1 + seed_manifest(to + 1);
 	case 2:
 		return 1 + seed_pages(to + 1);
-	default:
+	case 3:
 		return 1 + seed_json(to + 1);
+	default:
+		return 1 + seed_machine(to + 1);
 	}
 }
 
