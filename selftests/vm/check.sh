@@ -85,16 +85,17 @@ for series in $KERNELS; do
 			"$series" -- "${programs[@]:1}"
 	done
 done
-# A kernel of Debian's as a guest: one boot, and calls; and guests of several processors. In
-# a VM of one CPU, for QEMU delivers some interrupts twice else; see testing.rst.
+# A kernel of Debian's as a guest: one boot, and calls; saved, then loaded and forked by another
+# process; and guests of several processors. In a VM of one CPU, for QEMU delivers some
+# interrupts twice else; see testing.rst.
 [ -z "$KERNELS" ] ||
 	job test "kernel $first, a Linux guest" 120 "user module-$first linux-guest" \
-		"$VM_DIR/run.sh" "$first" --smp 1 \
+		"$VM_DIR/run.sh" "$first" --smp 1 --disk 128 --env SAVE=/disk/linux \
 		--log "$(job_folder "kernel $first, a Linux guest")/vm" \
 		${SEED:+--env "SEED=$SEED"} --data "$BUILD/linux/vmlinuz-686" \
 		--data "$BUILD/linux/agent-686.cpio" \
 		--data "$BUILD/user/tests/libhlk-linux" -- "$TOP/selftests/linux.sh" \
-		"$BUILD/user/tests/libhlk-cpus"
+		"$BUILD/user/tests/libhlk-saved" "$BUILD/user/tests/libhlk-cpus"
 # The real gdb, against guests
 if [ -n "$KERNELS" ]; then
 	job step gdb 60 '' "$VM_DIR/gdb.sh"
