@@ -18,6 +18,8 @@
 #   --emulator bochs    with VMX instead of SVM, and one CPU; slow. See bochs.sh
 #   --cpu MODEL         default max
 #   --disk MIB          with an ext4 in it, mounted at /disk; 0 for none
+#   --disk-file FILE    which is this file, made if it is not there, and stays: what one VM
+#                       leaves there another finds
 #   --with MODULE       another of the kernel's; repeatable. See modules.sh for
 #                       which are kept. What is part of the kernel is no error
 #   --icount N          QEMU's clock counts instructions, 2^N ns each, and does not wait
@@ -38,7 +40,7 @@
 
 series=${1:?usage: run.sh SERIES [OPTION...] -- PROGRAM...}
 shift
-smp=2 mem=1024 timeout=300 total='' limit=3600 log='' append='' thread=single shell='' module='' kvm='' cpu=max emulator=qemu icount=''
+smp=2 mem=1024 timeout=300 total='' limit=3600 log='' append='' thread=single shell='' module='' kvm='' cpu=max emulator=qemu icount='' disk_file=''
 data=() env=() qemu=() gcov=/dev/null disk='' with=()
 while [ $# -gt 0 ]; do
 	case $1 in
@@ -59,6 +61,7 @@ while [ $# -gt 0 ]; do
 	--cpu) cpu=$2 ;;
 	--emulator) emulator=$2 ;;
 	--disk) disk=$2 ;;
+	--disk-file) disk_file=$2 ;;
 	--icount) icount=$2 ;;
 	--with) with+=("$2") ;;
 	--qemu) read -ra qemu <<< "$2" ;;
@@ -108,10 +111,12 @@ else
 fi
 if [ "$disk" != 0 ]; then
 	with+=(virtio_pci virtio_blk crc32c_generic ext4)
+	disk_file=${disk_file:-$root.ext4}
 	# Verity wants blocks of a page; what is not lazy does not disturb the tests.
-	PATH=$PATH:/sbin mkfs.ext4 -q -b 4096 -O verity -E lazy_itable_init=0 \
-		"$root.ext4" "${disk}M" > /dev/null
-	qemu+=(-drive "file=$root.ext4,format=raw,if=none,id=disk,cache=unsafe"
+	[ -e "$disk_file" ] ||
+		PATH=$PATH:/sbin mkfs.ext4 -q -b 4096 -O verity -E lazy_itable_init=0 \
+			"$disk_file" "${disk}M" > /dev/null
+	qemu+=(-drive "file=$disk_file,format=raw,if=none,id=disk,cache=unsafe"
 	       -device "virtio-blk-pci,drive=disk")
 fi
 for name in "${with[@]}"; do
