@@ -12,7 +12,7 @@ export KERNELS
 vm	:= selftests/vm
 
 .PHONY: help setup modules user bindings demo demo-linux check check-all check-native check-debug check-long check-vmx \
-	check-machines check-genid check-registry check-vmm check-pt check-bindings check-watch coverage coverage-user bench bench-snapshots lint docs deb sbom check-deb install \
+	check-machines check-genid check-registry check-saved check-vmm check-pt check-bindings check-watch coverage coverage-user bench bench-snapshots lint docs deb sbom check-deb install \
 	update-kernels clean distclean
 
 help:
@@ -31,6 +31,7 @@ help:
 	@echo 'make check-machines    kernels of Debian and others under hlk-run boot, ROUNDS=1000'
 	@echo '                   times each, on each of KERNELS; MACHINES= names some of them'
 	@echo 'make check-registry    saved snapshots through a registry and back'
+	@echo 'make check-saved       saved on one kernel and run on another'
 	@echo 'make check-genid       do kernels of Debian draw other random numbers after each restore?'
 	@echo 'make bindings      declarations for Rust and Python, of the headers as they are now'
 	@echo 'make check-bindings    libhlk for Rust and for Python, in a VM too'
@@ -104,12 +105,15 @@ check-machines: setup
 check-genid: setup
 	@$(vm)/check-genid.sh
 
-# BENCHES= some of tree, pause and clones
+# BENCHES= some of tree, pause, clones and load
 bench-snapshots: setup
 	@$(vm)/snapshots.sh $(BENCHES)
 
 check-registry: setup
 	@$(vm)/check-registry.sh
+
+check-saved: setup
+	@$(vm)/check-saved.sh
 
 check-vmm: setup
 	@$(vm)/check-vmm.sh

@@ -5,7 +5,10 @@
 # not. Runs as root beside the guests; /disk is an ext4 with verity. TAP.
 #
 # CALLS=, ROUNDS= say how many calls of a sandbox and rounds of a machine; KEEP= is a folder
-# that is left, LOAD= one that another kernel left: what is in it has to run here.
+# that is left, LOAD= one that another kernel left: what is in it has to run here. With LACKS=
+# this processor has not that feature, which the other one had: who sees it may not run. LINUX= is
+# 686 or cloud: a Linux guest, whose kernel and initrd lie beside it (see vm/linux-initrd.sh)
+# as libhlk-saved does, is saved and called as well.
 
 nr=0
 bad=0
@@ -41,9 +44,35 @@ three() { # three KERNEL-OR-FOLDER OPTION...
 	hlk-run boot "$@" --repeat "$rounds" --audit 10 --timeout 60000
 }
 
-if [ -n "$LOAD" ]; then
-	try "a sandbox of another kernel runs here" 0 "audits" echoes "$LOAD" --name sandbox
-	try "and so does a machine" 0 "audits" three "$LOAD" --name machine
+# Its files are those of the snapshot, which has none in /tmp.
+# shellcheck disable=SC2016,SC2317  # the guest's shell expands it; called through try
+linux() { # linux KERNEL-OR-FOLDER OPTION...
+	hlk-run boot "$@" --function sh --call 'echo -n $((6 * 7)) > /tmp/a$$; cat /tmp/*' \
+		--expect 42 --timeout 120000
+}
+
+if [ -n "$LOAD" ] && [ -n "$LACKS" ]; then
+	try "a sandbox, whose guest sees nothing of $LACKS, runs" 0 "audits" \
+		echoes "$LOAD" --name sandbox
+	if [ -n "${LINUX:-}" ]; then
+		try "a Linux guest of a processor with $LACKS is refused" 6 \
+			"its processor has $LACKS, which this host's KVM has not" \
+			linux "$LOAD" --name linux
+	fi
+	echo "1..$nr"
+	exit $bad
+elif [ -n "$LOAD" ]; then
+	try "a sandbox of another kernel runs here, $calls times" 0 "audits" \
+		echoes "$LOAD" --name sandbox
+	try "and its layer" 0 "audits" echoes "$LOAD" --name layer
+	if [ -n "${MACHINES:-}" ]; then
+		try "and so does a machine" 0 "audits" three "$LOAD" --name machine
+	fi
+	if [ -n "${LINUX:-}" ]; then
+		try "and a Linux guest, $calls times" 0 "audits" \
+			linux "$LOAD" --name linux --repeat "$calls" --audit 10
+		try "which is forked, and saved as a layer" 0 "^1\.\." libhlk-saved "$LOAD" linux
+	fi
 	echo "1..$nr"
 	exit $bad
 fi
@@ -72,6 +101,14 @@ for top in /disk /tmp; do
 			three "$dir" --name machine
 		try "$top: with the time of the snapshot" 0 "audits" \
 			three "$dir" --name machine --time-back
+	fi
+	if [ -n "${LINUX:-}" ]; then
+		try "$top: a Linux guest is saved" 0 "^saved: .*: linux, layer 1" \
+			linux "vmlinuz-$LINUX" --initrd "agent-$LINUX.cpio" --quiet \
+			--append "console=ttyS0 quiet panic=-1 rdinit=/hlk-agent" \
+			--boot-timeout 900000 --save "$dir" --save-name linux
+		try "$top: and runs in another process, $calls times" 0 "audits" \
+			linux "$dir" --name linux --repeat "$calls" --audit 10
 	fi
 	try "$top: what is in the folder" 0 "layer: sha256:" hlk-run inspect "$dir"
 	if [ "$top" = /disk ]; then
