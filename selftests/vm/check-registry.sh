@@ -3,8 +3,9 @@
 # check-registry.sh: saved snapshots through a registry and back, by tools that know nothing of
 # hlk: Debian's docker-registry, which runs here for the while, and skopeo. Digests have to
 # be the same, what comes back has to be what was saved, and a layer is sent without what the
-# registry has of its ancestors, by the registry's log. Native, no VM. The last line is
-# `N passed, N failed, N skipped`.
+# registry has of its ancestors, by the registry's log. At the end the same with a guest that
+# was saved in a VM, on the first of KERNELS, and runs in another VM when it came back; with
+# KERNELS= all is native. The last line is `N passed, N failed, N skipped`.
 . "$(dirname "$0")/common.sh"
 
 "$VM_DIR/setup.sh" registry
@@ -46,14 +47,43 @@ print("\n".join(d["digest"] for d in m["layers"] + [m["config"]]))' "$1" "$(dige
 		sort
 }
 
-push() { # push NAME
-	skopeo copy --dest-tls-verify=false "oci:$dir/saved:$1" \
-		"docker://localhost:$port/hlk:$1"
+push() { # push NAME [FOLDER]
+	skopeo copy --dest-tls-verify=false "oci:$dir/${2:-saved}:$1" \
+		"docker://localhost:$port/hlk${2:+/$2}:$1"
 }
 
-pull() { # pull NAME
-	skopeo copy --src-tls-verify=false "docker://localhost:$port/hlk:$1" \
-		"oci:$dir/back:$1"
+pull() { # pull NAME [FOLDER]: under the same name, to another folder
+	skopeo copy --src-tls-verify=false "docker://localhost:$port/hlk${2:+/$2}:$1" \
+		"oci:$dir/${2:-}back:$1"
+}
+
+# vm SETTING: saved.sh beside a sandbox's guest, with the disk of before
+vm() {
+	"$VM_DIR/run.sh" "$series" --disk 64 --disk-file "$dir/disk" --log "$BUILD/$series/registry" \
+		--env "$1" --env CALLS=50 --data "$BUILD/user/hlk-run/hlk-run" \
+		--data "$BUILD/user/guest/server.elf" -- "$TOP/selftests/saved.sh"
+}
+
+# What came back is on a disk that nobody's fs-verity is on.
+in_vm() {
+	series=${KERNELS%% *}
+	check "a guest is saved in a VM" vm KEEP=/disk/saved
+	check "its snapshots are taken from the disk" \
+		debugfs -R "rdump /saved $dir" "$dir/disk"
+	mv "$dir/saved" "$dir/real"
+	for name in sandbox layer; do
+		check "its $name is pushed" push "$name" real
+		check "its $name comes back" pull "$name" real
+		check "its $name has the same digest" \
+			test "$(digest "$dir/real" "$name")" = "$(digest "$dir/realback" "$name")"
+	done
+	mkdir -p "$dir/root"
+	mv "$dir/realback" "$dir/root/saved"
+	rm "$dir/disk"
+	check "a disk with what came back" \
+		mkfs.ext4 -q -b 4096 -O verity -d "$dir/root" "$dir/disk" 64M
+	check "which runs in another VM" vm LOAD=/disk/saved
+	grep '^ok' "$dir/out" | sed 's/^/# /'
 }
 
 # digests that were uploaded, of the registry's log from line FROM on
@@ -101,6 +131,8 @@ for name in sandbox machine layer; do
 		--name "$name"
 done
 cat "$dir/out"
+rm -rf "$dir/saved"
+[ -z "$KERNELS" ] || PATH=$PATH:/sbin in_vm
 
 echo "$passed passed, $failed failed, 0 skipped"
 [ "$failed" -eq 0 ]
