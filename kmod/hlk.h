@@ -524,6 +524,9 @@ bool hlk_window_shows(struct hlk_vm_window *window, u64 index);
 int hlk_window_leave(struct hlk_vm_window *window, struct xarray *base, u64 step);
 void hlk_shown_free(struct hlk_vm_window *window);
 
+/* keep.c */
+int hlk_windows_keep(struct hlk_vm *vm, struct hlk_snap *snap);
+
 /* fetch.c */
 int hlk_window_read(struct hlk_vm_window *window, u64 index, bool nowait);
 int hlk_window_fetch(struct hlk_vm_window *window, struct xarray *base, u64 *index);

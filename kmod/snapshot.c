@@ -515,30 +515,9 @@ exit_gmem:
 /* Every page at its place: what is private is copied, the rest shared. */
 static int snapshot_flat(struct hlk_vm *vm, struct hlk_snap *snap)
 {
-	struct hlk_vm_window *window;
-	unsigned long index;
-	u32 i;
-	int ret;
+	int ret = vm->snap ? hlk_snap_inherit(snap, vm->snap) : 0;
 
-	ret = vm->snap ? hlk_snap_inherit(snap, vm->snap) : 0;
-	if (ret)
-		return ret;
-	for (i = 0; i < vm->nr_windows; i++) {
-		window = vm->windows[i];
-		for (index = 0; hlk_window_next(window, &index); index++) {
-			struct hlk_kept kept = { .gfn = window->range.gfn + index };
-
-			ret = hlk_window_get(window, index, &kept.gpage);
-			if (!ret)
-				ret = hlk_snap_keep(snap, &kept, 1);
-			if (ret)
-				return ret;
-			if (fatal_signal_pending(current))
-				return -EINTR;
-			cond_resched();
-		}
-	}
-	return 0;
+	return ret ? ret : hlk_windows_keep(vm, snap);
 }
 
 static int snapshot_check(struct hlk_snapshot *s, struct hlk_why_at *at)

@@ -81,6 +81,20 @@ typedef struct { int nr; } wait_queue_head_t;
 #define mutex_trylock_nest_lock(lock, nest) shim_mutex_trylock(lock, nest)
 #define lockdep_assert_held(lock) SHIM_ASSERT((lock)->held)
 
+/* A walk through an XArray */
+struct xa_state {
+	struct xarray *xa;
+	unsigned long xa_index;
+};
+
+#define XA_STATE(name, array, index) struct xa_state name = { array, index }
+#define xas_for_each(xas, entry, max)					\
+	for (entry = xa_find((xas)->xa, &(xas)->xa_index, max, XA_PRESENT); entry; \
+	     entry = ++(xas)->xa_index ?				\
+		     xa_find((xas)->xa, &(xas)->xa_index, max, XA_PRESENT) : NULL)
+#define rcu_read_lock()		(kernel.atomic = true)
+#define rcu_read_unlock()	(kernel.atomic = false)
+
 /* Memory */
 #define kvmalloc_array(n, bytes, flags) shim_alloc((n) * (bytes), flags)
 void *kmemdup(const void *from, size_t bytes, gfp_t flags);
