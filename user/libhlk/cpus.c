@@ -8,6 +8,9 @@
  * and all that is not a processor's own are under the machine's lock. It is taken by who
  * came out, and never while a guest runs or a thread waits for its turn.
  *
+ * Who waits for a turn has its vCPU. One that is to run alone, for a debugger, is run by who
+ * runs the machine, so its thread leaves the kernel first, and waits here meanwhile.
+ *
  * To stop the turn is to set immediate_exit, which ends a run that is about to begin,
  * and to kick, which ends one that has begun. Each sees by @stopping what for.
  */
@@ -160,6 +163,16 @@ static void came_out(struct hlk_machine *machine, struct hlk_cpu *cpu, int code)
 		rest(machine, cpu);
 }
 
+/* Another thread has its vCPU: until that is over */
+static void park(struct hlk_machine *machine, struct hlk_cpu *cpu)
+{
+	cpu->parked = true;
+	pthread_cond_broadcast(&machine->rested);
+	while (machine->alone == cpu)
+		pthread_cond_wait(&machine->rested, &machine->lock);
+	cpu->parked = false;
+}
+
 static void *run_cpu(void *arg)
 {
 	struct hlk_cpu *cpu = arg;
@@ -172,7 +185,11 @@ static void *run_cpu(void *arg)
 		code = run_once(machine, cpu);
 		hlk_cpus_lock(machine);
 		came_out(machine, cpu, code);
+		if (machine->alone == cpu)
+			park(machine, cpu);
 	}
+	/* who waits for it to be parked has it as well */
+	pthread_cond_broadcast(&machine->rested);
 	hlk_cpus_unlock(machine);
 	return NULL;
 }
@@ -330,4 +347,43 @@ int hlk_cpus_end(struct hlk_machine *machine, int ret)
 			machine->failed = ret ? ret : -EIO;
 	hlk_cpus_unlock(machine);
 	return ret;
+}
+
+/**
+ * hlk_cpus_alone() - have a processor for oneself
+ * @machine: the machine, at rest
+ * @nr: which one
+ *
+ * hlk_cpus_together() has to follow.
+ */
+void hlk_cpus_alone(struct hlk_machine *machine, uint32_t nr)
+{
+	struct hlk_cpu *cpu = &machine->cpus[nr];
+
+	if (!nr || nr > machine->nr_threads)
+		return;
+	hlk_cpus_lock(machine);
+	machine->alone = cpu;
+	if (!cpu->gone) {
+		cpu->run->immediate_exit = 1;
+		kick(machine);
+	}
+	while (!cpu->parked && !cpu->gone)
+		pthread_cond_wait(&machine->rested, &machine->lock);
+	cpu->run->immediate_exit = 0;
+	hlk_cpus_unlock(machine);
+}
+
+/**
+ * hlk_cpus_together() - undo hlk_cpus_alone()
+ * @machine: the machine
+ */
+void hlk_cpus_together(struct hlk_machine *machine)
+{
+	if (machine->nr_cpus == 1)
+		return;
+	hlk_cpus_lock(machine);
+	machine->alone = NULL;
+	pthread_cond_broadcast(&machine->rested);
+	hlk_cpus_unlock(machine);
 }

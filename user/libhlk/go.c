@@ -582,8 +582,10 @@ static int run_one(struct hlk_machine *machine, uint32_t nr)
 	int ret = 0;
 
 	machine->stopping = false;
+	hlk_cpus_alone(machine, nr);
 	while (!ret && !machine->now->stop && !is_asked(machine))
 		ret = enter_one(machine, &machine->cpus[nr]);
+	hlk_cpus_together(machine);
 	return ret;
 }
 

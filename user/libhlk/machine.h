@@ -39,6 +39,7 @@ enum hlk_machine_state {
  * @turn: the turn that it was in last
  * @in_turn: it is in it
  * @running: the machine waits for it before it is at rest
+ * @parked: it is out of the kernel, and waits until the machine's @alone is another
  * @gone: the thread is over
  */
 struct hlk_cpu {
@@ -54,6 +55,7 @@ struct hlk_cpu {
 	uint64_t turn;
 	bool in_turn;
 	bool running;
+	bool parked;
 	bool gone;
 };
 
@@ -103,11 +105,12 @@ struct hlk_cpu {
  * @late_value: with it
  * @late_cpu: whose it is
  * @lock: see cpus.c
- * @rested: signalled when @running gets 0
+ * @rested: signalled when @running gets 0, and when @alone or what follows from it changes
  * @nr_threads: of the processors but the first
  * @running: how many of these are not at rest
  * @led: they got their turn
  * @stopping: the turn is over
+ * @alone: a processor that is run by another thread than its own, or NULL
  * @closing: threads are to end
  * @failed: the first failure of a turn, a negative errno
  * @failure: with it
@@ -158,6 +161,7 @@ struct hlk_machine {
 	uint32_t running;
 	bool led;
 	bool stopping;
+	struct hlk_cpu *alone;
 	bool closing;
 	int failed;
 	struct hlk_err failure;
@@ -195,6 +199,8 @@ int hlk_cpus_init(struct hlk_machine *machine);
 void hlk_cpus_exit(struct hlk_machine *machine, bool mine);
 int hlk_cpus_begin(struct hlk_machine *machine);
 int hlk_cpus_end(struct hlk_machine *machine, int ret);
+void hlk_cpus_alone(struct hlk_machine *machine, uint32_t nr);
+void hlk_cpus_together(struct hlk_machine *machine);
 void hlk_cpus_lock(struct hlk_machine *machine);
 void hlk_cpus_unlock(struct hlk_machine *machine);
 void hlk_cpus_led(struct hlk_machine *machine);
