@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* hlk-run boot: boot a kernel, snapshot it at a point, restore and run it on. */
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -334,11 +335,123 @@ static int run_rounds(struct rounds *rounds, uint64_t nr)
 	uint64_t start = now();
 	int ret = RUN_OK;
 
-	if (!rounds->debug)
+	/* Under gdb, and for a machine beside it, it is gdb that interrupts. */
+	if (!rounds->opt->gdb)
 		interrupt_begin();
 	while (!ret && rounds->done < nr && !interrupted())
 		ret = turn(rounds);
 	rounds->elapsed = now() - start;
+	return ret;
+}
+
+static int make_machine(struct hlk_ctx *ctx, struct rounds *rounds)
+{
+	const struct boot_options *opt = rounds->opt;
+	struct hlk_machine_config config = HLK_MACHINE_CONFIG_INIT;
+	struct hlk_err err;
+	int ret;
+
+	config.flags = (opt->no_irqchip ? HLK_MACHINE_NO_IRQCHIP : 0) |
+		       (opt->no_acpi ? HLK_MACHINE_NO_ACPI : 0) |
+		       (opt->reproducible ? HLK_MACHINE_REPRODUCIBLE : 0);
+	config.max_private = opt->max_private;
+	config.print = print;
+	config.print_arg = rounds;
+	if (opt->loaded) {
+		config.flags &= ~HLK_MACHINE_NO_IRQCHIP;
+		ret = hlk_machine_from_snapshot(ctx, rounds->snap, &config,
+						&rounds->machine, &err);
+		return ret ? fail(&err) : RUN_OK;
+	}
+	config.nr_cpus = opt->cpus;
+	config.mem_size = opt->mem;
+	config.ram = opt->ram;
+	config.nr_ram = opt->nr_ram;
+	return hlk_machine_create(ctx, &config, &rounds->machine, &err) ? fail(&err) : RUN_OK;
+}
+
+/* Of the snapshot, with no kernel */
+static int make_clone(struct hlk_ctx *ctx, struct rounds *rounds)
+{
+	int ret = make_machine(ctx, rounds);
+
+	if (!ret && hlk_machine_restore(rounds->machine, rounds->snap))
+		ret = fail_machine(rounds);
+	return ret;
+}
+
+/* ---- another one, while gdb has the first ---- */
+
+/**
+ * struct beside - another machine of the snapshot; nothing that gdb does may be seen by it
+ * @rounds: its rounds, each of which has to be as its first
+ * @thread: who runs them
+ * @ret: how they ended
+ */
+struct beside {
+	struct rounds rounds;
+	pthread_t thread;
+	int ret;
+};
+
+static void *run_beside(void *arg)
+{
+	struct beside *beside = arg;
+
+	beside->ret = run_rounds(&beside->rounds, beside->rounds.opt->beside);
+	return NULL;
+}
+
+static void free_beside(struct beside *beside)
+{
+	hlk_machine_close(beside->rounds.machine);
+	samples_free(&beside->rounds.both);
+	free(beside);
+}
+
+static int beside_begin(struct hlk_ctx *ctx, struct rounds *rounds)
+{
+	struct beside *beside;
+	int ret;
+
+	if (!rounds->opt->beside)
+		return RUN_OK;
+	beside = calloc(1, sizeof(*beside));
+	if (!beside || samples_init(&beside->rounds.both)) {
+		free(beside);
+		fail_say("out of memory");
+		return RUN_ERROR;
+	}
+	beside->rounds.opt = rounds->opt;
+	beside->rounds.snap = rounds->snap;
+	beside->rounds.silent = true;
+	ret = make_clone(ctx, &beside->rounds);
+	if (!ret && pthread_create(&beside->thread, NULL, run_beside, beside)) {
+		fail_say("beside gdb: no thread");
+		ret = RUN_ERROR;
+	}
+	if (ret)
+		free_beside(beside);
+	else
+		rounds->beside = beside;
+	return ret;
+}
+
+static int beside_end(struct beside *beside)
+{
+	int ret;
+
+	if (!beside)
+		return RUN_OK;
+	pthread_join(beside->thread, NULL);
+	ret = beside->ret;
+	if (ret)
+		fprintf(stderr, "hlk-run: that was beside gdb, in round %llu\n",
+			(unsigned long long)beside->rounds.done);
+	else
+		fprintf(stderr, "hlk-run: beside gdb: %llu rounds, all as the first\n",
+			(unsigned long long)beside->rounds.done);
+	free_beside(beside);
 	return ret;
 }
 
@@ -350,12 +463,17 @@ static int core(struct hlk_ctx *ctx, struct rounds *rounds, const char *path)
 
 static int rounds_of_snapshot(struct hlk_ctx *ctx, struct rounds *rounds)
 {
-	int ret = take(ctx, rounds);
+	int ret = take(ctx, rounds), other;
 
 	if (!ret)
 		ret = core(ctx, rounds, rounds->opt->core_at_snapshot);
 	if (!ret)
+		ret = beside_begin(ctx, rounds);
+	if (!ret)
 		ret = run_rounds(rounds, rounds->opt->repeat);
+	other = beside_end(rounds->beside);
+	rounds->beside = NULL;
+	ret = ret ? ret : other;
 	return ret ? ret : clones_run(rounds->clones, rounds);
 }
 
@@ -410,32 +528,6 @@ static int boot(struct hlk_ctx *ctx, struct rounds *rounds)
 	return finish(rounds, ret);
 }
 
-static int make_machine(struct hlk_ctx *ctx, struct rounds *rounds)
-{
-	const struct boot_options *opt = rounds->opt;
-	struct hlk_machine_config config = HLK_MACHINE_CONFIG_INIT;
-	struct hlk_err err;
-	int ret;
-
-	config.flags = (opt->no_irqchip ? HLK_MACHINE_NO_IRQCHIP : 0) |
-		       (opt->no_acpi ? HLK_MACHINE_NO_ACPI : 0) |
-		       (opt->reproducible ? HLK_MACHINE_REPRODUCIBLE : 0);
-	config.max_private = opt->max_private;
-	config.print = print;
-	config.print_arg = rounds;
-	if (opt->loaded) {
-		config.flags &= ~HLK_MACHINE_NO_IRQCHIP;
-		ret = hlk_machine_from_snapshot(ctx, rounds->snap, &config,
-						&rounds->machine, &err);
-		return ret ? fail(&err) : RUN_OK;
-	}
-	config.nr_cpus = opt->cpus;
-	config.mem_size = opt->mem;
-	config.ram = opt->ram;
-	config.nr_ram = opt->nr_ram;
-	return hlk_machine_create(ctx, &config, &rounds->machine, &err) ? fail(&err) : RUN_OK;
-}
-
 /* A kernel of 64 bits begins with 32, but that is not what gdb is to see. */
 static bool is_wide(const struct rounds *rounds, const struct hlk_kernel *kernel)
 {
@@ -446,6 +538,12 @@ static bool is_wide(const struct rounds *rounds, const struct hlk_kernel *kernel
 		!memcmp(kernel->image, elf64, sizeof(elf64) - 1));
 }
 
+/* What it printed before gdb restored it is no part of the round. */
+static void round_begins(void *arg)
+{
+	((struct rounds *)arg)->now.len = 0;
+}
+
 static int debug(struct hlk_ctx *ctx, struct rounds *rounds,
 		 const struct hlk_kernel *kernel)
 {
@@ -453,7 +551,8 @@ static int debug(struct hlk_ctx *ctx, struct rounds *rounds,
 
 	rounds->wide = is_wide(rounds, kernel);
 	return ret ? ret : debug_machine(rounds->debug, ctx, rounds->machine,
-					 rounds->opt->cpus, rounds->wide);
+					 rounds->opt->cpus, rounds->wide, round_begins,
+					 rounds);
 }
 
 /* Of a snapshot that was saved, with no kernel */
@@ -505,15 +604,11 @@ static int make(struct hlk_ctx *ctx, struct rounds *rounds,
 	return ret;
 }
 
-/* In another process: of the snapshot, with no kernel */
-static int make_clone(struct hlk_ctx *ctx, struct rounds *rounds)
+/* In another process */
+static int rounds_of_clone(struct hlk_ctx *ctx, struct rounds *rounds)
 {
-	int ret = make_machine(ctx, rounds);
+	int ret = make_clone(ctx, rounds);
 
-	if (ret)
-		return ret;
-	if (hlk_machine_restore(rounds->machine, rounds->snap))
-		ret = fail_machine(rounds);
 	if (!ret)
 		ret = run_rounds(rounds, rounds->opt->clone_rounds ?
 					 rounds->opt->clone_rounds : rounds->opt->repeat);
@@ -532,7 +627,7 @@ static int run_clone(struct rounds *rounds, int fd)
 	if (hlk_snapshot_from_fd(fd, &rounds->snap, &err)) {
 		ret = fail(&err);
 	} else {
-		ret = make_clone(ctx, rounds);
+		ret = rounds_of_clone(ctx, rounds);
 		hlk_snapshot_close(rounds->snap);
 	}
 	hlk_close(ctx);

@@ -38,6 +38,7 @@ enum {
 	OPT_SAVE,
 	OPT_SAVE_NAME,
 	OPT_COMPRESS,
+	OPT_BESIDE,
 	OPT_THREADS = 'T',
 };
 
@@ -92,6 +93,8 @@ static const struct argp_option boot_options[] = {
 	  "So many other processes, each with a machine of its own, run the same rounds after it", 3 },
 	{ "clone-rounds", OPT_CLONE_ROUNDS, "N", 0, "Rounds of each of them (default as --repeat)", 3 },
 	OPTION_GDB(3),
+	{ "beside", OPT_BESIDE, "N", 0,
+	  "With --gdb: another machine of the snapshot runs so many rounds meanwhile", 3 },
 	OPTIONS_CORE(3),
 	{ "save", OPT_SAVE, "DIR", 0, "Save the snapshot to this folder", 3 },
 	{ "save-name", OPT_SAVE_NAME, "NAME", 0,
@@ -252,6 +255,8 @@ static error_t parse_end(struct argp_state *state, struct boot_options *boot)
 		argp_error(state, "--gdb goes with no --call, --clones, --cut-off and --time-back");
 	if (boot->gdb && (boot->snapshot_at.when == WHEN_ADDR || boot->until.when == WHEN_ADDR))
 		argp_error(state, "with --gdb an address to stop at is gdb's");
+	if (boot->beside && (!boot->gdb || !boot->has_snapshot))
+		argp_error(state, "--beside wants --gdb and --snapshot-at");
 	if ((boot->core || boot->core_at_snapshot) && (boot->call || boot->call_file))
 		argp_error(state, "a core is of a guest that is not called");
 	if (boot->core_at_snapshot && !boot->has_snapshot)
@@ -321,6 +326,9 @@ static error_t parse_rounds(int key, char *arg, struct argp_state *state,
 		return 0;
 	case OPT_GDB:
 		boot->gdb = arg;
+		return 0;
+	case OPT_BESIDE:
+		boot->beside = option_number(state, "beside", arg, 0, 1ULL << 40);
 		return 0;
 	case OPT_CORE:
 		boot->core = arg;

@@ -85,6 +85,7 @@ struct point {
  * @clone_rounds: how many each; 0 is @repeat
  * @max_private: budget of private pages
  * @gdb: where gdb is waited for, or NULL
+ * @beside: rounds that another machine of the snapshot runs meanwhile
  * @core: where a core of the guest goes in the end, or NULL
  * @core_at_snapshot: where one of the guest as the snapshot has it goes, or NULL
  * @json: print JSON and nothing else
@@ -131,6 +132,7 @@ struct boot_options {
 	uint64_t clone_rounds;
 	uint64_t max_private;
 	const char *gdb;
+	uint64_t beside;
 	const char *core;
 	const char *core_at_snapshot;
 	bool json;

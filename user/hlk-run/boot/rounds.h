@@ -44,6 +44,7 @@ struct output {
  * @console: the user's terminal, or NULL
  * @has_first: @first, @stop and @value are known
  * @silent: nothing is shown of what the guest prints
+ * @beside: another machine of the snapshot, while gdb has this one, or NULL
  * @shown: a character that was begun
  * @first: what the first round printed
  * @now: what the round under way printed
@@ -73,6 +74,7 @@ struct rounds {
 	struct console *console;
 	bool has_first;
 	bool silent;
+	struct beside *beside;
 	struct hlk_text shown;
 	struct output first;
 	struct output now;

@@ -29,6 +29,8 @@
  * @there: gdb has connected, and did not leave
  * @wait: stop before the guest runs
  * @again: the call is to be made again, from the snapshot
+ * @begins: is told when a machine is at its snapshot again
+ * @begins_arg: with this
  * @killed: gdb wants no guest any more
  * @want_snapshot: a snapshot is to be made when the call is over
  * @restored: the machine was, by gdb
@@ -44,6 +46,8 @@ struct debug {
 	bool there;
 	bool wait;
 	bool again;
+	void (*begins)(void *arg);
+	void *begins_arg;
 	bool killed;
 	bool want_snapshot;
 	bool restored;
@@ -112,6 +116,7 @@ static int restore_machine(struct debug *debug, char *text, size_t size)
 		return say_error(hlk_machine_error(machine), text, size);
 	debug->restored = true;
 	points_lost(&debug->points);
+	debug->begins(debug->begins_arg);
 	if (hlk_machine_rest(machine))
 		return say_error(hlk_machine_error(machine), text, size);
 	return 0;
@@ -455,11 +460,13 @@ static bool stop_machine(void *arg)
  * @machine: the machine, not running
  * @nr_cpus: its processors
  * @wide: gdb is told that it is x86-64, else i386
+ * @begins: is told when gdb has restored it: what it did since the snapshot is to be forgotten
+ * @arg: with this
  *
  * Return: RUN_OK or an exit code, after the reason was printed
  */
 int debug_machine(struct debug *debug, struct hlk_ctx *ctx, struct hlk_machine *machine,
-		  uint32_t nr_cpus, bool wide)
+		  uint32_t nr_cpus, bool wide, void (*begins)(void *arg), void *arg)
 {
 	struct hlk_err err;
 
@@ -467,6 +474,8 @@ int debug_machine(struct debug *debug, struct hlk_ctx *ctx, struct hlk_machine *
 		return RUN_OK;
 	if (state_of_machine(&debug->state, ctx, machine, nr_cpus, &err))
 		return fail_err("gdb", &err);
+	debug->begins = begins;
+	debug->begins_arg = arg;
 	debug->wire.stop = stop_machine;
 	debug->wire.arg = debug;
 	return start(debug, wide);

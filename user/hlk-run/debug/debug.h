@@ -11,7 +11,7 @@ struct debug;
 int debug_open(const char *where, struct debug **debug);
 int debug_sandbox(struct debug *debug, struct hlk_ctx *ctx, struct hlk_sandbox *sb);
 int debug_machine(struct debug *debug, struct hlk_ctx *ctx, struct hlk_machine *machine,
-		  uint32_t nr_cpus, bool wide);
+		  uint32_t nr_cpus, bool wide, void (*begins)(void *arg), void *arg);
 int debug_go(struct debug *debug, struct hlk_machine_run *run);
 bool debug_again(struct debug *debug);
 bool debug_killed(const struct debug *debug);

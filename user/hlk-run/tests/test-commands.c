@@ -226,6 +226,18 @@ static void test_folder(void)
 	rmdir(folder);
 }
 
+/* Another machine beside gdb's is one of a snapshot. */
+static void test_beside(void)
+{
+	char *argv[6] = { (char *)"boot", guest, (char *)"--beside=1" };
+
+	tap(quietly(parse, argv) == RUN_USAGE, "boot: --beside alone");
+	argv[3] = (char *)"--gdb=x";
+	tap(quietly(parse, argv) == RUN_USAGE, "boot: --beside without a snapshot");
+	argv[4] = (char *)"--snapshot-at=idle";
+	tap(quietly(parse, argv) == RUN_OK, "boot: --beside");
+}
+
 int main(void)
 {
 	snprintf(guest, sizeof(guest), "/proc/self/fd/%d", played_image());
@@ -234,6 +246,7 @@ int main(void)
 	test_timeouts();
 	test_flags();
 	test_folder();
+	test_beside();
 	cJSON_Delete(json);
 	return tap_done();
 }
