@@ -372,12 +372,63 @@ mutant hlk-run/boot/options.c 'a folder is booted without the debugger that was 
 mutant hlk-run/boot/options.c 'a folder is booted without the core that was asked for' \
 	'asan/run-test-commands: boot: a folder and --core=x' \
 	's/\(boot->gdb \|\| boot->core \|\| /(boot->gdb || /'
+mutant hlk-run/boot/options.c 'a machine beside gdb without a snapshot' \
+	'asan/run-test-commands: boot: --beside without a snapshot' \
+	's/boot->beside && \(!boot->gdb \|\| !boot->has_snapshot\)/boot->beside \&\& !boot->gdb/'
 mutant libhlk/go.c 'where the debugger waits is an end' \
 	"asan/test-machine: a debugger's stop, at rest" \
 	's/reason != HLK_STOP_ASKED &&/reason != HLK_STOP_ASKED;/;s/^\t       reason != HLK_STOP_DEBUG;//'
 mutant libhlk/internal.h 'when the debugger has looked anybody may call' \
 	'asan/test-held: -' \
 	's/sb->in_call, sb->at_debugger/sb->in_call, false/'
+
+# what is different between two moments
+mutant hlk-run/pt/diff.c 'behind the end of a cut list all went' \
+	'asan/run-test-diff: nothing behind where a list was cut' \
+	's/if \(!space->cut \|\| !space->nr\)/if (1)/'
+mutant hlk-run/pt/diff.c 'a dirty page has other attributes' \
+	'asan/run-test-diff: six changes' \
+	's/ & ~\(uint64_t\)\(A \| D\) \? PT_ATTRIBUTES/ \? PT_ATTRIBUTES/'
+mutant hlk-run/pt/diff.c 'a page in two places is compared twice' \
+	'asan/run-test-diff: six changes' \
+	's/c->next\[page\] = page \+ 1;/;/'
+mutant hlk-run/pt/diff.c 'a table that was met elsewhere is the same one' \
+	"asan/run-test-diff: another table's alias is different, others are not" \
+	's/\(alias && is->map & HLK_MAP_ALIAS\)/0/'
+mutant hlk-run/pt/diff.c 'a range is not cut where the later one ends' \
+	'asan/run-test-diff: -' \
+	's/pages = least\(pages, side_left\(is\)\);/;/'
+mutant hlk-run/pt/diff.c 'two that do not follow each other are one change' \
+	'asan/run-test-diff: random moments, as page by page' \
+	's/last->page \+ last->pages != change->page/0/'
+
+# traces
+mutant hlk-run/trace.c "a name may look like the kernel's words" \
+	'asan/run-test-trace: line 3' \
+	's/while \(at && !isdigit\(\(unsigned char\)at\[-1\]\)\)/while (0)/'
+mutant hlk-run/trace.c 'who lost events says nothing of it' \
+	'asan/run-test-trace: line 7' \
+	's/ == 2 && has != had\)/ == 3)/'
+mutant hlk-run/trace.c 'what the kernel says moves the cursor' \
+	'asan/run-test-trace: line 5' \
+	's/print_safe\(to, event->text, strlen\(event->text\)\);/fputs(event->text, to);/'
+mutant hlk-run/trace.c 'events that nobody asked for' \
+	'asan/run-test-trace: and no others' \
+	's/if \(kind == KINDS && strncmp\(name, "tracing_mark_write", end - name\)\)/if (0)/'
+mutant hlk-run/trace.c 'an event takes as long as the one before' \
+	'asan/run-test-trace: line 1' \
+	's/trace->event\[i \+ 1\]\.us - trace->event\[i\]\.us/trace->event[i].us - trace->event[i - !!i].us/'
+
+# files that guests read
+mutant libhlk/files.c 'a file of the set-up stays away' \
+	'asan/test-pool: files: the next one has it' \
+	's/if \(!ret && set_up\)/if (0)/'
+mutant libhlk/files.c 'a file that is taken away is still there' \
+	'asan/test-pool: files: one takes it away' \
+	'/^static void drop/,/^}/s/memset\(file, 0, sizeof\(\*file\)\);/;/'
+mutant libhlk/files.c 'no file is mapped' \
+	'asan/test-pool: files: no fork' \
+	'/^bool hlk_files_any/,/^}/s/return true;/return false;/'
 
 if [ "${1:-}" = --match ]; then
 	for i in "${!files[@]}"; do

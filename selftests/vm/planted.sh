@@ -167,6 +167,10 @@ strangers_bugs() {
 	file_system_stays_pinned|6.12|attach|attach.no_file_left|kmod/file.c|s/^	iput\(inode\);/& return file;/
 	one_frame_behind_a_memslot|6.12|limits|limits.four_mib_pages_that_are_not_all_memory|kmod/gmem.c|s/(gfn - g->slots\[g->hit\]\.gfn) </\1 <=/
 	window_longer_than_its_mapping|6.12|limits|limits.a_memslot_of_which_a_window_is_a_part|kmod/gmem.c|s/vma->vm_end - slot->hva < bytes/!bytes/
+	read_whoever_asks|6.12|inspect|inspect.memory_is_read|kmod/inspect.c|/^int hlk_cmd_read/,/^}/s/ret = hlk_vm_check_look\(vm, &ucmd->at\);/ret = 0;/
+	read_from_its_page_on|6.12|inspect|inspect.memory_is_read|kmod/inspect.c|/^static int read_part/,/^}/s/from \+ offset_in_page\(gpa\)/from/
+	read_around_the_end|6.12|inspect|inspect.memory_is_read|kmod/inspect.c|s/if \(r->gpa \+ r->bytes < r->gpa\)/if (0)/
+	read_nowhere|6.12|inspect|inspect.memory_is_read|kmod/inspect.c|s/return left \? -EFAULT : 0;/return 0;/
 	marked_without_a_flush|6.12|markcow|markcow.window.the_tlb_is_flushed|kmod/inspect.c|/^static int mark_cow/,/^}/s/hlk_vcpus_flush\(vm\);/;/
 	empty_range|6.12|markcow|markcow.window.errors_change_nothing|kmod/inspect.c|s/start >= end\)/start > end)/
 	device_for_all|6.12|isolation|isolation.another_process_s_vm_takes_a_privilege|kmod/main.c|s/\.mode = 0600/.mode = 0666/
