@@ -12,7 +12,7 @@ export KERNELS
 vm	:= selftests/vm
 
 .PHONY: help setup modules user bindings demo demo-linux check check-all check-native check-debug check-long check-vmx \
-	check-machines check-genid check-registry check-saved check-vmm check-pt check-bindings check-watch coverage coverage-user bench bench-snapshots lint docs deb sbom check-deb install \
+	check-machines check-genid check-registry check-saved check-vmm check-pt check-gdb check-bindings check-watch coverage coverage-user bench bench-snapshots lint docs deb sbom check-deb install \
 	update-kernels clean distclean
 
 help:
@@ -38,6 +38,7 @@ help:
 	@echo 'make check-watch   the scripts for bpftrace beside guests, in VMs of KERNELS; metrics'
 	@echo 'make check-vmm     a kernel of Debian under a QEMU that is patched to use hlk; builds it'
 	@echo 'make check-pt      hlk-run pt of a 64-bit Linux under QEMU, against info tlb of its monitor'
+	@echo 'make check-gdb     gdb of a 64-bit Linux with symbols and two processors; builds one'
 	@echo 'make coverage      which lines of kmod/ the tests reach'
 	@echo 'make coverage-user which lines of libhlk and hlk-run'
 	@echo 'make bench         what a restore costs, on each of KERNELS; and compaction'
@@ -134,6 +135,9 @@ check-watch: setup
 
 check-pt: setup
 	@$(vm)/check-pt.sh
+
+check-gdb: setup
+	@$(vm)/check-gdb.sh
 
 coverage: setup
 	@$(vm)/coverage.sh

@@ -4,60 +4,8 @@
 # the guests; TAP. Where breakpoints do not come out of KVM the guest is stepped, and what
 # a guest does behind an IRET cannot be seen: that is skipped.
 
-nr=0
-bad=0
-out=/tmp/gdb.out
-run=/tmp/run.out
-socket=/tmp/gdb.socket
-export HOME=/tmp
-
-result() { # result GOOD WHAT
-	nr=$((nr + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $nr $2"
-		return
-	fi
-	sed 's/^/# gdb: /' $out | tail -n 40
-	sed 's/^/# hlk-run: /' $run | tail -n 20
-	echo "not ok $nr $2"
-	bad=1
-}
-
-# under_gdb GUEST OPTION...: gdb's commands come from stdin
-under_gdb() {
-	guest=$1
-	shift
-	{
-		printf 'set pagination off\nset confirm off\nset width 0\n'
-		printf 'set remotetimeout 120\ntarget remote %s\n' "$socket"
-		cat
-	} > /tmp/gdb.commands
-	rm -f "$socket"
-	hlk-run "$@" --gdb "$socket" > $run 2>&1 &
-	runner=$!
-	tries=0
-	until [ -S "$socket" ] || [ $((tries += 1)) = 100 ]; do
-		sleep 0.1
-	done
-	rights=$(stat -c %a "$socket")
-	# shellcheck disable=SC2086  # there may be none
-	timeout 250 gdb -nx -batch -x /tmp/gdb.commands $guest > $out 2>&1
-	wait $runner
-	code=$?
-	stepped=$(grep "breakpoints do not come out" $run)
-}
-
-# said WHAT COUNT PATTERN: in what gdb said
-said() {
-	[ "$(grep -cE -- "$3" $out)" = "$2" ]
-	result $? "$1"
-}
-
-# ran WHAT PATTERN: in what hlk-run said
-ran() {
-	grep -qE -- "$2" $run
-	result $? "$1"
-}
+# shellcheck source-path=SCRIPTDIR source=lib/gdb-talk.sh
+. ./gdb-talk.sh
 
 echo "TAP version 13"
 
@@ -183,12 +131,6 @@ said "a snapshot of gdb's, and back to it" 1 '^back: 1$'
 result $? "then it goes on"
 
 # Cores
-# shellcheck disable=SC2317  # called through core
-core() { # core FILE GUEST COMMAND...: what gdb says of it
-	file=$1 guest=$2
-	shift 2
-	gdb -nx -batch "$@" "$guest" "$file" > $out 2>&1
-}
 hlk-run run server.elf --call crash --input 0xdeadbee0 --core /tmp/crash.core > $run 2>&1
 [ $? = 3 ]
 result $? "a guest that fails leaves a core"

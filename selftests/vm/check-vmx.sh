@@ -39,7 +39,7 @@ done < <(make -s -C "$TOP/selftests" data)
 # There breakpoints come out of KVM.
 if [ $# -eq 0 ] || [[ $wanted == *" gdb.sh "* ]]; then
 	programs+=("$TOP/selftests/gdb.sh")
-	data+=(--data "$("$VM_DIR/gdb.sh")")
+	data+=(--data "$("$VM_DIR/gdb.sh")" --data "$TOP/selftests/lib/gdb-talk.sh")
 fi
 alone=()
 for program in "restricted unrestricted_guest=0" "no_npt ept=0"; do

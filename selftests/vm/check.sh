@@ -102,7 +102,8 @@ if [ -n "$KERNELS" ]; then
 	job test "kernel $first, gdb" 80 "user module-$first linux-guest gdb" \
 		"$VM_DIR/run.sh" "$first" --smp 1 --log "$(job_folder "kernel $first, gdb")/vm" \
 		"${data[@]}" --data "$BUILD/linux/vmlinuz-686" \
-		--data "$CACHE/gdb/usr/bin/gdb" -- "$TOP/selftests/gdb.sh"
+		--data "$CACHE/gdb/usr/bin/gdb" --data "$TOP/selftests/lib/gdb-talk.sh" \
+		-- "$TOP/selftests/gdb.sh"
 fi
 for series in ${KERNELS%% *}; do
 	in_vm "kernel $series without nested paging" 15 "$series" --kvm npt=0 \

@@ -140,6 +140,24 @@ extract() {
 	done
 }
 
+# kernel_tree FOLDER: Debian's linux-source-6.12, unpacked once
+kernel_tree() {
+	local tree=$1 suite=bookworm-backports package=linux-source-6.12
+	local apt=$CACHE/apt/$suite
+	local debs=$apt/archives/tree-$$
+	[ ! -f "$tree/.unpacked" ] || return 0
+	private_apt "$apt" "$suite" apt-get update > /dev/null
+	mkdir -p "$debs"
+	fetch "$package"
+	rm -rf "$tree"
+	mkdir -p "$tree"
+	dpkg-deb --fsys-tarfile "$debs/$package"_*.deb |
+		tar -xO "./usr/src/$package.tar.xz" |
+		tar -xJ -C "$tree" --strip-components=1
+	rm -rf "$debs"
+	touch "$tree/.unpacked"
+}
+
 # qemu_source FOLDER PATCH: the sources of Debian's QEMU, with a patch; says what it does.
 # What is fetched stays in the cache.
 qemu_source() {

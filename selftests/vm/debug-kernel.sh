@@ -8,8 +8,6 @@
 . "$(dirname "$0")/common.sh"
 . "$VM_DIR/modules.sh"
 
-suite=bookworm-backports
-package=linux-source-6.12
 config=$VM_DIR/debug.config
 dir=$CACHE/kernels/debug-$(sha256sum < "$config" | cut -c 1-12)
 if [ -f "$dir/release" ] && has_modules "$dir"; then
@@ -26,22 +24,10 @@ if [ -f "$dir/release" ] && has_modules "$dir"; then
 	exit 0
 fi
 
-apt=$CACHE/apt/$suite
-debs=$apt/archives/debug
 log=$CACHE/debug-kernel.log
 tree=$dir/tree
-if [ ! -f "$tree/.unpacked" ]; then
-	private_apt "$apt" "$suite" apt-get update > /dev/null
-	mkdir -p "$debs"
-	fetch "$package"
-	rm -rf "$dir"
-	mkdir -p "$tree"
-	dpkg-deb --fsys-tarfile "$debs/$package"_*.deb |
-		tar -xO "./usr/src/$package.tar.xz" |
-		tar -xJ -C "$tree" --strip-components=1
-	rm -rf "$debs"
-	touch "$tree/.unpacked"
-fi
+[ -f "$tree/.unpacked" ] || rm -rf "$dir"
+kernel_tree "$tree"
 
 say "building a debug kernel; the log is $log"
 # With static keys every CPU may run code that another one patches, which QEMU's
