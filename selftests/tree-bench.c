@@ -2,10 +2,11 @@
 /*
  * Not a test: what it costs to go from one snapshot to a sibling.
  *
- *	tree-bench [--mib N] [--rounds N] [--json FILE] [PAGES...]
+ *	tree-bench [--mib N] [--rounds N] [--json FILE] [--disk DIR] [PAGES...]
  *
  * First the memory of a tree of three layers and ten leaves, 64 pages apart, by the cgroup's
- * account, beside the sum of the pages that differ. Then the time.
+ * account, beside the sum of the pages that differ; and with --disk the bytes of all of it saved to
+ * a folder in DIR. Then the time.
  *
  * A tree of three layers and ten leaves. Siblings differ by so many pages. A call writes 64
  * pages and reads 64 others, which all have in common. Three kinds of difference: in pages
@@ -17,6 +18,7 @@
 
 #include "cgroup.h"
 #include "family.h"
+#include "stored/files.h"
 
 #define CALL		64U
 #define STRIDE		37U		/* pages lie in many chunks */
@@ -29,6 +31,7 @@ static const char *const kinds[KINDS] = { "apart", "written", "read" };
 static u64 bytes = 1UL << 30;
 static u32 rounds = 60;
 static FILE *json;
+static const char *disk;
 static bool more;
 
 static int by_size(const void *a, const void *b)
@@ -63,6 +66,41 @@ static int tree(struct family *f, const struct family_pages *common,
 	return middle + 1;
 }
 
+/* Each is a layer on its parent: on the root, or on the last one that is a layer on that. */
+static u64 save(struct family *f)
+{
+	struct hlk_snap *saved[FAMILY_MOST];
+	char folder[256], name[16];
+	u32 i, middle = 0, parent;
+	u64 sum;
+
+	snprintf(folder, sizeof(folder), "%s/tree-bench", disk);
+	files_remove(folder);
+	for (i = 0; i < f->nr; i++) {
+		parent = middle;
+		if (i && (i - 1) % (LEAVES / 2 + 1) == 0) {
+			parent = 0;
+			middle = i;
+		}
+		snprintf(name, sizeof(name), "snapshot-%u", i);
+		saved[i] = files_save(f->snap[i], i ? saved[parent] : NULL, folder, name);
+	}
+	while (i)
+		files_forget(saved[--i]);
+	sum = files_bytes(folder);
+	files_remove(folder);
+	return sum;
+}
+
+static int say(const char *where, u32 nr, u64 taken, u64 pages)
+{
+	printf("a tree of %u snapshots: %llu pages, %llu KiB %s, %.4f of their bytes\n", nr,
+	       (unsigned long long)pages, (unsigned long long)taken / 1024, where,
+	       (double)taken / (pages * PAGE));
+	fflush(stdout);
+	return taken > pages * PAGE / 100 * 101;
+}
+
 /* What is left when the VM has gone; more than a hundredth is too much. */
 static int memory(void)
 {
@@ -71,16 +109,14 @@ static int memory(void)
 	u64 pages = bytes / PAGE + (2 + LEAVES) * CALL;
 	u64 before = cg_charged(), charged;
 	struct family f;
+	int failed;
 
 	family_open(&f, bytes, &common, &common);
 	tree(&f, &common, &differ);
 	tvm_close(&f.t);
 	charged = cg_charged() - before;
-	printf("a tree of %u snapshots: %llu pages, %llu KiB, %.4f of their bytes\n", f.nr,
-	       (unsigned long long)pages, (unsigned long long)charged / 1024,
-	       (double)charged / (pages * PAGE));
-	fflush(stdout);
-	return charged > pages * PAGE / 100 * 101;
+	failed = say("in memory", f.nr, charged, pages);
+	return disk ? failed | say("on disk", f.nr, save(&f), pages) : failed;
 }
 
 /* Leaves by turns, or always the first one */
@@ -170,11 +206,13 @@ int main(int argc, char **argv)
 			rounds = strtoul(argv[i + 1], NULL, 0);
 		else if (!strcmp(argv[i], "--json"))
 			json = fopen(argv[i + 1], "w");
+		else if (!strcmp(argv[i], "--disk"))
+			disk = argv[i + 1];
 		else
 			break;
 	}
 	if ((i < argc && argv[i][0] == '-') || !rounds || bytes < 256UL << 20) {
-		fprintf(stderr, "tree-bench [--mib N] [--rounds N] [--json FILE] [PAGES...]\n");
+		fprintf(stderr, "tree-bench [--mib N] [--rounds N] [--json FILE] [--disk DIR] [PAGES...]\n");
 		return 2;
 	}
 	if (json)

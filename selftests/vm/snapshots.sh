@@ -2,17 +2,20 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # snapshots.sh [BENCH...]: what many snapshots and many sandboxes cost, on each of $KERNELS:
 #
-#   tree     to go from a snapshot to a sibling (tree-bench), in instructions
+#   tree     to go from a snapshot to a sibling (tree-bench), in instructions; and how much
+#            memory and disk a tree takes
 #   pause    to make a snapshot (pause-bench), in instructions
 #   clones   a thousand sandboxes of one snapshot (clones-bench); CLONES= for fewer, and
 #            CLONES_MEM= for a smaller VM than one of 4 GiB
+#   load     to load a snapshot of LOADS MiB, and to call its guest (load-bench), in
+#            instructions
 #
 # What comes out is printed, and is in build/bench: SERIES-BENCH.txt and .json.
 . "$(dirname "$0")/common.sh"
 
 out=$BUILD/bench
 mkdir -p "$out"
-make -s -C "$TOP/selftests" "$BUILD"/selftests/{tree,pause,clones}-bench > /dev/null
+make -s -C "$TOP/selftests" "$BUILD"/selftests/{tree,pause,clones,load}-bench > /dev/null
 
 # in_vm SERIES BENCH RUN.SH-OPTION... -- OPTION...
 in_vm() {
@@ -37,7 +40,7 @@ in_vm() {
 
 counted=(--cpu 'max,-erms,-fsrm' --mem 2300 --smp 1 --qemu '-icount shift=0,sleep=off')
 failed=0
-[ $# -gt 0 ] || set -- tree pause clones
+[ $# -gt 0 ] || set -- tree pause clones load
 for series in $KERNELS; do
 	for name in "$@"; do
 		echo "== Linux $series: $name"
@@ -46,8 +49,14 @@ for series in $KERNELS; do
 			in_vm "$series" clones --mem "${CLONES_MEM:-4096}" -- \
 				--clones "${CLONES:-1000}"
 			;;
-		tree | pause)
-			in_vm "$series" "$name" "${counted[@]}" --
+		tree)
+			in_vm "$series" tree "${counted[@]}" --disk 1280 -- --disk /disk
+			;;
+		pause)
+			in_vm "$series" pause "${counted[@]}" --
+			;;
+		load)
+			in_vm "$series" load "${counted[@]}" --disk 2560 -- /disk "${LOADS:-}"
 			;;
 		*)
 			die "there is no $name"
