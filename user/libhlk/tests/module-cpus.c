@@ -245,6 +245,34 @@ static void test_refused(void)
 	hlk_snapshot_close(snap);
 }
 
+/* One runs while the others rest, in the thread of the caller, and afterwards all do again. */
+static void test_alone(void)
+{
+	static const uint32_t order[] = { 2, 1, 1, 0, 2 };
+	struct hlk_machine *machine = boot(3, 'r');
+	struct hlk_snap *snap = take(machine);
+	struct hlk_machine_run run;
+	unsigned int good = 0;
+	uint32_t stop;
+	size_t i;
+
+	tap(!hlk_machine_restore(machine, snap) && rounds(machine, 2), "three together");
+	for (i = 0; i < sizeof(order) / sizeof(*order); i++) {
+		if (hlk_machine_restore(machine, snap) || hlk_machine_rest(machine))
+			break;
+		run = (struct hlk_machine_run)HLK_MACHINE_RUN_INIT;
+		run.cpu = order[i];
+		run.timeout_us = SECOND / 10;
+		stop = go(machine, HLK_MACHINE_DEBUG | HLK_MACHINE_ONE, &run);
+		good += stop == HLK_STOP_TIME && ends_well(machine, 0);
+	}
+	tap(good == i && i == sizeof(order) / sizeof(*order),
+	    "one alone, and then together: %u of %zu: %s", good, i, reason(machine));
+	tap(rounds(machine, 2), "and after a restore");
+	hlk_machine_close(machine);
+	hlk_snapshot_close(snap);
+}
+
 static volatile sig_atomic_t alarms;
 
 static void on_alarm(int sig UNUSED)
@@ -274,6 +302,7 @@ int main(int argc, char **argv)
 	if (argc > 1)
 		return other_process(atoi(argv[1]));
 	open_ctx();
+	test_alone();
 	test_mode(2, 'r', ROUNDS * 2, "calls and replies");
 	test_mode(4, 'x', 4, "calls, replies and exits of four");
 	test_mode(2, 'i', ROUNDS, "an interrupt on its way");
