@@ -58,7 +58,15 @@ GUEST(halt_here, "1:	sti\n"
 		 "	outl %eax, $0xe9\n"
 		 "1:	jmp 1b\n");
 
-#define COUNTED	"	pushl %eax\n" \
+/*
+ * QEMU 7.2's SVM gives one interrupt in a thousand or so to its guest a second time, before the
+ * first instruction of its handler, with interrupts off: see testing.rst. No processor does that,
+ * so such a one is none.
+ */
+#define COUNTED	"	testl $0x200, 8(%esp)\n" \
+		"	jnz 1f\n" \
+		"	iret\n" \
+		"1:	pushl %eax\n" \
 		"	pushl %edx\n" \
 		"	cmpl $0, 0x24000\n" \
 		"	jne 1f\n" \
@@ -287,35 +295,17 @@ static struct came comes(struct __test_metadata *_metadata, struct _test_data_ti
 	return came;
 }
 
-/*
- * QEMU 7.2's SVM gives one interrupt in a thousand or so to its guest twice, with no restore
- * in between as well: a guest that sends itself IPIs, and waits for each, sees it in 1,400
- * of them. What comes twice for another reason comes so each time.
- */
-struct tally {
-	u32 rounds;
-	u32 twice;
-};
-
-static bool once(struct tally *tally, u32 count)
-{
-	tally->rounds++;
-	tally->twice += count == 2;
-	return (count == 1 || count == 2) && tally->twice <= 1 + tally->rounds / 50;
-}
-
 #define TAKE(code, timer, wanted) \
 	take(_metadata, self, code, code##_end, timer, wanted)
 
 TEST_F(timers, one_that_was_pending)
 {
-	struct tally tally = {};
 	int round;
 
 	TAKE(set_pending, 0, 1);
 	ASSERT_EQ(0x20000, *(u32 *)(self->m->lapic.regs + 0x210) & 0x20000);
 	for (round = 0; round < 1000; round++) {
-		ASSERT_TRUE(once(&tally, comes(_metadata, self, 0).count)) {
+		ASSERT_EQ(1, comes(_metadata, self, 0).count) {
 			TH_LOG("round %d", round);
 		}
 	}
@@ -323,12 +313,11 @@ TEST_F(timers, one_that_was_pending)
 
 TEST_F(timers, an_ipi_to_itself_that_was_pending)
 {
-	struct tally tally = {};
 	int round;
 
 	TAKE(set_ipi, 0, 1);
 	for (round = 0; round < 300; round++) {
-		ASSERT_TRUE(once(&tally, comes(_metadata, self, 0).count)) {
+		ASSERT_EQ(1, comes(_metadata, self, 0).count) {
 			TH_LOG("round %d", round);
 		}
 	}
@@ -337,7 +326,6 @@ TEST_F(timers, an_ipi_to_itself_that_was_pending)
 TEST_F(timers, one_that_was_in_service)
 {
 	struct hlk_restore r;
-	struct tally tally = {};
 	int round;
 
 	/* the snapshot is of the handler */
@@ -356,7 +344,7 @@ TEST_F(timers, one_that_was_in_service)
 		OK(prog_restore(self->t.hlk, self->snap, self->at, 0, &r));
 		ASSERT_EQ(prog_residue(true), r.residue);
 		ASSERT_TRUE(ran_to(&self->t, PORT_DONE));
-		ASSERT_TRUE(once(&tally, said(&self->t)));
+		ASSERT_EQ(1, said(&self->t));
 	}
 }
 
@@ -367,14 +355,13 @@ TEST_F(timers, a_deadline_that_had_not_come)
 {
 	u32 timer = self->khz * 50;
 	struct came came;
-	struct tally tally = {};
 	int round;
 
 	TAKE(set_deadline, timer, 1);
 	ASSERT_EQ(0, *(u32 *)(self->m->lapic.regs + 0x210));
 	for (round = 0; round < ROUNDS; round++) {
 		came = comes(_metadata, self, round % 2 ? HLK_RESTORE_TIME_BACK : 0);
-		ASSERT_TRUE(once(&tally, came.count));
+		ASSERT_EQ(1, came.count);
 		ASSERT_LE(timer, came.after);
 	}
 }
@@ -384,13 +371,12 @@ TEST_F(timers, the_apic_s_timer_in_the_middle_of_its_time)
 {
 	const u32 timer = 50000000;	/* of KVM's bus clock of 1 GHz */
 	struct came came;
-	struct tally tally = {};
 	int round;
 
 	TAKE(set_once, timer, 1);
 	for (round = 0; round < ROUNDS; round++) {
 		came = comes(_metadata, self, round % 2 ? HLK_RESTORE_TIME_BACK : 0);
-		ASSERT_TRUE(once(&tally, came.count));
+		ASSERT_EQ(1, came.count);
 		ASSERT_TRUE(!(round % 2) || self->khz * 49 <= came.after);
 	}
 }
@@ -411,12 +397,11 @@ TEST_F(timers, the_apic_s_timer_again_and_again)
 /* KVM starts it anew: its whole time is before it. */
 TEST_F(timers, the_pit_in_the_middle_of_its_time)
 {
-	struct tally tally = {};
 	int round;
 
 	TAKE(set_pit_once, 59660, 1);	/* of 1.193 MHz: 50 ms */
 	for (round = 0; round < ROUNDS; round++) {
-		ASSERT_TRUE(once(&tally, comes(_metadata, self, 0).count)) {
+		ASSERT_EQ(1, comes(_metadata, self, 0).count) {
 			TH_LOG("round %d", round);
 		}
 	}
@@ -524,18 +509,20 @@ static void *run_second(void *arg)
 	return NULL;
 }
 
-/* Both run until the second has said something; what */
+/* Both run until the second has said something; what. One that was lost is waited for so long. */
+#define BOTH_SECONDS	60
+
 static u32 both_run(struct __test_metadata *_metadata, struct _test_data_pair *self,
 		    bool first)
 {
 	const struct timespec tick = { .tv_nsec = 200000 };
 	struct runner r = { .t = &self->second };
-	u32 ticks;
+	u64 end = t_now() + BOTH_SECONDS * 1000000000ULL;
 
 	ASSERT_EQ(0, pthread_create(&r.thread, NULL, run_second, &r));
 	if (first)
 		ASSERT_TRUE(ran_to(&self->t, PORT_DONE));
-	for (ticks = 0; !r.done && ticks < 20000; ticks++)
+	while (!r.done && t_now() < end)
 		nanosleep(&tick, NULL);
 	r.stop = true;
 	while (!r.done) {
@@ -604,7 +591,6 @@ static void get_ready(struct __test_metadata *_metadata, struct _test_data_pair 
 TEST_F(pair, an_ipi_that_was_on_its_way)
 {
 	struct hlk_restore r;
-	struct tally tally = {};
 	int round;
 
 	get_ready(_metadata, self);
@@ -614,7 +600,7 @@ TEST_F(pair, an_ipi_that_was_on_its_way)
 	for (round = 0; round < PAIR_ROUNDS; round++) {
 		OK(prog_restore(self->t.hlk, self->snap, self->at, 0, &r));
 		ASSERT_EQ(prog_residue(true), r.residue);
-		ASSERT_TRUE(once(&tally, both_run(_metadata, self, false)));
+		ASSERT_EQ(1, both_run(_metadata, self, false));
 	}
 }
 
@@ -622,7 +608,6 @@ TEST_F(pair, an_ipi_that_was_on_its_way)
 TEST_F(pair, an_ipi_of_the_call)
 {
 	struct hlk_restore r;
-	struct tally tally = {};
 	int round;
 
 	get_ready(_metadata, self);
@@ -630,8 +615,11 @@ TEST_F(pair, an_ipi_of_the_call)
 	for (round = 0; round < PAIR_ROUNDS; round++) {
 		OK(prog_restore(self->t.hlk, self->snap, self->at, 0, &r));
 		ASSERT_EQ(prog_residue(true), r.residue);
-		ASSERT_TRUE(round % 2 ? ran_to(&self->t, PORT_DONE) :
-			    once(&tally, both_run(_metadata, self, true)));
+		if (round % 2) {
+			ASSERT_TRUE(ran_to(&self->t, PORT_DONE));
+		} else {
+			ASSERT_EQ(1, both_run(_metadata, self, true));
+		}
 	}
 }
 
@@ -640,7 +628,6 @@ TEST_F(pair, a_vcpu_that_was_never_started)
 {
 	struct kvm_mp_state mp;
 	struct hlk_restore r;
-	struct tally tally = {};
 	int round;
 
 	tvm_load(&self->t, TVM_CODE, send_init);
@@ -654,8 +641,11 @@ TEST_F(pair, a_vcpu_that_was_never_started)
 		ASSERT_EQ(prog_residue(true), r.residue);
 		ASSERT_EQ(0, ioctl(self->second.vcpu, KVM_GET_MP_STATE, &mp));
 		ASSERT_EQ(KVM_MP_STATE_UNINITIALIZED, mp.mp_state);
-		ASSERT_TRUE(round % 4 == 3 ? ran_to(&self->t, PORT_DONE) :
-			    once(&tally, both_run(_metadata, self, true)));
+		if (round % 4 == 3) {
+			ASSERT_TRUE(ran_to(&self->t, PORT_DONE));
+		} else {
+			ASSERT_EQ(1, both_run(_metadata, self, true));
+		}
 	}
 }
 
@@ -664,7 +654,6 @@ TEST_F(pair, a_vcpu_that_waited_for_sipi)
 {
 	struct kvm_mp_state mp;
 	struct hlk_restore r;
-	struct tally tally = {};
 	int round;
 
 	tvm_load(&self->t, TVM_CODE, send_sipi);
@@ -678,7 +667,7 @@ TEST_F(pair, a_vcpu_that_waited_for_sipi)
 		OK(prog_restore(self->t.hlk, self->snap, self->at, 0, &r));
 		/* a SIPI that the call before left would start it */
 		ASSERT_EQ(HLK_RESIDUE_IRQCHIP, r.residue);
-		ASSERT_TRUE(once(&tally, both_run(_metadata, self, true)));
+		ASSERT_EQ(1, both_run(_metadata, self, true));
 	}
 }
 
