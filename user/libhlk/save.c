@@ -617,6 +617,9 @@ EXPORT int hlk_snapshot_save(struct hlk_ctx *ctx, struct hlk_snap *snap,
 				     HLK_SAVE_NO_HOT_SET, "hlk_save_config", op, err);
 	if (!ret)
 		ret = save(saving, folder);
+	/* that there was nothing before is no failure */
+	if (!ret)
+		hlk_err_clear(err);
 	if (!ret && how) {
 		how->pages = saving->own.pages;
 		how->bytes = saving->own.bytes;
