@@ -8,9 +8,11 @@ series=${1:?usage: demo-says.sh SERIES}
 echo "make demo: builds hlk, boots a VM of 1 GiB under QEMU's emulation with Linux $series, loads"
 echo "hlk.ko there, and runs two guests in it. This host's own kernel is left alone."
 if [ -d "$CACHE/kernels/$series" ]; then
-	echo "The kernel is in $CACHE; that takes a few minutes."
+	echo "That takes a few minutes. The kernel is in"
+	echo "$CACHE."
 else
-	echo "It fetches Debian's kernel and headers into $CACHE, of which about 100 MB"
-	echo "stay there, and installs by apt, as root, what is missing of compilers and QEMU,"
-	echo "which can be 1 GB. That takes ten minutes or more, and a few the next time."
+	echo "It fetches Debian's kernel and headers, of which about 100 MB stay in"
+	echo "$CACHE,"
+	echo "and installs by apt, as root, what is missing of compilers and QEMU, which can be"
+	echo "1 GB. That takes ten minutes or more, and a few the next time."
 fi

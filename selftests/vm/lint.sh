@@ -217,13 +217,16 @@ planted_bugs() {
 
 # What the demonstration says of itself, with a cache and without one, in lines for 100 columns
 demo_says() {
-	local none=$BUILD/none text
-	mkdir -p "$none/kernels/6.1"
+	local none text
+	# its name is said, and this tree's may be long
+	none=$(mktemp -d -p /tmp)
+	mkdir "$none/kernels" "$none/kernels/6.1"
 	text=$(HLK_CACHE=$none/other "$VM_DIR/demo-says.sh" 6.1)
 	grep -q 'about [0-9]* MB' <<< "$text" && grep -q 'takes ten minutes' <<< "$text" ||
 		echo "neither how large nor how long: $text"
 	text+=$'\n'$(HLK_CACHE=$none "$VM_DIR/demo-says.sh" 6.1)
-	grep -q 'that takes a few minutes' <<< "$text" || echo "not how long: $text"
+	grep -q 'That takes a few minutes' <<< "$text" || echo "not how long: $text"
+	rm -r "$none"
 	! grep -nE '.{101}|'$'\033' <<< "$text"
 }
 
