@@ -196,7 +196,7 @@ FIXTURE_SETUP(timers)
 
 	t_begin();
 	sigaction(SIGALRM, &action, NULL);
-	alarm(60);
+	alarm(600);
 	tvm_open_deadline(t);
 	tvm_machine(t, 0, 0);
 	self->p = calloc(1, sizeof(*self->p));
