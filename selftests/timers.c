@@ -615,11 +615,8 @@ TEST_F(pair, an_ipi_of_the_call)
 	for (round = 0; round < PAIR_ROUNDS; round++) {
 		OK(prog_restore(self->t.hlk, self->snap, self->at, 0, &r));
 		ASSERT_EQ(prog_residue(true), r.residue);
-		if (round % 2) {
-			ASSERT_TRUE(ran_to(&self->t, PORT_DONE));
-		} else {
-			ASSERT_EQ(1, both_run(_metadata, self, true));
-		}
+		ASSERT_EQ(1, round % 2 ? ran_to(&self->t, PORT_DONE) :
+			     both_run(_metadata, self, true));
 	}
 }
 
@@ -641,11 +638,8 @@ TEST_F(pair, a_vcpu_that_was_never_started)
 		ASSERT_EQ(prog_residue(true), r.residue);
 		ASSERT_EQ(0, ioctl(self->second.vcpu, KVM_GET_MP_STATE, &mp));
 		ASSERT_EQ(KVM_MP_STATE_UNINITIALIZED, mp.mp_state);
-		if (round % 4 == 3) {
-			ASSERT_TRUE(ran_to(&self->t, PORT_DONE));
-		} else {
-			ASSERT_EQ(1, both_run(_metadata, self, true));
-		}
+		ASSERT_EQ(1, round % 4 == 3 ? ran_to(&self->t, PORT_DONE) :
+			     both_run(_metadata, self, true));
 	}
 }
 
