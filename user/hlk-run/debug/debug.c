@@ -289,7 +289,7 @@ static bool is_stop(struct debug *debug, const struct hlk_debug *event, struct g
 		/* A step that left the last call comes to this one. */
 		return debug->wait || debug->points.step[0];
 	case HLK_DEBUG_EXIT:
-		return points_met(&debug->points, 0, event->exception, event->dr6, stop);
+		return points_met(&debug->points, 0, event->exception, event->dr6, false, stop);
 	case HLK_DEBUG_KICK:
 		stop->signal = GDB_SIGINT;
 		return take_asked(debug);
@@ -508,7 +508,9 @@ static bool machine_stopped(struct debug *debug, const struct hlk_machine_run *r
 	*stop = (struct gdb_stop) { .cpu = run->cpu, .signal = GDB_SIGTRAP };
 	switch (run->stop) {
 	case HLK_STOP_DEBUG:
-		return points_met(&debug->points, run->cpu, run->value >> 32, run->value, stop);
+		/* What ended the run before it began is left of the last one. */
+		return points_met(&debug->points, run->cpu, run->value >> 32, run->value,
+				  !run->exits, stop);
 	case HLK_STOP_ASKED:
 		stop->signal = GDB_SIGINT;
 		return take_asked(debug);

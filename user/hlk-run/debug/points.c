@@ -21,7 +21,10 @@
 
 #define PAGE		4096ULL
 #define INT3		0xccU
+#define LONGEST		15U	/* instruction */
+#define EFER_LMA	0x400U
 #define DR6_BS		0x4000U
+#define DR6_POINTS	0xfU
 #define DR7_FIXED	0x600U	/* GE, and a bit that is always set */
 #define EXCEPTION_DB	1U
 #define EXCEPTION_BP	3U
@@ -342,7 +345,25 @@ static int arm(struct points *points, uint32_t cpu)
 	if (points->inject[cpu] == EXCEPTION_DB)
 		debug.control |= KVM_GUESTDBG_INJECT_DB;
 	points->inject[cpu] = 0;
+	/* Who rests does not run with it. */
+	if (!points->rests[cpu]) {
+		points->was_armed[cpu] = points->armed[cpu];
+		points->armed[cpu] = debug.control;
+	}
 	return ioctl(points->state->vcpu[cpu], KVM_SET_GUEST_DEBUG, &debug) ? errno : 0;
+}
+
+/* Others rest only if one runs alone. */
+static void note_acts(struct points *points, const enum gdb_act *act)
+{
+	uint32_t i, run = 0;
+
+	for (i = 0; i < points->state->nr_cpus; i++)
+		run += act[i] != GDB_STAY;
+	for (i = 0; i < points->state->nr_cpus; i++) {
+		points->step[i] = act[i] == GDB_STEP;
+		points->rests[i] = act[i] == GDB_STAY && run == 1;
+	}
 }
 
 /**
@@ -362,11 +383,10 @@ int points_arm(struct points *points, const enum gdb_act *act)
 			insert_soft(points, &points->soft[i]);
 	points->again &= !act;
 	points->rearm = false;
-	for (i = 0; !ret && i < points->state->nr_cpus; i++) {
-		if (act)
-			points->step[i] = act[i] == GDB_STEP;
+	if (act)
+		note_acts(points, act);
+	for (i = 0; !ret && i < points->state->nr_cpus; i++)
 		ret = arm(points, i);
-	}
 	return ret;
 }
 
@@ -426,6 +446,59 @@ static bool inject(struct points *points, uint32_t cpu, uint32_t exception)
 	return false;
 }
 
+/* Where it runs, as an address that tables translate */
+static bool address_of(const struct points *points, uint32_t cpu, uint64_t rip, uint64_t *addr)
+{
+	struct kvm_sregs sregs;
+
+	if (ioctl(points->state->vcpu[cpu], KVM_GET_SREGS, &sregs))
+		return false;
+	*addr = sregs.efer & EFER_LMA && sregs.cs.l ? rip :
+						      (uint32_t)(sregs.cs.base + rip);
+	return true;
+}
+
+static bool is_prefix(unsigned char byte)
+{
+	static const unsigned char prefixes[] = {
+		0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf0, 0xf2, 0xf3,
+	};
+
+	return memchr(prefixes, byte, sizeof(prefixes));
+}
+
+/*
+ * INT3 that gdb does not know at this address. It is the guest's own; or gdb's, set by another
+ * address of the same byte; or it was gdb's, and is gone: this processor met it
+ * when another one had stopped the guest, and goes on with what is there now.
+ */
+static bool met_unknown(struct points *points, uint32_t cpu, uint64_t rip)
+{
+	unsigned char code[LONGEST];
+	struct soft here = {};
+	uint64_t addr;
+	size_t len, i = 0;
+
+	if (!address_of(points, cpu, rip, &addr) ||
+	    state_translate(points->state, cpu, 0, addr, &here.gpa))
+		return inject(points, cpu, EXCEPTION_BP);
+	len = points_read(points, cpu, addr, code, sizeof(code));
+	while (i < len && is_prefix(code[i]))
+		i++;
+	if (i == len || code[i] == INT3)
+		return inject(points, cpu, EXCEPTION_BP);
+	return find_twin(points, &here);
+}
+
+/* Of a point or a step that is over, and not of the guest's own */
+static bool is_past(const struct points *points, uint32_t cpu, uint32_t dr6)
+{
+	uint32_t control = points->was_armed[cpu];
+
+	return (dr6 & DR6_BS && control & KVM_GUESTDBG_SINGLESTEP) ||
+	       (dr6 & DR6_POINTS && control & KVM_GUESTDBG_USE_HW_BP);
+}
+
 /* An emulator's step may end before its instruction; of one that repeats itself it should. */
 static bool came_nowhere(struct points *points, uint32_t cpu, uint64_t ip)
 {
@@ -441,13 +514,15 @@ static bool came_nowhere(struct points *points, uint32_t cpu, uint64_t ip)
  * @cpu: the processor that came out
  * @exception: as of struct kvm_debug_exit_arch
  * @dr6: as there
+ * @late: it came when another processor had stopped the guest already, and gdb may have done
+ *	anything since
  * @stop: out: what gdb is to be told
  *
  * Return: whether the guest is to stop. Else it goes on: as it is, or, with @rearm, after points_arm():
  * that was an exception of its own
  */
 bool points_met(struct points *points, uint32_t cpu, uint32_t exception, uint32_t dr6,
-		struct gdb_stop *stop)
+		bool late, struct gdb_stop *stop)
 {
 	struct kvm_regs regs;
 	uint32_t i;
@@ -458,7 +533,7 @@ bool points_met(struct points *points, uint32_t cpu, uint32_t exception, uint32_
 	if (exception == EXCEPTION_BP) {
 		if (find_soft(points, regs.rip))
 			return met(stop, GDB_SOFT, regs.rip);
-		return inject(points, cpu, EXCEPTION_BP);
+		return met_unknown(points, cpu, regs.rip);
 	}
 	for (i = 0; i < POINTS_HARD; i++)
 		if (dr6 & 1U << i && points->hard[i].used && !by_steps(points))
@@ -467,6 +542,8 @@ bool points_met(struct points *points, uint32_t cpu, uint32_t exception, uint32_
 		return true;
 	if (dr6 & DR6_BS && points->step[cpu])
 		return !came_nowhere(points, cpu, regs.rip);
+	if (late && is_past(points, cpu, dr6))
+		return false;
 	if (!(dr6 & DR6_BS) || !is_stepped(points))
 		return inject(points, cpu, EXCEPTION_DB);
 	return false;

@@ -55,6 +55,9 @@ struct hard {
  * @again: a step that came nowhere was made anew
  * @inject: an exception of the processor's own that goes to it, or 0
  * @rearm: there is one
+ * @rests: processors that rest while one runs alone
+ * @armed: what each was armed with, as of struct kvm_guest_debug's control
+ * @was_armed: and before it went on the last time
  */
 struct points {
 	struct state *state;
@@ -66,6 +69,9 @@ struct points {
 	bool again;
 	uint32_t inject[STATE_MAX_CPUS];
 	bool rearm;
+	bool rests[STATE_MAX_CPUS];
+	uint32_t armed[STATE_MAX_CPUS];
+	uint32_t was_armed[STATE_MAX_CPUS];
 };
 
 size_t points_read(struct points *points, uint32_t cpu, uint64_t addr, void *buf, size_t len);
@@ -78,6 +84,6 @@ void points_lost(struct points *points);
 int points_arm(struct points *points, const enum gdb_act *act);
 void points_disarm(struct points *points);
 bool points_met(struct points *points, uint32_t cpu, uint32_t exception, uint32_t dr6,
-		struct gdb_stop *stop);
+		bool late, struct gdb_stop *stop);
 
 #endif /* HLK_RUN_DEBUG_POINTS_H */
