@@ -530,9 +530,19 @@ static void note_place(struct hlk_machine *machine, struct hlk_machine_run *run)
 	run->cs_base = sregs.cs.base;
 }
 
-/* What came too late for the last run ends this one. */
-static bool was_late(struct hlk_machine *machine)
+/*
+ * What came too late for the last run ends this one. A stop for a debugger waits until its
+ * processor runs again; if the debugger is gone, nobody is to be told.
+ */
+static bool was_late(struct hlk_machine *machine, uint32_t one)
 {
+	uint32_t flags = machine->now->flags;
+
+	if (machine->late == HLK_STOP_DEBUG && !(flags & HLK_MACHINE_DEBUG))
+		machine->late = HLK_STOP_NONE;
+	if (machine->late == HLK_STOP_DEBUG && flags & HLK_MACHINE_ONE &&
+	    machine->late_cpu != one)
+		return false;
 	if (!machine->late)
 		return false;
 	machine->out = machine->late_cpu;
@@ -690,7 +700,7 @@ static int go(struct hlk_machine *machine, struct hlk_machine_run *run)
 		machine->tail_len = 0;
 		wake(machine);
 	}
-	if (!was_late(machine))
+	if (!was_late(machine, one))
 		ret = go_on(machine, run, one);
 	/* The debugger is to find each register where KVM has it. */
 	if (!ret && run->flags & HLK_MACHINE_DEBUG)

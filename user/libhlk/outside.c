@@ -139,12 +139,15 @@ EXPORT int hlk_machine_irq(struct hlk_machine *machine, uint32_t irq, int level)
 
 /*
  * A run that goes on now and then reads @asked after it cleared immediate_exit, so one of
- * the two is seen. The module gets the first processor out if it is in the guest already,
- * and that stops the others.
+ * the two is seen. The module gets all processors out that are in the guest already: the
+ * first, which stops the others, or the one that runs alone, which looks at itself.
  */
 EXPORT void hlk_machine_stop(struct hlk_machine *machine)
 {
-	struct hlk_kick kick = { .head.size = sizeof(kick) };
+	struct hlk_kick kick = {
+		.head.size = sizeof(kick),
+		.head.flags = HLK_KICK_ALL,
+	};
 	int code = errno;
 
 	atomic_store(&machine->asked, true);

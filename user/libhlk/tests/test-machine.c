@@ -70,6 +70,7 @@ static struct {
 	unsigned int restores;
 	uint32_t restore_flags;
 	unsigned int kicks;
+	uint64_t kick_flags;
 	uint32_t ask_at;
 	unsigned int snapshots;
 	unsigned char program[70000] __attribute__((aligned(8)));
@@ -366,6 +367,7 @@ int ioctl(int fd, unsigned long cmd, ...)
 		return 0;
 	case HLK_KICK:
 		play.kicks++;
+		play.kick_flags = ((const struct hlk_kick *)arg)->head.flags;
 		return 0;
 	case HLK_SNAPSHOT:
 		return play_snapshot(arg);
@@ -1028,7 +1030,8 @@ static void test_stop(void)
 	run.flags = HLK_MACHINE_PRINT;
 	run.print = "cd";
 	tap(!hlk_machine_go(machine, &run) && run.stop == HLK_STOP_ASKED && play.runs == 2 &&
-	    play.kicks == 1 && machine->state == HLK_MACHINE_READY &&
+	    play.kicks == 1 && play.kick_flags == HLK_KICK_ALL &&
+	    machine->state == HLK_MACHINE_READY &&
 	    !machine->cpus[0].run->immediate_exit, "asked to stop");
 	tap(!hlk_machine_go(machine, &run) && run.stop == HLK_STOP_PRINT &&
 	    !strcmp(said, "abcdef"), "half of a text was printed before");
@@ -1243,6 +1246,37 @@ static void test_debug(void)
 	tap(go(steps, HLK_MACHINE_DEBUG | HLK_MACHINE_ADDR, &run) == -EINVAL &&
 	    go(steps, HLK_MACHINE_ONE, &run) == -EINVAL && !play.runs,
 	    "a debugger has the breakpoints, and processors alone");
+}
+
+static void late_stop(const struct step *steps)
+{
+	begin(steps);
+	machine->late = HLK_STOP_DEBUG;
+	machine->late_value = 3ULL << 32;
+	machine->late_cpu = 1;
+}
+
+/* Another processor came to where the debugger waits when the guest was being stopped. */
+static void test_late_debug(void)
+{
+	static const struct step over[] = { OVER };
+	static const struct step debug[] = { { .exit = KVM_EXIT_DEBUG, .port = 1 } };
+	struct hlk_machine_run run = HLK_MACHINE_RUN_INIT;
+
+	late_stop(over);
+	tap(!hlk_machine_go(machine, &run) && run.stop != HLK_STOP_DEBUG && play.runs &&
+	    !machine->late, "a stop for a debugger that is gone is none");
+	late_stop(debug);
+	run.flags = HLK_MACHINE_DEBUG | HLK_MACHINE_ONE;
+	run.cpu = 0;
+	tap(!hlk_machine_go(machine, &run) && run.stop == HLK_STOP_DEBUG && !run.cpu &&
+	    run.value >> 32 == 1 && play.runs == 1 && machine->late == HLK_STOP_DEBUG,
+	    "one that rests tells of its stop when it runs again");
+	machine->late_cpu = 0;
+	run.flags = HLK_MACHINE_DEBUG;
+	tap(!hlk_machine_go(machine, &run) && run.stop == HLK_STOP_DEBUG &&
+	    run.value >> 32 == 3 && !run.exits && play.runs == 1 && !machine->late,
+	    "and then does, before anybody runs");
 }
 
 static unsigned int open_files(void)
@@ -1529,6 +1563,7 @@ int main(void)
 	test_time();
 	test_watch();
 	test_debug();
+	test_late_debug();
 	ctx.refs = 1;
 	test_child();
 	test_outside_config();
