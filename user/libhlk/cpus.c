@@ -188,8 +188,6 @@ static void *run_cpu(void *arg)
 		if (machine->alone == cpu)
 			park(machine, cpu);
 	}
-	/* who waits for it to be parked has it as well */
-	pthread_cond_broadcast(&machine->rested);
 	hlk_cpus_unlock(machine);
 	return NULL;
 }
