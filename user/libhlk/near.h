@@ -19,8 +19,8 @@ struct hlk_snap;
  * @pair: of two snapshots, by their ids, the smaller one first; ids of 0 are of none. A row
  *	holds those that fall together, the newest first.
  *
- * A newer one may take the place of the oldest of its row, so that as many as a call asks for
- * never drive each other out. Whoever has it protects it.
+ * A newer one may take the place of the oldest of its row, so that as many as one call asks for
+ * never drive each other out, if no other thread asks meanwhile. Whoever has it protects it.
  */
 struct hlk_near {
 	struct {

@@ -596,6 +596,54 @@ static void test_metrics(void)
 	tap(!hlk_pool_close(pool), "close");
 }
 
+/* Neighbours are not all in one row: of as many as half of the room most stay. */
+static void test_neighbours(void)
+{
+	static struct hlk_near near;
+	struct hlk_snap one = {}, other = {};
+	uint32_t pages, known = 0, nr = HLK_NEAR_SETS * HLK_NEAR_WAYS / 2;
+
+	for (one.id = 1; one.id <= nr; one.id++) {
+		other.id = one.id + 1;
+		hlk_near_learn(&near, &one, &other, one.id);
+	}
+	for (one.id = 1; one.id <= nr; one.id++) {
+		other.id = one.id + 1;
+		known += hlk_near_known(&near, &one, &other, &pages) && pages == one.id;
+	}
+	tap(known > nr / 4 * 3, "distances of neighbours: %u of %u are known", known, nr);
+}
+
+/* What is learned again takes nobody's place. */
+static void test_again(void)
+{
+	static struct hlk_near near;
+	struct hlk_snap one = { .id = 1 }, other = {};
+	uint64_t found[HLK_NEAR_WAYS], id;
+	uint32_t pages, nr = 0, i, lost = 0, row;
+
+	/* of one row: those that drive the first one out */
+	for (id = 2; nr < HLK_NEAR_WAYS; id++) {
+		memset(&near, 0, sizeof(near));
+		other.id = id;
+		hlk_near_learn(&near, &one, &other, 7);
+		for (row = 0; row < HLK_NEAR_SETS && !near.pair[row][0].a; row++)
+			;
+		if (!row)
+			found[nr++] = id;
+	}
+	memset(&near, 0, sizeof(near));
+	for (i = 0; i < HLK_NEAR_WAYS + 3; i++) {
+		other.id = found[i < HLK_NEAR_WAYS ? i : 0];
+		hlk_near_learn(&near, &one, &other, other.id);
+	}
+	for (i = 0; i < HLK_NEAR_WAYS; i++) {
+		other.id = found[i];
+		lost += !hlk_near_known(&near, &one, &other, &pages) || pages != other.id;
+	}
+	tap(!lost, "distances: one that is learned again drives none out: %u are lost", lost);
+}
+
 /* As many distances as one call asks for, whatever the snapshots' ids are */
 static void test_distances(void)
 {
@@ -629,6 +677,8 @@ int main(void)
 	tap(sb, "a snapshot");
 	hlk_sandbox_close(sb);
 	test_distances();
+	test_neighbours();
+	test_again();
 	test_handed_over();
 	test_same_again();
 	test_set_up();
