@@ -363,6 +363,18 @@ mutant hlk-run/debug/points.c 'of two, one puts back what was there before a wri
 mutant hlk-run/debug/points.c 'what the guest wrote over it is not seen' \
 	'asan/run-test-points: what the guest wrote over it is seen' \
 	's/ && buf\[soft->gpa - gpa\] == INT3\)/)/'
+mutant hlk-run/debug/points.c 'a breakpoint that is gone is an exception of the guest' \
+	'asan/run-test-points: at one that is gone meanwhile, and it goes on' \
+	's/if \(i == len \|\| code\[i\] == INT3\)/if (true)/'
+mutant hlk-run/debug/points.c 'a step that is over is an exception of the guest' \
+	'asan/run-test-points: late after a step, told when it runs again' \
+	's/if \(late && is_past\(points, cpu, dr6\)\)/if (0)/'
+mutant hlk-run/debug/points.c 'who rests runs' \
+	'asan/run-test-points: late after a step, told when it runs again' \
+	's/if \(!points->rests\[cpu\]\)/if (true)/'
+mutant hlk-run/debug/points.c 'whatever comes late is of the debugger' \
+	"asan/run-test-points: a step of the guest's own is the guest's" \
+	's/if \(late && is_past\(points, cpu, dr6\)\)/if (late)/'
 mutant hlk-run/debug/ranges.c 'tables of tables are looked at without end' \
 	'asan/run-test-ranges: tables without end come to one' \
 	's/ \|\| ranges->steps\+\+ >= MAX_STEPS//'
@@ -378,6 +390,30 @@ mutant hlk-run/boot/options.c 'a machine beside gdb without a snapshot' \
 mutant libhlk/go.c 'where the debugger waits is an end' \
 	"asan/test-machine: a debugger's stop, at rest" \
 	's/reason != HLK_STOP_ASKED &&/reason != HLK_STOP_ASKED;/;s/^\t       reason != HLK_STOP_DEBUG;//'
+mutant libhlk/go.c 'a stop for a debugger that is gone ends a run' \
+	'asan/test-machine: a stop for a debugger that is gone is none' \
+	's/if \(machine->late == HLK_STOP_DEBUG && !\(flags & HLK_MACHINE_DEBUG\)\)/if (0)/'
+mutant libhlk/go.c 'a processor that rests ends the run of one alone' \
+	'asan/test-machine: one that rests tells of its stop when it runs again' \
+	's/    machine->late_cpu != one\)/    0)/'
+mutant libhlk/outside.c 'who stops a machine stops its first processor' \
+	'asan/test-machine: asked to stop' \
+	'/^EXPORT void hlk_machine_stop/,/^}/s/\.head\.flags = HLK_KICK_ALL,//'
+mutant libhlk/cpus.c 'who is alone does not run' \
+	'asan/test-cpus: processor 1 alone: its thread is not there, and it can run' \
+	'/^void hlk_cpus_alone/,/^}/s/cpu->run->immediate_exit = 0;/;/'
+mutant libhlk/cpus.c 'a processor alone waits for a thread that is gone' \
+	'asan/test-cpus: -' \
+	's/while \(!cpu->parked && !cpu->gone\)/while (!cpu->parked)/'
+mutant libhlk/cpus.c 'a thread takes its processor back at once' \
+	'asan/test-cpus: processor 1 alone: its thread is not there, and it can run' \
+	's/while \(machine->alone == cpu\)/while (0)/'
+mutant libhlk/near.c 'what is learned again is there twice' \
+	'asan/test-pool: distances: one that is learned again drives none out' \
+	'/^void hlk_near_learn/,/^}/s/\t\t\tbreak;/\t\t\t;/'
+mutant libhlk/near.c 'all distances are in one row' \
+	'asan/test-pool: distances of neighbours' \
+	's/return \(x >> 33\) % HLK_NEAR_SETS;/return 0 \& x;/'
 mutant libhlk/internal.h 'when the debugger has looked anybody may call' \
 	'asan/test-held: -' \
 	's/sb->in_call, sb->at_debugger/sb->in_call, false/'
