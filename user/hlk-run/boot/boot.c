@@ -64,6 +64,10 @@ static int fail(const struct hlk_err *err)
 
 static int fail_machine(struct rounds *rounds)
 {
+	if (rounds->apart) {
+		rounds->err = *hlk_machine_error(rounds->machine);
+		return boot_error_code(&rounds->err);
+	}
 	print_flush(rounds);
 	return fail(hlk_machine_error(rounds->machine));
 }
@@ -193,6 +197,11 @@ static int go(struct rounds *rounds, const struct point *point, uint32_t flags)
 	}
 	if (go_typed(rounds)) {
 		run->stop = HLK_STOP_NONE;
+		if (debug_killed(rounds->debug)) {
+			print_flush(rounds);
+			fail_say("gdb ended the guest");
+			return RUN_GUEST;
+		}
 		return fail_machine(rounds);
 	}
 	if (point->when == WHEN_END ? good_end(run) :
@@ -238,10 +247,23 @@ static void show(const char *what, const struct output *out)
 	fprintf(stderr, "'\n");
 }
 
-static int check(struct rounds *rounds)
+/* What was bad about the last round, if that was not an error of the host */
+static void say_round(struct rounds *rounds)
 {
 	char what[64];
 
+	if (rounds->bad == ROUND_GOOD)
+		return;
+	snprintf(what, sizeof(what), "round %llu%s", (unsigned long long)rounds->done,
+		 rounds->bad == ROUND_DIFFERS ? " is not as the first" : "");
+	say_stop(rounds, what);
+	if (rounds->bad == ROUND_DIFFERS)
+		show("the first printed", &rounds->first);
+	show(rounds->bad == ROUND_DIFFERS ? "this one" : "it printed", &rounds->now);
+}
+
+static int check(struct rounds *rounds)
+{
 	if (!rounds->has_first) {
 		rounds->has_first = true;
 		rounds->first = rounds->now;
@@ -253,11 +275,7 @@ static int check(struct rounds *rounds)
 	}
 	if (same(rounds))
 		return RUN_OK;
-	snprintf(what, sizeof(what), "round %llu is not as the first",
-		 (unsigned long long)rounds->done);
-	say_stop(rounds, what);
-	show("the first printed", &rounds->first);
-	show("this one", &rounds->now);
+	rounds->bad = ROUND_DIFFERS;
 	return RUN_MISMATCH;
 }
 
@@ -307,26 +325,24 @@ static int turn(struct rounds *rounds)
 {
 	const struct boot_options *opt = rounds->opt;
 	uint64_t start;
-	char what[64];
 	int ret;
 
 	ret = audit(rounds);
 	if (!ret)
 		ret = cut_off(rounds, rounds->last_ns);
-	if (ret)
+	if (ret || rounds->stopped)
 		return ret;
 	rounds->now.len = 0;
 	start = now();
 	ret = go(rounds, &opt->until, restore_flags(opt));
 	rounds->last_ns = now() - start;
+	/* It did not come to an end that could be compared. */
+	if (rounds->stopped && rounds->run.stop)
+		return RUN_OK;
 	samples_add(&rounds->both, rounds->last_ns);
 	rounds->done++;
-	if (ret && rounds->run.stop) {
-		snprintf(what, sizeof(what), "round %llu",
-			 (unsigned long long)rounds->done);
-		say_stop(rounds, what);
-		show("it printed", &rounds->now);
-	}
+	if (ret && rounds->run.stop)
+		rounds->bad = ROUND_STOPPED;
 	return ret ? ret : check(rounds);
 }
 
@@ -338,9 +354,11 @@ static int run_rounds(struct rounds *rounds, uint64_t nr)
 	/* Under gdb, and for a machine beside it, it is gdb that interrupts. */
 	if (!rounds->opt->gdb)
 		interrupt_begin();
-	while (!ret && rounds->done < nr && !interrupted())
+	while (!ret && rounds->done < nr && !interrupted() && !rounds->stopped)
 		ret = turn(rounds);
 	rounds->elapsed = now() - start;
+	if (!rounds->apart)
+		say_round(rounds);
 	return ret;
 }
 
@@ -425,6 +443,7 @@ static int beside_begin(struct hlk_ctx *ctx, struct rounds *rounds)
 	beside->rounds.opt = rounds->opt;
 	beside->rounds.snap = rounds->snap;
 	beside->rounds.silent = true;
+	beside->rounds.apart = true;
 	ret = make_clone(ctx, &beside->rounds);
 	if (!ret && pthread_create(&beside->thread, NULL, run_beside, beside)) {
 		fail_say("beside gdb: no thread");
@@ -437,20 +456,33 @@ static int beside_begin(struct hlk_ctx *ctx, struct rounds *rounds)
 	return ret;
 }
 
-static int beside_end(struct beside *beside)
+/*
+ * All that is said of it is said here: by one thread. What ended the first one, if that was no
+ * end of its own, stays what is told to programs, and ends this one.
+ */
+static int beside_end(struct beside *beside, int first)
 {
+	struct rounds *rounds;
+	unsigned long long done;
 	int ret;
 
 	if (!beside)
 		return RUN_OK;
+	rounds = &beside->rounds;
+	if (first) {
+		rounds->stopped = true;
+		hlk_machine_stop(rounds->machine);
+	}
 	pthread_join(beside->thread, NULL);
 	ret = beside->ret;
+	done = rounds->done;
+	say_round(rounds);
+	if (ret && !rounds->bad && !first)
+		fail(&rounds->err);
 	if (ret)
-		fprintf(stderr, "hlk-run: that was beside gdb, in round %llu\n",
-			(unsigned long long)beside->rounds.done);
+		fprintf(stderr, "hlk-run: that was beside gdb, in round %llu\n", done);
 	else
-		fprintf(stderr, "hlk-run: beside gdb: %llu rounds, all as the first\n",
-			(unsigned long long)beside->rounds.done);
+		fprintf(stderr, "hlk-run: beside gdb: %llu rounds, all as the first\n", done);
 	free_beside(beside);
 	return ret;
 }
@@ -471,7 +503,7 @@ static int rounds_of_snapshot(struct hlk_ctx *ctx, struct rounds *rounds)
 		ret = beside_begin(ctx, rounds);
 	if (!ret)
 		ret = run_rounds(rounds, rounds->opt->repeat);
-	other = beside_end(rounds->beside);
+	other = beside_end(rounds->beside, ret);
 	rounds->beside = NULL;
 	ret = ret ? ret : other;
 	return ret ? ret : clones_run(rounds->clones, rounds);

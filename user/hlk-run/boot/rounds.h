@@ -4,6 +4,7 @@
 #define HLK_RUN_BOOT_ROUNDS_H
 
 #include <hlk.h>
+#include <stdatomic.h>
 
 #include "../samples.h"
 #include "../term.h"
@@ -19,6 +20,13 @@
 struct output {
 	uint64_t len;
 	char text[OUTPUT_KEPT];
+};
+
+/* What is bad about a round */
+enum round_bad {
+	ROUND_GOOD,
+	ROUND_STOPPED,		/* it came to another end than it should */
+	ROUND_DIFFERS,		/* it was not as the first */
 };
 
 /**
@@ -45,6 +53,10 @@ struct output {
  * @has_first: @first, @stop and @value are known
  * @silent: nothing is shown of what the guest prints
  * @beside: another machine of the snapshot, while gdb has this one, or NULL
+ * @apart: they are run by a thread of their own, which says nothing: @bad and @err do
+ * @stopped: they are to end, in the middle of one
+ * @bad: what is bad about the last round
+ * @err: what failed, if that was it
  * @shown: a character that was begun
  * @first: what the first round printed
  * @now: what the round under way printed
@@ -75,6 +87,10 @@ struct rounds {
 	bool has_first;
 	bool silent;
 	struct beside *beside;
+	bool apart;
+	atomic_bool stopped;
+	enum round_bad bad;
+	struct hlk_err err;
 	struct hlk_text shown;
 	struct output first;
 	struct output now;
