@@ -130,6 +130,19 @@ said "a snapshot of gdb's, and back to it" 1 '^back: 1$'
 [ $code = 0 ]
 result $? "then it goes on"
 
+# gdb ends it, and so what goes on beside it
+under_gdb three.elf boot three.elf --cpus 2 --snapshot-at "print:three: ready" \
+	--repeat 1000000000 --beside 1000000000 << 'END'
+shell sh -c 'until grep -q "three: done" /tmp/run.out; do sleep 1; done; kill -INT $(pidof gdb)' &
+continue
+kill
+END
+said "a machine that runs is interrupted in a round" 1 '^Program received signal SIGINT'
+[ $code = 3 ]
+result $? "gdb ends it"
+ran "that is said" '^hlk-run: gdb ended the guest$'
+ran "and the machine beside it ends with it" '^hlk-run: beside gdb: [0-9]+ rounds, all as the first$'
+
 # Cores
 hlk-run run server.elf --call crash --input 0xdeadbee0 --core /tmp/crash.core > $run 2>&1
 [ $? = 3 ]
