@@ -41,8 +41,10 @@ static bool keep_collect(struct keeping *k, unsigned long *index)
 		k->pos[k->nr++] = xa_to_value(pos);
 	}
 	rcu_read_unlock();
+	if (!k->nr)
+		return false;
 	*index = (k->at + 1) * HLK_CHUNK_PAGES;
-	return k->nr;
+	return true;
 }
 
 static int keep_chunk(struct keeping *k)

@@ -29,6 +29,7 @@ bugs() {
 	capability_of_a_namespace|6.12|isolation|isolation.another_process_s_vm_takes_a_privilege|kmod/access.c|s/!capable\(CAP_SYS_PTRACE\)/!ns_capable(current_user_ns(), CAP_SYS_PTRACE)/
 	marker_taken_for_a_page|6.12|faults|faults.under_userfaultfd_in_a_system_call|kmod/window.c|s/ && !fault_on_marker\(vmf\)//
 	deaf_giving_back|6.12|killed|killed.while_pages_are_given_back|kmod/window.c|/^u64 hlk_window_drop/,/^}/s/fatal_signal_pending\(current\)/false/
+	deaf_snapshot|6.12|killed|killed.in_a_flat_snapshot|kmod/keep.c|s/fatal_signal_pending\(current\)/false/;s/if \(mutex_lock_killable\(&k->window->lock\)\)/mutex_lock(\&k->window->lock); if (0)/
 	deaf_build|6.12|killed|killed.in_the_build_of_an_image|kmod/snap.c|/^int hlk_snap_write/,/^}/s/fatal_signal_pending\(current\)/false/
 	long_switch|6.12|killed|killed.while_going_over_to_another_snapshot|kmod/window.c|s/max\(UNMAP_PAGES \/ mappings, UNMAP_LEAST\)/UNMAP_PAGES + 0 * mappings/
 	deaf_look|6.12|killed|killed.in_a_look_at_a_guest_that_is_restored|kmod/window.c|/^static int window_begin/,/^}/s/if \(mutex_lock_killable\(&window->lock\)\)/mutex_lock(\&window->lock); if (0)/
