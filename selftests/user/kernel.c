@@ -39,10 +39,11 @@ void shim_mutex_lock(struct mutex *lock, const struct mutex *nest)
 	lock_take(lock, nest);
 }
 
+/* Who need not wait for it does not look at signals: each second time it is free. */
 int mutex_lock_killable(struct mutex *lock)
 {
 	might_sleep();
-	if (shim_fatal_signal())
+	if (++kernel.locks % 2 && shim_fatal_signal())
 		return -EINTR;
 	lock_take(lock, NULL);
 	return 0;

@@ -417,6 +417,7 @@ static inline void shim_trace(u32 vm, ...)
  * @atomic: nobody may sleep
  * @users: copies from and to user space since it was set to 0
  * @fail_user_at: which of them fails, counted from 1; 0 for none
+ * @locks: locks that were waited for, or would have been
  * @tries: locks tried since it was set to 0
  * @fail_try_at: which of them is somebody else's, counted from 1; 0 for none
  * @refused: calls of hlk_vcpu_refused() since it was set to 0
@@ -439,6 +440,7 @@ struct kernel {
 	bool atomic;
 	long users;
 	long fail_user_at;
+	unsigned long locks;
 	long tries;
 	long fail_try_at;
 	long refused;
