@@ -136,7 +136,8 @@ static void test_gone(void)
 int main(void)
 {
 	/* Who waits for a thread that says nothing waits for ever. */
-	alarm(60);
+	alarm(120);
+	setvbuf(stdout, NULL, _IOLBF, 0);
 	begin();
 	test_alone(1);
 	test_alone(2);
