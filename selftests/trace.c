@@ -150,15 +150,23 @@ TEST_F(trace, a_write_over_the_budget)
 {
 	int zero = open("/dev/zero", O_RDONLY | O_CLOEXEC);
 	struct hlk_vm_stats stats;
+	unsigned long long vm;
 	const char *line;
 	struct tvm t;
 	u64 nr = 0;
 	int snap;
 
 	ASSERT_LE(0, zero);
+	/* of two VMs */
+	snap = OK(hlk_snapshot_flat(self->t.hlk));
+	OK(hlk_restore(self->t.hlk, snap, NULL));
+	vm = field(last(self, "hlk_restore: "), "vm=");
+	close(snap);
 	tvm_start(&t, 3, 0);
 	snap = OK(hlk_snapshot_flat(t.hlk));
 	OK(hlk_restore(t.hlk, snap, NULL));
+	ASSERT_NE(vm, field(last(self, "hlk_restore: "), "vm="));
+	vm = field(last(self, "hlk_restore: "), "vm=");
 	memset(tvm_at(&t, TVM_DATA), 1, 3 * PAGE);
 	ASSERT_EQ(NULL, last(self, "hlk_over_budget: "));
 	ASSERT_EQ(-1, read(zero, tvm_at(&t, TVM_DATA + 7 * PAGE), 1));
@@ -167,6 +175,7 @@ TEST_F(trace, a_write_over_the_budget)
 	line = last(self, "hlk_over_budget: ");
 	ASSERT_EQ(TVM_DATA + 7 * PAGE, field(line, " gpa="));
 	ASSERT_EQ(3, field(line, " max="));
+	ASSERT_EQ(vm, field(line, "vm="));
 	for (line = self->text; (line = strstr(line, "hlk_over_budget: ")); line++)
 		nr++;
 	ASSERT_LT(0, nr);
