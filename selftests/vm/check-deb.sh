@@ -32,7 +32,7 @@ unmount() {
 	mountpoint -q "$root/proc" && umount "$root/proc"
 	return 0
 }
-trap 'unmount' EXIT
+at_exit unmount
 
 # ok NAME COMMAND...: one line of TAP, with what the command said if it failed
 ok() {

@@ -16,8 +16,7 @@ dir=$(mktemp -d)
 port=$((20000 + RANDOM % 20000))
 saved=$BUILD/user/asan/test-saved
 passed=0 failed=0
-registry=''
-trap '[ -z "$registry" ] || kill "$registry"; rm -rf "$dir"' EXIT
+at_exit rm -rf "$dir"
 
 check() { # check WHAT COMMAND...
 	local what=$1
@@ -101,7 +100,7 @@ storage: { filesystem: { rootdirectory: $dir/registry } }
 http: { addr: "localhost:$port" }
 END
 docker-registry serve "$dir/config.yml" > "$dir/log" 2>&1 &
-registry=$!
+at_exit kill $!
 for ((i = 0; i < 100; i++)); do
 	! python3 -c 'import socket, sys; socket.create_connection(("localhost", int(sys.argv[1])))' \
 		"$port" 2> /dev/null || break

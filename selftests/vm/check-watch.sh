@@ -16,7 +16,7 @@ make -s -C "$TOP/user" -j"$(nproc)" run guest > /dev/null
 dir=$BUILD/watch
 image=$dir/root.ext4
 mkdir -p "$dir"
-trap 'rm -f "$image"' EXIT
+at_exit rm -f "$image"
 rm -f "$image"
 PATH=$PATH:/sbin mkfs.ext4 -q -O ^has_journal -E lazy_itable_init=0 -d "$root" "$image" 1G
 

@@ -33,6 +33,23 @@ build_user() {
 	return 1
 }
 
+# at_exit COMMAND...: to be run when this script ends, however that is, before its record is
+# complete; the last one first. A `trap ... EXIT` instead of it would be in the place of the record's.
+at_exit() {
+	at_exits+=("$(printf '%q ' "$@")")
+	trap 'at_end $?' EXIT
+}
+at_exits=()
+
+at_end() { # at_end EXIT-CODE
+	local i
+	trap '' HUP INT TERM
+	for ((i = ${#at_exits[@]} - 1; i >= 0; i--)); do
+		eval "${at_exits[i]}" || :
+	done
+	[ -z "${record_file:-}" ] || record_end "$1"
+}
+
 # record TARGET [SETTING...]: what this script prints from here on is kept in
 # build/results, as TARGET-DATE.log, and when it ends a TARGET-DATE.txt says of which
 # commit it was, with which seed, SETTINGs (names of variables) and kernels, how long
@@ -56,7 +73,7 @@ record() {
 	exec > >(trap '' HUP INT TERM; exec tee "$record_file.log") 2>&1
 	record_tee=$!
 	SECONDS=0
-	trap 'record_end $?' EXIT
+	trap 'at_end $?' EXIT
 	trap 'exit 129' HUP
 	trap 'exit 130' INT
 	trap 'exit 143' TERM
@@ -64,7 +81,6 @@ record() {
 
 record_end() { # record_end EXIT-CODE
 	local name tries=100
-	trap '' HUP INT TERM
 	exec >&"$record_out" 2>&"$record_err" {record_out}>&- {record_err}>&-
 	# It is no job: wait knows only the last of its kind. It ends with the last that
 	# writes to it.

@@ -215,6 +215,41 @@ planted_bugs() {
 	user/mutants.sh --match
 }
 
+# Who leaves a record cleans up by at_exit of common.sh: a trap of its own would leave none.
+traps_beside_records() {
+	# shellcheck disable=SC2016
+	files 'selftests/vm/*.sh' | grep -v common.sh |
+		xargs awk '/(^|[&|] )record / { records[FILENAME] }
+			FILENAME in records && /^[^#]*trap .*EXIT/ { print FILENAME ":" FNR ": " $0 }'
+}
+
+# A script that is stopped, or ends at its own, does what it has to, and leaves a record.
+records() {
+	local dir code=0 got
+	dir=$(mktemp -d)
+	mkdir "$dir/selftests" "$dir/selftests/vm"
+	cp "$VM_DIR/common.sh" "$dir/selftests/vm/"
+	cat > "$dir/selftests/vm/a.sh" <<-'EOF'
+		. "$(dirname "$0")/common.sh"
+		record a
+		at_exit echo second
+		at_exit echo 'first one'
+		at_exit false
+		echo '1 passed, 0 failed, 0 skipped'
+		[ "$1" -le 99 ] || kill -TERM $$
+		exit "$1"
+	EOF
+	for got in 7 143; do
+		(unset RECORDED; bash "$dir/selftests/vm/a.sh" "$got" > "$dir/out" 2>&1) || code=$?
+		[ "$code" = "$got" ] || echo "exit code $code, not $got"
+		grep -qx "exit: $got" "$dir"/build/results/a-*.txt || echo "no record of $got"
+		tail -n 2 "$dir/out" | paste -sd ' ' | grep -qx 'first one second' ||
+			cat "$dir/out"
+		rm -rf "$dir/build"
+	done
+	rm -rf "$dir"
+}
+
 # What the demonstration says of itself, with a cache and without one, in lines for 100 columns
 demo_says() {
 	local none text
@@ -233,7 +268,8 @@ demo_says() {
 mkdir -p "$BUILD"
 echo "TAP version 13"
 checks=(checkpatch_kernel checkpatch_user one_place_for_versions pure_files rooms
-	kernel_doc spelling shell_scripts man_pages manual golden_copies golden_numbers counting bad_jobs planted_bugs
+	kernel_doc spelling shell_scripts man_pages manual golden_copies golden_numbers counting bad_jobs records
+	traps_beside_records planted_bugs
 	readme_example demo_says licences no_registry_names)
 series=()
 read -ra series <<< "$KERNELS"
