@@ -250,6 +250,16 @@ records() {
 	rm -rf "$dir"
 }
 
+# A disk that is to stay, and that no VM has, is no disk.
+lone_disks() {
+	local args got
+	for args in '' '--emulator bochs --disk 64'; do
+		# shellcheck disable=SC2086
+		got=$("$VM_DIR/run.sh" none $args --disk-file /none -- 2>&1) || :
+		[[ $got = *'there is no disk' ]] || echo "run.sh $args --disk-file: $got"
+	done
+}
+
 # What the demonstration says of itself, with a cache and without one, in lines for 100 columns
 demo_says() {
 	local none text
@@ -269,7 +279,7 @@ mkdir -p "$BUILD"
 echo "TAP version 13"
 checks=(checkpatch_kernel checkpatch_user one_place_for_versions pure_files rooms
 	kernel_doc spelling shell_scripts man_pages manual golden_copies golden_numbers counting bad_jobs records
-	traps_beside_records planted_bugs
+	traps_beside_records lone_disks planted_bugs
 	readme_example demo_says licences no_registry_names)
 series=()
 read -ra series <<< "$KERNELS"

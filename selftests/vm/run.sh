@@ -19,7 +19,7 @@
 #   --cpu MODEL         default max
 #   --disk MIB          with an ext4 in it, mounted at /disk; 0 for none
 #   --disk-file FILE    which is this file, made if it is not there, and stays: what one VM
-#                       leaves there another finds
+#                       leaves there another finds. Wants --disk, and QEMU
 #   --with MODULE       another of the kernel's; repeatable. See modules.sh for
 #                       which are kept. What is part of the kernel is no error
 #   --icount N          QEMU's clock counts instructions, 2^N ns each, and does not wait
@@ -85,6 +85,7 @@ while read -r program option value; do
 done < <(make -s -C "$TOP/selftests" wants)
 [ "$emulator" = qemu ] || disk=0
 disk=${disk:-0}
+[ -z "$disk_file" ] || [ "$disk" != 0 ] || die "--disk-file $disk_file: there is no disk"
 
 total=${total:-$((timeout > 900 ? 2 * timeout : 1800))}
 log=${log:-$BUILD/$series/log.$$}
@@ -96,7 +97,7 @@ kernel=$("$VM_DIR/kernel.sh" "$series")
 	{ cat "$log/build.log" >&2; die "the module does not build"; }
 
 root=$(mktemp -d)
-trap 'rm -rf "$root" "$root.gz" "$root.ext4"' EXIT
+trap 'rm -rf "$root" "$root.gz" "$root.ext4" "$root.ext4.new"' EXIT
 chmod 755 "$root"
 mkdir -p "$root"/{bin,data,dev,modules,proc,sys,tmp}
 cp /bin/busybox "$root/bin/"
@@ -113,9 +114,13 @@ if [ "$disk" != 0 ]; then
 	with+=(virtio_pci virtio_blk crc32c_generic ext4)
 	disk_file=${disk_file:-$root.ext4}
 	# Verity wants blocks of a page; what is not lazy does not disturb the tests.
-	[ -e "$disk_file" ] ||
+	# One that is half made is not there.
+	if [ ! -e "$disk_file" ]; then
+		rm -f "$disk_file.new"
 		PATH=$PATH:/sbin mkfs.ext4 -q -b 4096 -O verity -E lazy_itable_init=0 \
-			"$disk_file" "${disk}M" > /dev/null
+			"$disk_file.new" "${disk}M" > /dev/null
+		mv "$disk_file.new" "$disk_file"
+	fi
 	qemu+=(-drive "file=$disk_file,format=raw,if=none,id=disk,cache=unsafe"
 	       -device "virtio-blk-pci,drive=disk")
 fi
