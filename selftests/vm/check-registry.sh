@@ -63,26 +63,32 @@ vm() {
 		--data "$BUILD/user/guest/server.elf" -- "$TOP/selftests/saved.sh"
 }
 
+# debugfs says 0 of what is not there, too.
+taken() {
+	debugfs -R "rdump /saved $dir" "$dir/disk"
+	mv "$dir/saved" "$dir/real"
+}
+
 # What came back is on a disk that nobody's fs-verity is on.
 in_vm() {
 	series=${KERNELS%% *}
 	check "a guest is saved in a VM" vm KEEP=/disk/saved
-	check "its snapshots are taken from the disk" \
-		debugfs -R "rdump /saved $dir" "$dir/disk"
-	mv "$dir/saved" "$dir/real"
+	check "its snapshots are taken from the disk" taken
+	[ -d "$dir/real" ] || return 0
 	for name in sandbox layer; do
 		check "its $name is pushed" push "$name" real
 		check "its $name comes back" pull "$name" real
 		check "its $name has the same digest" \
 			test "$(digest "$dir/real" "$name")" = "$(digest "$dir/realback" "$name")"
 	done
+	[ -d "$dir/realback" ] || return 0
 	mkdir -p "$dir/root"
 	mv "$dir/realback" "$dir/root/saved"
 	rm "$dir/disk"
 	check "a disk with what came back" \
 		mkfs.ext4 -q -b 4096 -O verity -d "$dir/root" "$dir/disk" 64M
 	check "which runs in another VM" vm LOAD=/disk/saved
-	grep '^ok' "$dir/out" | sed 's/^/# /'
+	sed -n '/^ok/s/^/# /p' "$dir/out"
 }
 
 # digests that were uploaded, of the registry's log from line FROM on
