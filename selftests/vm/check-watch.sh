@@ -28,11 +28,13 @@ done
 
 # promtool reads the older format too, in which a counter is told of by the name of its sample.
 promtool() {
-	local text
-	text=$("$root/usr/bin/promtool" check metrics < "$dir/metrics" 2>&1 |
-		grep -v '_total no help text$') || :
-	[ -n "$text" ] || [ ! -s "$dir/metrics" ] || return 0
+	local text code=0
+	text=$("$root/usr/bin/promtool" check metrics < "$dir/metrics" 2>&1) || code=$?
+	text=$(grep -v '_total no help text$' <<< "$text") || :
+	# 3: it would have something put in another way
+	[[ $code != [03] || -n $text ]] || return 0
 	echo "$text"
+	echo "promtool: exit code $code"
 	return 1
 }
 
