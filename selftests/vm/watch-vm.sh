@@ -39,14 +39,20 @@ hlk-run run server.elf --call touch --input 200 --max-private 60 --scratch 2048 
 	> /tmp/run.json 2> /dev/null
 END
 
-# watch SCRIPT WHAT: and the JSON of what was watched
+# more pages than a map is to have room for
+cat > /tmp/full.sh <<'END'
+hlk-run run server.elf --call touch --input 40 --repeat 5 --json > /tmp/run.json 2> /dev/null
+END
+
+# watch SCRIPT WHAT [NAME]: and the JSON of what was watched
 watch() {
+	name=${3:-$1}
 	rm -f /tmp/*.json
-	echo "watch: begin $1"
+	echo "watch: begin $name"
 	bpftrace -c "/bin/sh /tmp/$2.sh" "/data/$1"
-	echo "watch: end $1 $?"
+	echo "watch: end $name $?"
 	for file in /tmp/*.json; do
-		echo "watch: json $1 ${file##*/}"
+		echo "watch: json $name ${file##*/}"
 		cat "$file"
 		echo "watch: end json"
 	done
@@ -54,6 +60,7 @@ watch() {
 
 watch hlk-latency.bt fused
 watch hlk-pages.bt some
+(export BPFTRACE_MAP_KEYS_MAX=16; watch hlk-pages.bt full full)
 watch hlk-budget.bt over
 echo "watch: metrics"
 cat /tmp/metrics

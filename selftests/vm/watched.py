@@ -106,7 +106,15 @@ tap(code == 0 and writes.get(first) == stats['write_faults'] > 20,
     'which pages are hot: as many first writes as the module counts', printed, stats)
 pages = numbers(printed, 'pages')
 tap(0 < len(pages) <= 40 and all(re.fullmatch(r'0x[0-9a-f]+000', k[0]) for k in pages) and
-    sum(pages.values()) <= sum(writes.values()), 'by address', pages)
+    sum(pages.values()) <= sum(writes.values()) and '@missed: ' not in printed.replace('@missed: 0', ''),
+    'by address', pages, printed)
+
+printed, code = said('full')
+pages = numbers(printed, 'pages')
+missed = re.search(r'^@missed: (\d+)$', printed, re.M)
+tap(code == 0 and 0 < len(pages) <= 16 and missed and int(missed[1]) and
+    sum(pages.values()) + int(missed[1]) == sum(numbers(printed, 'writes').values()),
+    'those for which there was no room are counted', printed)
 
 printed, code = said('hlk-budget.bt')
 stats = module('hlk-budget.bt')
