@@ -168,7 +168,13 @@ version()
 		grep -Fx "PACKAGE_VERSION=\"$v\"" "$source/../dkms.conf" &&
 		head -n 1 "$source/../debian/changelog" | grep -F "hlk ($v)" &&
 		[ "$(grep -lFx "version = \"$v\"" "$source"/../bindings/rust/hlk*/Cargo.toml |
-			wc -l)" -eq 2 ]
+			wc -l)" -eq 2 ] &&
+		for name in hlk hlk-sys; do
+			echo "librust-$name-${v%%.*}-dev"
+			echo "librust-$name-${v%.*}-dev"
+		done | sort >"$build/crates" &&
+		grep -oE 'librust-hlk(-sys)?-[0-9][0-9.]*-dev' "$source/../debian/control" | sort |
+			diff - "$build/crates"
 }
 step "one version everywhere" version
 
