@@ -381,8 +381,12 @@ static void name_file(struct hlk_err *err, const char *name)
 	memcpy(why, err->text, sizeof(why));
 	room = sizeof(why) - strlen(why);
 	room = room > 3 ? room - 3 : 0;
-	if (len > room)
+	if (len > room) {
 		name += len - room;
+		/* not in the middle of a character */
+		while ((*name & 0xc0) == 0x80)
+			name++;
+	}
 	hlk_err_text(err, err->code, HLK_WHAT_ELF, err->op, "%s: %s", name, why);
 }
 

@@ -416,6 +416,12 @@ got = run('run', path, '-c', 'e')
 tap(got.returncode == 1 and b'nnn: not an ELF file\n' in got.stderr,
     'what is wrong with a file of a long name', got)
 os.unlink(path)
+for end in ('', 'x'):
+    path = write('\u00e9' * 100 + end, b'no ELF file'.ljust(200))
+    got = run('run', path, '-c', 'e')
+    tap(re.search(': \u00e9+%s: not an ELF file\n' % end, got.stderr.decode(errors='replace')),
+        'which is cut before a character', got)
+    os.unlink(path)
 os.truncate(sparse, 5 << 30)
 got = run('run', sparse, '-c', 'e')
 tap(got.returncode == 1 and b'sparse: ' in got.stderr and b'4 GiB or more' in got.stderr,
