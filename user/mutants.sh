@@ -292,7 +292,28 @@ mutant libhlk/tail.c 'a device has more in a program than there is' \
 	's/if \(bytes - sizeof\(\*tail\) < size\)/if (0)/'
 mutant libhlk/carry.c 'an MSR that is not here is dropped with what is in it' \
 	'asan/test-carry: one that is not here and has something in it' \
-	's/if \(entry->data\)/if (0)/'
+	's/if \(entry->data \|\| here\)/if (here)/'
+mutant libhlk/carry.c 'an MSR that is not here stays if it is all that is to go' \
+	'asan/test-carry: one that is not here goes' \
+	'/^static int keep/,/^}/s/carrying->changed = true;/;/'
+mutant libhlk/carry.c 'what is in an MSR that is here is not asked for' \
+	'asan/test-carry: so is one that is here' \
+	's/if \(msrs->takes\(/if (here || msrs->takes(/'
+mutant libhlk/carry.c 'a program that libhlk would not write is loaded as it is' \
+	'asan/test-carry: arguments in another order' \
+	's/return hlk_err_text\(err, EINVAL, HLK_WHAT_SAVED, op,/return 0 * hlk_err_text(err, EINVAL, HLK_WHAT_SAVED, op,/'
+mutant libhlk/carry.c 'MSRs of a processor may be set now and then' \
+	'asan/test-carry: or with the first restore alone' \
+	's/ \|\| entry->flags \|\|/ ||/'
+mutant libhlk/carry.c 'two calls may set the MSRs of a processor' \
+	'asan/test-carry: those of one twice' \
+	's/carrying->sets & 1U << entry->target\)/0)/'
+mutant libhlk/fetch.c 'a program of another kernel is loaded as it is' \
+	'asan/test-saved: it sets what there is here' \
+	's/ret = carry_program\(loading\);/if (!loading) &/'
+mutant libhlk/remake.c 'what ignore_msrs takes and forgets is lost' \
+	'asan/test-saved: nor by a KVM that takes' \
+	's/return here \|\| !data \|\|/return 1 || here || !data ||/'
 mutant libhlk/carry.c 'an MSR that only this host has is left out' \
 	'asan/test-carry: MSRs that are not here go' \
 	's/if \(has\(from, nr_from, msrs->entries\[i\]\.index\)\)/if (1)/'

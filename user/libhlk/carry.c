@@ -6,8 +6,10 @@
  * one that it does not know it refuses, even with 0 in it, and then no restore comes to an
  * end; and one that the program leaves out, and guests can write here, would go from
  * one call to the next. So a program that comes from a file sets what processors have
- * here, what it has no value for as it is in a new one. The program may be anybody's. No
- * system call here.
+ * here, what it has no value for as it is in a new one. The program may be anybody's: the
+ * module takes more than libhlk writes, arguments in any order and a processor's MSRs not at
+ * all, and left as it is such a program would have guests keep what they write from one call
+ * to the next. So one that is not as libhlk writes it is refused. No system call here.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -26,6 +28,7 @@ static const char op[] = "cannot load the snapshot";
  * @to: the new one
  * @used: bytes of it
  * @end: where the last argument of the old one ends
+ * @sets: processors whose MSRs it sets, a bit each
  * @changed: it is another one
  * @file: where it is from
  * @err: out: why it cannot be
@@ -38,6 +41,7 @@ struct carrying {
 	unsigned char *to;
 	uint64_t used;
 	uint64_t end;
+	uint32_t sets;
 	bool changed;
 	const char *file;
 	struct hlk_err *err;
@@ -63,17 +67,21 @@ static bool has(const struct kvm_msr_entry *entries, uint32_t nr, uint32_t index
 	return false;
 }
 
-/* Nobody whose processor has it not can have anything but 0 in it. */
+/*
+ * KVM is asked for each, since it may take an MSR, and not what is in it. Nobody whose
+ * processor has it not can have anything but 0 in it; one that is here has to be set.
+ */
 static int keep(struct carrying *carrying, const struct kvm_msr_entry *entry,
 		struct kvm_msr_entry *to, uint32_t *nr)
 {
 	const struct hlk_carry_msrs *msrs = carrying->msrs;
+	bool here = has(msrs->entries, msrs->nr, entry->index);
 
-	if (has(msrs->entries, msrs->nr, entry->index) || msrs->takes(msrs->arg, entry)) {
+	if (msrs->takes(msrs->arg, entry, here)) {
 		to[(*nr)++] = *entry;
 		return 0;
 	}
-	if (entry->data)
+	if (entry->data || here)
 		return hlk_err_text(carrying->err, EOPNOTSUPP, HLK_WHAT_SAVED, op,
 				    "%s: its processor has 0x%llx in MSR 0x%x, which this host's KVM does not take",
 				    carrying->file, (unsigned long long)entry->data, entry->index);
@@ -102,21 +110,28 @@ static int carry_msrs(struct carrying *carrying, const struct kvm_msr_entry *fro
 	return ret || last == nr_from ? ret : keep(carrying, &from[last], to, nr);
 }
 
-/* Its argument is copied behind the others; false if the module would not take it. */
+/* The MSRs of a processor, whose turn comes once, and in each restore */
+static bool good_msrs(struct carrying *carrying, const struct hlk_program_entry *entry)
+{
+	struct kvm_msrs head;
+
+	if (entry->bytes < sizeof(head) || entry->flags || entry->target >= carrying->msrs->nr_cpus ||
+	    carrying->sets & 1U << entry->target)
+		return false;
+	memcpy(&head, carrying->from + entry->offset, sizeof(head));
+	carrying->sets |= 1U << entry->target;
+	return msrs_bytes(head.nmsrs) == entry->bytes;
+}
+
+/* Its argument is behind the others; the module would take it anywhere. */
 static bool good_entry(struct carrying *carrying, const struct hlk_program_entry *entry)
 {
 	uint64_t end = (uint64_t)entry->offset + entry->bytes;
-	struct kvm_msrs head;
 
 	if (entry->offset % 8 || entry->offset < carrying->end || end > carrying->bytes)
 		return false;
-	if (entry->cmd == (uint32_t)KVM_SET_MSRS) {
-		if (entry->bytes < sizeof(head))
-			return false;
-		memcpy(&head, carrying->from + entry->offset, sizeof(head));
-		if (msrs_bytes(head.nmsrs) != entry->bytes)
-			return false;
-	}
+	if (entry->cmd == (uint32_t)KVM_SET_MSRS && !good_msrs(carrying, entry))
+		return false;
 	carrying->end = round_up(end);
 	return carrying->end <= carrying->bytes;
 }
@@ -144,15 +159,15 @@ static int carry_entry(struct carrying *carrying, struct hlk_program_entry *entr
 	return ret;
 }
 
-/* Where all arguments are, and room for the program that it becomes; 0 if it makes no sense */
+/* Where all arguments are, and room for the program that it becomes; 0 if it is not libhlk's */
 static uint64_t room(struct carrying *carrying)
 {
 	uint64_t args, more = 0;
 	struct hlk_program_entry entry;
 	uint32_t i;
 
-	if (carrying->bytes < sizeof(carrying->head) || carrying->bytes > HLK_MAX_PROGRAM ||
-	    carrying->bytes % 8)
+	if (carrying->bytes < sizeof(carrying->head) || carrying->bytes % 8 ||
+	    !carrying->msrs->nr_cpus || carrying->msrs->nr_cpus > HLK_LIB_MAX_CPUS)
 		return 0;
 	memcpy(&carrying->head, carrying->from, sizeof(carrying->head));
 	args = sizeof(carrying->head) + (uint64_t)carrying->head.nr_entries * sizeof(entry);
@@ -168,6 +183,9 @@ static uint64_t room(struct carrying *carrying)
 		if (entry.cmd == (uint32_t)KVM_SET_MSRS)
 			more += msrs_bytes(carrying->msrs->nr);
 	}
+	for (i = 0; i < carrying->msrs->nr_cpus; i++)
+		if (!(carrying->sets & 1U << i))
+			return 0;
 	carrying->used = args;
 	return carrying->bytes + more;
 }
@@ -191,7 +209,7 @@ static int rewrite(struct carrying *carrying)
 
 /**
  * hlk_program_carry() - have a program of another kernel set the MSRs that there are here
- * @program: the program; what makes no sense in it is left to the module
+ * @program: the program of a machine
  * @bytes: its size
  * @msrs: what processors of machines have here
  * @file: where it is from, for errors
@@ -199,7 +217,8 @@ static int rewrite(struct carrying *carrying)
  * @out_bytes: out: the size of that
  * @err: out: why it cannot be
  *
- * Return: 0, -EOPNOTSUPP if there is something in an MSR that is not there, or -ENOMEM
+ * Return: 0, -EINVAL if libhlk writes no such program, -EOPNOTSUPP if there is something in an
+ * MSR that is not there, or -ENOMEM
  */
 int hlk_program_carry(const unsigned char *program, uint64_t bytes,
 		      const struct hlk_carry_msrs *msrs, const char *file,
@@ -217,7 +236,8 @@ int hlk_program_carry(const unsigned char *program, uint64_t bytes,
 
 	*out = NULL;
 	if (!most)
-		return 0;
+		return hlk_err_text(err, EINVAL, HLK_WHAT_SAVED, op,
+				    "%s: its state program is not one of a machine's", file);
 	carrying.to = calloc(1, most);
 	if (!carrying.to)
 		return hlk_err_system(err, op);

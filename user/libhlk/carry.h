@@ -9,15 +9,17 @@
 
 /**
  * struct hlk_carry_msrs - MSRs that processors of machines have here
+ * @nr_cpus: processors, of each of which the program sets them
  * @nr: length of @entries
  * @entries: what is in them at first
- * @takes: whether they take one that is not among these
+ * @takes: whether they take one with what is in it; here: it is among these
  * @arg: for @takes
  */
 struct hlk_carry_msrs {
+	uint32_t nr_cpus;
 	uint32_t nr;
 	const struct kvm_msr_entry *entries;
-	bool (*takes)(void *arg, const struct kvm_msr_entry *entry);
+	bool (*takes)(void *arg, const struct kvm_msr_entry *entry, bool here);
 	void *arg;
 };
 

@@ -88,14 +88,29 @@ EXPORT int hlk_machine_from_snapshot(struct hlk_ctx *ctx, struct hlk_snap *snap,
 	return 0;
 }
 
-static bool takes(void *arg, const struct kvm_msr_entry *entry)
+#define KVM_FIRST	0x4b564d00U
+#define KVM_LAST	0x4b564d07U
+
+/*
+ * KVM's own may have an address, which is looked up in the guest's memory at once: here in the
+ * one page that there is. With kvm.ignore_msrs KVM takes whatever it does not know, and
+ * forgets it.
+ */
+static bool takes(void *arg, const struct kvm_msr_entry *entry, bool here)
 {
 	struct {
 		struct kvm_msrs head;
 		struct kvm_msr_entry entry;
 	} one = { .head.nmsrs = 1, .entry = *entry };
+	uint64_t data;
 
-	return ioctl(*(int *)arg, KVM_SET_MSRS, &one) == 1;
+	if (entry->index >= KVM_FIRST && entry->index <= KVM_LAST)
+		one.entry.data %= HLK_GUEST_PAGE_SIZE;
+	data = one.entry.data;
+	if (ioctl(*(int *)arg, KVM_SET_MSRS, &one) != 1)
+		return false;
+	return here || !data ||
+	       (ioctl(*(int *)arg, KVM_GET_MSRS, &one) == 1 && one.entry.data == data);
 }
 
 /**
@@ -133,6 +148,7 @@ int hlk_machine_carry(struct hlk_ctx *ctx, const unsigned char *program, uint64_
 		return ret;
 	ret = hlk_program_msrs(ctx, machine->cpus[0].fd, &msrs, err);
 	if (!ret) {
+		all.nr_cpus = tail.nr_cpus;
 		all.nr = msrs->nmsrs;
 		all.entries = msrs->entries;
 		all.arg = &machine->cpus[0].fd;

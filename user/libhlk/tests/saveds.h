@@ -105,10 +105,10 @@ static inline void saved_json(const unsigned char *data, size_t size)
  * A state program of anybody's: what libhlk looks for at its end, and devices that are taken
  * from there as they are. What follows is what a guest does with them: a port and a value each.
  */
-static inline bool takes_some(void *arg, const struct kvm_msr_entry *entry)
+static inline bool takes_some(void *arg, const struct kvm_msr_entry *entry, bool here)
 {
 	(void)arg;
-	return entry->index & 1;
+	return here || entry->index & 1;
 }
 
 /* What it becomes is a program again, and stays as it is then. */
@@ -117,7 +117,7 @@ static inline void carry_machine(const unsigned char *program, uint64_t bytes)
 	static const struct kvm_msr_entry here[] = {
 		{ .index = 0x10a, .data = 1 }, { .index = 0x174 }, { .index = HLK_CARRY_LAST },
 	};
-	const struct hlk_carry_msrs msrs = { .nr = 3, .entries = here, .takes = takes_some };
+	const struct hlk_carry_msrs msrs = { .nr_cpus = 1, .nr = 3, .entries = here, .takes = takes_some };
 	unsigned char *out, *again;
 	uint64_t nr, nr_again;
 

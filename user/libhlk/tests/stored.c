@@ -3,6 +3,9 @@
  * Snapshots of a module that is played: each is a memfd with its pages where they are in
  * the guest, its program where that can be mapped, and a struct with the rest. An import
  * takes from its sources what its extents say, and only from files that nobody can change.
+ *
+ * Of KVM there is as much as machines that are asked for their MSRs want: each has a digit of its
+ * index in it at first, a byte of room, and what is KVM's own an address in a page.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -278,6 +281,64 @@ static int cpuid(struct kvm_cpuid2 *all)
 	return 0;
 }
 
+static bool lists(uint32_t index)
+{
+	unsigned int i;
+
+	for (i = 0; i < STORED_MSRS; i++)
+		if (stored.lists[i] && stored.lists[i] == index)
+			return true;
+	return false;
+}
+
+static int get_msr(struct kvm_msr_entry *entry)
+{
+	entry->data = lists(entry->index) ? entry->index % 16 : 0;
+	return stored.ignores || lists(entry->index);
+}
+
+static int set_msr(const struct kvm_msr_entry *entry)
+{
+	if (!lists(entry->index))
+		return stored.ignores;
+	return entry->data < (entry->index >= 0x4b564d00 ? PAGE : 256);
+}
+
+static int list_msrs(struct kvm_msr_list *list)
+{
+	unsigned int i;
+
+	list->nmsrs = 0;
+	for (i = 0; i < STORED_MSRS; i++)
+		if (stored.lists[i])
+			list->indices[list->nmsrs++] = stored.lists[i];
+	return 0;
+}
+
+/* A machine of which nothing runs: what it is told is nobody's, its files are empty. */
+static int make_machine(unsigned long cmd, void *arg)
+{
+	int fd;
+
+	switch (cmd) {
+	case KVM_CREATE_VM:
+	case KVM_CREATE_VCPU:
+	case HLK_VM_ATTACH:
+		fd = syscall(SYS_memfd_create, "machine", MFD_CLOEXEC);
+		if (fd < 0 || ftruncate(fd, PAGE))
+			abort();
+		if (cmd != HLK_VM_ATTACH)
+			return fd;
+		((struct hlk_vm_attach *)arg)->out_fd = fd;
+		return 0;
+	case KVM_GET_SREGS:
+		memset(arg, 0, sizeof(struct kvm_sregs));
+		return 0;
+	default:
+		return 0;
+	}
+}
+
 int memfd_create(const char *name, unsigned int flags)
 {
 	bool noexec = flags & MFD_NOEXEC_SEAL;
@@ -313,6 +374,23 @@ int ioctl(int fd, unsigned long cmd, ...)
 		return cpuid(arg);
 	case KVM_CHECK_EXTENSION:
 		return 0;
+	case KVM_GET_MSR_INDEX_LIST:
+		return list_msrs(arg);
+	case KVM_GET_MSRS:
+		return get_msr(((struct kvm_msrs *)arg)->entries);
+	case KVM_SET_MSRS:
+		return set_msr(((struct kvm_msrs *)arg)->entries);
+	case KVM_CREATE_VM:
+	case KVM_CREATE_VCPU:
+	case KVM_GET_SREGS:
+	case KVM_SET_CPUID2:
+	case KVM_SET_IDENTITY_MAP_ADDR:
+	case KVM_SET_USER_MEMORY_REGION:
+	case KVM_X86_SETUP_MCE:
+	case KVM_X86_SET_MSR_FILTER:
+	case HLK_VM_ATTACH:
+	case HLK_WINDOW_ADD:
+		return make_machine(cmd, arg);
 	default:
 		return syscall(16, fd, cmd, arg);
 	}
@@ -322,7 +400,8 @@ int ioctl(int fd, unsigned long cmd, ...)
 
 struct hlk_ctx *stored_ctx(void)
 {
-	static struct hlk_ctx ctx = { .hlk_fd = -1, .kvm_fd = -1, .features = ~0ULL };
+	static struct hlk_ctx ctx = { .refs = 1, .hlk_fd = -1, .kvm_fd = -1,
+		.run_size = PAGE, .features = ~0ULL };
 
 	if (!context && hlk_cpuid_make(&ctx, NULL))
 		abort();
@@ -375,6 +454,15 @@ struct hlk_snap *stored_new(bool machine)
 	if (hlk_snap_new(fd, &new, NULL))
 		abort();
 	return new;
+}
+
+/* It becomes a machine's, with this program. */
+void stored_program(struct hlk_snap *snap, const void *program, uint32_t bytes)
+{
+	snap_of(snap->fd)->info.program_bytes = bytes;
+	snap->program_bytes = bytes;
+	if (pwrite(snap->fd, program, bytes, HLK_PROGRAM_OFFSET) != (ssize_t)bytes)
+		abort();
 }
 
 /* A page of this value; 0 is none */

@@ -20,6 +20,8 @@ enum stored_noexec {
 	STORED_NOEXEC_DEMANDED,		/* vm.memfd_noexec=2 */
 };
 
+#define STORED_MSRS	4U
+
 /* what a test wants of it, and what it did */
 struct stored {
 	uint32_t imports;		/* how often something was built */
@@ -28,12 +30,15 @@ struct stored {
 	uint32_t per_call;		/* extents that come in one call */
 	uint32_t nr_touched;		/* runs of its hot set, or 0: as it is */
 	enum stored_noexec noexec;
+	uint32_t lists[STORED_MSRS];	/* MSRs that KVM has and lists */
+	bool ignores;			/* others it takes and forgets, as with ignore_msrs */
 };
 
 extern struct stored stored;
 
 struct hlk_ctx *stored_ctx(void);
 struct hlk_snap *stored_new(bool machine);
+void stored_program(struct hlk_snap *snap, const void *program, uint32_t bytes);
 void stored_put(const struct hlk_snap *snap, uint64_t gpa, unsigned char value);
 bool stored_same(const struct hlk_snap *a, const struct hlk_snap *b);
 uint64_t stored_sum(const struct hlk_snap *snap);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
  * State programs of other kernels: which MSRs stay, go and come; where all else is then; and
- * programs of anybody's, which are left alone.
+ * programs of anybody's, which are refused.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -31,15 +31,18 @@ static const struct kvm_msr_entry here[] = {
 	{ .index = HLK_CARRY_LAST },
 };
 
-static bool takes(void *arg, const struct kvm_msr_entry *entry)
+/* 5 is one that KVM does not list; what is in 7 it looks at. */
+static bool takes(void *arg, const struct kvm_msr_entry *entry, bool listed)
 {
-	++*(unsigned int *)arg;
-	return entry->index == 5;
+	unsigned int *asked = arg;
+
+	asked[listed]++;
+	return entry->index == 5 || (listed && !(entry->index == 7 && entry->data > 999));
 }
 
-static unsigned int asked;
-static const struct hlk_carry_msrs msrs = {
-	.nr = sizeof(here) / sizeof(*here), .entries = here, .takes = takes, .arg = &asked,
+static unsigned int asked[2];
+static struct hlk_carry_msrs msrs = {
+	.nr_cpus = 1, .nr = sizeof(here) / sizeof(*here), .entries = here, .takes = takes, .arg = asked,
 };
 
 static struct program make(uint32_t nr)
@@ -50,7 +53,7 @@ static struct program make(uint32_t nr)
 		.entry = {
 			{ .cmd = (uint32_t)KVM_SET_REGS, .bytes = REGS,
 			  .offset = offsetof(struct program, before) },
-			{ .cmd = (uint32_t)KVM_SET_MSRS, .target = 1, .flags = 4,
+			{ .cmd = (uint32_t)KVM_SET_MSRS,
 			  .bytes = sizeof(p.msrs) + nr * sizeof(p.msr[0]),
 			  .offset = offsetof(struct program, msrs) },
 			{ .cmd = (uint32_t)KVM_SET_REGS, .bytes = REGS,
@@ -101,7 +104,7 @@ static bool sets(unsigned int nr, const struct kvm_msr_entry *want)
 		return false;
 	entry = entry_of(1);
 	memcpy(&head, out + entry.offset, sizeof(head));
-	return entry.target == 1 && entry.flags == 4 && head.nmsrs == nr &&
+	return !entry.target && !entry.flags && head.nmsrs == nr &&
 	       entry.bytes == sizeof(head) + nr * sizeof(*want) &&
 	       !memcmp(out + entry.offset + sizeof(head), want, nr * sizeof(*want));
 }
@@ -129,70 +132,118 @@ static void test_msrs(void)
 		{ .index = 2, .data = 22 }, { .index = 1, .data = 11 }, { .index = 5, .data = 55 },
 		{ .index = 7, .data = 700 }, { .index = HLK_CARRY_LAST, .data = 99 },
 	};
+	struct kvm_msr_entry want[4];
 
 	memcpy(p.msr, all, 2 * sizeof(*all));
 	p.msr[2] = here[2];
 	p.msr[3] = here[3];
 	tap(!carry(&p, sizeof(p)) && !out, "who sets what there is stays as it is");
 
+	p = make(5);
+	memcpy(p.msr, all, 2 * sizeof(*all));
+	p.msr[2].index = 0x309;
+	p.msr[3] = all[3];
+	p.msr[4] = all[4];
+	memcpy(want, all, 2 * sizeof(*all));
+	memcpy(want + 2, all + 3, 2 * sizeof(*all));
+	tap(!carry(&p, sizeof(p)) && sets(4, want) && is_whole(),
+	    "one that is not here goes, if nothing else is to be done, too");
+
 	p = make(6);
 	memcpy(p.msr, all, 3 * sizeof(*all));
 	p.msr[3].index = 0x309;
 	p.msr[4].index = 0x30a;
 	p.msr[5] = all[4];
-	asked = 0;
+	memset(asked, 0, sizeof(asked));
 	tap(!carry(&p, sizeof(p)) && sets(5, all) && is_whole(),
 	    "MSRs that are not here go, those that are not there come");
-	tap(asked == 3, "KVM is asked for those alone that it does not list");
+	tap(asked[true] == 3 && asked[false] == 3, "KVM is asked for each that is set");
 
 	p.msr[4].data = 1;
 	tap(carry(&p, sizeof(p)) == -EOPNOTSUPP && !out &&
 	    !strcmp(err.text, "a file: its processor has 0x1 in MSR 0x30a, which this host's KVM does not take"),
 	    "one that is not here and has something in it is refused: %s", err.text);
 
+	p.msr[4].data = 0;
+	p.msr[3] = (struct kvm_msr_entry) { .index = 7, .data = 1000 };
+	tap(carry(&p, sizeof(p)) == -EOPNOTSUPP && !out &&
+	    !strcmp(err.text, "a file: its processor has 0x3e8 in MSR 0x7, which this host's KVM does not take"),
+	    "so is one that is here, and does not take what is in it: %s", err.text);
+
 	p = make(0);
-	tap(!carry(&p, offsetof(struct program, msr)) && !out,
-	    "a program that ends before its last argument is the module's");
-	p.entry[1].bytes = sizeof(p.msrs);
+	tap(carry(&p, offsetof(struct program, msr)) == -EINVAL && !out &&
+	    !strcmp(err.text, "a file: its state program is not one of a machine's"),
+	    "a program that ends before its last argument is refused: %s", err.text);
 	tap(!carry(&p, sizeof(p)) && sets(4, here) && is_whole(), "who sets none sets all");
+}
+
+static bool refused(const struct program *p)
+{
+	return carry(p, sizeof(*p)) == -EINVAL && !out;
+}
+
+/* What the module takes, and libhlk does not write */
+static void test_bypasses(void)
+{
+	const struct program good = make(MSRS);
+	struct program p = good;
+
+	p.entry[0].offset = good.entry[2].offset;
+	p.entry[2].offset = good.entry[0].offset;
+	tap(refused(&p), "arguments in another order than their calls");
+	p = good;
+	p.entry[1].cmd = (uint32_t)KVM_SET_REGS;
+	tap(refused(&p), "no MSRs at all");
+	msrs.nr_cpus = 2;
+	tap(refused(&good), "those of one processor of two");
+	p = good;
+	p.behind = (struct kvm_regs) {};
+	p.entry[2] = p.entry[1];
+	p.entry[2].offset = offsetof(struct program, behind);
+	p.entry[2].bytes = sizeof(struct kvm_msrs);
+	p.entry[2].target = 1;
+	tap(!carry(&p, sizeof(p)) && out, "those of both are right");
+	msrs.nr_cpus = 1;
+	tap(refused(&p), "those of one that is not there");
+	p.entry[2].target = 0;
+	tap(refused(&p), "those of one twice");
+	p = good;
+	p.entry[1].flags = HLK_PROGRAM_TIME_GOES_ON;
+	tap(refused(&p), "but for where time comes back");
+	p.entry[1].flags = HLK_PROGRAM_TIME_BACK;
+	tap(refused(&p), "but for where time goes on");
+	p.entry[1].flags = HLK_PROGRAM_FRESH;
+	tap(refused(&p), "or with the first restore alone");
 }
 
 static void test_anybodys(void)
 {
 	struct program good = make(MSRS), p;
-	unsigned int i, bad = 0, same = 0;
+	unsigned int i, bad = 0;
 	uint64_t bytes;
 
-	for (bytes = 0; bytes < offsetof(struct program, tail); bytes++) {
-		carry(&good, bytes);
-		bad += !!out;
-	}
-	tap(!bad, "one that is cut off is left to the module");
+	for (bytes = 0; bytes < offsetof(struct program, tail); bytes++)
+		bad += carry(&good, bytes) != -EINVAL || out;
+	tap(!bad, "one that is cut off is refused");
 	p = good;
 	p.msrs.nmsrs = UINT32_MAX;
-	carry(&p, sizeof(p));
-	same += !out;
+	bad += !refused(&p);
 	p = good;
 	p.head.nr_entries = UINT32_MAX;
-	carry(&p, sizeof(p));
-	same += !out;
+	bad += !refused(&p);
 	p = good;
 	p.entry[1].offset = UINT32_MAX - 7;
-	carry(&p, sizeof(p));
-	same += !out;
+	bad += !refused(&p);
 	p = good;
 	p.entry[1].bytes = UINT32_MAX;
-	carry(&p, sizeof(p));
-	same += !out;
+	bad += !refused(&p);
 	p = good;
 	p.entry[2].offset = p.entry[0].offset;
-	carry(&p, sizeof(p));
-	same += !out;
+	bad += !refused(&p);
 	p = good;
 	p.entry[1].bytes = 4;
-	carry(&p, sizeof(p));
-	same += !out;
-	tap(same == 6, "so is one with numbers that lead elsewhere");
+	bad += !refused(&p);
+	tap(!bad, "so is one with numbers that lead elsewhere");
 	srandom(1);
 	for (i = 0; i < 20000; i++) {
 		p = good;
@@ -206,6 +257,7 @@ static void test_anybodys(void)
 int main(void)
 {
 	test_msrs();
+	test_bypasses();
 	test_anybodys();
 	free(out);
 	return tap_done();

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../program.h"
 #include "stored.h"
 
 #define PAGE	4096U
@@ -557,6 +558,89 @@ static void test_processor(void)
 	hlk_snapshot_close(sandbox);
 }
 
+/* ---- a machine's program, on a host whose KVM has other MSRs ---- */
+
+#define HAS	0x174U
+#define HAS_NOT	0x30aU
+#define NEW	0x175U
+#define PV_EOI	0x4b564d04U	/* with an address */
+
+struct program {
+	struct hlk_program_header head;
+	struct hlk_program_entry entry;
+	struct kvm_msrs msrs;
+	struct kvm_msr_entry msr[3];
+	struct hlk_program_tail tail;
+};
+
+static struct program make_program(uint64_t data)
+{
+	return (struct program) {
+		.head = { .size = sizeof(struct hlk_program_header), .nr_entries = 1,
+			  .entry_size = sizeof(struct hlk_program_entry) },
+		.entry = { .cmd = (uint32_t)KVM_SET_MSRS,
+			   .offset = offsetof(struct program, msrs),
+			   .bytes = sizeof(struct kvm_msrs) + 3 * sizeof(struct kvm_msr_entry) },
+		.msrs.nmsrs = 3,
+		.msr = { { .index = HAS, .data = 0x55 }, { .index = HAS_NOT, .data = data },
+			 { .index = PV_EOI, .data = 0x7654001 } },
+		.tail = { .magic = HLK_PROGRAM_MAGIC, .size = sizeof(struct hlk_program_tail),
+			  .nr_cpus = 1 },
+	};
+}
+
+/* Saves a machine with this program in a new folder, and loads it: how that ends */
+static int through(const char *folder, const struct program *program, struct hlk_snap **out,
+		   struct hlk_err *err)
+{
+	struct hlk_snap *snap = some_pages(true);
+
+	stored_program(snap, program, sizeof(*program));
+	save(snap, folder, NULL);
+	hlk_snapshot_close(snap);
+	return hlk_snapshot_load(stored_ctx(), in(folder), NULL, out, err);
+}
+
+static void test_msrs(void)
+{
+	static const uint32_t lists[STORED_MSRS] = { HAS, NEW, PV_EOI };
+	struct program p = make_program(0), *got;
+	struct hlk_snap *snap;
+	struct hlk_err err;
+
+	memcpy(stored.lists, lists, sizeof(lists));
+	tap(!through("msrs", &p, &snap, &err) && !hlk_program_map(snap, &err),
+	    "a machine is loaded where KVM lacks an MSR and has another");
+	got = (struct program *)atomic_load(&snap->program);
+	tap(snap->program_bytes == sizeof(p) && got->msrs.nmsrs == 3 &&
+	    got->msr[0].index == HAS && got->msr[0].data == 0x55 &&
+	    got->msr[1].index == PV_EOI && got->msr[1].data == 0x7654001 &&
+	    got->msr[2].index == NEW && got->msr[2].data == NEW % 16 &&
+	    got->tail.magic == HLK_PROGRAM_MAGIC, "it sets what there is here");
+	hlk_snapshot_close(snap);
+
+	p = make_program(1);
+	tap(through("msrs1", &p, &snap, &err) == -EOPNOTSUPP &&
+	    strstr(err.text, "has 0x1 in MSR 0x30a"), "one with something in it is not lost: %s",
+	    err.text);
+	stored.ignores = true;
+	tap(hlk_snapshot_load(stored_ctx(), in("msrs1"), NULL, &snap, &err) == -EOPNOTSUPP &&
+	    strstr(err.text, "has 0x1 in MSR 0x30a"),
+	    "nor by a KVM that takes what it does not know: %s", err.text);
+	stored.ignores = false;
+
+	p = make_program(0);
+	p.msr[0].data = 0x100;
+	tap(through("msrs2", &p, &snap, &err) == -EOPNOTSUPP &&
+	    strstr(err.text, "has 0x100 in MSR 0x174"),
+	    "nor what an MSR that is here does not take: %s", err.text);
+	p = make_program(0);
+	p.entry.flags = HLK_PROGRAM_FRESH;
+	tap(through("msrs3", &p, &snap, &err) == -EINVAL && err.what == HLK_WHAT_SAVED,
+	    "a program that is not as libhlk writes it is refused: %s", err.text);
+	memset(stored.lists, 0, sizeof(stored.lists));
+}
+
 static bool saves_nothing(const char *where, int code)
 {
 	struct hlk_snap *snap = some_pages(false);
@@ -687,6 +771,7 @@ int main(int argc, char **argv)
 	test_layers();
 	test_bad();
 	test_processor();
+	test_msrs();
 	test_nowhere();
 	test_mode();
 	test_memfd();
