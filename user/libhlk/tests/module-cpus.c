@@ -286,12 +286,14 @@ static void test_signals(void)
 	struct sigaction action = { .sa_handler = on_alarm };
 	struct hlk_machine *machine = boot(2, 'x');
 	struct hlk_snap *snap = take(machine);
+	bool good;
 
 	sigaction(SIGALRM, &action, NULL);
 	ualarm(3000, 3000);
-	tap(!hlk_machine_restore(machine, snap) && rounds(machine, ROUNDS / 2) && alarms,
-	    "with %d signals", (int)alarms);
+	good = !hlk_machine_restore(machine, snap) && rounds(machine, ROUNDS / 2);
+	/* they disturb what is printed */
 	ualarm(0, 0);
+	tap(good && alarms, "with %d signals", (int)alarms);
 	hlk_machine_close(machine);
 	hlk_snapshot_close(snap);
 }
