@@ -137,7 +137,7 @@ shell sh -c 'until grep -q "three: done" /tmp/run.out; do sleep 1; done; kill -I
 continue
 kill
 END
-said "a machine that runs is interrupted in a round" 1 '^Program received signal SIGINT'
+said "a machine that runs is interrupted in a round" 1 'received signal SIGINT'
 [ $code = 3 ]
 result $? "gdb ends it"
 ran "that is said" '^hlk-run: gdb ended the guest$'
