@@ -13,11 +13,11 @@ ground     ^kmod/(env\.h|compat\.h|debug\.h|copy\.[ch]|count\.[ch]|files\.[ch])$
 pure       ^kmod/(i686pt|pt|mark|snap|chunk|place|delta|reloc|fpu)\.[ch]$ ground uapi
 kmod       ^kmod/                                                pure ground uapi system
 api        ^user/libhlk/include/                                 uapi system
-text       ^user/libhlk/text\.[ch]$                              system
+text       ^user/libhlk/(text\.[ch]|unlisted\.h)$                 system
 libhlk     ^user/libhlk/[^/]*$                                   text api uapi system
 libtests   ^user/libhlk/tests/                                   text libhlk api uapi system
 main       ^user/hlk-run/main\.c$                                bench boot pt run api uapi system
-bench      ^user/hlk-run/bench/                                  boot run api uapi system
+bench      ^user/hlk-run/bench/                                  boot run text api uapi system
 debug      ^user/hlk-run/debug/                                  pt run text api uapi system
 boot       ^user/hlk-run/boot/                                   debug run text api uapi system
 pt         ^user/hlk-run/pt/                                     run api uapi system

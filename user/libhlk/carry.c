@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "carry.h"
+#include "unlisted.h"
 
 static const char op[] = "cannot load the snapshot";
 
@@ -57,16 +58,6 @@ static uint64_t msrs_bytes(uint32_t nr)
 	return sizeof(struct kvm_msrs) + (uint64_t)nr * sizeof(struct kvm_msr_entry);
 }
 
-static bool has(const struct kvm_msr_entry *entries, uint32_t nr, uint32_t index)
-{
-	uint32_t i;
-
-	for (i = 0; i < nr; i++)
-		if (entries[i].index == index)
-			return true;
-	return false;
-}
-
 /*
  * KVM is asked for each, since it may take an MSR, and not what is in it. Nobody whose
  * processor has it not can have anything but 0 in it; one that is here has to be set.
@@ -75,7 +66,7 @@ static int keep(struct carrying *carrying, const struct kvm_msr_entry *entry,
 		struct kvm_msr_entry *to, uint32_t *nr)
 {
 	const struct hlk_carry_msrs *msrs = carrying->msrs;
-	bool here = has(msrs->entries, msrs->nr, entry->index);
+	bool here = hlk_msr_in(msrs->entries, msrs->nr, entry->index);
 
 	if (msrs->takes(msrs->arg, entry, here)) {
 		to[(*nr)++] = *entry;
@@ -102,7 +93,7 @@ static int carry_msrs(struct carrying *carrying, const struct kvm_msr_entry *fro
 	for (i = 0; !ret && i < last; i++)
 		ret = keep(carrying, &from[i], to, nr);
 	for (i = 0; !ret && i < msrs->nr; i++) {
-		if (has(from, nr_from, msrs->entries[i].index))
+		if (hlk_msr_in(from, nr_from, msrs->entries[i].index))
 			continue;
 		to[(*nr)++] = msrs->entries[i];
 		carrying->changed = true;
@@ -115,7 +106,8 @@ static bool good_msrs(struct carrying *carrying, const struct hlk_program_entry 
 {
 	struct kvm_msrs head;
 
-	if (entry->bytes < sizeof(head) || entry->flags || entry->target >= carrying->msrs->nr_cpus ||
+	if (entry->bytes < sizeof(head) || entry->flags ||
+	    entry->target >= carrying->msrs->nr_cpus ||
 	    carrying->sets & 1U << entry->target)
 		return false;
 	memcpy(&head, carrying->from + entry->offset, sizeof(head));

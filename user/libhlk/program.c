@@ -18,6 +18,7 @@
 
 #include "acpi.h"
 #include "program.h"
+#include "unlisted.h"
 
 #define MAX_MSRS	1024	/* that KVM lists */
 #define MORE_MSRS	64	/* that it does not */
@@ -223,37 +224,15 @@ static int read_msr(struct hlk_program *program, uint32_t index,
 	return 0;
 }
 
-/*
- * What KVM does not list, and guests can write all the same: keys of SGX, MTRRs, the one bank
- * of machine checks, AMD's errata and DE_CFG
- */
-static const struct {
-	uint32_t first;
-	uint32_t nr;
-} unlisted[] = {
-	{ 0x8c, 4 }, { 0x200, 16 }, { 0x250, 1 }, { 0x258, 2 }, { 0x268, 8 }, { 0x2ff, 1 },
-	{ 0x400, 4 }, { 0xc0010140, 2 }, { 0xc0011029, 1 },
-};
-
-static bool has_index(const struct kvm_msrs *msrs, uint32_t index)
-{
-	uint32_t i;
-
-	for (i = 0; i < msrs->nmsrs; i++)
-		if (msrs->entries[i].index == index)
-			return true;
-	return false;
-}
-
 static int read_unlisted(struct hlk_program *program, struct kvm_msrs *msrs)
 {
 	uint32_t i, k;
 	int ret = 0;
 
-	for (i = 0; i < sizeof(unlisted) / sizeof(*unlisted); i++)
-		for (k = 0; !ret && k < unlisted[i].nr; k++)
-			if (!has_index(msrs, unlisted[i].first + k))
-				ret = read_msr(program, unlisted[i].first + k, msrs);
+	for (i = 0; i < HLK_UNLISTED; i++)
+		for (k = 0; !ret && k < hlk_unlisted[i].nr; k++)
+			if (!hlk_msr_in(msrs->entries, msrs->nmsrs, hlk_unlisted[i].first + k))
+				ret = read_msr(program, hlk_unlisted[i].first + k, msrs);
 	return ret;
 }
 

@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "../../libhlk/unlisted.h"
 #include "linux_bench.h"
 
 #define MAX_MSRS	1024
@@ -127,34 +128,17 @@ static bool one_msr(struct linux_vm *vm, unsigned long cmd, struct kvm_msr_entry
 	return true;
 }
 
-/* What KVM does not list and guests can write, as in libhlk's program: MTRRs and others */
-static const struct {
-	uint32_t first;
-	uint32_t nr;
-} unlisted[] = {
-	{ 0x8c, 4 }, { 0x200, 16 }, { 0x250, 1 }, { 0x258, 2 }, { 0x268, 8 }, { 0x2ff, 1 },
-	{ 0x400, 4 }, { 0xc0010140, 2 }, { 0xc0011029, 1 },
-};
-
-static bool has_index(const struct kvm_msrs *msrs, uint32_t index)
-{
-	uint32_t i;
-
-	for (i = 0; i < msrs->nmsrs; i++)
-		if (msrs->entries[i].index == index)
-			return true;
-	return false;
-}
-
+/* As in libhlk's program */
 static void get_unlisted(struct linux_vm *vm, struct kvm_msrs *msrs)
 {
 	struct kvm_msr_entry entry;
 	uint32_t i, k;
 
-	for (i = 0; i < sizeof(unlisted) / sizeof(*unlisted); i++) {
-		for (k = 0; k < unlisted[i].nr; k++) {
-			entry = (struct kvm_msr_entry){ .index = unlisted[i].first + k };
-			if (!has_index(msrs, entry.index) && one_msr(vm, KVM_GET_MSRS, &entry) &&
+	for (i = 0; i < HLK_UNLISTED; i++) {
+		for (k = 0; k < hlk_unlisted[i].nr; k++) {
+			entry = (struct kvm_msr_entry){ .index = hlk_unlisted[i].first + k };
+			if (!hlk_msr_in(msrs->entries, msrs->nmsrs, entry.index) &&
+			    one_msr(vm, KVM_GET_MSRS, &entry) &&
 			    one_msr(vm, KVM_SET_MSRS, &entry))
 				msrs->entries[msrs->nmsrs++] = entry;
 		}
