@@ -100,6 +100,8 @@ enum {
 	HLK_CMD_SNAPSHOT_PAGES = 0x42,
 };
 
+/* ---- what went wrong ---- */
+
 /**
  * enum hlk_why - which of the reasons behind an errno it was
  * @HLK_WHY_NONE: nothing more is known than the errno
@@ -370,6 +372,8 @@ struct hlk_head {
 	__aligned_u64 where;
 };
 
+/* ---- the module, VMs and their memory ---- */
+
 /**
  * struct hlk_info - ioctl(HLK_INFO) on /dev/hlk
  * @head: no flags
@@ -522,6 +526,8 @@ struct hlk_window_add {
 };
 
 #define HLK_WINDOW_ADD _IO(HLK_IOC_TYPE, HLK_CMD_WINDOW_ADD)
+
+/* ---- snapshots ---- */
 
 /**
  * struct hlk_segment - bytes of an image
@@ -761,6 +767,8 @@ struct hlk_snapshot {
 #define HLK_RESIDUE_TIME	0x8
 #define HLK_RESIDUE_MEMSLOTS	0x10
 
+/* ---- restores ---- */
+
 /**
  * struct hlk_restore - ioctl(HLK_RESTORE) on an hlk VM
  * @head: HLK_RESTORE_REPRODUCIBLE: do not write the unique number and the
@@ -886,6 +894,8 @@ enum hlk_refused {
 
 /* of one system call, be it HLK_RUN or HLK_RUN_MANY */
 #define HLK_MAX_CALLS		4096
+
+/* ---- runs ---- */
 
 /**
  * struct hlk_run_call - one of the calls of a struct hlk_run
@@ -1138,6 +1148,8 @@ struct hlk_uring {
 /* kinds of a run of touched pages */
 #define HLK_TOUCHED_WRITE	0x1
 
+/* ---- what calls touch ---- */
+
 /**
  * struct hlk_touched - a run of pages that calls touch
  * @gpa: where it starts
@@ -1199,6 +1211,8 @@ struct hlk_prefault {
 #define HLK_FORMAT_PAE		2	/* 3 levels; the highest has 4 entries */
 #define HLK_FORMAT_4LEVEL	3
 #define HLK_FORMAT_5LEVEL	4
+
+/* ---- page tables and memory ---- */
 
 /**
  * struct hlk_paging - how the guest's tables are to be read
@@ -1419,6 +1433,8 @@ struct hlk_read {
 
 #define HLK_READ _IO(HLK_IOC_TYPE, HLK_CMD_READ)
 
+/* ---- what is told of VMs and snapshots ---- */
+
 /**
  * struct hlk_vm_stats - ioctl(HLK_VM_STATS) on an hlk VM
  * @head: no flags
@@ -1550,6 +1566,8 @@ struct hlk_snapshot_info {
 #define HLK_VCPU_FPU		0x2
 
 #define HLK_MAX_FPU		0x10000
+
+/* ---- snapshots that travel ---- */
 
 /**
  * struct hlk_vcpu_image - a vCPU of a snapshot, out of it and into another one

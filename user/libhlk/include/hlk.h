@@ -96,6 +96,8 @@ struct hlk_pool;
 struct hlk_sandbox;
 struct hlk_snap;
 
+/* ---- what went wrong ---- */
+
 /**
  * enum hlk_what - what an error is about
  * @HLK_WHAT_NONE: nothing more is known than the errno
@@ -208,6 +210,8 @@ struct hlk_err {
  */
 const char *hlk_strerror(const struct hlk_err *err, char *buf, size_t size);
 
+/* ---- contexts ---- */
+
 /**
  * hlk_open() - open a context
  * @ctx: out: the context
@@ -271,6 +275,8 @@ typedef int (*hlk_host_fn)(void *arg, const void *in, size_t in_len,
 #define HLK_CONFIG_TIME_BACK	(1U << 1)
 #define HLK_CONFIG_LEARN	(1U << 2)
 #define HLK_CONFIG_REPRODUCIBLE	(1U << 3)
+
+/* ---- sandboxes, and what they are made of ---- */
 
 /**
  * struct hlk_config - how a sandbox is to be
@@ -485,6 +491,8 @@ int hlk_sandbox_unmap_file(struct hlk_sandbox *sb, const char *label);
 #define HLK_TIMEOUT_NONE	0ULL
 #define HLK_TIMEOUT_KICK	(~0ULL)
 
+/* ---- calls ---- */
+
 /**
  * hlk_sandbox_boot() - run the guest until it is ready for calls
  * @sb: the sandbox, fresh or restored to what it was
@@ -643,6 +651,8 @@ int hlk_sandbox_kick(struct hlk_sandbox *sb);
 #define HLK_SNAP_CR3		(1U << 3)
 #define HLK_SNAP_DEDUP		(1U << 4)
 
+/* ---- snapshots and restores ---- */
+
 /**
  * struct hlk_snapshot_config - how a snapshot is to be made
  * @size: sizeof(struct hlk_snapshot_config)
@@ -782,6 +792,8 @@ static inline int hlk_snapshot_get_info(const struct hlk_snap *snap,
 
 #define HLK_SAVED_DIGEST	72
 
+/* ---- snapshots in files ---- */
+
 /**
  * struct hlk_save_config - how a snapshot is to be saved
  * @size: sizeof(struct hlk_save_config), see HLK_SAVE_CONFIG_INIT
@@ -887,6 +899,8 @@ int hlk_snapshot_load(struct hlk_ctx *ctx, const char *folder, struct hlk_load_c
  * @snap: the snapshot, or NULL; sandboxes that were restored to it live on
  */
 void hlk_snapshot_close(struct hlk_snap *snap);
+
+/* ---- how a call ended ---- */
 
 /**
  * enum hlk_exit_reason - how the guest's last run ended
@@ -1028,6 +1042,8 @@ static inline int hlk_sandbox_stats(struct hlk_sandbox *sb,
 {
 	return hlk_sandbox_stats_sized(sb, stats, sizeof(*stats));
 }
+
+/* ---- page tables and memory, of sandboxes and of other programs' VMs ---- */
 
 /**
  * hlk_sandbox_translate() - translate an address of the guest
@@ -1215,6 +1231,8 @@ int hlk_sandbox_counter_add(struct hlk_sandbox *sb, int64_t by);
  */
 uint64_t hlk_sandbox_counter(struct hlk_sandbox *sb);
 
+/* ---- what is below, and debuggers ---- */
+
 /**
  * enum hlk_fd - the file descriptors of a sandbox
  * @HLK_FD_HLK: the hlk VM
@@ -1299,6 +1317,8 @@ int hlk_sandbox_debug(struct hlk_sandbox *sb, hlk_debug_fn fn, void *arg);
 
 /* flags of hlk_batch_restore() */
 #define HLK_BATCH_ASYNC	(1U << 0)
+
+/* ---- batches ---- */
 
 /**
  * hlk_batch_open() - many sandboxes in one or two system calls
@@ -1394,6 +1414,8 @@ int hlk_batch_result(const struct hlk_batch *batch, uint32_t index);
 typedef int (*hlk_setup_fn)(void *arg, struct hlk_sandbox *sb);
 
 #define HLK_POOL_MAX	4096U
+
+/* ---- pools ---- */
 
 /**
  * struct hlk_pool_config - how a pool is to be
@@ -1658,6 +1680,8 @@ static inline void hlk_pool_stats(struct hlk_pool *pool,
  */
 size_t hlk_pool_metrics(struct hlk_pool *pool, const char *name, char *buf, size_t size);
 
+/* ---- kernels ---- */
+
 /**
  * enum hlk_protocol - how a kernel is started
  * @HLK_PROTOCOL_AUTO: as the image says. A bzImage is Linux's, by its 64-bit entry if
@@ -1821,6 +1845,8 @@ struct hlk_machine;
 /* flags of struct hlk_access */
 #define HLK_ACCESS_WRITE	(1U << 0)
 #define HLK_ACCESS_MEMORY	(1U << 1)
+
+/* ---- machines, and what they are made of ---- */
 
 /**
  * struct hlk_access - an access of the guest to a port or to an address without memory
@@ -1989,6 +2015,8 @@ static inline int hlk_machine_load(struct hlk_machine *machine,
 #define HLK_MACHINE_IDLE	(1U << 5)
 #define HLK_MACHINE_DEBUG	(1U << 6)
 #define HLK_MACHINE_ONE		(1U << 7)
+
+/* ---- machines that run ---- */
 
 /**
  * enum hlk_stop - why a machine stopped
@@ -2162,6 +2190,8 @@ int hlk_machine_fd(const struct hlk_machine *machine, enum hlk_fd which, uint32_
  * Return: 0 or a negative errno
  */
 int hlk_machine_rest(struct hlk_machine *machine);
+
+/* ---- what machines have, and restores ---- */
 
 /**
  * hlk_machine_read() - read a machine's memory
